@@ -1,0 +1,40 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check fix docs bench clean
+
+help:            ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
+
+setup: .venv/ready  ## make .venv with everything at the versions of constraints.txt
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,dev]'
+	touch $@
+
+demo: setup      ## run the whole pipeline on the embedded default model
+	$(BIN)/python examples/first-adapter/run.py
+
+test: setup      ## run every test but those that need a GPU
+	$(BIN)/python -m pytest
+
+check: setup     ## format, lint and types, all read-only
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+fix: setup       ## format, and mend what the linter can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: setup      ## write the command reference anew from the commands themselves
+	$(BIN)/python docs/make_reference.py
+
+bench: setup     ## run every benchmark; results go to bench/results
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,dev,bench]'
+	for file in bench/bench_*.py; do $(BIN)/python $$file || exit 1; done
+
+clean:           ## remove what make made, the cached base model excepted
+	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis

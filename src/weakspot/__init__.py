@@ -1,0 +1,1 @@
+"""weakspot: the ZDDC training data pipeline."""

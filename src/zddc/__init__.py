@@ -1,0 +1,1 @@
+"""zddc: Zero Day Document Control."""

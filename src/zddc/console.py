@@ -1,0 +1,63 @@
+"""What every command line of this project does alike: one-line errors, JSON lines, quiet pipes."""
+
+import errno
+import json
+import os
+import sys
+from collections.abc import Sequence
+
+import typer
+from rich.console import Console
+
+from zddc.errors import UserError
+
+out = Console(soft_wrap=True, highlight=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+def print_json(value: object) -> None:
+    """Print one JSON value on one line of standard output, non-ASCII text as it is."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+
+
+def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit status: 0, 1 for a user's mistake, 130 for Ctrl-C.
+
+    A user's mistake (:class:`UserError`, an unknown option, a full disk) is one line on standard error;
+    any other exception is our bug and leaves its traceback.
+    """
+    try:
+        status = app(args=arguments, prog_name=name, standalone_mode=False)
+    except UserError as error:
+        return _fail(str(error))
+    except typer.TyperException as error:
+        message = error.format_message().rstrip(".").replace("\n", " ")
+        return _fail(f"{name}: {message[:1].lower()}{message[1:]}; see '{name} --help'") if message else 1
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        thing = error.filename or name
+        remedies = {
+            errno.ENOSPC: "free some space and run the command again, nothing was damaged",
+            errno.EDQUOT: "free some space and run the command again, nothing was damaged",
+            errno.EACCES: "check who may read and write there",
+            errno.EPERM: "check who may read and write there",
+            errno.EROFS: "choose a place that can be written",
+            errno.ENOENT: "check the path",
+            errno.EISDIR: "give a file, not a folder",
+            errno.ENOTDIR: "check the path",
+            errno.EFBIG: "choose a file system that takes large files",
+        }
+        if error.errno not in remedies:
+            raise
+        return _fail(f"{thing}: {str(error.strerror).lower()}; {remedies[error.errno]}")
+    except (KeyboardInterrupt, typer.Abort):
+        err.print("interrupted")
+        return 130
+    return status if isinstance(status, int) else 0
+
+
+def _fail(line: str) -> int:
+    sys.stderr.write(line + "\n")
+    return 1

@@ -1,0 +1,13 @@
+"""The one exception for a user's mistake, printed as one line."""
+
+
+class UserError(Exception):
+    """Something the user can mend: printed as ``thing: problem; remedy`` with exit status 1.
+
+    ``thing`` is what is wrong (a file, an option, a config key), ``problem`` says what is wrong with it,
+    and ``remedy`` what to do next.
+    """
+
+    def __init__(self, thing: object, problem: str, remedy: str) -> None:
+        super().__init__(f"{thing}: {problem}; {remedy}")
+        self.thing, self.problem, self.remedy = str(thing), problem, remedy
