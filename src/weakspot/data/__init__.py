@@ -1,0 +1,1 @@
+"""What the dataset is made of: how records are kept, compared and split."""

@@ -1,0 +1,136 @@
+"""Split examples 80/10/10 by group, so that nothing alike is on both sides, and no group ever moves."""
+
+import hashlib
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from weakspot.data.similarity import earlier_near_duplicates
+from weakspot.records import SPLITS, Assignment, Interaction, Split, normalised
+
+SHARES: Mapping[Split, float] = {"train": 0.8, "val": 0.1, "test": 0.1}
+_PUNCTUATION = re.compile(r"\W+")
+
+
+@dataclass(frozen=True)
+class KeptOut:
+    """An example that would tie together two groups of different splits: ``detail`` names them."""
+
+    example: Interaction
+    detail: str
+
+
+def compared_text(example: Interaction) -> str:
+    """The text by which near-duplicates are found: query and expert answer."""
+    return f"{example.query.text}\n{example.expert.text}"
+
+
+def exact_keys(example: Interaction) -> Iterator[str]:
+    """Yield what an example must not share with another split: its conversation, and its question.
+
+    A conversation is known by ``metadata.conversation_id``, and by its first user turn with the answer to
+    it, since clients resend the whole history. A question is the query, ignoring case and punctuation, in
+    a conversation that starts with it.
+    """
+    if example.metadata.conversation_id:
+        yield f"conversation {example.metadata.conversation_id}"
+    opening = [message for message in example.messages if message.role != "system"][:2]
+    yield f"opening {_digest(*(normalised(message.text) for message in opening))}"
+    if not any(message.role != "system" for message in example.context):
+        question = normalised(example.query.text).casefold()
+        yield f"question {_digest(_PUNCTUATION.sub(' ', question).strip() or question)}"
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def assign(
+    examples: Sequence[Interaction], recorded: Mapping[str, Assignment], threshold: float
+) -> Iterator[Assignment | KeptOut]:
+    """Yield for each example, in the order of capture, its assignment or why it is kept out.
+
+    An example joins the group of the earlier examples that it is a near-duplicate of or shares a
+    conversation or question with; where there are none it starts a group, which goes to the split that
+    its domain lacks most. Each decision looks at earlier examples only, so it is the same however
+    the data came in, in one batch or in ten, and an assignment in ``recorded`` (by interaction id) is
+    never changed.
+    """
+    places: list[Assignment | None] = []
+    groups = _Groups()
+    by_key: defaultdict[str, list[int]] = defaultdict(list)
+    near = earlier_near_duplicates([compared_text(example) for example in examples], threshold)
+    for number, (example, similar) in enumerate(zip(examples, near, strict=True)):
+        keys = list(exact_keys(example))
+        linked = [places[other] for other in sorted({*similar, *(n for key in keys for n in by_key[key])})]
+        neighbours = [place for place in linked if place is not None]
+        before = recorded.get(example.id)
+        splits = sorted({place.split for place in neighbours} | ({before.split} if before else set()))
+        if len(splits) > 1:
+            places.append(None)
+            yield KeptOut(example, _conflict(example, neighbours, before))
+            continue
+        if before is None:
+            split = splits[0] if splits else groups.lacking(example.domain)
+            group = groups.root(neighbours[0].group) if neighbours else example.id
+            before = Assignment(interaction_id=example.id, group=group, split=split, domain=example.domain)
+        groups.add(before, [place.group for place in neighbours])
+        places.append(before)
+        for key in keys:
+            by_key[key].append(number)
+        yield before
+
+
+def _conflict(example: Interaction, neighbours: Sequence[Assignment], before: Assignment | None) -> str:
+    first = {place.split: place.interaction_id for place in reversed(neighbours)}
+    names = [f"{first[split]} ({split})" for split in SPLITS if split in first]
+    if before:
+        return f"is in {before.split} and too like {' and '.join(names)} of another split"
+    return f"too like {' and '.join(names)}, which are in different splits"
+
+
+class _Groups:
+    """Groups that grow together, and by domain how many of them each split has."""
+
+    def __init__(self) -> None:
+        self._parent: dict[str, str] = {}
+        self._in_split: defaultdict[str, dict[Split, set[str]]] = defaultdict(
+            lambda: {split: set() for split in SPLITS}
+        )
+        self._examples: defaultdict[str, Counter[Split]] = defaultdict(Counter)
+
+    def root(self, group: str) -> str:
+        while (parent := self._parent.setdefault(group, group)) != group:
+            group = parent
+        return group
+
+    def add(self, place: Assignment, linked: Sequence[str]) -> None:
+        own = self.root(place.group)
+        for group in linked:
+            other = self.root(group)
+            if other != own:
+                self._parent[other] = own
+                for domain in self._in_split.values():
+                    if other in domain[place.split]:
+                        domain[place.split].remove(other)
+                        domain[place.split].add(own)
+        self._in_split[place.domain][place.split].add(own)
+        self._examples[place.domain][place.split] += 1
+
+    def lacking(self, domain: str) -> Split:
+        """The split furthest below its share of the domain's groups, this next one counted.
+
+        Between splits that are both less than one group off, the one that lacks more examples: groups
+        differ in size.
+        """
+        groups = {split: len(self._in_split[domain][split]) for split in SPLITS}
+        total = sum(groups.values()) + 1
+        lack = {split: SHARES[split] * total - groups[split] for split in SPLITS}
+        due = [split for split in SPLITS if lack[split] >= 1 - 1e-9]
+        if due:
+            return max(due, key=lack.__getitem__)
+        allowed = [split for split in SPLITS if lack[split] > 1e-9]
+        counts = self._examples[domain]
+        size = sum(counts.values()) + 1
+        return max(allowed, key=lambda split: round(SHARES[split] * size - counts[split], 9))

@@ -1,0 +1,47 @@
+"""Find the domain of an interaction by the trigger words that occur in it."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+
+@dataclass(frozen=True)
+class Detection:
+    """The domain found, and for every domain with a hit the triggers found in query and in answers."""
+
+    domain: str
+    hits: dict[str, dict[str, list[str]]]
+
+
+@cache
+def _pattern(trigger: str) -> re.Pattern[str]:
+    # A boundary is asked for only where the trigger itself ends in a word character: "dist/app" has "dist/".
+    body = r"\s+".join(re.escape(word) for word in trigger.split())
+    before = r"(?<!\w)" if re.match(r"\w", trigger) else ""
+    after = r"(?!\w)" if re.search(r"\w$", trigger) else ""
+    return re.compile(before + body + after, re.IGNORECASE)
+
+
+def detect(
+    query: str, answers: Sequence[str], triggers: Mapping[str, Sequence[str]], *, default: str, query_weight: int
+) -> Detection:
+    """Choose the domain with the most distinct triggers, one in the query counting ``query_weight`` times.
+
+    ``triggers`` maps each domain to its words and phrases in order of precedence; they are matched whole
+    and case-insensitively. Nothing found gives ``default``.
+    """
+    hits: dict[str, dict[str, list[str]]] = {}
+    scores: dict[str, int] = {}
+    for domain, phrases in triggers.items():
+        in_query = [phrase for phrase in phrases if _pattern(phrase).search(query)]
+        in_answers = [
+            phrase
+            for phrase in phrases
+            if phrase not in in_query and any(_pattern(phrase).search(answer) for answer in answers)
+        ]
+        if in_query or in_answers:
+            hits[domain] = {"query": in_query, "answers": in_answers}
+            scores[domain] = query_weight * len(in_query) + len(in_answers)
+    # max keeps the first of equals, and dicts keep the table's order.
+    return Detection(max(scores, key=scores.__getitem__) if scores else default, hits)

@@ -1,0 +1,1 @@
+"""What has to do with a language model: bases, training views, the engine, scoring, merging."""

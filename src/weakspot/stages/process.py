@@ -1,0 +1,220 @@
+"""Raw interactions become a dataset: checked, deduplicated, labelled, grouped, split, snapshotted."""
+
+import json
+import shutil
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from weakspot import domains
+from weakspot.config import Config
+from weakspot.data import store
+from weakspot.data.splits import KeptOut, assign
+from weakspot.records import (
+    SPLITS,
+    Assignment,
+    Interaction,
+    Record,
+    RecordError,
+    Rejection,
+    Snapshot,
+    explain,
+    parse_interaction,
+)
+from weakspot.workspace import Workspace
+from zddc.errors import UserError
+
+
+@dataclass(frozen=True)
+class Processed:
+    """What a run of ``process`` found; ``changed`` is false when every file was already as it should be."""
+
+    changed: bool
+    snapshot: str
+    raw_lines: int
+    examples: int
+    rejections: dict[str, int]
+    domains: dict[str, dict[str, int]]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The examples in the order of capture, where each belongs, and what was left out."""
+
+    examples: list[Interaction]
+    assignments: list[Assignment]
+    rejections: list[Rejection]
+
+
+def process(workspace: Workspace, config: Config) -> Processed:
+    """Write ``processed/``, ``validation/`` and a snapshot from ``raw/``; write nothing if nothing changed."""
+    if not workspace.raw.exists():
+        raise UserError(workspace.raw, "no interactions yet", "capture some with 'weakspot collect'")
+    with store.locked(workspace.lock, "process, train or deploy"):
+        dataset = build(store.read_lines(workspace.raw), read_assignments(workspace.assignments), config)
+        files = rendered(workspace, dataset, config)
+        counts = {"examples": len(dataset.examples), "rejections": len(dataset.rejections)}
+        name, changed = _publish(workspace, files, counts, config)
+    splits: defaultdict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(SPLITS, 0))
+    for place in dataset.assignments:
+        splits[place.domain][place.split] += 1
+    return Processed(
+        changed=changed,
+        snapshot=name,
+        raw_lines=len(dataset.examples) + len(dataset.rejections),
+        examples=len(dataset.examples),
+        rejections=dict(Counter(rejection.reason for rejection in dataset.rejections).most_common()),
+        domains={domain: splits[domain] for domain in _order(splits, config)},
+    )
+
+
+def build(lines: Iterable[store.Line], recorded: Mapping[str, Assignment], config: Config) -> Dataset:
+    """Turn raw lines into a dataset: each line is an example or a rejection, never both, never neither."""
+    rejections: list[Rejection] = []
+    candidates: dict[str, tuple[int, Interaction]] = {}
+    ids_by_content: dict[str, str] = {}
+
+    def reject(line: int, reason: RecordError, interaction_id: str | None = None) -> None:
+        rejections.append(
+            Rejection(line=line, reason=reason.reason, detail=reason.detail, interaction_id=interaction_id)
+        )
+
+    for line in lines:
+        try:
+            example = checked(line.data, config.collect.max_record_bytes)
+        except RecordError as error:
+            reject(line.number, error)
+            continue
+        twin = ids_by_content.get(example.content_key())
+        if twin is not None:
+            reject(line.number, RecordError("exact-duplicate", f"the same messages as {twin}"), example.id)
+            continue
+        if example.id in candidates:
+            first = candidates[example.id][0]
+            reject(line.number, RecordError("duplicate-id", f"{example.id} has other messages in line {first}"), example.id)
+            continue
+        ids_by_content[example.content_key()] = example.id
+        candidates[example.id] = (line.number, labelled(example, config))
+    examples: list[Interaction] = []
+    assignments: list[Assignment] = []
+    numbers = {identity: number for identity, (number, _) in candidates.items()}
+    for place in assign([example for _, example in candidates.values()], recorded, config.process.near_duplicate_threshold):
+        if isinstance(place, KeptOut):
+            reject(numbers[place.example.id], RecordError("links-splits", place.detail), place.example.id)
+        else:
+            assignments.append(place)
+            examples.append(candidates[place.interaction_id][1])
+    return Dataset(examples, assignments, sorted(rejections, key=lambda rejection: rejection.line))
+
+
+def checked(data: bytes, max_record_bytes: int) -> Interaction:
+    """Parse one raw line, refusing one that is longer than ``max_record_bytes``."""
+    if len(data) > max_record_bytes:
+        raise RecordError("too-large", f"{len(data):,} bytes, more than the {max_record_bytes:,} of [collect] max_record_bytes")
+    return parse_interaction(data)
+
+
+def labelled(example: Interaction, config: Config) -> Interaction:
+    """Return the example with its domain: the one it came with, else the one its words tell."""
+    if example.metadata.domain is not None:
+        return example
+    found = domains.detect(
+        example.query.text,
+        [example.local.text, example.expert.text],
+        config.triggers,
+        default=config.collect.default_domain,
+        query_weight=config.collect.query_weight,
+    )
+    return example.labelled(found.domain)
+
+
+def read_assignments(file: Path) -> dict[str, Assignment]:
+    """Read the recorded assignments by interaction id; raise :class:`UserError` for a damaged file."""
+    found: dict[str, Assignment] = {}
+    for line in store.read_lines(file):
+        try:
+            place = Assignment.from_json(line.data)
+        except ValidationError as error:
+            raise UserError(
+                f"{file}:{line.number}", explain(error), "restore the file from the newest snapshot, it holds the splits"
+            ) from None
+        found[place.interaction_id] = place
+    return found
+
+
+def rendered(workspace: Workspace, dataset: Dataset, config: Config) -> dict[Path, bytes]:
+    """Return the exact bytes of every file of the dataset, the assignments first."""
+    by_domain: defaultdict[str, list[Interaction]] = defaultdict(list)
+    for example in dataset.examples:
+        by_domain[example.domain].append(example)
+    ordered = {domain: by_domain[domain] for domain in _order(by_domain, config)}
+    split_of = {place.interaction_id: place.split for place in dataset.assignments}
+    # What was assigned once stays assigned, also when its example is not here today.
+    known = {**read_assignments(workspace.assignments), **{a.interaction_id: a for a in dataset.assignments}}
+    return {
+        workspace.assignments: _lines(known.values()),
+        workspace.rejections: _lines(dataset.rejections),
+        workspace.all_examples: _lines(dataset.examples),
+        workspace.multi_domain: _lines(example for group in ordered.values() for example in group),
+        **{workspace.examples(domain): _lines(group) for domain, group in ordered.items()},
+        **{workspace.split(s): _lines(e for e in dataset.examples if split_of[e.id] == s) for s in SPLITS},
+    }
+
+
+def _lines(records: Iterable[Record]) -> bytes:
+    return "".join(f"{record.to_json()}\n" for record in records).encode("utf-8")
+
+
+def _order(found: Iterable[str], config: Config) -> list[str]:
+    table = [*config.triggers, config.collect.default_domain]
+    return sorted(found, key=lambda domain: (table.index(domain) if domain in table else len(table), domain))
+
+
+def _publish(
+    workspace: Workspace, files: Mapping[Path, bytes], counts: dict[str, int], config: Config
+) -> tuple[str, bool]:
+    """Bring the files to what they should be; return the snapshot that holds them, and whether any was written."""
+    stale = [file for file in workspace.processed.glob("*.jsonl") if file not in files]
+    changed = [file for file, data in files.items() if not file.exists() or file.read_bytes() != data]
+    for file in changed:
+        store.write_atomically(file, files[file])
+    for file in stale:
+        file.unlink()
+    names = [str(file.relative_to(workspace.root)) for file in files]
+    manifest = Snapshot(
+        files={name: store.sha256(workspace.root / name) for name in sorted(names)},
+        counts=counts,
+        near_duplicate_threshold=config.process.near_duplicate_threshold,
+    )
+    existing = workspace.snapshot_names()
+    if existing and _read_snapshot(workspace, existing[-1]) == manifest:
+        return existing[-1], bool(changed or stale)
+    name = _snapshot_name(existing)
+    with store.folder_written_whole(workspace.snapshot(name)) as folder:
+        for relative in names:
+            (folder / relative).parent.mkdir(exist_ok=True)
+            shutil.copyfile(workspace.root / relative, folder / relative)
+            (folder / relative).chmod(0o444)
+        store.write_atomically(
+            folder / workspace.snapshot_manifest(name).name,
+            (json.dumps(manifest.model_dump(), indent=2, ensure_ascii=False) + "\n").encode(),
+        )
+    return name, True
+
+
+def _read_snapshot(workspace: Workspace, name: str) -> Snapshot | None:
+    try:
+        return Snapshot.from_json(workspace.snapshot_manifest(name).read_bytes())
+    except ValidationError:
+        return None
+
+
+def _snapshot_name(existing: Sequence[str]) -> str:
+    # The date is UTC's, so that the name does not depend on where the machine stands.
+    day = f"v{datetime.now(UTC):%Y-%m-%d}"
+    same = [name for name in existing if name == day or name.startswith(f"{day}.")]
+    return f"{day}.{len(same) + 1}" if same else day

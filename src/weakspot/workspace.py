@@ -1,0 +1,189 @@
+"""Where everything lies on disk: the only module that knows file names."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from weakspot.records import MULTI_DOMAIN, Split
+from zddc.errors import UserError
+
+CONFIG_NAME = "weakspot.toml"
+DEFAULT_FOLDER = "training-data"
+
+
+@dataclass(frozen=True, order=True)
+class AdapterName:
+    """A domain's adapter and its version; the folder name is ``<domain>-lora-v<version>``."""
+
+    domain: str
+    version: int
+
+    def __str__(self) -> str:
+        return f"{self.domain}-lora-v{self.version}"
+
+    @property
+    def label(self) -> str:
+        """The name kept in an interaction's metadata, ``lora-v1-zddc_naming``."""
+        return f"lora-v{self.version}-{self.domain.replace('-', '_')}"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A folder of raw interactions, datasets, adapters and snapshots."""
+
+    root: Path
+
+    @property
+    def config_file(self) -> Path:
+        """The settings, ``weakspot.toml``."""
+        return self.root / CONFIG_NAME
+
+    @property
+    def raw(self) -> Path:
+        """Every captured interaction, append only."""
+        return self.root / "raw" / "interactions.jsonl"
+
+    @property
+    def processed(self) -> Path:
+        """Folder of the deduplicated examples."""
+        return self.root / "processed"
+
+    @property
+    def all_examples(self) -> Path:
+        """The examples of every domain in the order of capture."""
+        return self.processed / "all.jsonl"
+
+    @property
+    def multi_domain(self) -> Path:
+        """The examples of every domain, domain after domain."""
+        return self.examples(MULTI_DOMAIN)
+
+    def examples(self, domain: str) -> Path:
+        """One domain's examples."""
+        return self.processed / f"{domain}.jsonl"
+
+    @property
+    def rejections(self) -> Path:
+        """What was left out, and why."""
+        return self.processed / "rejections.jsonl"
+
+    @property
+    def validation(self) -> Path:
+        """Folder of the splits."""
+        return self.root / "validation"
+
+    def split(self, split: Split) -> Path:
+        """One split, all domains."""
+        return self.validation / f"{split}.jsonl"
+
+    @property
+    def assignments(self) -> Path:
+        """Which group went to which split, for ever."""
+        return self.validation / "assignments.jsonl"
+
+    @property
+    def snapshots(self) -> Path:
+        """Folder of the immutable copies."""
+        return self.root / "snapshots"
+
+    def snapshot(self, name: str) -> Path:
+        """One immutable copy."""
+        return self.snapshots / name
+
+    def snapshot_manifest(self, name: str) -> Path:
+        """The hashes of one copy; where it exists the copy is complete."""
+        return self.snapshot(name) / "manifest.json"
+
+    def snapshot_names(self) -> list[str]:
+        """The complete snapshots, oldest first."""
+        found = []
+        for manifest in self.snapshots.glob("v*/manifest.json"):
+            match = re.fullmatch(r"v(\d{4}-\d{2}-\d{2})(?:\.(\d+))?", manifest.parent.name)
+            if match:
+                found.append((match[1], int(match[2] or 1), manifest.parent.name))
+        return [name for _, _, name in sorted(found)]
+
+    @property
+    def adapters(self) -> Path:
+        """Folder of the adapters and merged models."""
+        return self.root / "adapters"
+
+    def adapter(self, name: AdapterName) -> Path:
+        """One adapter's folder."""
+        return self.adapters / str(name)
+
+    def merged(self, name: AdapterName) -> Path:
+        """The standalone model made of the base and one adapter."""
+        return self.adapters / f"{name}-merged"
+
+    def adapter_manifest(self, name: AdapterName) -> Path:
+        """What an adapter was made of; where it exists the adapter is complete."""
+        return self.adapter(name) / "manifest.json"
+
+    def adapter_metrics(self, name: AdapterName) -> Path:
+        """The training curve, one JSON object a step."""
+        return self.adapter(name) / "metrics.jsonl"
+
+    def adapter_checkpoint(self, name: AdapterName) -> Path:
+        """Where an unfinished training is resumed from."""
+        return self.adapter(name) / "checkpoint"
+
+    def evaluation(self, name: AdapterName) -> Path:
+        """An adapter's scorecard."""
+        return self.adapter(name) / "evaluation.json"
+
+    def evaluation_page(self, name: AdapterName) -> Path:
+        """An adapter's scorecard as a page to look at."""
+        return self.adapter(name) / "evaluation.html"
+
+    def merged_manifest(self, name: AdapterName) -> Path:
+        """What a merged model was made of; where it exists the model is complete and proved."""
+        return self.merged(name) / "manifest.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by whatever rewrites the dataset or the adapters."""
+        return self.root / ".lock"
+
+    def adapter_names(self, domain: str | None = None, *, complete: bool = True) -> list[AdapterName]:
+        """The adapters (of one domain), oldest version first; incomplete ones only when asked for."""
+        found = []
+        for folder in self.adapters.glob("*-lora-v*"):
+            match = re.fullmatch(r"(.+)-lora-v([1-9]\d*)", folder.name)
+            if match and folder.is_dir():
+                name = AdapterName(match[1], int(match[2]))
+                if domain in (None, name.domain) and (not complete or self.adapter_manifest(name).exists()):
+                    found.append(name)
+        return sorted(found)
+
+    def newest_adapter(self, domain: str) -> AdapterName | None:
+        """The domain's complete adapter of the highest version."""
+        return max(self.adapter_names(domain), default=None)
+
+    def next_adapter(self, domain: str) -> AdapterName:
+        """The name of the domain's next adapter: one past the highest complete version."""
+        newest = self.newest_adapter(domain)
+        return AdapterName(domain, newest.version + 1 if newest else 1)
+
+    def require_adapter(self, domain: str) -> AdapterName:
+        """The domain's newest complete adapter; raise :class:`UserError` where there is none."""
+        newest = self.newest_adapter(domain)
+        if newest is None:
+            raise UserError(domain, "has no complete adapter", f"run 'weakspot train {domain}'")
+        return newest
+
+
+def find(given: Path | None) -> Workspace:
+    """Return the workspace: the one given, else ``WEAKSPOT_WORKSPACE``, else the nearest ``weakspot.toml``
+    in this folder or above it, else ``./training-data``.
+    """
+    chosen = given or (Path(value) if (value := os.environ.get("WEAKSPOT_WORKSPACE")) else None)
+    if chosen is None:
+        here = Path.cwd()
+        chosen = next(
+            (folder for folder in (here, *here.parents) if (folder / CONFIG_NAME).is_file()), here / DEFAULT_FOLDER
+        )
+    if chosen.exists() and not chosen.is_dir():
+        raise UserError(chosen, "a file, not a folder", "give the workspace's folder")
+    return Workspace(chosen)
