@@ -6,10 +6,12 @@ from typing import Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from weakspot import config as configuration
 from weakspot import workspace as workspaces
 from weakspot.config import Config
+from weakspot.records import MULTI_DOMAIN
 from weakspot.workspace import Workspace
 from zddc import console
 from zddc.console import out, print_json
@@ -158,6 +160,58 @@ def process(workspace: WorkspaceOption = None, set_: SetOption = None, json_: Js
     left_out = ", ".join(f"{count} {reason}" for reason, count in done.rejections.items()) or "none"
     out.print(f"{done.raw_lines} raw lines: {done.examples} examples, left out: {left_out}", markup=False)
     out.print(f"snapshot {done.snapshot}", markup=False)
+
+
+@app.command()
+def train(
+    domain: DomainArgument = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop after the preflight; load no weights.")] = False,
+    load_in_4bit: Annotated[bool, typer.Option("--load-in-4bit", help="QLoRA: the base in NF4, on a CUDA GPU.")] = False,
+    workspace: WorkspaceOption = None,
+    set_: SetOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Train the next LoRA adapter of a domain, or go on with an unfinished one."""
+    from dataclasses import asdict
+
+    from weakspot.stages import train as stage
+
+    place, config = _open(workspace, [*(set_ or ()), *(["train.load_in_4bit=true"] if load_in_4bit else ())])
+    if dry_run:
+        plan = stage.preflight(place, config, domain or MULTI_DOMAIN)
+        print_json(asdict(plan)) if json_ else _print_preflight(plan)
+        return
+    manifest = stage.train(place, config, domain or MULTI_DOMAIN, _silent if json_ else _print_preflight)
+    if json_:
+        print_json(manifest.model_dump())
+        return
+    val = "" if manifest.val_loss is None else f", val loss {manifest.val_loss:.3f}"
+    out.print(f"{manifest.name}: {manifest.steps} steps in {manifest.seconds} s, best at {manifest.best_step}{val}", markup=False)
+    out.print(f"next: weakspot evaluate {manifest.domain}", markup=False)
+
+
+def _silent(_: Any) -> None:
+    pass
+
+
+def _print_preflight(plan: Any) -> None:
+    giga = 1 / 1e9
+    rows = {
+        "adapter": f"{plan.adapter} on {plan.base}, {plan.device}, {plan.precision}",
+        "examples": f"{plan.examples} train, {plan.val_examples} val, {len(plan.left_out)} left out",
+        "tokens": f"{plan.tokens:,}, {plan.supervised_share:.0%} under loss; {plan.shortened} without oldest turns, {plan.cut} cut",
+        "steps": str(plan.steps),
+        "layers": f"{plan.layers_touched} of {plan.layers}: {', '.join(plan.modules)}; {plan.trainable:,} parameters trained",
+        "memory": f"about {plan.memory_needed_bytes * giga:.1f} GB of {plan.memory_available_bytes * giga:.1f} GB",
+    }
+    for key, value in rows.items():
+        out.print(f"{key:10}{value}", markup=False)
+    for identity, reason in plan.left_out.items():
+        out.print(f"left out  {identity}: {reason}", markup=False)
+    if plan.memory_needed_bytes > plan.memory_available_bytes:
+        console.err.print("memory: this may not fit; lower [train] batch_size or max_length", markup=False)
+    shown = Text("the tokens under loss, in one example:\n").append(plan.sample_prompt, "dim").append(plan.sample_target, "bold green")
+    out.print(shown if out.is_terminal else f"one example: {plan.sample_prompt}>>>{plan.sample_target}<<<", markup=False)
 
 
 def main() -> None:

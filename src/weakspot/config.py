@@ -66,7 +66,7 @@ class Train(Table):
 
     learning_rate: float = Field(1e-4, gt=0, description="peak of a cosine schedule; small models and short runs want up to 1e-3")
     epochs: int = Field(3, ge=1)
-    max_steps: int = Field(0, ge=0, description="stop after this many optimiser steps; 0 is no limit")
+    max_steps: int = Field(0, ge=0, description="exactly so many optimiser steps, whatever epochs says; 0 is no limit")
     batch_size: int = Field(4, ge=1, description="examples in one forward pass")
     gradient_accumulation: int = Field(2, ge=1, description="forward passes in one optimiser step")
     max_length: int = Field(2048, ge=16, description="tokens; longer examples lose their oldest turns, then the answer's end")

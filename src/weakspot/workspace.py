@@ -125,6 +125,14 @@ class Workspace:
         """The training curve, one JSON object a step."""
         return self.adapter(name) / "metrics.jsonl"
 
+    def adapter_card(self, name: AdapterName) -> Path:
+        """The model card."""
+        return self.adapter(name) / "README.md"
+
+    def adapter_curve(self, name: AdapterName) -> Path:
+        """The training curve as a picture."""
+        return self.adapter(name) / "loss.png"
+
     def adapter_checkpoint(self, name: AdapterName) -> Path:
         """Where an unfinished training is resumed from."""
         return self.adapter(name) / "checkpoint"

@@ -8,8 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from zddc.naming import DASHES, FileName, FolderName, format_filename, format_folder, parse_filename, parse_folder
-from zddc.naming import looks_like_folder
+from zddc.naming import (
+    DASHES,
+    FileName,
+    FolderName,
+    format_filename,
+    format_folder,
+    parse_filename,
+    parse_folder,
+    zipped_folder,
+)
 from zddc.revision import DATE
 
 Name = TypeVar("Name", FileName, FolderName)
@@ -19,9 +27,9 @@ _OTHER_DASH = re.compile(rf"\A([^_]*_[^(]*\([^)]*\)\s*)[{''.join(DASHES)}]")
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was found about one name; ``reason`` is empty where it conforms.
+    """What was found about one name: ``reason`` says what is wrong with it, and is empty where nothing is.
 
-    ``path`` is relative to the folder checked, ``corrected`` the name to give in its place, where exactly one
+    ``path`` is relative to the folder checked; ``corrected`` is the name to give instead, where only one
     suggests itself.
     """
 
@@ -32,11 +40,12 @@ class Verdict:
 
 
 def check_names(root: Path) -> Iterator[Verdict]:
-    """Judge every file name and every transmittal folder name below ``root``, in sorted order.
+    """Judge every file and every transmittal folder below ``root`` by its name, folder after folder, sorted.
 
-    A folder is a transmittal folder when a date and something more starts its name, a ``.zip`` when a date
-    and an underscore do; other folders only group. Names that start with ``.`` or ``_`` are left alone, and
-    links to folders are judged but not followed. Raises OSError where ``root`` itself cannot be read.
+    A folder whose name is more than a date but starts with one is a transmittal folder, and so is a ``.zip``
+    whose name starts with a date and an underscore; other folders only group. Names that start with ``.`` or
+    ``_`` are left alone with all that is in them. Links to folders are judged but not followed. Raises
+    OSError where ``root`` itself cannot be read.
     """
     pending = [root]
     while pending:
@@ -51,39 +60,47 @@ def check_names(root: Path) -> Iterator[Verdict]:
             yield Verdict(folder.relative_to(root).as_posix(), "folder", reason, None)
             continue
         entries = [entry for entry in entries if not entry.name.startswith((".", "_"))]
-        verdicts = [_judge(entry, root) for entry in entries]
-        yield from _without_collisions([verdict for verdict in verdicts if verdict], entries)
+        verdicts = {}
+        for entry in entries:
+            leads_to_folder = os.path.isdir(entry)  # noqa: PTH112 - unlike is_dir() it never raises
+            verdicts[entry.name] = _judge(Path(entry).relative_to(root), leads_to_folder)
+        yield from _without_collisions(verdicts)
         pending += [Path(entry) for entry in reversed(entries) if entry.is_dir(follow_symlinks=False)]
 
 
-def _judge(entry: os.DirEntry[str], root: Path) -> Verdict | None:
-    path = Path(entry).relative_to(root).as_posix()
-    if os.path.isdir(entry):  # noqa: PTH112 - false, where DirEntry.is_dir raises, for a link that leads nowhere
-        if not DATE.match(entry.name) or DATE.fullmatch(entry.name):
+def _judge(path: Path, is_folder: bool) -> Verdict | None:
+    name = path.name
+    if is_folder:
+        if not DATE.match(name) or DATE.fullmatch(name):
             return None
-        reason, corrected = _reason(entry.name, parse_folder, format_folder)
-        return Verdict(path, "folder", reason, corrected)
-    stem, dot, extension = entry.name.rpartition(".")
-    if extension.lower() == "zip" and looks_like_folder(stem):
+        return Verdict(path.as_posix(), "folder", *_reason(name, parse_folder, format_folder))
+    if stem := zipped_folder(name):
         reason, corrected = _reason(stem, parse_folder, format_folder)
-        return Verdict(path, "folder", reason, corrected and corrected + dot + extension)
-    reason, corrected = _reason(entry.name, parse_filename, format_filename)
-    return Verdict(path, "file", reason, corrected)
+        return Verdict(path.as_posix(), "folder", reason, corrected and corrected + name[len(stem) :])
+    return Verdict(path.as_posix(), "file", *_reason(name, parse_filename, format_filename))
 
 
 def _reason(name: str, parse: Callable[[str], Name], write: Callable[..., str]) -> tuple[str, str | None]:
     read = parse(name)
-    # Three mistakes can be mended in one way only: white space, the case of the status, another dash.
+    # Only these mistakes can be mended in just one way: white space, a dash, the case of the status.
     meant = parse(_OTHER_DASH.sub(r"\1-", name.strip()))
     try:
         corrected = write(meant, status=meant.status.upper())
     except ValueError:
         return read.reason, None
-    if corrected == name:
-        return "", None
-    return read.reason or "not in canonical form", corrected
+    return ("", None) if corrected == name else (read.reason or "not in canonical form", corrected)
 
 
-def _without_collisions(verdicts: list[Verdict], entries: list[os.DirEntry[str]]) -> Iterator[Verdict]:
-    # Folded, because an archive that moves to a share without letter case must not lose a file.
-    ...
+def _without_collisions(verdicts: dict[str, Verdict | None]) -> Iterator[Verdict]:
+    """Take back a correction to a name that a neighbour has or should get, letter case set aside."""
+    claims = Counter(
+        claim
+        for name, verdict in verdicts.items()
+        for claim in {name.casefold(), ((verdict and verdict.corrected) or name).casefold()}
+    )
+    for verdict in filter(None, verdicts.values()):
+        if verdict.corrected and claims[verdict.corrected.casefold()] > 1:
+            reason = f"{verdict.reason}; as '{verdict.corrected}' it would collide with another name here"
+            yield replace(verdict, reason=reason, corrected=None)
+        else:
+            yield verdict

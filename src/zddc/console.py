@@ -17,7 +17,9 @@ err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 def print_json(value: object) -> None:
     """Print one JSON value on one line of standard output, non-ASCII text as it is."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    # Names that are not valid Unicode reach us with lone surrogates; a backslash escape is their JSON form.
+    line = json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
+    sys.stdout.write(line + "\n")
 
 
 def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> int:
@@ -28,12 +30,12 @@ def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> 
     """
     try:
         status = app(args=arguments, prog_name=name, standalone_mode=False)
+        sys.stdout.flush()  # here, and not at exit, where a broken pipe would leave a traceback
     except UserError as error:
         return _fail(str(error))
     except typer.TyperException as error:
-        message = error.format_message().rstrip(".").replace("\n", " ")
-        return _fail(f"{name}: {message[:1].lower()}{message[1:]}; see '{name} --help'") if message else 1
-    except BrokenPipeError:
+        return _fail(_wrong_usage(error.format_message(), name))
+    except (BrokenPipeError, SystemExit):  # typer makes the first into the second
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
@@ -56,6 +58,13 @@ def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> 
         err.print("interrupted")
         return 130
     return status if isinstance(status, int) else 0
+
+
+def _wrong_usage(message: str, name: str) -> str:
+    if message.startswith("Usage:"):  # no arguments at all: the message is the whole help
+        return message
+    message = message.rstrip(".").replace("\n", " ")
+    return f"{name}: {message[:1].lower()}{message[1:]}; see '{name} --help'"
 
 
 def _fail(line: str) -> int:

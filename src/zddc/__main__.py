@@ -1,0 +1,5 @@
+"""``python -m zddc``."""
+
+from zddc.cli import main
+
+main()

@@ -1,0 +1,153 @@
+"""The ``zddc`` command line."""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import track
+from rich.table import Table
+from rich.text import Text
+
+from zddc import console
+from zddc.check import check_names
+from zddc.errors import UserError
+from zddc.naming import FileName, FolderName, looks_like_folder, parse_filename, parse_folder, zipped_folder
+
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
+
+
+def main() -> None:
+    """Run ``zddc`` with the arguments of the process."""
+    sys.exit(console.run(app, "zddc"))
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        console.out.print(f"zddc {version('zddc')}")
+        raise typer.Exit
+
+
+@app.callback()
+def zddc(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    """Zero Day Document Control: keep engineering documents in order by their names."""
+
+
+@app.command()
+def parse(
+    names: Annotated[
+        list[str], typer.Argument(metavar="NAME", help="File or folder names or paths; '-' reads lines.")
+    ],
+    as_json: Json = False,
+    as_folder: Annotated[
+        bool | None,
+        typer.Option(
+            "--folder/--file",
+            help="Read every name as a transmittal folder, or as a file.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Read names and show their parts.
+
+    The last component of a path counts. A name that starts with a date and an underscore, or ends with a
+    slash, is a transmittal folder; any other is a file. A name that does not follow the convention is
+    answered too, with the reason.
+
+    Example: zddc parse --json "ACME-CIV-DWG-0001_A (IFC) - Site layout.pdf"
+    """
+    for name in _lines(names):
+        read = _read(name, as_folder)
+        if as_json:
+            console.print_json(read.to_json())
+        else:
+            console.out.print(_table(name, read))
+
+
+@app.command()
+def check(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to look through.")],
+    as_json: Json = False,
+) -> int:
+    """List the names below DIR that do not follow the convention; exit with 1 if there are any.
+
+    Files and transmittal folders are judged, a zipped transmittal folder too. Other folders only group,
+    and names that start with a dot or an underscore are left alone. Nothing is renamed.
+
+    Example: zddc check received --json
+    """
+    if not folder.is_dir():
+        problem = "not a folder" if folder.exists() else "no such folder"
+        raise UserError(folder, problem, "give a folder that is there")
+    progress = track(
+        check_names(folder),
+        "checking",
+        console=console.err,
+        transient=True,
+        disable=not console.err.is_terminal,
+    )
+    verdicts = list(
+        progress
+    )  # all before the first is printed: a live progress line captures standard output
+    wrong = [verdict for verdict in verdicts if verdict.reason]
+    for verdict in wrong:
+        if as_json:
+            console.print_json(asdict(verdict))
+            continue
+        _print(f"{verdict.path}: {verdict.reason}")
+        if verdict.corrected:
+            _print(f"    rename to: {verdict.corrected}")
+    if not as_json:
+        _print(f"names checked: {len(verdicts)}; not conforming: {len(wrong)}")
+    return 1 if wrong else 0
+
+
+def _lines(names: Iterable[str]) -> Iterator[str]:
+    for name in names:
+        if name != "-":
+            yield name
+            continue
+        for line in sys.stdin.buffer:
+            yield os.fsdecode(line.removesuffix(b"\n").removesuffix(b"\r"))
+
+
+def _read(path: str, as_folder: bool | None) -> FileName | FolderName:
+    path = path.replace(os.sep, "/")
+    name = path.rstrip("/").rpartition("/")[2]
+    if as_folder is None:
+        as_folder = path.endswith("/") or looks_like_folder(name)
+    return parse_folder(zipped_folder(name) or name) if as_folder else parse_filename(name)
+
+
+def _table(name: str, read: FileName | FolderName) -> Table:
+    table = Table()
+    for cell in ("file" if isinstance(read, FileName) else "folder", name):
+        table.add_column(Text(_shown(cell)), overflow="fold")
+    for key, value in read.to_json().items():
+        words = {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
+        table.add_row(key.replace("_", " "), Text(_shown(words)))
+    return table
+
+
+def _print(line: str) -> None:
+    console.out.print(Text(_shown(line)))
+
+
+def _shown(text: str) -> str:
+    """Escape what a terminal would obey, hide or fail to encode."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text
+    )
