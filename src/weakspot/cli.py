@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from weakspot import config as configuration
@@ -153,13 +152,52 @@ def process(workspace: WorkspaceOption = None, set_: SetOption = None, json_: Js
         return
     if not done.changed:
         out.print(f"nothing changed since snapshot {done.snapshot}", markup=False)
-    table = Table("domain", "train", "val", "test", "all")
+    table = console.table("domain", "train", "val", "test", "all")
     for domain, splits in done.domains.items():
         table.add_row(domain, *(str(count) for count in splits.values()), str(sum(splits.values())))
     out.print(table)
     left_out = ", ".join(f"{count} {reason}" for reason, count in done.rejections.items()) or "none"
     out.print(f"{done.raw_lines} raw lines: {done.examples} examples, left out: {left_out}", markup=False)
     out.print(f"snapshot {done.snapshot}", markup=False)
+
+
+@app.command()
+def validate(
+    domain: Annotated[str | None, typer.Argument(metavar="[DOMAIN]", help="A domain; none is all of them.")] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 for warnings too.")] = False,
+    workspace: WorkspaceOption = None,
+    set_: SetOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Check every file of the workspace, and whether the dataset is fit to train on."""
+    from dataclasses import asdict
+
+    from weakspot.stages import validate as stage
+
+    place, config = _open(workspace, set_)
+    report = stage.validate(place, config, domain)
+    if json_:
+        print_json(asdict(report))
+    else:
+        _print_report(report)
+    if report.verdict == "failures" or (strict and report.verdict == "warnings"):
+        raise typer.Exit(1)
+
+
+def _print_report(report: Any) -> None:
+    colours = {"pass": "green", "warning": "yellow", "failure": "bold red"}
+    table = console.table("check", "", "finding")
+    for finding in report.findings:
+        detail = f"{finding.place}: {finding.detail}" if finding.place else finding.detail
+        table.add_row(finding.check, Text(finding.level, colours[finding.level]), Text(detail))
+    out.print(table)
+    counts = report.counts
+    splits = [sum(domain[split] for domain in counts.domains.values()) for split in ("train", "val", "test")]
+    shown = "{} raw lines, {} examples ({} train, {} val, {} test), {} rejections".format(
+        counts.raw_lines, counts.examples, *splits, counts.rejections
+    )
+    out.print(shown, markup=False)
+    out.print(report.verdict, markup=False)
 
 
 @app.command()
@@ -212,6 +250,131 @@ def _print_preflight(plan: Any) -> None:
         console.err.print("memory: this may not fit; lower [train] batch_size or max_length", markup=False)
     shown = Text("the tokens under loss, in one example:\n").append(plan.sample_prompt, "dim").append(plan.sample_target, "bold green")
     out.print(shown if out.is_terminal else f"one example: {plan.sample_prompt}>>>{plan.sample_target}<<<", markup=False)
+
+
+@app.command()
+def evaluate(
+    domain: DomainArgument = None,
+    workspace: WorkspaceOption = None,
+    set_: SetOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Prove the newest adapter of a domain on the test split: accept, reject, or not enough evidence."""
+    from weakspot.stages import evaluate as stage
+
+    place, config = _open(workspace, set_)
+    name = place.require_adapter(domain or MULTI_DOMAIN)
+    card = stage.evaluate(place, config, domain or MULTI_DOMAIN)
+    if json_:
+        print_json(card.model_dump(exclude={"rows"}))
+        return
+    table = console.table("", "examples", "base", "adapter", "difference", "95 % interval", "p", "")
+    for c in (*card.comparisons, *card.harm):
+        interval = f"{c.low:+.3f} … {c.high:+.3f}"
+        table.add_row(
+            c.metric, str(c.n), f"{c.base:.3f}", f"{c.adapter:.3f}", f"{c.difference:+.3f}", interval, f"{c.p:.2g}", c.outcome
+        )
+    out.print(table)
+    out.print(f"{card.adapter}: {card.verdict}", markup=False)
+    for reason in card.reasons:
+        out.print(f"  {reason}", markup=False)
+    out.print(f"report: {place.evaluation_page(name)}", markup=False)
+
+
+@app.command()
+def deploy(
+    domain: DomainArgument = None,
+    allow_unproven: Annotated[bool, typer.Option("--allow-unproven", help="Also without an accept; never after a reject.")] = False,
+    workspace: WorkspaceOption = None,
+    set_: SetOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Merge a proved adapter into its base as a standalone model, and prove that it answers alike."""
+    from weakspot.stages import deploy as stage
+
+    place, config = _open(workspace, set_)
+    name = place.require_adapter(domain or MULTI_DOMAIN)
+    done = stage.deploy(place, config, domain or MULTI_DOMAIN, allow_unproven=allow_unproven)
+    if json_:
+        print_json({**done.model_dump(), "folder": str(place.merged(name))})
+        return
+    out.print(f"{place.merged(name)}: answers as base and adapter do", markup=False)
+    out.print(
+        f"largest difference {done.largest_logit_difference:.2g} nats over {done.prompts} held-out conversations", markup=False
+    )
+    out.print(f"asked     {done.sample['query']}\nanswered  {done.sample['answer']}", markup=False)
+
+
+@app.command()
+def ask(
+    question: Annotated[list[str] | None, typer.Argument(metavar="[QUESTION]...", help="A text, @file, or - for one a line.")] = None,
+    domain: Annotated[str | None, typer.Option(help="Ask the newest adapter of this domain on the base.")] = None,
+    merged: Annotated[bool, typer.Option("--merged", help="Ask the merged model instead; needs --domain.")] = False,
+    workspace: WorkspaceOption = None,
+    set_: SetOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Ask the local model, or with --domain the adapter, or with --merged the merged model."""
+    from weakspot import ask as asking
+
+    place, config = _open(workspace, set_)
+    if not question:
+        raise UserError("ask", "no question", "give one, or - to read one a line")
+    if merged and domain is None:
+        raise UserError("--merged", "of which domain?", "give --domain")
+    texts = [
+        text
+        for one in question
+        for text in (sys.stdin.read().splitlines() if one == "-" else [_text("QUESTION", one)])
+        if text.strip()
+    ]
+    name = place.require_adapter(domain) if domain else None
+    for text, answer in zip(texts, asking.ask(place, config, texts, name, merged=merged), strict=True):
+        if json_:
+            print_json({"question": text, "answer": answer})
+        else:
+            out.print(answer, markup=False)
+
+
+@app.command()
+def status(workspace: WorkspaceOption = None, set_: SetOption = None, json_: JsonOption = False) -> None:
+    """Show each domain: examples, new ones, splits, last verdict, and whether retraining is due."""
+    from dataclasses import asdict
+
+    from weakspot import status as noun
+
+    place, config = _open(workspace, set_)
+    found = noun.status(place, config)
+    if json_:
+        print_json(asdict(found))
+        return
+    table = console.table("domain", "examples", "new", "train/val/test", "adapter", "verdict", "in service", "due")
+    for d in found.domains:
+        splits = "/".join(str(count) for count in d.splits.values())
+        service = "yes" if d.deployed else "no"
+        table.add_row(d.domain, str(d.examples), str(d.new), splits, d.adapter or "none", d.verdict or "none", service, d.due or "no")
+    out.print(table)
+    out.print(f"{found.raw_lines} raw lines, {found.unprocessed} not processed; snapshot {found.snapshot or 'none'}", markup=False)
+
+
+@app.command()
+def run(
+    domain: DomainArgument = None,
+    workspace: WorkspaceOption = None,
+    set_: SetOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Run every stage that is due, in order; an adapter that is not accepted is not deployed."""
+    from dataclasses import asdict
+
+    from weakspot import run as noun
+
+    place, config = _open(workspace, set_)
+    for step in noun.run(place, config, domain):
+        if json_:
+            print_json(asdict(step))
+        else:
+            out.print(f"{step.stage:9} {step.domain or '':24} {step.outcome}", markup=False)
 
 
 def main() -> None:

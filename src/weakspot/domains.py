@@ -17,14 +17,20 @@ class Detection:
 @cache
 def _pattern(trigger: str) -> re.Pattern[str]:
     # A boundary is asked for only where the trigger itself ends in a word character: "dist/app" has "dist/".
-    body = r"\s+".join(re.escape(word) for word in trigger.split())
-    before = r"(?<!\w)" if re.match(r"\w", trigger) else ""
-    after = r"(?!\w)" if re.search(r"\w$", trigger) else ""
+    words = trigger.split()
+    body = r"\s+".join(re.escape(word) for word in words)
+    before = r"(?<!\w)" if re.match(r"\w", words[0]) else ""
+    after = r"(?!\w)" if re.search(r"\w$", words[-1]) else ""
     return re.compile(before + body + after, re.IGNORECASE)
 
 
 def detect(
-    query: str, answers: Sequence[str], triggers: Mapping[str, Sequence[str]], *, default: str, query_weight: int
+    query: str,
+    answers: Sequence[str],
+    triggers: Mapping[str, Sequence[str]],
+    *,
+    default: str,
+    query_weight: int,
 ) -> Detection:
     """Choose the domain with the most distinct triggers, one in the query counting ``query_weight`` times.
 

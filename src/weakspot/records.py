@@ -30,6 +30,8 @@ Reason = Literal[
 
 _DOMAIN = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _SPACES = re.compile(r"\s+")
+# Past it Python's own limit would decide, which depends on how deep the caller stands.
+_DEEPEST_NESTING = 100
 
 
 class RecordError(ValueError):
@@ -68,7 +70,7 @@ def _arguments(value: object) -> object:
     # Servers send a JSON string, templates want a mapping: one of the two must give way, once.
     if isinstance(value, str):
         try:
-            return json.loads(value or "{}")
+            return _decoded(value or "{}")
         except ValueError as error:
             raise ValueError(f"arguments are not JSON: {error}") from None
     return value
@@ -189,21 +191,38 @@ def _refuse(constant: str) -> float:
     raise ValueError(f"{constant} is not JSON")
 
 
+def _decoded(text: str) -> Any:  # noqa: ANN401 - JSON is anything
+    """Decode JSON that can be written back as it is; raise ``ValueError`` for anything else."""
+    try:
+        value = json.loads(text, parse_constant=_refuse)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    _check_nesting(value, _DEEPEST_NESTING)
+    try:
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")
+    except UnicodeEncodeError:
+        raise ValueError("a lone surrogate, which is no character") from None
+    return value
+
+
+def _check_nesting(value: object, levels: int) -> None:
+    if levels == 0:
+        raise ValueError("nested too deeply")
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for item in inner:
+        _check_nesting(item, levels - 1)
+
+
 def parse_json_object(line: bytes) -> dict[str, Any]:
     """Read one line as a JSON object of sound Unicode text.
 
-    Raises :class:`RecordError` (``not-json``) for anything else: broken UTF-8, NaN, lone surrogates,
-    half a line, a list.
+    Raises :class:`RecordError` (``not-json``) for anything else: broken UTF-8, NaN and infinities, lone
+    surrogates, half a line, more than 100 levels, a list.
     """
     try:
-        value = json.loads(line.decode("utf-8"), parse_constant=_refuse)
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
+        value = _decoded(line.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise RecordError("not-json", f"not UTF-8 at byte {error.start}") from None
-    except UnicodeEncodeError:
-        raise RecordError("not-json", "a lone surrogate, which is no character") from None
-    except RecursionError:
-        raise RecordError("not-json", "nested too deeply") from None
     except ValueError as error:
         raise RecordError("not-json", str(error)) from None
     if not isinstance(value, dict):
@@ -284,7 +303,7 @@ class BaseReference(Record):
 
 
 class AdapterManifest(Record):
-    """What an adapter was made of and what came of it; written last, so it exists when the adapter is whole."""
+    """What an adapter was made of and what came of it; written last: where it is, the adapter is whole."""
 
     name: str
     domain: str
@@ -329,7 +348,7 @@ class Row(Record):
 
 
 class Comparison(Record):
-    """A paired comparison of adapter and base: means, their difference with its 95 % interval, p, and the outcome.
+    """Adapter and base compared in pairs: means, their difference with its 95 % interval, p, the outcome.
 
     ``needed`` is about how many test examples would decide, None where it cannot be told.
     """

@@ -63,6 +63,11 @@ class Workspace:
         """One domain's examples."""
         return self.processed / f"{domain}.jsonl"
 
+    def example_files(self) -> dict[str, Path]:
+        """The files of examples that there are, by domain, the multi-domain one with them."""
+        others = (self.all_examples, self.rejections)
+        return {file.stem: file for file in sorted(self.processed.glob("*.jsonl")) if file not in others}
+
     @property
     def rejections(self) -> Path:
         """What was left out, and why."""
@@ -95,14 +100,20 @@ class Workspace:
         """The hashes of one copy; where it exists the copy is complete."""
         return self.snapshot(name) / "manifest.json"
 
-    def snapshot_names(self) -> list[str]:
-        """The complete snapshots, oldest first."""
+    def snapshot_names(self, *, complete: bool = True) -> list[str]:
+        """The snapshots, oldest first; incomplete ones only when asked for."""
         found = []
-        for manifest in self.snapshots.glob("v*/manifest.json"):
-            match = re.fullmatch(r"v(\d{4}-\d{2}-\d{2})(?:\.(\d+))?", manifest.parent.name)
-            if match:
-                found.append((match[1], int(match[2] or 1), manifest.parent.name))
+        for folder in self.snapshots.glob("v*"):
+            match = re.fullmatch(r"v(\d{4}-\d{2}-\d{2})(?:\.(\d+))?", folder.name)
+            if match and (not complete or self.snapshot_manifest(folder.name).exists()):
+                found.append((match[1], int(match[2] or 1), folder.name))
         return [name for _, _, name in sorted(found)]
+
+    def next_snapshot(self, day: str) -> str:
+        """The name of the next copy, ``v<day>[.<n>]``: past all others, also where the clock went back."""
+        taken = self.snapshot_names(complete=False)
+        newest, _, number = taken[-1].removeprefix("v").partition(".") if taken else ("", "", "")
+        return f"v{day}" if newest < day else f"v{newest}.{int(number or 1) + 1}"
 
     @property
     def adapters(self) -> Path:
@@ -190,7 +201,8 @@ def find(given: Path | None) -> Workspace:
     if chosen is None:
         here = Path.cwd()
         chosen = next(
-            (folder for folder in (here, *here.parents) if (folder / CONFIG_NAME).is_file()), here / DEFAULT_FOLDER
+            (folder for folder in (here, *here.parents) if (folder / CONFIG_NAME).is_file()),
+            here / DEFAULT_FOLDER,
         )
     if chosen.exists() and not chosen.is_dir():
         raise UserError(chosen, "a file, not a folder", "give the workspace's folder")

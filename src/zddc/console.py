@@ -7,12 +7,20 @@ import sys
 from collections.abc import Sequence
 
 import typer
+from rich import box
 from rich.console import Console
+from rich.table import Table
 
 from zddc.errors import UserError
 
-out = Console(soft_wrap=True, highlight=False)
+# A pipe has no width: what is printed there must not be cut to that of an imaginary terminal.
+out = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 200)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+def table(*columns: str) -> Table:
+    """Return an empty table in the style of this project; columns never break inside a word."""
+    return Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False)
 
 
 def print_json(value: object) -> None:

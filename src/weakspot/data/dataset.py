@@ -15,7 +15,9 @@ def read_examples(file: Path) -> Iterator[Interaction]:
         try:
             yield parse_interaction(line.data)
         except RecordError as error:
-            raise UserError(f"{file}:{line.number}", error.detail, "run 'weakspot process' to write it anew") from None
+            raise UserError(
+                f"{file}:{line.number}", error.detail, "run 'weakspot process' to write it anew"
+            ) from None
 
 
 def split_examples(workspace: Workspace, split: Split, domain: str = MULTI_DOMAIN) -> list[Interaction]:
@@ -33,5 +35,6 @@ def require_domain(workspace: Workspace, domain: str) -> None:
     """Raise :class:`UserError` where the dataset has no example of ``domain``."""
     if domain == MULTI_DOMAIN or workspace.examples(domain).exists():
         return
-    have = sorted(file.stem for file in workspace.processed.glob("*.jsonl") if file.stem not in ("all", "rejections"))
-    raise UserError(domain, "no examples of this domain", f"choose from {', '.join(have) or 'none, run weakspot process'}")
+    have = workspace.example_files()
+    remedy = f"choose from {', '.join(have)}" if have else "run 'weakspot process'"
+    raise UserError(domain, "no examples of this domain", remedy)

@@ -53,8 +53,8 @@ def bands(threshold: float) -> int:
 
 
 def earlier_near_duplicates(texts: Sequence[str], threshold: float) -> Iterator[list[int]]:
-    """Yield for each text the indices of the earlier texts whose Jaccard similarity is at least ``threshold``."""
-    from rensa import RMinHash, RMinHashLSH
+    """Yield for each text the indices of the earlier ones that it has at least ``threshold`` in common with."""
+    from rensa import RMinHash, RMinHashLSH  # type: ignore[import-untyped]
 
     index = RMinHashLSH(threshold, _PERMUTATIONS, bands(threshold))
     sets: list[Grams] = []
@@ -67,8 +67,10 @@ def earlier_near_duplicates(texts: Sequence[str], threshold: float) -> Iterator[
         sets.append(own)
 
 
-def pairs_across(left: Sequence[str], right: Sequence[str], threshold: float) -> Iterator[tuple[int, int, float]]:
-    """Yield every pair (index in ``left``, index in ``right``, similarity) at or above ``threshold``: all of them.
+def pairs_across(
+    left: Sequence[str], right: Sequence[str], threshold: float
+) -> Iterator[tuple[int, int, float]]:
+    """Yield every pair at or above ``threshold``: index in ``left``, index in ``right``, similarity.
 
     Exact, not estimated: two sets with that similarity share one of their rarest n-grams (prefix filtering;
     Bayardo, Ma, Srikant 2007), so only texts that do are compared.

@@ -51,14 +51,15 @@ def assign(
 ) -> Iterator[Assignment | KeptOut]:
     """Yield for each example, in the order of capture, its assignment or why it is kept out.
 
-    An example joins the group of the earlier examples that it is a near-duplicate of or shares a
-    conversation or question with; where there are none it starts a group, which goes to the split that
-    its domain lacks most. Each decision looks at earlier examples only, so it is the same however
-    the data came in, in one batch or in ten, and an assignment in ``recorded`` (by interaction id) is
-    never changed.
+    An example joins the group of the first of the earlier examples that it is a near-duplicate of or
+    shares a conversation or question with; where there are none it starts a group, which goes to the
+    split that its domain lacks most. Two groups of one split that a later example links stay two: what is
+    written never changes, and the sizes stay balanced. Each decision looks at earlier examples only, so it
+    is the same however the data came in, in one batch or in ten, and an assignment in ``recorded`` (by
+    interaction id) is never changed.
     """
     places: list[Assignment | None] = []
-    groups = _Groups()
+    sizes = _Sizes()
     by_key: defaultdict[str, list[int]] = defaultdict(list)
     near = earlier_near_duplicates([compared_text(example) for example in examples], threshold)
     for number, (example, similar) in enumerate(zip(examples, near, strict=True)):
@@ -72,10 +73,10 @@ def assign(
             yield KeptOut(example, _conflict(example, neighbours, before))
             continue
         if before is None:
-            split = splits[0] if splits else groups.lacking(example.domain)
-            group = groups.root(neighbours[0].group) if neighbours else example.id
+            split = splits[0] if splits else sizes.lacking(example.domain)
+            group = neighbours[0].group if neighbours else example.id
             before = Assignment(interaction_id=example.id, group=group, split=split, domain=example.domain)
-        groups.add(before, [place.group for place in neighbours])
+        sizes.add(example.domain, before)
         places.append(before)
         for key in keys:
             by_key[key].append(number)
@@ -90,33 +91,16 @@ def _conflict(example: Interaction, neighbours: Sequence[Assignment], before: As
     return f"too like {' and '.join(names)}, which are in different splits"
 
 
-class _Groups:
-    """Groups that grow together, and by domain how many of them each split has."""
+class _Sizes:
+    """By domain, the groups and the number of examples that each split has so far."""
 
     def __init__(self) -> None:
-        self._parent: dict[str, str] = {}
-        self._in_split: defaultdict[str, dict[Split, set[str]]] = defaultdict(
-            lambda: {split: set() for split in SPLITS}
-        )
+        self._groups: defaultdict[str, defaultdict[Split, set[str]]] = defaultdict(lambda: defaultdict(set))
         self._examples: defaultdict[str, Counter[Split]] = defaultdict(Counter)
 
-    def root(self, group: str) -> str:
-        while (parent := self._parent.setdefault(group, group)) != group:
-            group = parent
-        return group
-
-    def add(self, place: Assignment, linked: Sequence[str]) -> None:
-        own = self.root(place.group)
-        for group in linked:
-            other = self.root(group)
-            if other != own:
-                self._parent[other] = own
-                for domain in self._in_split.values():
-                    if other in domain[place.split]:
-                        domain[place.split].remove(other)
-                        domain[place.split].add(own)
-        self._in_split[place.domain][place.split].add(own)
-        self._examples[place.domain][place.split] += 1
+    def add(self, domain: str, place: Assignment) -> None:
+        self._groups[domain][place.split].add(place.group)
+        self._examples[domain][place.split] += 1
 
     def lacking(self, domain: str) -> Split:
         """The split furthest below its share of the domain's groups, this next one counted.
@@ -124,7 +108,7 @@ class _Groups:
         Between splits that are both less than one group off, the one that lacks more examples: groups
         differ in size.
         """
-        groups = {split: len(self._in_split[domain][split]) for split in SPLITS}
+        groups = {split: len(self._groups[domain][split]) for split in SPLITS}
         total = sum(groups.values()) + 1
         lack = {split: SHARES[split] * total - groups[split] for split in SPLITS}
         due = [split for split in SPLITS if lack[split] >= 1 - 1e-9]

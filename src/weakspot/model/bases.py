@@ -75,8 +75,12 @@ def cache_folder() -> Path:
     return Path(given) if given else (Path(home) if home else Path.home() / ".cache") / "weakspot"
 
 
+def _embedded_folder() -> Path:
+    return cache_folder() / f"{EMBEDDED}-{_WHEEL_SHA256[:12]}"
+
+
 def _embedded() -> Path:
-    folder = cache_folder() / f"{EMBEDDED}-{_WHEEL_SHA256[:12]}"
+    folder = _embedded_folder()
     if (folder / "config.json").is_file():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -141,6 +145,23 @@ def load_tokenizer(base: Base) -> "PreTrainedTokenizerBase":
     if not tokenizer.chat_template:
         raise UserError(base.name, "its tokenizer has no chat template", "use an instruct model")
     return tokenizer  # type: ignore[no-any-return]
+
+
+def tokenizer_at_hand(settings: ModelSettings) -> "PreTrainedTokenizerBase | None":
+    """Return the base's tokenizer where it lies on this machine already, else None: nothing is downloaded."""
+    if importlib.util.find_spec("transformers") is None:
+        return None
+    from transformers import AutoTokenizer
+
+    quiet()
+    place = str(_embedded_folder()) if settings.base == EMBEDDED else str(Path(settings.base).expanduser())
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            place, revision=settings.revision, local_files_only=True, trust_remote_code=False
+        )
+    except (OSError, ValueError):
+        return None
+    return tokenizer if tokenizer.chat_template else None
 
 
 def load_config(base: Base) -> Any:

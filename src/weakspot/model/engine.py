@@ -3,7 +3,6 @@
 import contextlib
 import json
 import math
-import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weakspot.config import Train
+from weakspot.data import store
 from weakspot.model.packing import packable, packed
 from weakspot.model.view import Tokens
 
@@ -226,12 +226,10 @@ class _Tensors:
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / "state.safetensors"
         temporary = folder / "state.safetensors.tmp"
-        save_file({name: value.contiguous().cpu() for name, value in tensors.items()}, temporary, {"state": json.dumps(vars(state))})
-        descriptor = os.open(temporary, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        on_cpu = {name: value.contiguous().cpu() for name, value in tensors.items()}
+        with store.full_disk_named(temporary):
+            save_file(on_cpu, temporary, {"state": json.dumps(vars(state))})
+        store.sync_tree(folder)
         temporary.replace(file)
 
     def load(self, folder: Path, fingerprint: str) -> State | None:

@@ -1,6 +1,7 @@
 """Adapters on a base: made anew, saved as PEFT's own format, loaded again."""
 
 import json
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,6 @@ def attach(model: "PreTrainedModel", settings: Lora, modules: list[str], seed: i
         model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
     if checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
-    torch.manual_seed(seed)
     config = LoraConfig(
         r=settings.rank,
         lora_alpha=settings.alpha,
@@ -32,12 +32,17 @@ def attach(model: "PreTrainedModel", settings: Lora, modules: list[str], seed: i
         target_modules=modules,
         task_type="CAUSAL_LM",
     )
-    return get_peft_model(model, config)  # type: ignore[no-any-return]
+    torch.manual_seed(seed)
+    with warnings.catch_warnings():
+        # PEFT still asks by the old name of a switch that transformers has renamed.
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
+        return get_peft_model(model, config)  # type: ignore[no-any-return]
 
 
 def save(model: "PeftModel", folder: Path) -> None:
     """Write the adapter so that plain PEFT loads it; the same weights give the same bytes."""
-    model.save_pretrained(folder)
+    with store.full_disk_named(folder / WEIGHTS):
+        model.save_pretrained(folder)
     settings = json.loads((folder / SETTINGS).read_text())
     # PEFT keeps the module names in a set, whose order changes from run to run.
     settings["target_modules"] = sorted(settings["target_modules"])
@@ -49,4 +54,6 @@ def load(model: "PreTrainedModel", folder: Path) -> "PeftModel":
     """Put a saved adapter on its base; ``with model.disable_adapter()`` gives the base again."""
     from peft import PeftModel
 
-    return PeftModel.from_pretrained(model, str(folder)).eval()  # type: ignore[no-any-return]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
+        return PeftModel.from_pretrained(model, str(folder)).eval()  # type: ignore[no-any-return]

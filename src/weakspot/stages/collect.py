@@ -81,7 +81,7 @@ def collect(
         record = interaction(values)
         line = _line(record, config)
     except RecordError as error:
-        raise UserError("interaction", error.detail, "nothing was stored, give the missing text") from None
+        raise UserError("interaction", error.detail, "nothing was stored, give another text") from None
     store.append(workspace.raw, [line])
     return Collected(record, adapter, workspace.raw, found.hits)
 
@@ -146,9 +146,14 @@ def _detect(config: Config, query: str, local: str, expert: str) -> Detection:
 
 def _line(record: Interaction, config: Config) -> str:
     line = record.to_json()
-    size, limit = len(line.encode("utf-8")), config.collect.max_record_bytes
+    try:
+        size, limit = len(line.encode("utf-8")), config.collect.max_record_bytes
+    except UnicodeEncodeError:  # a command line's text that was not UTF-8
+        raise RecordError("not-json", "a text holds a lone surrogate, which is no character") from None
     if size > limit:
-        raise RecordError("too-large", f"{size:,} bytes, more than the {limit:,} of [collect] max_record_bytes")
+        raise RecordError(
+            "too-large", f"{size:,} bytes, more than the {limit:,} of [collect] max_record_bytes"
+        )
     return line
 
 
@@ -170,10 +175,10 @@ def _from_flat(value: dict[str, Any], config: Config) -> dict[str, Any]:
     if unknown or missing:
         what = f"no {', '.join(missing)}" if missing else f"unknown {', '.join(unknown)}"
         raise RecordError("bad-schema", f"{what}: neither the raw format nor query, local, expert[, domain]")
-    texts = [value["query"], value["local"], value["expert"]]
-    if not all(isinstance(text, str) for text in texts):
+    query, local, expert = value["query"], value["local"], value["expert"]
+    if not all(isinstance(text, str) for text in (query, local, expert)):
         raise RecordError("bad-schema", "query, local and expert are texts")
-    conversation = _conversation(*texts, config.collect.escalation)
+    conversation = _conversation(query, local, expert, config.collect.escalation)
     if value.get("domain") is not None:
         conversation["metadata"] = {"domain": value["domain"]}
     return conversation

@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,13 +55,14 @@ def process(workspace: Workspace, config: Config) -> Processed:
     if not workspace.raw.exists():
         raise UserError(workspace.raw, "no interactions yet", "capture some with 'weakspot collect'")
     with store.locked(workspace.lock, "process, train or deploy"):
-        dataset = build(store.read_lines(workspace.raw), read_assignments(workspace.assignments), config)
+        recorded = read_assignments(workspace.assignments)
+        dataset = build(store.read_lines(workspace.raw), recorded, config)
         files = rendered(workspace, dataset, config)
         counts = {"examples": len(dataset.examples), "rejections": len(dataset.rejections)}
         name, changed = _publish(workspace, files, counts, config)
     splits: defaultdict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(SPLITS, 0))
-    for place in dataset.assignments:
-        splits[place.domain][place.split] += 1
+    for example, place in zip(dataset.examples, dataset.assignments, strict=True):
+        splits[example.domain][place.split] += 1
     return Processed(
         changed=changed,
         snapshot=name,
@@ -95,14 +96,20 @@ def build(lines: Iterable[store.Line], recorded: Mapping[str, Assignment], confi
             continue
         if example.id in candidates:
             first = candidates[example.id][0]
-            reject(line.number, RecordError("duplicate-id", f"{example.id} has other messages in line {first}"), example.id)
+            reject(
+                line.number,
+                RecordError("duplicate-id", f"{example.id} has other messages in line {first}"),
+                example.id,
+            )
             continue
         ids_by_content[example.content_key()] = example.id
         candidates[example.id] = (line.number, labelled(example, config))
     examples: list[Interaction] = []
     assignments: list[Assignment] = []
     numbers = {identity: number for identity, (number, _) in candidates.items()}
-    for place in assign([example for _, example in candidates.values()], recorded, config.process.near_duplicate_threshold):
+    for place in assign(
+        [example for _, example in candidates.values()], recorded, config.process.near_duplicate_threshold
+    ):
         if isinstance(place, KeptOut):
             reject(numbers[place.example.id], RecordError("links-splits", place.detail), place.example.id)
         else:
@@ -114,7 +121,10 @@ def build(lines: Iterable[store.Line], recorded: Mapping[str, Assignment], confi
 def checked(data: bytes, max_record_bytes: int) -> Interaction:
     """Parse one raw line, refusing one that is longer than ``max_record_bytes``."""
     if len(data) > max_record_bytes:
-        raise RecordError("too-large", f"{len(data):,} bytes, more than the {max_record_bytes:,} of [collect] max_record_bytes")
+        raise RecordError(
+            "too-large",
+            f"{len(data):,} bytes, more than the {max_record_bytes:,} of [collect] max_record_bytes",
+        )
     return parse_interaction(data)
 
 
@@ -140,7 +150,9 @@ def read_assignments(file: Path) -> dict[str, Assignment]:
             place = Assignment.from_json(line.data)
         except ValidationError as error:
             raise UserError(
-                f"{file}:{line.number}", explain(error), "restore the file from the newest snapshot, it holds the splits"
+                f"{file}:{line.number}",
+                explain(error),
+                "restore the file from the newest snapshot, it holds the splits",
             ) from None
         found[place.interaction_id] = place
     return found
@@ -177,7 +189,7 @@ def _order(found: Iterable[str], config: Config) -> list[str]:
 def _publish(
     workspace: Workspace, files: Mapping[Path, bytes], counts: dict[str, int], config: Config
 ) -> tuple[str, bool]:
-    """Bring the files to what they should be; return the snapshot that holds them, and whether any was written."""
+    """Bring the files to what they should be; return the snapshot of them, and whether any was written."""
     stale = [file for file in workspace.processed.glob("*.jsonl") if file not in files]
     changed = [file for file, data in files.items() if not file.exists() or file.read_bytes() != data]
     for file in changed:
@@ -193,7 +205,8 @@ def _publish(
     existing = workspace.snapshot_names()
     if existing and _read_snapshot(workspace, existing[-1]) == manifest:
         return existing[-1], bool(changed or stale)
-    name = _snapshot_name(existing)
+    # The date is UTC's, so that the name does not depend on where the machine stands.
+    name = workspace.next_snapshot(f"{datetime.now(UTC):%Y-%m-%d}")
     with store.folder_written_whole(workspace.snapshot(name)) as folder:
         for relative in names:
             (folder / relative).parent.mkdir(exist_ok=True)
@@ -211,10 +224,3 @@ def _read_snapshot(workspace: Workspace, name: str) -> Snapshot | None:
         return Snapshot.from_json(workspace.snapshot_manifest(name).read_bytes())
     except ValidationError:
         return None
-
-
-def _snapshot_name(existing: Sequence[str]) -> str:
-    # The date is UTC's, so that the name does not depend on where the machine stands.
-    day = f"v{datetime.now(UTC):%Y-%m-%d}"
-    same = [name for name in existing if name == day or name.startswith(f"{day}.")]
-    return f"{day}.{len(same) + 1}" if same else day

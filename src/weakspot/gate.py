@@ -1,0 +1,171 @@
+"""The gate: does an adapter help, does it harm, or is there not enough evidence to say?"""
+
+import math
+from collections.abc import Sequence
+
+from weakspot.config import Evaluate
+from weakspot.records import Comparison, Row, Verdict
+
+LOSS, EXACT, PREFERENCE = "loss per token", "exact match", "preference accuracy"
+_POWER_Z = 0.8416  # the normal quantile of 80 % power
+_SEED = 42
+
+
+def compare_losses(metric: str, base: Sequence[float], adapter: Sequence[float], significance: float) -> Comparison:
+    """Compare paired losses, lower is better, by the Wilcoxon signed-rank test and a bootstrap interval of the mean.
+
+    Better or worse only where p is at most ``significance`` and the interval leaves zero out.
+    """
+    import numpy
+    from scipy import stats
+
+    differences = numpy.subtract(adapter, base)
+    n, mean = len(differences), float(differences.mean())
+    low = high = mean
+    p = 1.0
+    if n > 1 and differences.any():
+        # Exact for up to 50 pairs; with fewer than six no p can reach 0.05.
+        p = float(stats.wilcoxon(differences).pvalue)
+        if float(differences.std()) > 0:
+            interval = stats.bootstrap(
+                (differences,), numpy.mean, confidence_level=1 - significance, rng=numpy.random.default_rng(_SEED)
+            ).confidence_interval
+            low, high = float(interval.low), float(interval.high)
+    outcome = "undecided"
+    if p <= significance and not low <= 0 <= high:
+        outcome = "better" if mean < 0 else "worse"
+    spread = float(differences.std(ddof=1)) if n > 1 else 0.0
+    needed = _needed_for_mean(mean, spread, significance) if outcome == "undecided" and n > 1 else None
+    return Comparison(
+        metric=metric,
+        n=n,
+        base=float(numpy.mean(base)),
+        adapter=float(numpy.mean(adapter)),
+        difference=mean,
+        low=low,
+        high=high,
+        p=p,
+        outcome=outcome,
+        needed=needed,
+    )
+
+
+def compare_outcomes(metric: str, base: Sequence[bool], adapter: Sequence[bool], significance: float) -> Comparison:
+    """Compare paired successes, more is better, by the exact sign test on the pairs that differ (McNemar).
+
+    The interval is of the difference of the two rates, by the bootstrap over examples.
+    """
+    import numpy
+    from scipy import stats
+
+    differences = numpy.subtract(numpy.asarray(adapter, float), numpy.asarray(base, float))
+    n = len(differences)
+    won, lost = int((differences > 0).sum()), int((differences < 0).sum())
+    p = float(stats.binomtest(won, won + lost).pvalue) if won + lost else 1.0
+    low = high = float(differences.mean())
+    if n > 1 and float(differences.std()) > 0:
+        interval = stats.bootstrap(
+            (differences,),
+            numpy.mean,
+            confidence_level=1 - significance,
+            method="percentile",
+            rng=numpy.random.default_rng(_SEED),
+        ).confidence_interval
+        low, high = float(interval.low), float(interval.high)
+    outcome = "undecided"
+    if p <= significance:
+        outcome = "better" if won > lost else "worse"
+    return Comparison(
+        metric=metric,
+        n=n,
+        base=float(numpy.mean(base)),
+        adapter=float(numpy.mean(adapter)),
+        difference=float(differences.mean()),
+        low=low,
+        high=high,
+        p=p,
+        outcome=outcome,
+        needed=_needed_for_signs(n, won, lost, significance) if outcome == "undecided" else None,
+    )
+
+
+def _needed_for_mean(mean: float, spread: float, significance: float) -> int | None:
+    """Pairs for 80 % power at this mean and spread (normal approximation; 1.05 for the Wilcoxon test's efficiency)."""
+    if mean == 0:
+        return None
+    return max(6, math.ceil(1.05 * ((_significance_z(significance) + _POWER_Z) * spread / mean) ** 2))
+
+
+def _needed_for_signs(n: int, won: int, lost: int, significance: float) -> int | None:
+    """Pairs for 80 % power of the sign test at this rate of differing pairs (Noether 1987)."""
+    if won == lost:
+        return None
+    share = max(won, lost) / (won + lost)
+    differing = max(6, (_significance_z(significance) + _POWER_Z) ** 2 / (4 * (share - 0.5) ** 2))
+    return math.ceil(differing * n / (won + lost))
+
+
+def _significance_z(significance: float) -> float:
+    from statistics import NormalDist
+
+    return NormalDist().inv_cdf(1 - significance / 2)
+
+
+def comparisons(rows: Sequence[Row], significance: float) -> list[Comparison]:
+    """Return what is compared on the adapter's own test examples, the deciding metric first.
+
+    Exact match decides where at least half of the expert answers are JSON, loss otherwise.
+    """
+    losses = compare_losses(LOSS, [r.base_loss for r in rows], [r.adapter_loss for r in rows], significance)
+    preferences = compare_outcomes(
+        PREFERENCE, [r.base_margin > 0 for r in rows], [r.adapter_margin > 0 for r in rows], significance
+    )
+    checked = [row for row in rows if row.base_exact is not None]
+    if not checked:
+        return [losses, preferences]
+    exact = compare_outcomes(
+        EXACT, [bool(r.base_exact) for r in checked], [bool(r.adapter_exact) for r in checked], significance
+    )
+    return [exact, losses, preferences] if 2 * len(checked) >= len(rows) else [losses, exact, preferences]
+
+
+def harm(rows: Sequence[Row], significance: float) -> list[Comparison]:
+    """Return the loss on each other domain's test examples, and on all of them together first."""
+    found = []
+    domains = sorted({row.domain for row in rows})
+    groups = {"all other domains": list(rows), **{d: [r for r in rows if r.domain == d] for d in domains}}
+    for domain, part in groups.items():
+        if part:
+            found.append(
+                compare_losses(domain, [r.base_loss for r in part], [r.adapter_loss for r in part], significance)
+            )
+    return found
+
+
+def judge(own: Sequence[Comparison], others: Sequence[Comparison], settings: Evaluate) -> tuple[Verdict, list[str]]:
+    """Return the verdict and the sentences that explain it.
+
+    Reject: the deciding metric or preference accuracy is worse, or another domain's loss rose by more
+    than ``max_harm`` beyond chance. Accept: the deciding metric is better and nothing rejects. Else not
+    enough evidence.
+    """
+    against = [
+        f"{c.metric} fell from {c.base:.3g} to {c.adapter:.3g} (p = {c.p:.2g})"
+        if c.metric != LOSS
+        else f"{c.metric} rose from {c.base:.3f} to {c.adapter:.3f} (p = {c.p:.2g})"
+        for c in own
+        if c.outcome == "worse" and (c is own[0] or c.metric == PREFERENCE)
+    ]
+    against += [
+        f"{c.metric}: the loss rose by {c.difference:.3f} nats a token, more than {settings.max_harm} (p = {c.p:.2g})"
+        for c in others
+        if c.outcome == "worse" and c.difference > settings.max_harm
+    ]
+    if against:
+        return "reject", against
+    first = own[0]
+    change = f"{first.metric}: base {first.base:.3f}, adapter {first.adapter:.3f} on {first.n} examples (p = {first.p:.2g})"
+    if first.outcome == "better":
+        return "accept", [change]
+    more = f"about {first.needed} test examples would decide" if first.needed else "no number of examples can be told yet"
+    return "not enough evidence", [change, more]

@@ -1,0 +1,103 @@
+"""The scorecard as one self-contained page: verdict, tables, plots, answers side by side."""
+
+import io
+from collections.abc import Sequence
+
+from weakspot.records import AdapterManifest, Row, Scorecard
+
+_PAGE = """\
+<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
+<title>{{ card.adapter }}: {{ card.verdict }}</title>
+<style>
+:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }
+body { max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
+h1 span { padding: .1em .5em; border-radius: .3em; color: #fff; }
+.accept { background: #1a7f37 } .reject { background: #b42318 } .not { background: #6b5900 }
+table { border-collapse: collapse; margin: 1rem 0; } th, td { padding: .3rem .8rem; border-bottom: 1px solid #8884; }
+td { text-align: right; font-variant-numeric: tabular-nums; } td:first-child, th:first-child { text-align: left; }
+.better { color: #1a7f37 } .worse { color: #d92d20 }
+svg { max-width: 100%; height: auto; background: #fff; border-radius: .3rem; }
+.answers { display: grid; grid-template-columns: repeat(auto-fit, minmax(16rem, 1fr)); gap: 1rem; }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; background: #8881; padding: .6rem; border-radius: .3rem; margin: .2rem 0; }
+details { border-top: 1px solid #8884; padding: .4rem 0; } summary { cursor: pointer; }
+</style>
+<h1>{{ card.adapter }} <span class="{{ card.verdict.split()[0] }}">{{ card.verdict }}</span></h1>
+{% for reason in card.reasons %}<p>{{ reason }}</p>{% endfor %}
+<p>Base {{ card.base.name }}, trained on {{ manifest.examples }} consultations of snapshot {{ manifest.snapshot }},
+{{ manifest.steps }} steps. No test example was trained on.</p>
+{% macro table(title, rows) %}
+<h2>{{ title }}</h2>
+<table>
+<tr><th></th><th>examples</th><th>base</th><th>adapter</th><th>difference</th><th>interval</th><th>p</th><th></th></tr>
+{% for c in rows %}
+<tr><td>{{ c.metric }}</td><td>{{ c.n }}</td><td>{{ "%.3f"|format(c.base) }}</td><td>{{ "%.3f"|format(c.adapter) }}</td>
+<td>{{ "%+.3f"|format(c.difference) }}</td><td>{{ "%+.3f"|format(c.low) }} … {{ "%+.3f"|format(c.high) }}</td>
+<td>{{ "%.2g"|format(c.p) }}</td>
+<td class="{{ c.outcome }}">{{ c.outcome }}{% if c.needed %}, about {{ c.needed }} examples would decide{% endif %}</td></tr>
+{% endfor %}
+</table>
+{% endmacro %}
+{{ table("On its own domain", card.comparisons) }}
+{% if card.harm %}{{ table("Loss per token on other domains", card.harm) }}{% endif %}
+<h2>Example by example</h2>
+<p>Loss on the expert's answer in nats a token, under the base and under the adapter: below the line the adapter is better.</p>
+{{ scatter }}
+<h2>Side by side</h2>
+{% for row in rows %}
+<details{% if loop.index <= 3 %} open{% endif %}>
+<summary>{{ row.query[:120] }} · loss {{ "%.2f"|format(row.base_loss) }} → {{ "%.2f"|format(row.adapter_loss) }}
+{%- if row.base_exact is not none %} · exact {{ "yes" if row.base_exact else "no" }} → {{ "yes" if row.adapter_exact else "no" }}{% endif %}</summary>
+<pre>{{ row.query }}</pre>
+<div class="answers">
+<div>expert<pre>{{ row.expert }}</pre></div>
+<div>local, as captured<pre>{{ row.local }}</pre></div>
+{% if row.base_answer is not none %}<div>base<pre>{{ row.base_answer }}</pre></div>
+<div>adapter<pre>{{ row.adapter_answer }}</pre></div>{% endif %}
+</div>
+</details>
+{% endfor %}
+<p>{{ card.created }} · {{ card.adapter_sha256[:16] }}</p>
+</html>
+"""
+
+
+def page(card: Scorecard, manifest: AdapterManifest) -> str:
+    """Return the page; whatever models wrote is escaped, and the page may load nothing."""
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+    own = {comparison.metric for comparison in card.harm}
+    rows = [row for row in card.rows if row.domain not in own]
+    return (
+        Environment(autoescape=True)
+        .from_string(_PAGE)
+        .render(card=card, manifest=manifest, rows=rows, scatter=Markup(scatter(card.rows, own)))  # noqa: S704 (our own drawing)
+    )
+
+
+def scatter(rows: Sequence[Row], others: set[str]) -> str:
+    """Return an SVG of each example's loss under base (across) and adapter (up)."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 5), layout="constrained")
+    axes = figure.subplots()
+    for label, part in (
+        ("own domain", [row for row in rows if row.domain not in others]),
+        ("other domains", [row for row in rows if row.domain in others]),
+    ):
+        if part:
+            axes.scatter([r.base_loss for r in part], [r.adapter_loss for r in part], label=label, alpha=0.6)
+    limit = 1.05 * max(max(row.base_loss, row.adapter_loss) for row in rows)
+    axes.plot([0, limit], [0, limit], color="grey", linestyle=":")
+    axes.set(xlabel="base, nats a token", ylabel="adapter, nats a token", xlim=(0, limit), ylim=(0, limit))
+    axes.legend()
+    buffer = io.StringIO()
+    with matplotlib.rc_context({"svg.hashsalt": "weakspot"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]

@@ -1,0 +1,68 @@
+"""Every stage that is due, in order: process, validate, train, evaluate, deploy."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from weakspot.config import Config
+from weakspot.data.dataset import split_examples
+from weakspot.stages.deploy import deploy, read_merged
+from weakspot.stages.evaluate import evaluate, read_scorecard
+from weakspot.stages.process import process
+from weakspot.stages.train import train
+from weakspot.stages.validate import validate
+from weakspot.status import status
+from weakspot.workspace import Workspace
+from zddc.errors import UserError
+
+
+@dataclass(frozen=True)
+class Step:
+    """A stage that ran, or was not due, and what came of it."""
+
+    stage: str
+    domain: str | None
+    outcome: str
+
+
+def run(workspace: Workspace, config: Config, domain: str | None) -> Iterator[Step]:
+    """Run what is due, yielding each step when it is done.
+
+    Without a domain every domain that is due is taken to the end; a named one is trained also when it is
+    not due but was never trained. An adapter that is not accepted is not deployed.
+    """
+    processed = process(workspace, config)
+    yield Step("process", None, f"snapshot {processed.snapshot}" if processed.changed else "nothing changed")
+    report = validate(workspace, config, domain)
+    yield Step("validate", domain, report.verdict)
+    if report.verdict == "failures":
+        raise UserError(workspace.root, "the dataset has failures", "run 'weakspot validate' to see them")
+    for entry in status(workspace, config).domains:
+        if domain is not None and entry.domain != domain:
+            continue
+        due = entry.due or ("never trained" if domain is not None and entry.adapter is None else "")
+        unfinished = workspace.adapter_checkpoint(workspace.next_adapter(entry.domain)).exists()
+        if due or unfinished:
+            manifest = train(workspace, config, entry.domain)
+            yield Step("train", entry.domain, f"{manifest.name} ({due or 'resumed'})")
+        yield from _prove_and_deploy(workspace, config, entry.domain)
+
+
+def _prove_and_deploy(workspace: Workspace, config: Config, domain: str) -> Iterator[Step]:
+    name = workspace.newest_adapter(domain)
+    if name is None:
+        yield Step("train", domain, "not due")
+        return
+    card = read_scorecard(workspace, name)
+    if card is None:
+        if not split_examples(workspace, "test", domain):
+            yield Step("evaluate", domain, "no test example yet")
+            return
+        card = evaluate(workspace, config, domain)
+        yield Step("evaluate", domain, f"{name}: {card.verdict}")
+    if card.verdict != "accept":
+        yield Step("deploy", domain, f"{name} is not deployed: {card.verdict}")
+    elif read_merged(workspace, name) is None:
+        deploy(workspace, config, domain)
+        yield Step("deploy", domain, str(workspace.merged(name)))
+    else:
+        yield Step("deploy", domain, f"{name} is in service")

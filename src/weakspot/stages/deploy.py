@@ -1,0 +1,158 @@
+"""Put a proved adapter into service: merge it, load the result, and prove that it is the same model."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from weakspot.config import Config
+from weakspot.data import dataset, store
+from weakspot.model import bases, generating, lora, merging, view
+from weakspot.model.bases import Base
+from weakspot.model.view import Tokens, ViewError
+from weakspot.progress import bar
+from weakspot.records import AdapterManifest, Interaction, MergedManifest, Scorecard
+from weakspot.stages import evaluate
+from weakspot.workspace import AdapterName, Workspace
+from zddc.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+def deploy(workspace: Workspace, config: Config, domain: str, *, allow_unproven: bool = False) -> MergedManifest:
+    """Merge the domain's newest adapter into its base as a standalone model, proved to answer like the two.
+
+    Raises :class:`UserError` for a rejected adapter, for one that is not proved unless ``allow_unproven``,
+    and where the merged model differs from base and adapter by more than rounding: then nothing is left.
+    """
+    name = workspace.require_adapter(domain)
+    manifest = evaluate.read_manifest(workspace, name)
+    card = evaluate.read_scorecard(workspace, name)
+    _require_proof(workspace, name, card, allow_unproven=allow_unproven)
+    done = read_merged(workspace, name)
+    if done is not None and done.adapter_sha256 == manifest.files[lora.WEIGHTS]:
+        return done
+    if manifest.settings["train"]["load_in_4bit"]:
+        # The proof below compares with the full-precision base, which is the one merged into.
+        manifest = manifest.model_copy(
+            update={"settings": {**manifest.settings, "train": {**manifest.settings["train"], "load_in_4bit": False}}}
+        )
+    base, model, tokenizer = evaluate.load(workspace, manifest)
+    prompts = _prompts(workspace, config, domain, tokenizer)
+    expected = [last_logits(model, one) for one in prompts]
+    del model
+    with store.locked(workspace.lock, "process, train or deploy"), store.folder_written_whole(workspace.merged(name)) as folder:
+        with bar(f"merging {name}") as advance:
+            merging.merge(merging.base_folder(base.location, base.revision), workspace.adapter(name), folder, advance)
+        tokenizer.save_pretrained(folder)
+        merged = bases.load_model(
+            Base(str(name), str(folder), None), bases.dtype_for(manifest.settings["train"]["precision"])
+        )
+        difference = _prove(merged, prompts, expected, str(name))
+        sample = _sample(workspace, config, domain, merged, tokenizer)
+        _write_manifest(workspace, name, manifest, card, folder, difference, len(prompts), sample)
+    proved = read_merged(workspace, name)
+    if proved is None:
+        raise RuntimeError(f"{workspace.merged(name)} has no manifest after it was written")
+    return proved
+
+
+def _require_proof(workspace: Workspace, name: AdapterName, card: Scorecard | None, *, allow_unproven: bool) -> None:
+    if card is not None and card.verdict == "reject":
+        raise UserError(str(name), f"was rejected: {card.reasons[0]}", f"see {workspace.evaluation_page(name)}, then train again")
+    if allow_unproven:
+        return
+    if card is None:
+        raise UserError(str(name), "was never evaluated", f"run 'weakspot evaluate {name.domain}', or pass --allow-unproven")
+    if card.verdict != "accept":
+        raise UserError(str(name), f"is not proved: {'; '.join(card.reasons)}", "capture more, or pass --allow-unproven")
+
+
+def read_merged(workspace: Workspace, name: AdapterName) -> MergedManifest | None:
+    """Read what a merged model was made of, None where it is not complete."""
+    file = workspace.merged_manifest(name)
+    return MergedManifest.from_json(file.read_bytes()) if file.exists() else None
+
+
+def _prompts(workspace: Workspace, config: Config, domain: str, tokenizer: "PreTrainedTokenizerBase") -> list[Tokens]:
+    """Held-out conversations with their expert answers, the domain's own first."""
+    examples = dataset.split_examples(workspace, "test")
+    examples.sort(key=lambda example: example.domain != domain)
+    found: list[Tokens] = []
+    for example in examples:
+        try:
+            found.append(view.tokens(tokenizer, example, min(config.train.max_length, 512)))
+        except ViewError:
+            continue
+        if len(found) == config.deploy.proof_prompts:
+            break
+    if not found:
+        raise UserError(domain, "no test example to prove the merged model on", "capture more, then run 'weakspot process'")
+    return found
+
+
+def last_logits(model: "PreTrainedModel", one: Tokens) -> "torch.Tensor":
+    """Return the logits, in fp32 on the CPU, of every supervised token: ``[tokens, vocabulary]``."""
+    import torch
+
+    with torch.inference_mode():
+        ids = torch.tensor([one.ids], device=model.device)
+        kept = torch.arange(one.start - 1, len(one.ids) - 1, device=model.device)
+        logits = model(input_ids=ids, use_cache=False, logits_to_keep=kept).logits[0]  # type: ignore[operator]
+        return logits.float().cpu()  # type: ignore[no-any-return]
+
+
+def _prove(merged: "PreTrainedModel", prompts: Sequence[Tokens], expected: "Sequence[torch.Tensor]", name: str) -> float:
+    """Return the largest difference of log-probabilities; raise where it is more than rounding explains."""
+    import torch
+
+    largest = 0.0
+    for one, wanted in zip(prompts, expected, strict=True):
+        got = last_logits(merged, one)
+        largest = max(largest, float((got.log_softmax(-1) - wanted.log_softmax(-1)).abs().max()))
+    # Measured: 4e-5 nats in fp32; a merge in bf16 rounds each weight to 3 digits.
+    limit = 1e-2 if merged.dtype == torch.float32 else 0.5
+    if not largest <= limit:
+        raise UserError(name, f"the merged model differs from base and adapter by {largest:.3g} nats", "report this, nothing was deployed")
+    return largest
+
+
+def _sample(
+    workspace: Workspace, config: Config, domain: str, merged: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase"
+) -> dict[str, str]:
+    examples = dataset.split_examples(workspace, "test", domain) or dataset.split_examples(workspace, "test")
+    example: Interaction = min(examples, key=lambda one: len(one.query.text))
+    text = evaluate.prompt(tokenizer, example)
+    (answer,) = generating.answers(merged, tokenizer, [text], min(config.evaluate.max_new_tokens, 128), 1)
+    return {"query": example.query.text, "answer": answer, "expert": example.expert.text}
+
+
+def _write_manifest(
+    workspace: Workspace,
+    name: AdapterName,
+    manifest: AdapterManifest,
+    card: Scorecard | None,
+    folder: Path,
+    difference: float,
+    prompts: int,
+    sample: dict[str, str],
+) -> None:
+    store.sync_tree(folder)
+    merged = MergedManifest(
+        name=workspace.merged(name).name,
+        adapter=str(name),
+        adapter_sha256=manifest.files[lora.WEIGHTS],
+        base=manifest.base,
+        verdict=card.verdict if card else "not enough evidence",
+        largest_logit_difference=difference,
+        prompts=prompts,
+        sample=sample,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        files={file.name: store.sha256(file) for file in sorted(folder.iterdir())},
+    )
+    data = (merged.model_dump_json(indent=2) + "\n").encode()
+    store.write_atomically(folder / workspace.merged_manifest(name).name, data)
+
+

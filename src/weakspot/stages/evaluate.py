@@ -1,0 +1,223 @@
+"""Prove an adapter on examples that it never saw: base against adapter, and the verdict."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from weakspot import gate, report
+from weakspot.config import Config, Model
+from weakspot.data import dataset, store
+from weakspot.model import bases, engine, generating, lora, view
+from weakspot.model.bases import Base
+from weakspot.model.view import ViewError
+from weakspot.progress import bar
+from weakspot.records import MULTI_DOMAIN, AdapterManifest, Interaction, Message, Row, Scorecard, explain
+from weakspot.workspace import AdapterName, Workspace
+from zddc.errors import UserError
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedTokenizerBase
+
+
+def evaluate(workspace: Workspace, config: Config, domain: str) -> Scorecard:
+    """Measure the domain's newest adapter on the test split and write its scorecard and report beside it."""
+    name = workspace.require_adapter(domain)
+    manifest = read_manifest(workspace, name)
+    examples = dataset.split_examples(workspace, "test")
+    own = [example for example in examples if domain in (MULTI_DOMAIN, example.domain)]
+    others = [example for example in examples if example not in own]
+    if not own:
+        raise UserError(domain, "has no test example yet", "capture more, then run 'weakspot process'")
+    _require_unseen(workspace, manifest, [*own, *others])
+    base, model, tokenizer = load(workspace, manifest)
+    with bar(f"evaluating {name}", len(own) + len(others)) as advance:
+        rows = score(model, tokenizer, own, config)
+        advance(len(own), "other domains")
+        other_rows = score(model, tokenizer, others, config)
+        advance(len(others), "")
+    if not rows:
+        raise UserError(domain, "no test example fits", "raise [train] max_length")
+    rows = _answered(model, tokenizer, own, rows, config)
+    significance = config.evaluate.significance
+    compared, harm = gate.comparisons(rows, significance), gate.harm(other_rows, significance)
+    verdict, reasons = gate.judge(compared, harm, config.evaluate)
+    card = Scorecard(
+        adapter=str(name),
+        adapter_sha256=manifest.files[lora.WEIGHTS],
+        base=manifest.base,
+        verdict=verdict,
+        reasons=reasons,
+        comparisons=compared,
+        harm=harm,
+        rows=[*rows, *other_rows],
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    store.write_atomically(workspace.evaluation_page(name), report.page(card, manifest).encode())
+    store.write_atomically(workspace.evaluation(name), (card.model_dump_json(indent=2) + "\n").encode())
+    return card
+
+
+def read_manifest(workspace: Workspace, name: AdapterName) -> AdapterManifest:
+    """Read an adapter's manifest; raise :class:`UserError` where it or the weights are damaged."""
+    file = workspace.adapter_manifest(name)
+    try:
+        manifest = AdapterManifest.from_json(file.read_bytes())
+    except ValidationError as error:
+        raise UserError(file, explain(error), f"train again: weakspot train {name.domain}") from None
+    for part, expected in manifest.files.items():
+        path = workspace.adapter(name) / part
+        if not path.exists() or store.sha256(path) != expected:
+            raise UserError(path, "not the file that was trained", f"train again: weakspot train {name.domain}")
+    return manifest
+
+
+def read_scorecard(workspace: Workspace, name: AdapterName) -> Scorecard | None:
+    """Read an adapter's scorecard, None where it was never evaluated or the scorecard is of other weights."""
+    file = workspace.evaluation(name)
+    if not file.exists():
+        return None
+    try:
+        card = Scorecard.from_json(file.read_bytes())
+    except ValidationError as error:
+        raise UserError(file, explain(error), f"evaluate again: weakspot evaluate {name.domain}") from None
+    weights = workspace.adapter(name) / lora.WEIGHTS
+    return card if card.adapter_sha256 == store.sha256(weights) else None
+
+
+def load(workspace: Workspace, manifest: AdapterManifest) -> "tuple[Base, PeftModel, PreTrainedTokenizerBase]":
+    """Load an adapter on the very base that it was trained on."""
+    base = bases.resolve(Model(base=manifest.base.name, revision=manifest.base.revision or "main"))
+    if bases.identity(base) != manifest.base.identity:
+        raise UserError(manifest.name, f"was trained on another {base.name}", "bring back that base, or train again")
+    tokenizer = bases.load_tokenizer(base)
+    precision = manifest.settings["train"]["precision"]
+    four_bit = bool(manifest.settings["train"]["load_in_4bit"])
+    with bar(f"loading {base.name}"):
+        plain = bases.load_model(base, bases.dtype_for(precision), four_bit=four_bit)
+        model = lora.load(plain, workspace.adapter(AdapterName(manifest.domain, manifest.version)))
+    return base, model, tokenizer
+
+
+def score(
+    model: "PeftModel", tokenizer: "PreTrainedTokenizerBase", examples: Sequence[Interaction], config: Config
+) -> list[Row]:
+    """Return a row for each example: losses and margins of the expert's and the local answer, base and adapter.
+
+    Examples that cannot be rendered or do not fit are left out.
+    """
+    kept, experts, locals_ = [], [], []
+    for example in examples:
+        try:
+            expert = view.tokens(tokenizer, example, config.train.max_length)
+            # An empty local answer is just the end of the turn: still something to prefer the expert's to.
+            local = view.tokens(tokenizer, example, config.train.max_length, answer=example.local)
+        except ViewError:
+            continue
+        kept.append(example)
+        experts.append(expert)
+        locals_.append(local)
+    size = config.evaluate.batch_size
+    means: list[list[float]] = []
+    for adapted in (False, True):
+        for sequences in (experts, locals_):
+            means.append(_mean_losses(model, sequences, size, adapted=adapted))
+    return [
+        Row(
+            interaction_id=example.id,
+            domain=example.domain,
+            query=example.query.text,
+            local=example.local.text,
+            expert=example.expert.text,
+            tokens=expert.supervised,
+            base_loss=base_expert,
+            adapter_loss=adapter_expert,
+            base_margin=base_local - base_expert,
+            adapter_margin=adapter_local - adapter_expert,
+        )
+        for example, expert, base_expert, base_local, adapter_expert, adapter_local in zip(
+            kept, experts, *means, strict=True
+        )
+    ]
+
+
+def _mean_losses(model: "PeftModel", sequences: Sequence[view.Tokens], size: int, *, adapted: bool) -> list[float]:
+    import contextlib
+
+    import torch
+
+    with torch.inference_mode(), contextlib.nullcontext() if adapted else model.disable_adapter():
+        sums = [
+            total
+            for part in engine.batches(sequences, size)
+            for total in engine.negative_log_likelihoods(model, part).tolist()
+        ]
+    return [total / one.supervised for total, one in zip(sums, sequences, strict=True)]
+
+
+def _answered(
+    model: "PeftModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    examples: Sequence[Interaction],
+    rows: list[Row],
+    config: Config,
+) -> list[Row]:
+    """Let base and adapter write the answers that can be checked, and check them."""
+    by_id = {example.id: example for example in examples}
+    checkable = [row for row in rows if parsed_json(row.expert) is not None]
+    if not checkable:
+        return rows
+    prompts = [prompt(tokenizer, by_id[row.interaction_id]) for row in checkable]
+    # An answer twice as long as the expert's is wrong already.
+    longest = min(config.evaluate.max_new_tokens, 2 * max(row.tokens for row in checkable) + 16)
+    size = config.evaluate.batch_size
+    with bar("answering", 2 * len(prompts)) as advance:
+        with model.disable_adapter():
+            base = generating.answers(model, tokenizer, prompts, longest, size, advance)
+        adapter = generating.answers(model, tokenizer, prompts, longest, size, advance)
+    found = {
+        row.interaction_id: row.model_copy(
+            update={
+                "base_answer": one,
+                "adapter_answer": other,
+                "base_exact": exact(row.expert, one),
+                "adapter_exact": exact(row.expert, other),
+            }
+        )
+        for row, one, other in zip(checkable, base, adapter, strict=True)
+    }
+    return [found.get(row.interaction_id, row) for row in rows]
+
+
+def prompt(tokenizer: "PreTrainedTokenizerBase", example: Interaction) -> str:
+    """Return the text that a server gives the model for an example's query."""
+    turns: list[Message] = [*example.context, example.query]
+    return view.render(tokenizer, turns, example.expert, (example.metadata.model_extra or {}).get("tools")).prompt
+
+
+def parsed_json(text: str) -> Any:
+    """Return the JSON object or array that ``text`` is, None where it is none."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict | list) else None
+
+
+def exact(expected: str, answer: str) -> bool:
+    """Whether ``answer`` is the same JSON value as ``expected``, key order and white space aside."""
+    return parsed_json(answer) == parsed_json(expected)
+
+
+def _require_unseen(workspace: Workspace, manifest: AdapterManifest, examples: Sequence[Interaction]) -> None:
+    file = Path(workspace.snapshot(manifest.snapshot)) / workspace.split("train").relative_to(workspace.root)
+    trained = {example.id for example in dataset.read_examples(file)}
+    seen = [example.id for example in examples if example.id in trained]
+    if seen:
+        raise UserError(
+            manifest.name, f"{seen[0]} is in the test split and was trained on", "restore validation/assignments.jsonl"
+        )

@@ -1,0 +1,100 @@
+"""Prove that the workspace is sound, and say what would make its dataset teach badly."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from weakspot.checks.fitness import answers, balance, leakage, split_sizes, token_lengths
+from weakspot.checks.soundness import adapters, duplicates, files, ids, lines, raw_lines, snapshots
+from weakspot.checks.subject import Level, Problem, Subject
+from weakspot.config import Config
+from weakspot.data import contents, dataset
+from weakspot.records import MULTI_DOMAIN
+from weakspot.workspace import Workspace
+from zddc.errors import UserError
+
+# The docstring of a check is its claim: what is shown when it holds.
+Check = Callable[[Subject], Iterator[Problem]]
+CHECKS: tuple[Check, ...] = (
+    lines,
+    raw_lines,
+    files,
+    ids,
+    duplicates,
+    snapshots,
+    adapters,
+    leakage,
+    balance,
+    split_sizes,
+    answers,
+    token_lengths,
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found: the claim that it proved, or what is wrong, and where."""
+
+    check: str
+    level: Level
+    detail: str
+    place: str | None
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What was looked at; ``domains`` has the examples by domain and split."""
+
+    raw_lines: int
+    examples: int
+    rejections: int
+    domains: dict[str, dict[str, int]]
+
+
+@dataclass(frozen=True)
+class Report:
+    """The findings of every check, in order, and what they come to."""
+
+    verdict: Literal["pass", "warnings", "failures"]
+    findings: list[Finding]
+    counts: Counts
+
+
+def validate(workspace: Workspace, config: Config, domain: str | None) -> Report:
+    """Run every check, on one domain's examples where ``domain`` is given; nothing is changed.
+
+    Raises :class:`UserError` where there is no dataset yet, or none of that domain.
+    """
+    if not workspace.all_examples.exists():
+        raise UserError(workspace.all_examples, "no dataset yet", "run 'weakspot process'")
+    domain = None if domain == MULTI_DOMAIN else domain
+    if domain is not None:
+        dataset.require_domain(workspace, domain)
+    subject = Subject(workspace, config, contents.read(workspace, domain), domain)
+    findings = [finding for check in CHECKS for finding in _findings(check, subject)]
+    levels = {finding.level for finding in findings}
+    return Report(
+        verdict="failures" if "failure" in levels else "warnings" if "warning" in levels else "pass",
+        findings=findings,
+        counts=_counts(subject),
+    )
+
+
+def _counts(subject: Subject) -> Counts:
+    return Counts(
+        raw_lines=len(subject.contents.raw),
+        examples=len(subject.examples),
+        rejections=len(subject.contents.rejections),
+        domains={
+            domain: {split: len(examples) for split, examples in splits.items()}
+            for domain, splits in subject.domains.items()
+        },
+    )
+
+
+def _findings(check: "Check", subject: Subject) -> Iterator[Finding]:
+    """Yield the problems of a check; where there are none, its claim, which is its docstring."""
+    claim = Problem("pass", (check.__doc__ or "").rstrip("."))
+    for problem in list(check(subject)) or [claim]:
+        place = None if problem.place is None else str(problem.place)
+        yield Finding(check.__name__.replace("_", "-"), problem.level, problem.detail, place)

@@ -1,0 +1,94 @@
+"""Where each domain stands, and whether its adapter is due for retraining."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from weakspot.config import Config
+from weakspot.data import dataset, store
+from weakspot.records import MULTI_DOMAIN, SPLITS, AdapterManifest, Assignment
+from weakspot.stages import evaluate
+from weakspot.stages.deploy import read_merged
+from weakspot.workspace import AdapterName, Workspace
+
+
+@dataclass(frozen=True)
+class DomainStatus:
+    """One domain: its examples, its newest adapter, the verdict on it, and why it is due (empty: it is not)."""
+
+    domain: str
+    examples: int
+    new: int
+    splits: dict[str, int]
+    adapter: str | None
+    verdict: str | None
+    deployed: bool
+    due: str
+
+
+@dataclass(frozen=True)
+class Status:
+    """The workspace: raw lines, those not processed yet, and each domain."""
+
+    workspace: str
+    raw_lines: int
+    unprocessed: int
+    snapshot: str | None
+    domains: list[DomainStatus]
+
+
+def status(workspace: Workspace, config: Config) -> Status:
+    """Return where everything stands; reads files only."""
+    places = [Assignment.from_json(line.data) for line in store.read_lines(workspace.assignments)]
+    present = (
+        {example.id: example.domain for example in dataset.read_examples(workspace.all_examples)} if places else {}
+    )
+    counts: dict[str, Counter[str]] = {}
+    for place in places:
+        if place.interaction_id in present:
+            counts.setdefault(present[place.interaction_id], Counter())[place.split] += 1
+    if len(counts) > 1:
+        counts[MULTI_DOMAIN] = sum(counts.values(), Counter())
+    raw = sum(1 for _ in store.read_lines(workspace.raw))
+    known = len(present) + sum(1 for _ in store.read_lines(workspace.rejections))
+    snapshots = workspace.snapshot_names()
+    return Status(
+        workspace=str(workspace.root),
+        raw_lines=raw,
+        unprocessed=max(0, raw - known),
+        snapshot=snapshots[-1] if snapshots else None,
+        domains=[domain_status(workspace, config, domain, splits) for domain, splits in counts.items()],
+    )
+
+
+def domain_status(workspace: Workspace, config: Config, domain: str, splits: Counter[str]) -> DomainStatus:
+    """Return where one domain stands, given how many examples each of its splits has."""
+    examples = splits.total()
+    name = workspace.newest_adapter(domain)
+    manifest = read(workspace, name) if name else None
+    card = evaluate.read_scorecard(workspace, name) if name else None
+    seen = manifest.domain_examples if manifest else 0
+    return DomainStatus(
+        domain=domain,
+        examples=examples,
+        new=examples - seen,
+        splits={split: splits[split] for split in SPLITS},
+        adapter=str(name) if name else None,
+        verdict=card.verdict if card else None,
+        deployed=name is not None and read_merged(workspace, name) is not None,
+        due=why_due(config, examples, seen),
+    )
+
+
+def why_due(config: Config, examples: int, seen: int) -> str:
+    """Return why a domain of so many examples, ``seen`` of them at its last training, is due; empty if it is not."""
+    after, at = config.status.retrain_after, config.status.retrain_at
+    if examples - seen >= after:
+        return f"{examples - seen} new, at least {after}"
+    if seen < at <= examples:
+        return f"{examples} examples, past {at}"
+    return ""
+
+
+def read(workspace: Workspace, name: AdapterName) -> AdapterManifest:
+    """Read an adapter's manifest without checking its weights, which takes a while."""
+    return AdapterManifest.from_json(workspace.adapter_manifest(name).read_bytes())
