@@ -1,13 +1,19 @@
 """What tests of several modules need: interactions, workspaces, and real records where they are at hand."""
 
 import itertools
-from collections.abc import Callable, Iterable
+import os
+import random
+import string
+import subprocess
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
-from weakspot.config import Config
+from weakspot.config import Config, Model
 from weakspot.data import store
+from weakspot.model import bases
+from weakspot.model.bases import Base
 from weakspot.records import Interaction, interaction
 from weakspot.workspace import Workspace
 
@@ -40,6 +46,13 @@ def make_interaction(
     )
 
 
+def make_example(number: int, note: str = "", *, domain: str | None = "spam", **more) -> Interaction:
+    """Make an interaction that is near no other, but for those of the same number, which differ by a note."""
+    chance = random.Random(number)
+    words = ["".join(chance.choices(string.ascii_lowercase, k=6)) for _ in range(24)]
+    return make_interaction(f"{' '.join(words[:8])} {note}", " ".join(words[8:]), domain=domain, **more)
+
+
 def append_raw(workspace: Workspace, interactions: Iterable[Interaction]) -> None:
     """Append interactions to the raw file as they are."""
     store.append(workspace.raw, [one.to_json() for one in interactions])
@@ -48,6 +61,11 @@ def append_raw(workspace: Workspace, interactions: Iterable[Interaction]) -> Non
 @pytest.fixture(name="interaction", scope="session")
 def interaction_fixture() -> Callable[..., Interaction]:
     return make_interaction
+
+
+@pytest.fixture(name="example", scope="session")
+def example_fixture() -> Callable[..., Interaction]:
+    return make_example
 
 
 @pytest.fixture(scope="session")
@@ -78,3 +96,44 @@ def real_interactions() -> Path:
     if not REAL_INTERACTIONS.is_file():
         pytest.skip("the real interactions are not at hand: shared/data beside the repository")
     return REAL_INTERACTIONS
+
+
+@pytest.fixture
+def small_disk(tmp_path) -> Iterator[Path]:
+    """A file system of 64 KiB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("a small file system can be mounted by root only")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.fixture(scope="session")
+def embedded() -> Base:
+    """The embedded base, SmolLM2-135M-Instruct, fetched and converted where it is not in the cache."""
+    return bases.resolve(Model(base=bases.EMBEDDED))
+
+
+@pytest.fixture(scope="session")
+def tiny_base(embedded, tmp_path_factory) -> Path:
+    """A Llama of two thin layers with random weights and SmolLM2's tokenizer: all code paths, in a second."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    folder = tmp_path_factory.mktemp("base") / "tiny"
+    torch.manual_seed(1)
+    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    settings = LlamaConfig(
+        vocab_size=49152,
+        num_key_value_heads=2,
+        bos_token_id=1,
+        eos_token_id=2,
+        pad_token_id=2,
+        tie_word_embeddings=True,
+        **shape,
+    )
+    LlamaForCausalLM(settings).save_pretrained(folder)
+    bases.load_tokenizer(embedded).save_pretrained(folder)
+    return folder

@@ -185,7 +185,7 @@ def load(file: Path, settings: Sequence[str] = ()) -> Config:
     if file.exists():
         try:
             values = tomllib.loads(file.read_text(encoding="utf-8-sig"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except (ValueError, RecursionError) as error:
             raise UserError(file, f"not valid TOML: {error}", "mend that line") from None
     config = _checked(values, str(file))
     for setting in settings:
@@ -210,7 +210,7 @@ def load(file: Path, settings: Sequence[str] = ()) -> Config:
 def _toml_value(text: str) -> object:
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
 
 

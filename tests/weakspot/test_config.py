@@ -87,19 +87,37 @@ def test_target_modules_may_be_a_preset(file, preset):
     ("text", "line"),
     [
         ("[trian]\n", "weakspot.toml: trian: unknown table; did you mean train"),
-        ("[x]\n", "weakspot.toml: x: unknown table; the tables there are: model, collect, process, validate, "),
+        (
+            "[x]\n",
+            "weakspot.toml: x: unknown table; the tables there are: model, collect, process, validate, ",
+        ),
         ("[train]\nepoch = 1\n", "weakspot.toml: [train] epoch: unknown key; did you mean epochs"),
         ("[deploy]\nx = 1\n", "weakspot.toml: [deploy] x: unknown key; the keys there are: proof_prompts"),
         ('[domains.sql]\ntrigers = ["sql"]\n', "weakspot.toml: [domains.sql] "),
         ("[validate_]\n", "weakspot.toml: validate_: unknown table; did you mean validate"),
         ("epochs = 1\n", "weakspot.toml: epochs: unknown table; "),
         ('[train]\nepochs = "3"\n', "weakspot.toml: [train] epochs: input should be a valid integer, not "),
-        ("[train]\nepochs = 3.5\n", "weakspot.toml: [train] epochs: input should be a valid integer, not 3.5"),
-        ("[train]\nepochs = true\n", "weakspot.toml: [train] epochs: input should be a valid integer, not true"),
-        ("[train]\nepochs = 0\n", "weakspot.toml: [train] epochs: input should be greater than or equal to 1, n"),
-        ('[train]\nprecision = "fp8"\n', "weakspot.toml: [train] precision: input should be 'auto', 'bf16' or"),
+        (
+            "[train]\nepochs = 3.5\n",
+            "weakspot.toml: [train] epochs: input should be a valid integer, not 3.5",
+        ),
+        (
+            "[train]\nepochs = true\n",
+            "weakspot.toml: [train] epochs: input should be a valid integer, not true",
+        ),
+        (
+            "[train]\nepochs = 0\n",
+            "weakspot.toml: [train] epochs: input should be greater than or equal to 1, n",
+        ),
+        (
+            '[train]\nprecision = "fp8"\n',
+            "weakspot.toml: [train] precision: input should be 'auto', 'bf16' or",
+        ),
         ("[model]\nbase = 7\n", "weakspot.toml: [model] base: input should be a valid string, not 7"),
-        ("[lora]\ntarget_modules = 1\n", "weakspot.toml: [lora] target_modules: input should be a valid list"),
+        (
+            "[lora]\ntarget_modules = 1\n",
+            "weakspot.toml: [lora] target_modules: input should be a valid list",
+        ),
         ("[lora]\ntarget_modules = [1]\n", "weakspot.toml: [lora"),
         ("train = 3\n", "weakspot.toml: train: input should be "),
         ("domains = 3\n", "weakspot.toml: domains: input should be a valid dictionary, not 3"),
@@ -107,7 +125,10 @@ def test_target_modules_may_be_a_preset(file, preset):
         ("[domains.all]\ntriggers = []\n", "weakspot.toml: [domains"),
         ("[domains.sql]\ntriggers = [' ']\n", "weakspot.toml: [domains.sql.triggers] 0: string should match"),
         ("[domains.sql]\n", "weakspot.toml: [domains.sql] triggers: field required"),
-        ("[process]\nnear_duplicate_threshold = nan\n", "weakspot.toml: [process] near_duplicate_threshold: "),
+        (
+            "[process]\nnear_duplicate_threshold = nan\n",
+            "weakspot.toml: [process] near_duplicate_threshold: ",
+        ),
     ],
 )
 def test_what_is_wrong_is_named_by_file_table_and_key(file, text, line):
@@ -142,7 +163,10 @@ def test_a_byte_order_mark_and_crlf_are_no_mistake(file):
         ("epochs=3", "--set epochs=3: not of the form table.key=value; write --set train.epochs=1"),
         ("train.epoch=3", "--set train.epoch=3: [train] epoch: unknown key; did you mean epochs"),
         ("trian.epochs=3", "--set trian.epochs=3: trian: unknown table; did you mean train"),
-        ("train.epochs=three", "--set train.epochs=three: [train] epochs: input should be a valid integer, not "),
+        (
+            "train.epochs=three",
+            "--set train.epochs=three: [train] epochs: input should be a valid integer, not ",
+        ),
         ("train.epochs=", "--set train.epochs=: [train] epochs: input should be a valid integer, not "),
         ("train.epochs.x=3", "--set train.epochs.x=3: [train] epochs: "),
     ],

@@ -53,7 +53,7 @@ def bands(threshold: float) -> int:
 
 
 def earlier_near_duplicates(texts: Sequence[str], threshold: float) -> Iterator[list[int]]:
-    """Yield for each text the indices of the earlier ones that it has at least ``threshold`` in common with."""
+    """Yield for each text the indices of the earlier ones whose similarity is at least ``threshold``."""
     from rensa import RMinHash, RMinHashLSH  # type: ignore[import-untyped]
 
     index = RMinHashLSH(threshold, _PERMUTATIONS, bands(threshold))

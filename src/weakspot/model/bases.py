@@ -7,6 +7,7 @@ import importlib.util
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from weakspot.config import Config
 from weakspot.config import Model as ModelSettings
 from weakspot.data import store
+from weakspot.model import packing
 from zddc.errors import UserError
 
 if TYPE_CHECKING:
@@ -190,7 +192,9 @@ def load_model(base: Base, dtype: "torch.dtype", *, four_bit: bool = False) -> "
         )
     if torch.cuda.is_available():
         options["device_map"] = {"": 0}
-    return _from_pretrained(AutoModelForCausalLM, base, **options).eval()  # type: ignore[no-any-return]
+    model: PreTrainedModel = _from_pretrained(AutoModelForCausalLM, base, **options)
+    packing.install(model)
+    return model.eval()
 
 
 def _from_pretrained(auto: Any, base: Base, **options: Any) -> Any:
@@ -255,7 +259,8 @@ def shape(base: Base, config: Config) -> Shape:
         raise UserError("[lora] target_modules", f"{base.name} has no {', '.join(unknown)}", f"choose from {', '.join(known)}")
     text = settings.get_text_config()
     layers = int(text.num_hidden_layers)
-    covered = len({name.rsplit(".", 2)[0] for name in touched})
+    # A layer is known by the first number in a module's name: model.layers.7.mlp.experts.3.up_proj.
+    covered = len({match[0] for name in touched if (match := re.match(r"(.*?\.\d+)\.", name))})
     if 2 * covered < layers:
         raise UserError(
             "[lora] target_modules", f"touches only {covered} of {layers} layers of {base.name}", "use all-linear"

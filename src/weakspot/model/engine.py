@@ -1,6 +1,5 @@
 """The training loop: packed batches, loss on supervised tokens only, resumable to the same bytes."""
 
-import contextlib
 import json
 import math
 import shutil
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from weakspot.config import Train
 from weakspot.data import store
-from weakspot.model.packing import packable, packed
+from weakspot.model import packing
 from weakspot.model.view import Tokens
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ def negative_log_likelihoods(model: "PreTrainedModel", batch: Sequence[Tokens]) 
     """
     import torch
 
-    if len(batch) > 1 and not packable(model):
+    if len(batch) > 1 and not packing.installed(model):
         return torch.cat([negative_log_likelihoods(model, [one]) for one in batch])
     device = model.device
     ids = torch.tensor([token for one in batch for token in one.ids], device=device)
@@ -96,13 +95,11 @@ def negative_log_likelihoods(model: "PreTrainedModel", batch: Sequence[Tokens]) 
         owners.append(torch.full((one.supervised,), number, device=device))
         offset += len(one.ids)
     kept = torch.cat(rows)
-    options: dict[str, Any] = {"use_cache": False, "logits_to_keep": kept}
-    with contextlib.ExitStack() as stack:
-        if len(batch) > 1:
-            stack.enter_context(packed(model))
-            options["segments"] = [len(one.ids) for one in batch]
-        stack.enter_context(torch.autocast(device.type, torch.bfloat16, enabled=model.dtype == torch.bfloat16))
-        logits = model(input_ids=ids[None], position_ids=positions[None], **options).logits[0]
+    apart = packing.arguments([len(one.ids) for one in batch], device) if len(batch) > 1 else {}
+    with torch.autocast(device.type, torch.bfloat16, enabled=model.dtype == torch.bfloat16):
+        logits = model(
+            input_ids=ids[None], position_ids=positions[None], use_cache=False, logits_to_keep=kept, **apart
+        ).logits[0]
     losses = torch.nn.functional.cross_entropy(logits.float(), ids[kept + 1], reduction="none")
     return torch.zeros(len(batch), device=device).index_add(0, torch.cat(owners), losses)
 

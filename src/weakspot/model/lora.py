@@ -24,7 +24,7 @@ def attach(model: "PreTrainedModel", settings: Lora, modules: list[str], seed: i
     if getattr(model, "is_loaded_in_4bit", False):
         model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
     if checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        model.activation_checkpointing_enable()
     config = LoraConfig(
         r=settings.rank,
         lora_alpha=settings.alpha,

@@ -1,7 +1,5 @@
 """Several sequences in one row: attention runs sequence by sequence, everything else on the whole row."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,26 +15,35 @@ def packable(model: "PreTrainedModel") -> bool:
     Layers that carry a state along the row (Gated DeltaNet, Mamba) would leak it into the next sequence.
     """
     kinds = getattr(model.config.get_text_config(), "layer_types", None) or ["full_attention"]
-    own = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return all(kind in ("full_attention", "sliding_attention") for kind in kinds) and bool(
-        getattr(own, "_supports_attention_backend", False)
-    )
+    plain = all(kind in ("full_attention", "sliding_attention") for kind in kinds)
+    return plain and bool(getattr(model, "_supports_attention_backend", False))
 
 
-@contextmanager
-def packed(model: "PreTrainedModel") -> Iterator[None]:
-    """For the block, let ``model`` attend within the ``segments`` (lengths) that a call passes."""
-    from transformers import AttentionInterface
+def install(model: "PreTrainedModel") -> None:
+    """Let ``model`` attend within the segments of a call that has :func:`arguments`, and as ever otherwise."""
+    from transformers import AttentionInterface, AttentionMaskInterface
+    from transformers.masking_utils import sdpa_mask
 
-    AttentionInterface.register(_NAME, _attend)
-    settings = model.config.get_text_config()
-    before = settings._attn_implementation
-    # transformers makes no mask for an implementation that it knows no mask for: none is ever built.
-    settings._attn_implementation = _NAME
-    try:
-        yield
-    finally:
-        settings._attn_implementation = before
+    if packable(model):
+        AttentionInterface.register(_NAME, _attend)
+        AttentionMaskInterface.register(_NAME, sdpa_mask)
+        model.config.get_text_config()._attn_implementation = _NAME
+
+
+def installed(model: "PreTrainedModel") -> bool:
+    """Whether :func:`install` found the model fit."""
+    return bool(model.config.get_text_config()._attn_implementation == _NAME)
+
+
+def arguments(lengths: list[int], device: "torch.device") -> dict[str, Any]:
+    """Return what a forward call is given beside the ids so that sequences of these lengths stay apart.
+
+    A mask of four dimensions is taken by transformers as it is: the empty one here stops it from building
+    the mask of the whole row, which nothing would look at.
+    """
+    import torch
+
+    return {"segments": lengths, "attention_mask": torch.zeros(1, 1, 1, 1, device=device)}
 
 
 def _attend(
@@ -46,7 +53,7 @@ def _attend(
     value: "torch.Tensor",
     attention_mask: "torch.Tensor | None",
     *,
-    segments: list[int],
+    segments: list[int] | None = None,
     sliding_window: int | None = None,
     **options: Any,
 ) -> "tuple[torch.Tensor, None]":
@@ -54,6 +61,8 @@ def _attend(
     import torch
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
+    if segments is None:
+        return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
     parts = []
     for one in zip(query.split(segments, 2), key.split(segments, 2), value.split(segments, 2), strict=True):
         mask = None

@@ -1,12 +1,12 @@
 """The training view: conversation up to the query, then an answer; loss on that answer and its end of turn."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from weakspot.records import Interaction, Message
-from zddc.errors import UserError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -49,8 +49,8 @@ def render(tokenizer: "PreTrainedTokenizerBase", turns: Sequence[Message], answe
     The target is what the template writes for the answer, up to and including the end-of-turn token;
     role headers, empty thinking blocks and the newline after the turn are context or nothing.
 
-    Raises :class:`ViewError` for a text that holds one of the template's control tokens, and
-    :class:`UserError` for a template that rewrites the prompt when the answer comes.
+    Raises :class:`ViewError` for a text that holds one of the template's control tokens, and for one that
+    the template rewrites, so that what is trained on would not be the answer.
     """
     controls = control_tokens(tokenizer)
     for message in (*turns, answer):
@@ -64,29 +64,33 @@ def render(tokenizer: "PreTrainedTokenizerBase", turns: Sequence[Message], answe
     prompt = str(tokenizer.apply_chat_template(conversation, add_generation_prompt=True, **options))
     whole = str(tokenizer.apply_chat_template([*conversation, reply], **options))
     if not whole.startswith(prompt):
-        raise UserError(
-            tokenizer.name_or_path or "base model",
-            "its chat template writes the conversation otherwise once the answer is there",
-            "use a template whose prompt with add_generation_prompt is a prefix of the whole",
-        )
-    target = whole[len(prompt) :].rstrip()
-    if not target.endswith(tuple(controls)):
-        target += str(tokenizer.eos_token)
-    return View(prompt, target)
+        raise ViewError("is written otherwise by the chat template once the answer is there")
+    target = whole[len(prompt) :]
+    if str(reply["content"]).strip() not in target:
+        raise ViewError("is rewritten by the chat template")
+    # The turn ends with the first of the control tokens at the end; some templates close the text with more.
+    either = "|".join(re.escape(token) for token in controls)
+    end = re.search(rf"({either})(?:\s*(?:{either}))*\s*\Z", target)
+    return View(prompt, target[: end.end(1)] if end else target.rstrip() + str(tokenizer.eos_token))
 
 
 def control_tokens(tokenizer: "PreTrainedTokenizerBase") -> list[str]:
-    """The special tokens that structure a conversation, longest first."""
+    """The special tokens that structure a conversation: those the chat template writes, longest first.
+
+    Others, as SmolLM2's <filename>, are words that people may use.
+    """
     special = {str(token) for token in tokenizer.all_special_tokens}
     special |= {str(token) for token in tokenizer.added_tokens_decoder.values() if token.special}
-    return sorted(special, key=lambda token: (-len(token), token))
+    template = str(tokenizer.chat_template)
+    structural = {token for token in special if token in template}
+    structural |= {str(token) for token in (tokenizer.bos_token, tokenizer.eos_token) if token}
+    return sorted(structural, key=lambda token: (-len(token), token))
 
 
 def _for_template(message: Message, tokenizer: "PreTrainedTokenizerBase") -> dict[str, Any]:
     turn = message.model_dump(exclude_none=True)
     turn.setdefault("content", "")
-    template = tokenizer.chat_template
-    if message.tool_calls and "tool_calls" not in (template if isinstance(template, str) else json.dumps(template)):
+    if message.tool_calls and "tool_calls" not in str(tokenizer.chat_template):
         # A template that knows no tools would drop the calls: write them as Hermes and Qwen do.
         calls = [{"name": c.function.name, "arguments": c.function.arguments} for c in message.tool_calls]
         blocks = [f"<tool_call>\n{json.dumps(call, ensure_ascii=False)}\n</tool_call>" for call in calls]

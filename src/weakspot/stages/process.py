@@ -51,7 +51,7 @@ class Dataset:
 
 
 def process(workspace: Workspace, config: Config) -> Processed:
-    """Write ``processed/``, ``validation/`` and a snapshot from ``raw/``; write nothing if nothing changed."""
+    """Write ``processed/``, ``validation/`` and a snapshot from ``raw/``, or nothing if nothing changed."""
     if not workspace.raw.exists():
         raise UserError(workspace.raw, "no interactions yet", "capture some with 'weakspot collect'")
     with store.locked(workspace.lock, "process, train or deploy"):

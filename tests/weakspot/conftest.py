@@ -1,0 +1,42 @@
+"""A workspace with a dataset and a base that trains in a second."""
+
+import json
+
+import pytest
+
+from weakspot import config as configuration
+from weakspot.stages.process import process
+
+COLOURS = ["red", "green", "blue", "black", "white", "brown"]
+
+
+@pytest.fixture
+def taught(workspace, tiny_base, interaction, capture):
+    """A processed workspace of sixty checkable questions and twenty others, and its settings."""
+    questions = [
+        interaction(
+            f"Which colour has item {n} of {COLOURS[n % 6]} shelf {n * 37 % 101}?",
+            json.dumps({"colour": COLOURS[n % 6]}),
+            local=f"Maybe {COLOURS[(n + 1) % 6]}?",
+            domain="colours",
+        )
+        for n in range(60)
+    ]
+    others = [
+        interaction(f"Tell me about number {n * 7919}.", f"It is {n * 7919} and its digits sum to {sum(map(int, str(n * 7919)))}.", domain="numbers")
+        for n in range(20)
+    ]
+    capture(workspace, [*questions, *others])
+    config = configuration.load(
+        workspace.config_file,
+        [
+            f"model.base={tiny_base}",
+            "lora.rank=4",
+            "train.learning_rate=1e-2",
+            "train.max_steps=12",
+            "train.max_length=128",
+            "evaluate.max_new_tokens=8",
+        ],
+    )
+    process(workspace, config)
+    return workspace, config

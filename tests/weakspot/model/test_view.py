@@ -1,0 +1,201 @@
+"""What is trained on: exactly the expert's answer and its end of turn, whatever the template and the turns."""
+
+import pytest
+
+from weakspot.model import bases, view
+from weakspot.model.view import ViewError
+from weakspot.records import Message
+
+ARGUMENTS = {"path": "a.py", "text": 'x = "é"\n'}
+CALL = {"id": "c1", "type": "function", "function": {"name": "write", "arguments": ARGUMENTS}}
+EARLIER = [
+    {"role": "system", "content": "You write Python."},
+    {"role": "user", "content": "Write a.py"},
+    {"role": "assistant", "content": "I will.", "tool_calls": [CALL]},
+    {"role": "tool", "tool_call_id": "c1", "content": "written"},
+    {"role": "assistant", "content": "Done."},
+]
+TOOLS = [
+    {"type": "function", "function": {"name": "write", "parameters": {"type": "object", "properties": {}}}}
+]
+# By template: its end of turn, and the control tokens that its own tokenizer has and SmolLM2's lacks.
+ENDS = {
+    "qwen2_5": ("<|im_end|>", []),
+    "qwen3": ("<|im_end|>", []),
+    "qwen3_instruct_2507": ("<|im_end|>", []),
+    "qwen3_vl": ("<|im_end|>", []),
+    "llama3": ("<|eot_id|>", ["<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"]),
+    "phi3": ("<|end|>", ["<|user|>", "<|assistant|>", "<|system|>", "<|end|>", "<|endoftext|>"]),
+    "gemma3": ("<end_of_turn>", ["<bos>", "<start_of_turn>", "<end_of_turn>"]),
+}
+
+
+@pytest.fixture(params=["smollm2", *ENDS])
+def templated(request, embedded, chat_template):
+    """A tokenizer with one model's chat template, and the name of the template and its end of turn."""
+    tokenizer = bases.load_tokenizer(embedded)
+    name = request.param
+    if name == "smollm2":
+        return tokenizer, name, "<|im_end|>"
+    end, tokens = ENDS[name]
+    tokenizer.chat_template = chat_template(name)
+    tokenizer.add_special_tokens({"additional_special_tokens": tokens})
+    return tokenizer, name, end
+
+
+def trained_text(tokenizer, example, max_length=4096):
+    one = view.tokens(tokenizer, example, max_length)
+    return tokenizer.decode(one.ids[one.start :])
+
+
+def test_the_trained_text_is_the_expert_answer_and_its_end_of_turn(templated, interaction):
+    tokenizer, _, end = templated
+    expert = "Call `sorted(items)`.\n\n```python\nsorted([3, 1])\n```"
+    assert trained_text(tokenizer, interaction("How?", expert)) == expert + end
+
+
+def test_earlier_turns_are_context_only(templated, interaction):
+    tokenizer, name, end = templated
+    if name == "gemma3":
+        context = [
+            turn for turn in EARLIER if turn["role"] in ("system", "user") or turn["content"] == "Done."
+        ]
+    else:
+        context = EARLIER
+    example = interaction("Now sort it", "Use sorted.", context=context)
+    one = view.tokens(tokenizer, example, 4096)
+    assert tokenizer.decode(one.ids[one.start :]) == "Use sorted." + end
+    prompt = tokenizer.decode(one.ids[: one.start])
+    assert "Now sort it" in prompt
+    assert "Done." in prompt
+
+
+def test_the_local_answer_and_the_escalation_are_never_seen(templated, interaction):
+    tokenizer, _, _ = templated
+    one = view.tokens(tokenizer, interaction("How?", "So.", local="BADANSWER"), 4096)
+    text = tokenizer.decode(one.ids)
+    assert "BADANSWER" not in text
+    assert "consult" not in text
+
+
+@pytest.mark.parametrize("name", ["qwen2_5", "qwen3", "qwen3_instruct_2507"])
+def test_a_tool_call_is_trained_on_as_the_template_writes_it(name, embedded, chat_template, interaction):
+    tokenizer = bases.load_tokenizer(embedded)
+    tokenizer.chat_template = chat_template(name)
+    example = interaction("Write it", context=EARLIER, tools=TOOLS)
+    expert = Message.model_validate({"role": "assistant", "content": "I write.", "tool_calls": [CALL]})
+    example = example.model_copy(update={"messages": [*example.messages[:-1], expert]})
+    call = '<tool_call>\n{"name": "write", "arguments": {"path": "a.py", "text": "x = \\"é\\"\\n"}}\n</tool_call>'
+    assert trained_text(tokenizer, example) == f"I write.\n{call}<|im_end|>"
+    one = view.tokens(tokenizer, example, 4096)
+    assert "<tools>" in tokenizer.decode(one.ids[: one.start])
+
+
+def test_a_template_without_tools_still_gets_the_calls(embedded, interaction):
+    tokenizer = bases.load_tokenizer(embedded)
+    example = interaction("Write it")
+    expert = Message.model_validate({"role": "assistant", "content": None, "tool_calls": [CALL]})
+    example = example.model_copy(update={"messages": [*example.messages[:-1], expert]})
+    call = '<tool_call>\n{"name": "write", "arguments": {"path": "a.py", "text": "x = \\"é\\"\\n"}}\n</tool_call>'
+    assert trained_text(tokenizer, example) == f"{call}<|im_end|>"
+
+
+def test_arguments_that_came_as_a_string_are_rendered_once(embedded, chat_template, interaction):
+    tokenizer = bases.load_tokenizer(embedded)
+    tokenizer.chat_template = chat_template("qwen3")
+    as_text = {"id": "c1", "function": {"name": "write", "arguments": '{"path": "a.py"}'}}
+    context = [EARLIER[1], {"role": "assistant", "content": "", "tool_calls": [as_text]}, *EARLIER[3:]]
+    one = view.tokens(tokenizer, interaction("Now?", "Yes.", context=context), 4096)
+    assert '"arguments": {"path": "a.py"}}' in tokenizer.decode(one.ids)
+
+
+def test_an_empty_thinking_block_is_context(embedded, chat_template, interaction):
+    tokenizer = bases.load_tokenizer(embedded)
+    tokenizer.chat_template = chat_template("qwen3")
+    one = view.tokens(tokenizer, interaction("How?", "So."), 4096)
+    assert tokenizer.decode(one.ids[: one.start]).endswith("assistant\n<think>\n\n</think>\n\n")
+    assert tokenizer.decode(one.ids[one.start :]) == "So.<|im_end|>"
+
+
+def test_thoughts_that_the_expert_gave_are_trained_on(embedded, chat_template, interaction):
+    tokenizer = bases.load_tokenizer(embedded)
+    tokenizer.chat_template = chat_template("qwen3")
+    example = interaction("How?")
+    expert = Message.model_validate({"role": "assistant", "content": "So.", "reasoning_content": "Hm."})
+    example = example.model_copy(update={"messages": [*example.messages[:-1], expert]})
+    assert trained_text(tokenizer, example) == "<think>\nHm.\n</think>\n\nSo.<|im_end|>"
+
+
+def test_an_answer_that_the_template_would_rewrite_is_left_out(embedded, chat_template, interaction):
+    tokenizer = bases.load_tokenizer(embedded)
+    tokenizer.chat_template = chat_template("qwen3")
+    with pytest.raises(ViewError, match="by the chat template"):
+        view.tokens(tokenizer, interaction("How?", "Write </think> after the thoughts."), 4096)
+
+
+def test_an_answer_that_the_template_shortens_is_left_out(embedded, interaction):
+    tokenizer = bases.load_tokenizer(embedded)
+    tokenizer.chat_template = "{% for m in messages %}{{ m['content'][:9] }}{% endfor %}"
+    with pytest.raises(ViewError, match="rewritten by the chat template"):
+        view.tokens(tokenizer, interaction("How?", "A longer answer."), 4096)
+
+
+def test_a_text_with_a_control_token_is_left_out(embedded, interaction):
+    tokenizer = bases.load_tokenizer(embedded)
+    with pytest.raises(ViewError, match=r"control token <\|im_end\|>"):
+        view.tokens(tokenizer, interaction("How?", "It ends with <|im_end|> there."), 4096)
+
+
+def test_special_tokens_that_structure_nothing_are_words(embedded, interaction):
+    tokenizer = bases.load_tokenizer(embedded)
+    assert trained_text(tokenizer, interaction("How?", "Run cat <filename>.")).endswith(
+        "<filename>.<|im_end|>"
+    )
+
+
+def test_the_oldest_turns_go_first_and_the_system_turn_stays(embedded, interaction):
+    tokenizer = bases.load_tokenizer(embedded)
+    long = "word " * 60
+    context = [
+        EARLIER[0],
+        *({"role": r, "content": f"{n} {long}"} for n in range(4) for r in ("user", "assistant")),
+    ]
+    example = interaction("Last question?", "Short.", context=context)
+    one = view.tokens(tokenizer, example, 220)
+    text = tokenizer.decode(one.ids)
+    assert len(one.ids) <= 220
+    assert "You write Python." in text
+    assert "Last question?" in text
+    assert "0 word" not in text
+    assert "3 word" in text
+    assert one.dropped_turns == 6
+    assert tokenizer.decode(one.ids[one.start :]) == "Short.<|im_end|>"
+
+
+def test_a_cut_answer_does_not_teach_to_stop(embedded, interaction):
+    tokenizer = bases.load_tokenizer(embedded)
+    one = view.tokens(tokenizer, interaction("How?", "word " * 100), 64)
+    assert len(one.ids) == 64
+    assert one.cut_tokens > 0
+    assert one.ids[-1] != tokenizer.eos_token_id
+
+
+def test_a_query_that_leaves_no_room_is_left_out(embedded, interaction):
+    tokenizer = bases.load_tokenizer(embedded)
+    with pytest.raises(ViewError, match="the query alone has"):
+        view.tokens(tokenizer, interaction("word " * 100, "So."), 64)
+
+
+def test_an_example_whose_prompt_the_template_rewrites_is_left_out(embedded, interaction):
+    tokenizer = bases.load_tokenizer(embedded)
+    tokenizer.chat_template = "{{ messages|length }}{% for m in messages %}{{ m['content'] }}{% endfor %}"
+    with pytest.raises(ViewError, match="written otherwise by the chat template"):
+        view.tokens(tokenizer, interaction(), 4096)
+
+
+def test_prompt_and_target_are_tokenized_as_a_server_does(embedded, interaction):
+    tokenizer = bases.load_tokenizer(embedded)
+    one = view.tokens(tokenizer, interaction("How?", "\nSo."), 4096)
+    turns = [{"role": "user", "content": "How?"}]
+    served = tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_dict=True)["input_ids"]
+    assert list(one.ids[: one.start]) == list(served)

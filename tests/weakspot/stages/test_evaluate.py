@@ -1,0 +1,144 @@
+"""Evaluation: on unseen examples only, per example, with a verdict and a page."""
+
+import json
+from html.parser import HTMLParser
+
+import pytest
+import torch
+
+from weakspot.data.dataset import read_examples
+from weakspot.model import lora
+from weakspot.records import Scorecard
+from weakspot.stages import evaluate as stage
+from weakspot.stages.evaluate import evaluate, exact, parsed_json
+from weakspot.stages.train import train
+from weakspot.workspace import AdapterName
+from zddc.errors import UserError
+
+NAME = AdapterName("colours", 1)
+
+
+@pytest.fixture
+def trained(taught):
+    workspace, config = taught
+    longer = config.model_copy(update={"train": config.train.model_copy(update={"max_steps": 40})})
+    train(workspace, longer, "colours")
+    return workspace, config
+
+
+def test_the_scorecard_holds_every_test_example_under_base_and_adapter(trained):
+    workspace, config = trained
+    card = evaluate(workspace, config, "colours")
+    assert card == Scorecard.from_json(workspace.evaluation(NAME).read_bytes())
+    tested = [one.id for one in read_examples(workspace.split("test"))]
+    assert sorted(row.interaction_id for row in card.rows) == sorted(tested)
+    own = [row for row in card.rows if row.domain == "colours"]
+    assert all(row.adapter_loss < row.base_loss for row in own)
+    assert all(row.base_exact is not None for row in own)
+    assert all(row.base_exact is None for row in card.rows if row.domain == "numbers")
+    metrics = [comparison.metric for comparison in card.comparisons]
+    assert metrics == ["exact match", "loss per token", "preference accuracy"]
+    assert [comparison.metric for comparison in card.harm] == ["all other domains", "numbers"]
+
+
+def test_losses_are_those_of_the_models_themselves(trained):
+    workspace, config = trained
+    card = evaluate(workspace, config, "colours")
+    manifest = stage.read_manifest(workspace, NAME)
+    _, model, tokenizer = stage.load(workspace, manifest)
+    row = card.rows[0]
+    turns = [{"role": "user", "content": row.query}]
+    prompt = tokenizer(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))["input_ids"]
+    answer = tokenizer(row.expert + "<|im_end|>")["input_ids"]
+    logits = model(input_ids=torch.tensor([prompt + answer])).logits[0].log_softmax(-1)
+    loss = -sum(logits[len(prompt) - 1 + n, token] for n, token in enumerate(answer)) / len(answer)
+    assert row.adapter_loss == pytest.approx(float(loss), rel=1e-4)
+    assert row.tokens == len(answer)
+
+
+def test_the_page_is_self_contained_and_escapes_what_models_wrote(trained, interaction):
+    workspace, config = trained
+    card = evaluate(workspace, config, "colours")
+    from weakspot import report
+
+    evil = "<script>alert(1)</script><img src=x onerror=alert(2)>"
+    poisoned = card.model_copy(update={"rows": [card.rows[0].model_copy(update={"expert": evil, "local": evil, "query": evil})]})
+    text = report.page(poisoned, stage.read_manifest(workspace, NAME))
+    tags = []
+
+    class Collector(HTMLParser):
+        def handle_starttag(self, tag, attrs):
+            tags.append((tag, dict(attrs)))
+
+    Collector().feed(text)
+    assert "script" not in {tag for tag, _ in tags}
+    assert "img" not in {tag for tag, _ in tags}
+    assert not any(value.startswith(("http", "//")) for _, a in tags for key, value in a.items() if key in ("src", "href"))
+    assert workspace.evaluation_page(NAME).read_text().startswith("<!doctype html>")
+
+
+def test_an_example_that_was_trained_on_is_never_tested_on(trained):
+    workspace, config = trained
+    train_line = workspace.split("train").read_text().splitlines()[0]
+    with workspace.split("test").open("a") as stream:
+        stream.write(train_line + "\n")
+    with pytest.raises(UserError, match="is in the test split and was trained on"):
+        evaluate(workspace, config, "colours")
+
+
+def test_damaged_weights_are_found(trained):
+    workspace, config = trained
+    with (workspace.adapter(NAME) / lora.WEIGHTS).open("r+b") as stream:
+        stream.seek(-1, 2)
+        stream.write(b"\x7f")
+    with pytest.raises(UserError, match="not the file that was trained"):
+        evaluate(workspace, config, "colours")
+
+
+def test_a_scorecard_of_other_weights_does_not_count(trained):
+    workspace, config = trained
+    evaluate(workspace, config, "colours")
+    assert stage.read_scorecard(workspace, NAME) is not None
+    with (workspace.adapter(NAME) / lora.WEIGHTS).open("ab") as stream:
+        stream.write(b"x")
+    assert stage.read_scorecard(workspace, NAME) is None
+
+
+def test_another_base_of_the_same_name_is_refused(trained, tmp_path):
+    workspace, config = trained
+    from pathlib import Path
+
+    file = Path(config.model.base) / "config.json"
+    before = file.read_text()
+    try:
+        file.write_text(json.dumps({**json.loads(before), "rms_norm_eps": 1e-3}))
+        with pytest.raises(UserError, match="was trained on another"):
+            evaluate(workspace, config, "colours")
+    finally:
+        file.write_text(before)
+
+
+def test_without_an_adapter_it_says_what_to_run(taught):
+    workspace, config = taught
+    with pytest.raises(UserError, match="run 'weakspot train colours'"):
+        evaluate(workspace, config, "colours")
+
+
+@pytest.mark.parametrize(
+    ("expected", "answer", "right"),
+    [
+        ('{"a": 1, "b": 2}', '{"b":2,\n"a":1}', True),
+        ('{"a": 1}', '{"a": 1.5}', False),
+        ('{"a": 1}', 'Sure: {"a": 1}', False),
+        ('{"a": 1}', '{"a": 1', False),
+        ("[1]", "[1]", True),
+        ('{"a": 1}', "", False),
+    ],
+)
+def test_exact_is_the_same_json_value(expected, answer, right):
+    assert exact(expected, answer) is right
+
+
+@pytest.mark.parametrize("text", ["42", '"a"', "null", "no", "", "[" * 100_000])
+def test_only_objects_and_arrays_can_be_checked(text):
+    assert parsed_json(text) is None

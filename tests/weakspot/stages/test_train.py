@@ -1,0 +1,202 @@
+"""Training: what it sees, what it leaves behind, and that nothing it leaves is half done."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from weakspot.config import Config
+from weakspot.data.dataset import read_examples
+from weakspot.model import lora
+from weakspot.records import AdapterManifest
+from weakspot.stages import train as stage
+from weakspot.stages.train import preflight, train
+from weakspot.workspace import AdapterName
+from zddc.errors import UserError
+
+NAME = AdapterName("colours", 1)
+
+
+def changed(config, **settings):
+    return config.model_copy(update={"train": config.train.model_copy(update=settings)})
+
+
+def test_the_preflight_tells_what_a_run_will_do(taught):
+    workspace, config = taught
+    plan = preflight(workspace, config, "colours")
+    assert (plan.adapter, plan.examples, plan.val_examples, plan.steps) == ("colours-lora-v1", 48, 6, 12)
+    assert (plan.layers_touched, plan.layers) == (2, 2)
+    assert plan.sample_target.endswith('"}<|im_end|>')
+    assert plan.sample_prompt.endswith("<|im_start|>assistant\n")
+    assert 0 < plan.supervised_share < 0.5
+    assert not workspace.adapters.exists()
+
+
+def test_a_domain_is_trained_on_its_share_of_train_only(taught):
+    workspace, config = taught
+    prepared = stage._prepare(workspace, config, "colours")
+    train_ids = {one.id for one in read_examples(workspace.split("train"))}
+    val_ids = {one.id for one in read_examples(workspace.split("val"))}
+    own = {one.id for one in read_examples(workspace.examples("colours"))}
+    assert {one.id for one in prepared.data} == train_ids & own
+    assert {one.id for one in prepared.val} == val_ids & own
+
+
+def test_no_domain_is_all_of_train(taught):
+    workspace, config = taught
+    assert preflight(workspace, config, "multi-domain").examples == len(workspace.split("train").read_text().splitlines())
+
+
+def test_an_adapter_is_whole_when_its_manifest_is_there(taught):
+    workspace, config = taught
+    manifest = train(workspace, config, "colours")
+    assert manifest == AdapterManifest.from_json(workspace.adapter_manifest(NAME).read_bytes())
+    assert (manifest.examples, manifest.domain_examples, manifest.steps, manifest.seed) == (48, 60, 12, 42)
+    assert manifest.snapshot == workspace.snapshot_names()[-1]
+    assert manifest.settings["lora"]["rank"] == 4
+    names = {file.name for file in workspace.adapter(NAME).iterdir()}
+    wanted = {lora.SETTINGS, lora.WEIGHTS, "README.md", "loss.png", "metrics.jsonl", "manifest.json"}
+    assert names == wanted
+    steps = [json.loads(line) for line in workspace.adapter_metrics(NAME).read_text().splitlines()]
+    assert [step["step"] for step in steps] == list(range(1, 13))
+    assert steps[-1]["loss"] < steps[0]["loss"]
+    assert all(step["gradient_norm"] > 0 for step in steps)
+    assert workspace.adapter_curve(NAME).read_bytes().startswith(b"\x89PNG")
+
+
+def test_versions_count_up(taught):
+    workspace, config = taught
+    assert train(workspace, changed(config, max_steps=1), "colours").name == "colours-lora-v1"
+    assert train(workspace, changed(config, max_steps=1), "colours").name == "colours-lora-v2"
+
+
+def test_the_same_data_and_seed_give_the_same_bytes(taught):
+    workspace, config = taught
+    train(workspace, config, "colours")
+    train(workspace, config, "colours")
+    first, second = (workspace.adapter(AdapterName("colours", n)) for n in (1, 2))
+    assert (first / lora.WEIGHTS).read_bytes() == (second / lora.WEIGHTS).read_bytes()
+
+
+def test_another_seed_gives_another_adapter(taught):
+    workspace, config = taught
+    train(workspace, config, "colours")
+    train(workspace, changed(config, seed=1), "colours")
+    first, second = (workspace.adapter(AdapterName("colours", n)) for n in (1, 2))
+    assert (first / lora.WEIGHTS).read_bytes() != (second / lora.WEIGHTS).read_bytes()
+
+
+def command(workspace, config, domain="colours"):
+    settings = [f"model.base={config.model.base}", "lora.rank=4", "train.learning_rate=1e-2", "train.max_length=128"]
+    settings += ["train.max_steps=40", "train.save_steps=2", "train.eval_steps=5"]
+    options = [part for setting in settings for part in ("--set", setting)]
+    return [sys.executable, "-m", "weakspot", "train", domain, "-w", str(workspace.root), "--json", *options]
+
+
+@pytest.mark.slow
+def test_kill_9_at_five_points_ends_with_the_bytes_of_an_uninterrupted_run(taught):
+    workspace, config = taught
+    line = command(workspace, config)
+    for steps in (1, 7, 14, 23, 36):
+        metrics = workspace.adapter_metrics(NAME)
+        metrics.unlink(missing_ok=True)
+        running = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        deadline = time.monotonic() + 60
+        while not (metrics.exists() and len(metrics.read_bytes().splitlines()) >= steps):
+            assert running.poll() is None, running.stderr.read()
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+        os.kill(running.pid, signal.SIGKILL)
+        running.communicate()
+        assert running.returncode == -signal.SIGKILL
+        assert not workspace.adapter_manifest(NAME).exists()
+        assert workspace.newest_adapter("colours") is None
+    subprocess.run(line, check=True, capture_output=True)
+    subprocess.run(line, check=True, capture_output=True)
+    killed, whole = (workspace.adapter(AdapterName("colours", n)) for n in (1, 2))
+    assert (killed / lora.WEIGHTS).read_bytes() == (whole / lora.WEIGHTS).read_bytes()
+    assert (killed / "metrics.jsonl").read_bytes() == (whole / "metrics.jsonl").read_bytes()
+
+
+def test_a_domain_that_does_not_exist_names_those_that_do(taught):
+    workspace, config = taught
+    with pytest.raises(UserError, match=r"no examples of this domain; choose from colours, .*numbers"):
+        train(workspace, config, "colors")
+
+
+def test_without_a_dataset_it_says_what_to_run(workspace, config):
+    with pytest.raises(UserError, match="run 'weakspot process'"):
+        train(workspace, config, "multi-domain")
+
+
+def test_a_base_that_is_missing_is_one_line_and_leaves_nothing(taught):
+    workspace, config = taught
+    gone = config.model_copy(update={"model": config.model.model_copy(update={"base": "./nowhere"})})
+    with pytest.raises(UserError, match="no such folder"):
+        train(workspace, gone, "colours")
+    assert not workspace.adapters.exists()
+
+
+def test_a_rate_that_breaks_the_run_is_one_line_and_no_adapter(taught):
+    workspace, config = taught
+    with pytest.raises(UserError, match=r"step \d+: .*; lower \[train\] learning_rate"):
+        train(workspace, changed(config, learning_rate=1e30, max_grad_norm=1e30), "colours")
+    assert workspace.adapter_names() == []
+
+
+def test_examples_that_cannot_be_trained_on_are_named(taught, interaction, capture):
+    workspace, config = taught
+    from weakspot.stages.process import process
+
+    odd = [interaction(f"What is control {n}?", f"<|im_end|> is token {n * 991}.", domain="colours") for n in range(12)]
+    capture(workspace, odd)
+    process(workspace, config)
+    plan = preflight(workspace, config, "colours")
+    assert plan.left_out
+    assert set(plan.left_out.values()) == {"holds the control token <|im_end|>"}
+
+
+def test_a_full_disk_is_one_line_and_damages_nothing(taught, tmp_path):
+    workspace, config = taught
+    mount = workspace.adapters
+    mount.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32k", "none", str(mount)], check=False, capture_output=True).returncode:
+        pytest.skip("mounting a small file system needs root")
+    try:
+        done = subprocess.run(command(workspace, config), capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert "no space left on device; free some space" in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+        assert workspace.adapter_names() == []
+    finally:
+        subprocess.run(["umount", str(mount)], check=True)
+    subprocess.run(command(workspace, config), check=True, capture_output=True)
+    assert workspace.newest_adapter("colours") == NAME
+
+
+def test_two_trainings_at_once_are_refused(taught):
+    workspace, config = taught
+    from weakspot.data import store
+
+    with store.locked(workspace.lock, "train"), pytest.raises(UserError, match="another process, train or deploy is running"):
+        train(workspace, config, "colours")
+
+
+def test_the_memory_estimate_grows_with_what_is_trained(taught):
+    workspace, config = taught
+    small = preflight(workspace, config, "colours").memory_needed_bytes
+    large = preflight(workspace, changed(config, batch_size=32), "colours").memory_needed_bytes
+    assert 0 < small < large
+
+
+def test_defaults_are_those_that_the_documents_promise():
+    train_, lora_ = Config().train, Config().lora
+    assert (lora_.rank, lora_.alpha, lora_.dropout) == (64, 64, 0.05)
+    assert lora_.target_modules == ["q_proj", "k_proj", "v_proj", "o_proj"]
+    assert (train_.learning_rate, train_.warmup_ratio, train_.weight_decay, train_.epochs) == (1e-4, 0.1, 0.01, 3)
+    assert (train_.batch_size, train_.gradient_accumulation, train_.max_length, train_.seed) == (4, 2, 2048, 42)
+    assert Config().model.base == "Qwen/Qwen2.5-7B-Instruct"

@@ -1,0 +1,135 @@
+"""The gate accepts what helps, rejects what harms, and says when it cannot tell."""
+
+import math
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from weakspot import gate
+from weakspot.config import Evaluate
+from weakspot.records import Row
+
+LEVEL = 0.05
+
+
+def row(base_loss=2.0, adapter_loss=2.0, base_margin=-1.0, adapter_margin=-1.0, exact=None, domain="d"):
+    base_exact, adapter_exact = exact if exact else (None, None)
+    return Row(
+        interaction_id="i", domain=domain, query="q", local="l", expert="e", tokens=5,
+        base_loss=base_loss, adapter_loss=adapter_loss, base_margin=base_margin, adapter_margin=adapter_margin,
+        base_exact=base_exact, adapter_exact=adapter_exact,
+    )  # fmt: skip
+
+
+def noisy(n, gain, spread=0.1, seed=0):
+    choose = random.Random(seed)
+    bases = [2 + choose.gauss(0, 0.3) for _ in range(n)]
+    return [row(base, base - gain + choose.gauss(0, spread)) for base in bases]
+
+
+def verdict(rows, others=()):
+    return gate.judge(gate.comparisons(rows, LEVEL), gate.harm(others, LEVEL), Evaluate())
+
+
+def test_a_clear_gain_is_accepted():
+    found, reasons = verdict(noisy(20, 0.3))
+    assert found == "accept"
+    assert "loss per token: base" in reasons[0]
+
+
+def test_a_clear_loss_is_rejected():
+    found, reasons = verdict(noisy(20, -0.3))
+    assert found == "reject"
+    assert "loss per token rose from" in reasons[0]
+
+
+def test_five_examples_never_decide():
+    found, reasons = verdict(noisy(5, 0.3, spread=0.01))
+    assert found == "not enough evidence"
+    assert "about 6 test examples would decide" in reasons[1]
+
+
+def test_six_examples_decide_when_all_agree():
+    assert verdict(noisy(6, 0.3, spread=0.01))[0] == "accept"
+
+
+def test_no_difference_at_all_is_not_enough_evidence():
+    assert verdict([row() for _ in range(30)])[0] == "not enough evidence"
+
+
+def test_a_small_gain_says_how_many_examples_would_decide():
+    rows = noisy(20, 0.02, spread=0.1, seed=0)
+    found, _ = verdict(rows)
+    needed = gate.comparisons(rows, LEVEL)[0].needed
+    assert found == "not enough evidence"
+    assert 20 < needed < 2000
+
+
+def test_about_as_many_examples_as_it_asks_for_do_decide():
+    needed = math.ceil(1.05 * ((1.96 + 0.8416) * 0.1 / 0.05) ** 2)
+    decided = sum(verdict(noisy(needed, 0.05, seed=seed))[0] == "accept" for seed in range(40))
+    assert 26 <= decided <= 40  # 80 % power
+
+
+def test_chance_alone_is_seldom_accepted_or_rejected():
+    found = [verdict(noisy(20, 0.0, seed=seed))[0] for seed in range(60)]
+    assert found.count("not enough evidence") >= 52
+
+
+def test_exact_match_decides_where_answers_can_be_checked():
+    right = [row(exact=(False, True)) for _ in range(9)]
+    found, reasons = verdict([*right, row(exact=(True, False))])
+    assert found == "accept"
+    assert reasons[0].startswith("exact match: base 0.100, adapter 0.900 on 10 examples")
+    assert verdict([*right[:8], *(row(exact=(True, False)) for _ in range(2))])[0] == "not enough evidence"
+
+
+def test_a_better_loss_does_not_make_up_for_wrong_answers():
+    rows = [r.model_copy(update={"base_exact": False, "adapter_exact": False}) for r in noisy(20, 0.5)]
+    assert verdict(rows)[0] == "not enough evidence"
+
+
+def test_preferring_the_local_answer_more_than_before_is_rejected():
+    rows = [r.model_copy(update={"base_margin": 1.0, "adapter_margin": -1.0}) for r in noisy(20, 0.3)]
+    found, reasons = verdict(rows)
+    assert found == "reject"
+    assert "preference accuracy fell from 1 to 0" in reasons[0]
+
+
+def test_harm_to_other_domains_is_rejected():
+    others = [row(2.0 + n / 100, 2.4 + n / 90, domain="other") for n in range(10)]
+    found, reasons = verdict(noisy(20, 0.3), others)
+    assert found == "reject"
+    assert "the loss rose by" in reasons[0]
+
+
+def test_a_rise_within_the_tolerance_is_no_harm():
+    others = [row(2.0 + n / 100, 2.05 + n / 90, domain="other") for n in range(10)]
+    assert gate.harm(others, LEVEL)[0].outcome == "worse"
+    assert verdict(noisy(20, 0.3), others)[0] == "accept"
+
+
+def test_every_other_domain_is_looked_at():
+    others = [row(2.0, 2.0, domain="a"), row(2.0, 2.5, domain="b")]
+    assert [c.metric for c in gate.harm(others, LEVEL)] == ["all other domains", "a", "b"]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.tuples(st.floats(0, 20), st.floats(0, 20)), min_size=1, max_size=12))
+def test_any_losses_give_a_verdict_and_swapping_sides_swaps_it(pairs):
+    forward = gate.compare_losses("x", [a for a, _ in pairs], [b for _, b in pairs], LEVEL)
+    back = gate.compare_losses("x", [b for _, b in pairs], [a for a, _ in pairs], LEVEL)
+    opposite = {"better": "worse", "worse": "better", "undecided": "undecided"}
+    assert forward.difference == pytest.approx(-back.difference, abs=1e-12)
+    # The intervals are bootstrapped: at the very edge the two may differ, never contradict.
+    assert back.outcome in (opposite[forward.outcome], "undecided") or forward.outcome == "undecided"
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=15))
+@settings(max_examples=30, deadline=None)
+def test_any_outcomes_give_a_comparison_with_a_sound_interval(pairs):
+    found = gate.compare_outcomes("x", [a for a, _ in pairs], [b for _, b in pairs], LEVEL)
+    assert -1 <= found.low <= found.difference + 1e-9 <= found.high + 2e-9
+    assert 0 <= found.p <= 1
