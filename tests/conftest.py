@@ -9,13 +9,19 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from weakspot.config import Config, Model
 from weakspot.data import store
 from weakspot.model import bases
 from weakspot.model.bases import Base
 from weakspot.records import Interaction, interaction
+from weakspot.stages.process import process
 from weakspot.workspace import Workspace
+
+# A busy machine is slow at times: that is no failure.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 REAL_INTERACTIONS = Path(__file__).parents[2] / "shared" / "data" / "real-interactions.jsonl"
 
@@ -83,6 +89,20 @@ def workspace(tmp_path) -> Workspace:
 def new_workspace(tmp_path_factory) -> Callable[[], Workspace]:
     """Give a fresh workspace at each call: for tests that try many examples in one run."""
     return lambda: Workspace(tmp_path_factory.mktemp("workspace"))
+
+
+@pytest.fixture
+def healthy(tmp_path) -> Config:
+    """Settings under which ten examples are enough, and with a base that is not on this machine."""
+    return load(tmp_path / "none.toml", ["validate.low_examples=10", "model.base=nobody/no-such-model"])
+
+
+@pytest.fixture
+def processed(workspace, example, capture, config) -> Workspace:
+    """A sound workspace: twenty examples in each of two domains."""
+    capture(workspace, [example(n, domain="spam" if n % 2 else "eggs") for n in range(40)])
+    process(workspace, config)
+    return workspace
 
 
 @pytest.fixture(scope="session")

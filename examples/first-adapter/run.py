@@ -71,7 +71,9 @@ def main() -> None:
     out.print(f"first question: {asked[0]}", markup=False)
     out.print(table)
     report = next((WORKSPACE / "adapters").glob("*/evaluation.html"))
-    out.print(f"report: {report.relative_to(Path.cwd()) if report.is_relative_to(Path.cwd()) else report}", markup=False)
+    out.print(
+        f"report: {report.relative_to(Path.cwd()) if report.is_relative_to(Path.cwd()) else report}", markup=False
+    )
     result = {
         **{f"{name}_exact": score for name, score in scores.items()},
         "questions": UNSEEN,

@@ -14,8 +14,12 @@ from zddc.errors import UserError
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+    from weakspot.model.bases import LanguageModel
 
-def ask(workspace: Workspace, config: Config, questions: Sequence[str], adapter: AdapterName | None, *, merged: bool) -> list[str]:
+
+def ask(
+    workspace: Workspace, config: Config, questions: Sequence[str], adapter: AdapterName | None, *, merged: bool
+) -> list[str]:
     """Return the greedy answer to each question, of the base, of base and adapter, or of the merged model."""
     if adapter is not None and merged and not workspace.merged_manifest(adapter).exists():
         raise UserError(str(adapter), "has no merged model", f"run 'weakspot deploy {adapter.domain}'")
@@ -25,10 +29,11 @@ def ask(workspace: Workspace, config: Config, questions: Sequence[str], adapter:
         base = bases.resolve(config.model)
     tokenizer = bases.load_tokenizer(base)
     with bar(f"loading {base.name}"):
-        model = bases.load_model(base, bases.dtype_for(config.train.precision))
+        plain = bases.load_model(base, bases.dtype_for(config.train.precision))
+        model: LanguageModel = plain
         if adapter is not None and not merged:
             read_manifest(workspace, adapter)
-            model = lora.load(model, workspace.adapter(adapter))
+            model = lora.load(plain, workspace.adapter(adapter))
     prompts = [_prompt(tokenizer, question) for question in questions]
     with bar("answering", len(prompts)) as advance:
         size, longest = config.evaluate.batch_size, config.evaluate.max_new_tokens

@@ -40,7 +40,9 @@ What it does to answers that it never saw stands in `evaluation.html`, once `wea
 """
 
 
-def write(workspace: Workspace, name: AdapterName, manifest: AdapterManifest, metrics: Sequence[dict[str, Any]]) -> None:
+def write(
+    workspace: Workspace, name: AdapterName, manifest: AdapterManifest, metrics: Sequence[dict[str, Any]]
+) -> None:
     """Write ``README.md`` and ``loss.png`` into the adapter's folder."""
     train, lora = manifest.settings["train"], manifest.settings["lora"]
     text = _CARD.format(
@@ -53,7 +55,9 @@ def write(workspace: Workspace, name: AdapterName, manifest: AdapterManifest, me
         rank=lora["rank"],
         alpha=lora["alpha"],
         dropout=lora["dropout"],
-        modules=lora["target_modules"] if isinstance(lora["target_modules"], str) else ", ".join(lora["target_modules"]),
+        modules=lora["target_modules"]
+        if isinstance(lora["target_modules"], str)
+        else ", ".join(lora["target_modules"]),
         learning_rate=train["learning_rate"],
         seed=manifest.seed,
         steps=manifest.steps,

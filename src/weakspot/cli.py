@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
@@ -16,6 +16,10 @@ from zddc import console
 from zddc.console import out, print_json
 from zddc.errors import UserError
 
+if TYPE_CHECKING:
+    from weakspot.stages.collect import Imported
+    from weakspot.stages.train import Preflight
+
 app = typer.Typer(
     name="weakspot",
     help="Turn expert consultations into LoRA adapters that patch a local model's weak spots.",
@@ -27,9 +31,13 @@ app = typer.Typer(
 
 WorkspaceOption = Annotated[
     Path | None,
-    typer.Option("--workspace", "-w", help="The workspace; else WEAKSPOT_WORKSPACE, the nearest weakspot.toml, ./training-data."),
+    typer.Option(
+        "--workspace", "-w", help="The workspace; else WEAKSPOT_WORKSPACE, the nearest weakspot.toml, ./training-data."
+    ),
 ]
-SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="TABLE.KEY=VALUE", help="Override a setting, for this run.")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", metavar="TABLE.KEY=VALUE", help="Override a setting, for this run.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 DomainArgument = Annotated[str | None, typer.Argument(metavar="[DOMAIN]", help="A domain; none is multi-domain.")]
 
@@ -41,20 +49,21 @@ def _open(workspace: Path | None, settings: list[str] | None) -> tuple[Workspace
 
 def _text(option: str, value: str) -> str:
     """Return the text an option stands for: itself, the content of ``@file``, or standard input for ``-``."""
-    if value == "-":
-        return sys.stdin.read()
-    if value.startswith("@"):
-        file = Path(value[1:])
-        try:
-            return file.read_text(encoding="utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise UserError(f"{option} {value}", f"not UTF-8 at byte {error.start}", "save the file as UTF-8") from None
+    try:
+        if value == "-":
+            return sys.stdin.read()
+        if value.startswith("@"):
+            return Path(value[1:]).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{option} {value}", f"not UTF-8 at byte {error.start}", "save the text as UTF-8") from None
     return value
 
 
 @app.command()
 def init(
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="The workspace to make.")] = Path(workspaces.DEFAULT_FOLDER),
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="The workspace to make.")] = Path(
+        workspaces.DEFAULT_FOLDER
+    ),
     json_: JsonOption = False,
 ) -> None:
     """Make a workspace: a folder with a commented weakspot.toml."""
@@ -72,14 +81,18 @@ def init(
 
 @app.command()
 def collect(
-    query: Annotated[str | None, typer.Option(help="The question; any text may be @file or - for standard input.")] = None,
+    query: Annotated[
+        str | None, typer.Option(help="The question; any text may be @file or - for standard input.")
+    ] = None,
     local: Annotated[str | None, typer.Option("--local", "--qwen", help="The local model's answer.")] = None,
     expert: Annotated[str | None, typer.Option(help="The stronger model's answer.")] = None,
     domain: Annotated[str | None, typer.Option(help="The domain; detected from the texts otherwise.")] = None,
     escalation: Annotated[str | None, typer.Option(help='What was said to consult, as "consult Opus".')] = None,
     from_: Annotated[
         Path | None,
-        typer.Option("--from", metavar="FILE", help='Import JSONL: the raw format, or {"query","local","expert"[,"domain"]}.'),
+        typer.Option(
+            "--from", metavar="FILE", help='Import JSONL: the raw format, or {"query","local","expert"[,"domain"]}.'
+        ),
     ] = None,
     workspace: WorkspaceOption = None,
     set_: SetOption = None,
@@ -91,7 +104,11 @@ def collect(
     place, config = _open(workspace, set_)
     texts = {"--query": query, "--local": local, "--expert": expert}
     if from_ is not None:
-        extra = [name for name, value in {**texts, "--domain": domain, "--escalation": escalation}.items() if value is not None]
+        extra = [
+            name
+            for name, value in {**texts, "--domain": domain, "--escalation": escalation}.items()
+            if value is not None
+        ]
         if extra:
             raise UserError("collect", f"--from does not go with {', '.join(extra)}", "give one or the other")
         _print_import(stage.import_file(place, config, from_), from_, json_)
@@ -126,14 +143,18 @@ def collect(
         out.print(f"{key:15}{value}", markup=False)
 
 
-def _print_import(done: Any, source: Path, json_: bool) -> None:
+def _print_import(done: "Imported", source: Path, json_: bool) -> None:
     if json_:
         bad = [{"line": line.number, "reason": line.reason, "detail": line.detail} for line in done.bad]
         print_json({"added": done.added, "already_there": done.already_there, "bad": bad, "file": str(done.file)})
     else:
-        out.print(f"added {done.added}, already there {done.already_there}, bad {len(done.bad)}: {done.file}", markup=False)
+        out.print(
+            f"added {done.added}, already there {done.already_there}, bad {len(done.bad)}: {done.file}", markup=False
+        )
     for line in done.bad:
-        console.err.print(f"{source}:{line.number}: {line.reason}: {line.detail}; mend the line and import again", markup=False)
+        console.err.print(
+            f"{source}:{line.number}: {line.reason}: {line.detail}; mend the line and import again", markup=False
+        )
     if done.bad:
         raise typer.Exit(1)
 
@@ -204,7 +225,9 @@ def _print_report(report: Any) -> None:
 def train(
     domain: DomainArgument = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop after the preflight; load no weights.")] = False,
-    load_in_4bit: Annotated[bool, typer.Option("--load-in-4bit", help="QLoRA: the base in NF4, on a CUDA GPU.")] = False,
+    load_in_4bit: Annotated[
+        bool, typer.Option("--load-in-4bit", help="QLoRA: the base in NF4, on a CUDA GPU.")
+    ] = False,
     workspace: WorkspaceOption = None,
     set_: SetOption = None,
     json_: JsonOption = False,
@@ -224,22 +247,27 @@ def train(
         print_json(manifest.model_dump())
         return
     val = "" if manifest.val_loss is None else f", val loss {manifest.val_loss:.3f}"
-    out.print(f"{manifest.name}: {manifest.steps} steps in {manifest.seconds} s, best at {manifest.best_step}{val}", markup=False)
+    out.print(
+        f"{manifest.name}: {manifest.steps} steps in {manifest.seconds} s, best at {manifest.best_step}{val}",
+        markup=False,
+    )
     out.print(f"next: weakspot evaluate {manifest.domain}", markup=False)
 
 
-def _silent(_: Any) -> None:
+def _silent(_: "Preflight") -> None:
     pass
 
 
-def _print_preflight(plan: Any) -> None:
+def _print_preflight(plan: "Preflight") -> None:
     giga = 1 / 1e9
     rows = {
         "adapter": f"{plan.adapter} on {plan.base}, {plan.device}, {plan.precision}",
         "examples": f"{plan.examples} train, {plan.val_examples} val, {len(plan.left_out)} left out",
-        "tokens": f"{plan.tokens:,}, {plan.supervised_share:.0%} under loss; {plan.shortened} without oldest turns, {plan.cut} cut",
+        "tokens": f"{plan.tokens:,}, {plan.supervised_share:.0%} under loss; "
+        f"{plan.shortened} without oldest turns, {plan.cut} cut",
         "steps": str(plan.steps),
-        "layers": f"{plan.layers_touched} of {plan.layers}: {', '.join(plan.modules)}; {plan.trainable:,} parameters trained",
+        "layers": f"{plan.layers_touched} of {plan.layers}: {', '.join(plan.modules)}; "
+        f"{plan.trainable:,} parameters trained",
         "memory": f"about {plan.memory_needed_bytes * giga:.1f} GB of {plan.memory_available_bytes * giga:.1f} GB",
     }
     for key, value in rows.items():
@@ -248,8 +276,14 @@ def _print_preflight(plan: Any) -> None:
         out.print(f"left out  {identity}: {reason}", markup=False)
     if plan.memory_needed_bytes > plan.memory_available_bytes:
         console.err.print("memory: this may not fit; lower [train] batch_size or max_length", markup=False)
-    shown = Text("the tokens under loss, in one example:\n").append(plan.sample_prompt, "dim").append(plan.sample_target, "bold green")
-    out.print(shown if out.is_terminal else f"one example: {plan.sample_prompt}>>>{plan.sample_target}<<<", markup=False)
+    shown = (
+        Text("the tokens under loss, in one example:\n")
+        .append(plan.sample_prompt, "dim")
+        .append(plan.sample_target, "bold green")
+    )
+    out.print(
+        shown if out.is_terminal else f"one example: {plan.sample_prompt}>>>{plan.sample_target}<<<", markup=False
+    )
 
 
 @app.command()
@@ -272,7 +306,14 @@ def evaluate(
     for c in (*card.comparisons, *card.harm):
         interval = f"{c.low:+.3f} … {c.high:+.3f}"
         table.add_row(
-            c.metric, str(c.n), f"{c.base:.3f}", f"{c.adapter:.3f}", f"{c.difference:+.3f}", interval, f"{c.p:.2g}", c.outcome
+            c.metric,
+            str(c.n),
+            f"{c.base:.3f}",
+            f"{c.adapter:.3f}",
+            f"{c.difference:+.3f}",
+            interval,
+            f"{c.p:.2g}",
+            c.outcome,
         )
     out.print(table)
     out.print(f"{card.adapter}: {card.verdict}", markup=False)
@@ -284,7 +325,9 @@ def evaluate(
 @app.command()
 def deploy(
     domain: DomainArgument = None,
-    allow_unproven: Annotated[bool, typer.Option("--allow-unproven", help="Also without an accept; never after a reject.")] = False,
+    allow_unproven: Annotated[
+        bool, typer.Option("--allow-unproven", help="Also without an accept; never after a reject.")
+    ] = False,
     workspace: WorkspaceOption = None,
     set_: SetOption = None,
     json_: JsonOption = False,
@@ -300,14 +343,17 @@ def deploy(
         return
     out.print(f"{place.merged(name)}: answers as base and adapter do", markup=False)
     out.print(
-        f"largest difference {done.largest_logit_difference:.2g} nats over {done.prompts} held-out conversations", markup=False
+        f"largest difference {done.largest_logit_difference:.2g} nats over {done.prompts} held-out conversations",
+        markup=False,
     )
     out.print(f"asked     {done.sample['query']}\nanswered  {done.sample['answer']}", markup=False)
 
 
 @app.command()
 def ask(
-    question: Annotated[list[str] | None, typer.Argument(metavar="[QUESTION]...", help="A text, @file, or - for one a line.")] = None,
+    question: Annotated[
+        list[str] | None, typer.Argument(metavar="[QUESTION]...", help="A text, @file, or - for one a line.")
+    ] = None,
     domain: Annotated[str | None, typer.Option(help="Ask the newest adapter of this domain on the base.")] = None,
     merged: Annotated[bool, typer.Option("--merged", help="Ask the merged model instead; needs --domain.")] = False,
     workspace: WorkspaceOption = None,
@@ -352,9 +398,21 @@ def status(workspace: WorkspaceOption = None, set_: SetOption = None, json_: Jso
     for d in found.domains:
         splits = "/".join(str(count) for count in d.splits.values())
         service = "yes" if d.deployed else "no"
-        table.add_row(d.domain, str(d.examples), str(d.new), splits, d.adapter or "none", d.verdict or "none", service, d.due or "no")
+        table.add_row(
+            d.domain,
+            str(d.examples),
+            str(d.new),
+            splits,
+            d.adapter or "none",
+            d.verdict or "none",
+            service,
+            d.due or "no",
+        )
     out.print(table)
-    out.print(f"{found.raw_lines} raw lines, {found.unprocessed} not processed; snapshot {found.snapshot or 'none'}", markup=False)
+    out.print(
+        f"{found.raw_lines} raw lines, {found.unprocessed} not processed; snapshot {found.snapshot or 'none'}",
+        markup=False,
+    )
 
 
 @app.command()

@@ -42,12 +42,8 @@ class Collect(Table):
     default_domain: Annotated[str, AfterValidator(domain_name)] = Field(
         "general-coding", description="the domain where no trigger is found"
     )
-    query_weight: int = Field(
-        3, ge=1, description="a trigger in the query counts this many times one in an answer"
-    )
-    escalation: str = Field(
-        "consult Sonnet", min_length=1, description="the turn that stands for the consultation"
-    )
+    query_weight: int = Field(3, ge=1, description="a trigger in the query counts this many times one in an answer")
+    escalation: str = Field("consult Sonnet", min_length=1, description="the turn that stands for the consultation")
     max_record_bytes: int = Field(4_000_000, ge=1000, description="a longer record is refused")
 
 
@@ -75,9 +71,7 @@ class Train(Table):
         1e-4, gt=0, description="peak of a cosine schedule; small models and short runs want up to 1e-3"
     )
     epochs: int = Field(3, ge=1)
-    max_steps: int = Field(
-        0, ge=0, description="exactly so many optimiser steps, whatever epochs says; 0 is no limit"
-    )
+    max_steps: int = Field(0, ge=0, description="exactly so many optimiser steps, whatever epochs says; 0 is no limit")
     batch_size: int = Field(4, ge=1, description="examples in one forward pass")
     gradient_accumulation: int = Field(2, ge=1, description="forward passes in one optimiser step")
     max_length: int = Field(
@@ -86,22 +80,14 @@ class Train(Table):
     warmup_ratio: float = Field(0.1, ge=0, le=1)
     weight_decay: float = Field(0.01, ge=0)
     max_grad_norm: float = Field(1.0, gt=0)
-    precision: Literal["auto", "bf16", "fp32"] = Field(
-        "auto", description="auto: bf16 on Ampere or newer, else fp32"
-    )
+    precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="auto: bf16 on Ampere or newer, else fp32")
     load_in_4bit: bool = Field(False, description="QLoRA: the base in NF4; needs a CUDA GPU and bitsandbytes")
-    gradient_checkpointing: bool = Field(
-        False, description="recompute activations: a quarter slower, half the memory"
-    )
-    eval_steps: int = Field(
-        0, ge=0, description="measure the val loss every so many steps; 0 is ten times a run"
-    )
+    gradient_checkpointing: bool = Field(False, description="recompute activations: a quarter slower, half the memory")
+    eval_steps: int = Field(0, ge=0, description="measure the val loss every so many steps; 0 is ten times a run")
     early_stopping_patience: int = Field(
         3, ge=0, description="stop after so many val losses without a better one; 0 is never"
     )
-    save_steps: int = Field(
-        0, ge=0, description="write a checkpoint every so many steps; 0 is with each val loss"
-    )
+    save_steps: int = Field(0, ge=0, description="write a checkpoint every so many steps; 0 is with each val loss")
     seed: int = Field(42, ge=0)
 
 
@@ -120,12 +106,8 @@ class Lora(Table):
 class Evaluate(Table):
     """When an adapter has proved itself."""
 
-    significance: float = Field(
-        0.05, gt=0, lt=0.5, description="the largest p that counts as evidence, two-sided"
-    )
-    max_harm: float = Field(
-        0.1, ge=0, description="nats a token that other domains may lose before it counts as harm"
-    )
+    significance: float = Field(0.05, gt=0, lt=0.5, description="the largest p that counts as evidence, two-sided")
+    max_harm: float = Field(0.1, ge=0, description="nats a token that other domains may lose before it counts as harm")
     batch_size: int = Field(8, ge=1)
     max_new_tokens: int = Field(
         256, ge=1, description="where the expert's answer is JSON and the model has to write it"
@@ -192,16 +174,12 @@ def load(file: Path, settings: Sequence[str] = ()) -> Config:
         key, equals, value = setting.partition("=")
         path = key.strip().split(".")
         if not equals or len(path) < 2:
-            raise UserError(
-                f"--set {setting}", "not of the form table.key=value", "write --set train.epochs=1"
-            )
+            raise UserError(f"--set {setting}", "not of the form table.key=value", "write --set train.epochs=1")
         place = values
         for part in path[:-1]:
             place = place.setdefault(part, {})
             if not isinstance(place, dict):
-                raise UserError(
-                    f"--set {setting}", f"{part} is a key, not a table", "write --set table.key=value"
-                )
+                raise UserError(f"--set {setting}", f"{part} is a key, not a table", "write --set table.key=value")
         place[path[-1]] = _toml_value(value.strip())
         config = _checked(values, f"--set {setting}")
     return config

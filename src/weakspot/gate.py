@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from weakspot.config import Evaluate
-from weakspot.records import Comparison, Row, Verdict
+from weakspot.records import Comparison, Outcome, Row, Verdict
 
 LOSS, EXACT, PREFERENCE = "loss per token", "exact match", "preference accuracy"
 _POWER_Z = 0.8416  # the normal quantile of 80 % power
@@ -31,7 +31,7 @@ def compare_losses(metric: str, base: Sequence[float], adapter: Sequence[float],
                 (differences,), numpy.mean, confidence_level=1 - significance, rng=numpy.random.default_rng(_SEED)
             ).confidence_interval
             low, high = float(interval.low), float(interval.high)
-    outcome = "undecided"
+    outcome: Outcome = "undecided"
     if p <= significance and not low <= 0 <= high:
         outcome = "better" if mean < 0 else "worse"
     spread = float(differences.std(ddof=1)) if n > 1 else 0.0
@@ -72,7 +72,7 @@ def compare_outcomes(metric: str, base: Sequence[bool], adapter: Sequence[bool],
             rng=numpy.random.default_rng(_SEED),
         ).confidence_interval
         low, high = float(interval.low), float(interval.high)
-    outcome = "undecided"
+    outcome: Outcome = "undecided"
     if p <= significance:
         outcome = "better" if won > lost else "worse"
     return Comparison(
@@ -164,8 +164,12 @@ def judge(own: Sequence[Comparison], others: Sequence[Comparison], settings: Eva
     if against:
         return "reject", against
     first = own[0]
-    change = f"{first.metric}: base {first.base:.3f}, adapter {first.adapter:.3f} on {first.n} examples (p = {first.p:.2g})"
+    change = (
+        f"{first.metric}: base {first.base:.3f}, adapter {first.adapter:.3f} on {first.n} examples (p = {first.p:.2g})"
+    )
     if first.outcome == "better":
         return "accept", [change]
-    more = f"about {first.needed} test examples would decide" if first.needed else "no number of examples can be told yet"
+    more = (
+        f"about {first.needed} test examples would decide" if first.needed else "no number of examples can be told yet"
+    )
     return "not enough evidence", [change, more]

@@ -347,6 +347,9 @@ class Row(Record):
     adapter_exact: bool | None = None
 
 
+Outcome = Literal["better", "worse", "undecided"]
+
+
 class Comparison(Record):
     """Adapter and base compared in pairs: means, their difference with its 95 % interval, p, the outcome.
 
@@ -361,7 +364,7 @@ class Comparison(Record):
     low: float
     high: float
     p: float
-    outcome: Literal["better", "worse", "undecided"]
+    outcome: Outcome
     needed: int | None = None
 
 

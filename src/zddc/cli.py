@@ -18,9 +18,7 @@ from zddc.check import check_names
 from zddc.errors import UserError
 from zddc.naming import FileName, FolderName, looks_like_folder, parse_filename, parse_folder, zipped_folder
 
-app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False
-)
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
 
@@ -48,9 +46,7 @@ def zddc(
 
 @app.command()
 def parse(
-    names: Annotated[
-        list[str], typer.Argument(metavar="NAME", help="File or folder names or paths; '-' reads lines.")
-    ],
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="File or folder names or paths; '-' reads lines.")],
     as_json: Json = False,
     as_folder: Annotated[
         bool | None,
@@ -99,9 +95,7 @@ def check(
         transient=True,
         disable=not console.err.is_terminal,
     )
-    verdicts = list(
-        progress
-    )  # all before the first is printed: a live progress line captures standard output
+    verdicts = list(progress)  # all before the first is printed: a live progress line captures standard output
     wrong = [verdict for verdict in verdicts if verdict.reason]
     for verdict in wrong:
         if as_json:
@@ -148,6 +142,4 @@ def _print(line: str) -> None:
 
 def _shown(text: str) -> str:
     """Escape what a terminal would obey, hide or fail to encode."""
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text
-    )
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)

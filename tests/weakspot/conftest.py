@@ -23,7 +23,11 @@ def taught(workspace, tiny_base, interaction, capture):
         for n in range(60)
     ]
     others = [
-        interaction(f"Tell me about number {n * 7919}.", f"It is {n * 7919} and its digits sum to {sum(map(int, str(n * 7919)))}.", domain="numbers")
+        interaction(
+            f"Tell me about number {n * 7919}.",
+            f"It is {n * 7919} and its digits sum to {sum(map(int, str(n * 7919)))}.",
+            domain="numbers",
+        )
         for n in range(20)
     ]
     capture(workspace, [*questions, *others])

@@ -28,9 +28,7 @@ def leakage(subject: Subject) -> Iterator[Problem]:
             if subject.has(lefts[a]) or subject.has(rights[b])
         ]
         if near:
-            yield Problem(
-                "failure", f"near-duplicates in {left} and {right}, {several(near)}; run 'weakspot process'"
-            )
+            yield Problem("failure", f"near-duplicates in {left} and {right}, {several(near)}; run 'weakspot process'")
         # Those that the report is about come last, so that they are the ones kept of a key.
         by_key = {key: example for example in sorted(lefts, key=subject.has) for key in exact_keys(example)}
         shared = {
@@ -40,9 +38,7 @@ def leakage(subject: Subject) -> Iterator[Problem]:
             if key in by_key and (subject.has(example) or subject.has(by_key[key]))
         }
         if shared:
-            yield Problem(
-                "failure", f"shared by {left} and {right}, {several(sorted(shared))}; run 'weakspot process'"
-            )
+            yield Problem("failure", f"shared by {left} and {right}, {several(sorted(shared))}; run 'weakspot process'")
 
 
 def balance(subject: Subject) -> Iterator[Problem]:
@@ -64,9 +60,7 @@ def split_sizes(subject: Subject) -> Iterator[Problem]:
         total = sum(groups.values())
         if total >= MANY_GROUPS and any(abs(groups[s] - SHARES[s] * total) > 1 + 1e-9 for s in SPLITS):
             sizes = "/".join(str(groups[split]) for split in SPLITS)
-            yield Problem(
-                "warning", f"{domain}: {sizes} groups are not 80/10/10; new examples will even it out"
-            )
+            yield Problem("warning", f"{domain}: {sizes} groups are not 80/10/10; new examples will even it out")
         if not splits["test"]:
             yield Problem("warning", f"{domain}: no test example, so no adapter can be proved on it")
 

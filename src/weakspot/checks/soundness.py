@@ -84,7 +84,7 @@ def files(subject: Subject) -> Iterator[Problem]:
             ("examples are missing", expected[file] - here.keys()),
             ("examples do not belong here", here.keys() - expected[file]),
             (
-                "examples differ from all.jsonl",
+                "examples differ between the files",
                 {name for name in here.keys() & known if here[name] != known[name]},
             ),
         ):
@@ -128,9 +128,7 @@ def snapshots(subject: Subject) -> Iterator[Problem]:
             continue
         yield from _changed(folder, manifest.files, "is not what was written: the snapshot proves nothing")
         if name == complete[-1]:
-            yield from _changed(
-                workspace.root, manifest.files, f"differs from {name}; run 'weakspot process'"
-            )
+            yield from _changed(workspace.root, manifest.files, f"differs from {name}; run 'weakspot process'")
     if not complete:
         yield Problem("warning", "there is none; run 'weakspot process'", workspace.snapshots)
 
@@ -163,9 +161,7 @@ def adapters(subject: Subject) -> Iterator[Problem]:
         if isinstance(manifest, Problem):
             yield manifest
         else:
-            yield from _changed(
-                workspace.adapter(name), manifest.files, "is not what was trained; train it anew"
-            )
+            yield from _changed(workspace.adapter(name), manifest.files, "is not what was trained; train it anew")
         if workspace.merged(name).exists() and not workspace.merged_manifest(name).exists():
             what = f"is incomplete; run 'weakspot deploy {name.domain}'"
             yield Problem("warning", what, workspace.merged(name))

@@ -3,12 +3,8 @@
 import re
 
 _CANNOT = r"i(?: can ?not| can't| could not| won't| will not|(?:'m| am) (?:not able|unable))"
-_APOLOGY = (
-    r"(?:i(?:'m| am)(?: so| very)? sorry|sorry|i apologi[sz]e|unfortunately|as an ai[^,.]*)[,.]? (?:but )?"
-)
-_ANSWERING = (
-    r"(?:to )?(?:help|assist|provide|recommend|share|create|write|give|discuss|support|comply|do that)"
-)
+_APOLOGY = r"(?:i(?:'m| am)(?: so| very)? sorry|sorry|i apologi[sz]e|unfortunately|as an ai[^,.]*)[,.]? (?:but )?"
+_ANSWERING = r"(?:to )?(?:help|assist|provide|recommend|share|create|write|give|discuss|support|comply|do that)"
 # An apology alone is no refusal, and "I can't believe it" is none either.
 _REFUSAL = re.compile(
     rf"{_APOLOGY}{_CANNOT}\b"

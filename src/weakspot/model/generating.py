@@ -4,11 +4,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
+
+    from weakspot.model.bases import LanguageModel
 
 
 def answers(
-    model: "PreTrainedModel",
+    model: "LanguageModel",
     tokenizer: "PreTrainedTokenizerBase",
     prompts: Sequence[str],
     max_new_tokens: int,
@@ -32,10 +34,16 @@ def answers(
     for start in range(0, len(prompts), batch_size):
         part = by_length[start : start + batch_size]
         width = max(len(encoded[number]) for number in part)
-        ids = torch.tensor([[ends[0]] * (width - len(encoded[n])) + list(encoded[n]) for n in part], device=model.device)
-        mask = torch.tensor([[0] * (width - len(encoded[n])) + [1] * len(encoded[n]) for n in part], device=model.device)
+        ids = torch.tensor(
+            [[ends[0]] * (width - len(encoded[n])) + list(encoded[n]) for n in part], device=model.device
+        )
+        mask = torch.tensor(
+            [[0] * (width - len(encoded[n])) + [1] * len(encoded[n]) for n in part], device=model.device
+        )
         with torch.inference_mode():
-            made = model.generate(input_ids=ids, attention_mask=mask, generation_config=settings)  # type: ignore[operator]
+            made = model.generate(  # type: ignore[operator]
+                input_ids=ids, attention_mask=mask, generation_config=settings
+            )
         for number, row in zip(part, made[:, width:].tolist(), strict=True):
             end = next((place for place, token in enumerate(row) if token in ends), len(row))
             found[number] = str(tokenizer.decode(row[:end]))
@@ -43,8 +51,8 @@ def answers(
     return found
 
 
-def end_tokens(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> list[int]:
+def end_tokens(model: "LanguageModel", tokenizer: "PreTrainedTokenizerBase") -> list[int]:
     """Return the ids that end a turn: the tokenizer's, and those of the model's generation settings."""
     known = getattr(model.generation_config, "eos_token_id", None)
     more = known if isinstance(known, list) else [known]
-    return list(dict.fromkeys(int(token) for token in (tokenizer.eos_token_id, *more) if token is not None))  # type: ignore[arg-type]
+    return list(dict.fromkeys(int(token) for token in (tokenizer.eos_token_id, *more) if token is not None))

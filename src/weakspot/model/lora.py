@@ -16,7 +16,9 @@ WEIGHTS = "adapter_model.safetensors"
 SETTINGS = "adapter_config.json"
 
 
-def attach(model: "PreTrainedModel", settings: Lora, modules: list[str], seed: int, *, checkpointing: bool) -> "PeftModel":
+def attach(
+    model: "PreTrainedModel", settings: Lora, modules: list[str], seed: int, *, checkpointing: bool
+) -> "PeftModel":
     """Put fresh LoRA layers on ``modules``; the same seed gives the same weights."""
     import torch
     from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
@@ -36,13 +38,13 @@ def attach(model: "PreTrainedModel", settings: Lora, modules: list[str], seed: i
     with warnings.catch_warnings():
         # PEFT still asks by the old name of a switch that transformers has renamed.
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
-        return get_peft_model(model, config)  # type: ignore[no-any-return]
+        return get_peft_model(model, config)
 
 
 def save(model: "PeftModel", folder: Path) -> None:
     """Write the adapter so that plain PEFT loads it; the same weights give the same bytes."""
     with store.full_disk_named(folder / WEIGHTS):
-        model.save_pretrained(folder)
+        model.save_pretrained(str(folder))
     settings = json.loads((folder / SETTINGS).read_text())
     # PEFT keeps the module names in a set, whose order changes from run to run.
     settings["target_modules"] = sorted(settings["target_modules"])
@@ -56,4 +58,4 @@ def load(model: "PreTrainedModel", folder: Path) -> "PeftModel":
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
-        return PeftModel.from_pretrained(model, str(folder)).eval()  # type: ignore[no-any-return]
+        return PeftModel.from_pretrained(model, str(folder)).eval()

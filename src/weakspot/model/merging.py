@@ -26,7 +26,9 @@ def base_folder(location: str, revision: str | None) -> Path:
     return Path(snapshot_download(location, revision=revision, allow_patterns=patterns))
 
 
-def merge(base: Path, adapter: Path, target: Path, advance: Callable[[int, str], None] = lambda count, note: None) -> int:
+def merge(
+    base: Path, adapter: Path, target: Path, advance: Callable[[int, str], None] = lambda count, note: None
+) -> int:
     """Write into ``target`` the base's files with W + scale · B A in place of each touched W; return how many.
 
     Each weight file is copied as it is and the touched tensors are overwritten where they lie, so memory
@@ -68,14 +70,22 @@ def merge(base: Path, adapter: Path, target: Path, advance: Callable[[int, str],
                     stream.write(_bytes(_sum(weight, down, up, scale)))
                     advance(1, name)
     if waiting:
-        raise UserError(adapter, f"touches {next(iter(waiting))}, which the base does not have", "merge into its own base")
+        raise UserError(
+            adapter, f"touches {next(iter(waiting))}, which the base does not have", "merge into its own base"
+        )
     return touched
 
 
 def _require_plain(adapter: Path, settings: dict[str, object]) -> None:
-    odd = [key for key in ("use_dora", "lora_bias", "fan_in_fan_out", "rank_pattern", "alpha_pattern", "modules_to_save") if settings.get(key)]
+    odd = [
+        key
+        for key in ("use_dora", "lora_bias", "fan_in_fan_out", "rank_pattern", "alpha_pattern", "modules_to_save")
+        if settings.get(key)
+    ]
     if settings.get("peft_type") != "LORA" or odd:
-        raise UserError(adapter, f"is not plain LoRA ({', '.join(odd) or settings.get('peft_type')})", "merge it with PEFT")
+        raise UserError(
+            adapter, f"is not plain LoRA ({', '.join(odd) or settings.get('peft_type')})", "merge it with PEFT"
+        )
 
 
 def _sum(weight: "torch.Tensor", down: "torch.Tensor", up: "torch.Tensor", scale: float) -> "torch.Tensor":

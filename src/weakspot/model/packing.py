@@ -6,6 +6,8 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
+    from weakspot.model.bases import LanguageModel
+
 _NAME = "weakspot_packed"
 
 
@@ -30,7 +32,7 @@ def install(model: "PreTrainedModel") -> None:
         model.config.get_text_config()._attn_implementation = _NAME
 
 
-def installed(model: "PreTrainedModel") -> bool:
+def installed(model: "LanguageModel") -> bool:
     """Whether :func:`install` found the model fit."""
     return bool(model.config.get_text_config()._attn_implementation == _NAME)
 

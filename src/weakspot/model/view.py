@@ -60,7 +60,11 @@ def render(tokenizer: "PreTrainedTokenizerBase", turns: Sequence[Message], answe
     conversation = [_for_template(message, tokenizer) for message in turns]
     reply = _for_template(answer, tokenizer)
     # A template that can think opens an empty thinking block unless the answer brings its own.
-    options: dict[str, Any] = {"tokenize": False, "tools": tools, "enable_thinking": bool(reply.get("reasoning_content"))}
+    options: dict[str, Any] = {
+        "tokenize": False,
+        "tools": tools,
+        "enable_thinking": bool(reply.get("reasoning_content")),
+    }
     prompt = str(tokenizer.apply_chat_template(conversation, add_generation_prompt=True, **options))
     whole = str(tokenizer.apply_chat_template([*conversation, reply], **options))
     if not whole.startswith(prompt):

@@ -151,9 +151,7 @@ def _line(record: Interaction, config: Config) -> str:
     except UnicodeEncodeError:  # a command line's text that was not UTF-8
         raise RecordError("not-json", "a text holds a lone surrogate, which is no character") from None
     if size > limit:
-        raise RecordError(
-            "too-large", f"{size:,} bytes, more than the {limit:,} of [collect] max_record_bytes"
-        )
+        raise RecordError("too-large", f"{size:,} bytes, more than the {limit:,} of [collect] max_record_bytes")
     return line
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from weakspot.model.bases import LanguageModel
+
 
 def deploy(workspace: Workspace, config: Config, domain: str, *, allow_unproven: bool = False) -> MergedManifest:
     """Merge the domain's newest adapter into its base as a standalone model, proved to answer like the two.
@@ -43,7 +45,10 @@ def deploy(workspace: Workspace, config: Config, domain: str, *, allow_unproven:
     prompts = _prompts(workspace, config, domain, tokenizer)
     expected = [last_logits(model, one) for one in prompts]
     del model
-    with store.locked(workspace.lock, "process, train or deploy"), store.folder_written_whole(workspace.merged(name)) as folder:
+    with (
+        store.locked(workspace.lock, "process, train or deploy"),
+        store.folder_written_whole(workspace.merged(name)) as folder,
+    ):
         with bar(f"merging {name}") as advance:
             merging.merge(merging.base_folder(base.location, base.revision), workspace.adapter(name), folder, advance)
         tokenizer.save_pretrained(folder)
@@ -61,13 +66,19 @@ def deploy(workspace: Workspace, config: Config, domain: str, *, allow_unproven:
 
 def _require_proof(workspace: Workspace, name: AdapterName, card: Scorecard | None, *, allow_unproven: bool) -> None:
     if card is not None and card.verdict == "reject":
-        raise UserError(str(name), f"was rejected: {card.reasons[0]}", f"see {workspace.evaluation_page(name)}, then train again")
+        raise UserError(
+            str(name), f"was rejected: {card.reasons[0]}", f"see {workspace.evaluation_page(name)}, then train again"
+        )
     if allow_unproven:
         return
     if card is None:
-        raise UserError(str(name), "was never evaluated", f"run 'weakspot evaluate {name.domain}', or pass --allow-unproven")
+        raise UserError(
+            str(name), "was never evaluated", f"run 'weakspot evaluate {name.domain}', or pass --allow-unproven"
+        )
     if card.verdict != "accept":
-        raise UserError(str(name), f"is not proved: {'; '.join(card.reasons)}", "capture more, or pass --allow-unproven")
+        raise UserError(
+            str(name), f"is not proved: {'; '.join(card.reasons)}", "capture more, or pass --allow-unproven"
+        )
 
 
 def read_merged(workspace: Workspace, name: AdapterName) -> MergedManifest | None:
@@ -89,22 +100,26 @@ def _prompts(workspace: Workspace, config: Config, domain: str, tokenizer: "PreT
         if len(found) == config.deploy.proof_prompts:
             break
     if not found:
-        raise UserError(domain, "no test example to prove the merged model on", "capture more, then run 'weakspot process'")
+        raise UserError(
+            domain, "no test example to prove the merged model on", "capture more, then run 'weakspot process'"
+        )
     return found
 
 
-def last_logits(model: "PreTrainedModel", one: Tokens) -> "torch.Tensor":
+def last_logits(model: "LanguageModel", one: Tokens) -> "torch.Tensor":
     """Return the logits, in fp32 on the CPU, of every supervised token: ``[tokens, vocabulary]``."""
     import torch
 
     with torch.inference_mode():
         ids = torch.tensor([one.ids], device=model.device)
         kept = torch.arange(one.start - 1, len(one.ids) - 1, device=model.device)
-        logits = model(input_ids=ids, use_cache=False, logits_to_keep=kept).logits[0]  # type: ignore[operator]
-        return logits.float().cpu()  # type: ignore[no-any-return]
+        logits = model(input_ids=ids, use_cache=False, logits_to_keep=kept).logits[0]
+        return torch.as_tensor(logits).float().cpu()
 
 
-def _prove(merged: "PreTrainedModel", prompts: Sequence[Tokens], expected: "Sequence[torch.Tensor]", name: str) -> float:
+def _prove(
+    merged: "PreTrainedModel", prompts: Sequence[Tokens], expected: "Sequence[torch.Tensor]", name: str
+) -> float:
     """Return the largest difference of log-probabilities; raise where it is more than rounding explains."""
     import torch
 
@@ -115,7 +130,11 @@ def _prove(merged: "PreTrainedModel", prompts: Sequence[Tokens], expected: "Sequ
     # Measured: 4e-5 nats in fp32; a merge in bf16 rounds each weight to 3 digits.
     limit = 1e-2 if merged.dtype == torch.float32 else 0.5
     if not largest <= limit:
-        raise UserError(name, f"the merged model differs from base and adapter by {largest:.3g} nats", "report this, nothing was deployed")
+        raise UserError(
+            name,
+            f"the merged model differs from base and adapter by {largest:.3g} nats",
+            "report this, nothing was deployed",
+        )
     return largest
 
 
@@ -154,5 +173,3 @@ def _write_manifest(
     )
     data = (merged.model_dump_json(indent=2) + "\n").encode()
     store.write_atomically(folder / workspace.merged_manifest(name).name, data)
-
-

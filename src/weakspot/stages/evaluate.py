@@ -34,7 +34,7 @@ def evaluate(workspace: Workspace, config: Config, domain: str) -> Scorecard:
     if not own:
         raise UserError(domain, "has no test example yet", "capture more, then run 'weakspot process'")
     _require_unseen(workspace, manifest, [*own, *others])
-    base, model, tokenizer = load(workspace, manifest)
+    _, model, tokenizer = load(workspace, manifest)
     with bar(f"evaluating {name}", len(own) + len(others)) as advance:
         rows = score(model, tokenizer, own, config)
         advance(len(own), "other domains")
@@ -210,7 +210,7 @@ def parsed_json(text: str) -> Any:
 
 def exact(expected: str, answer: str) -> bool:
     """Whether ``answer`` is the same JSON value as ``expected``, key order and white space aside."""
-    return parsed_json(answer) == parsed_json(expected)
+    return bool(parsed_json(answer) == parsed_json(expected))
 
 
 def _require_unseen(workspace: Workspace, manifest: AdapterManifest, examples: Sequence[Interaction]) -> None:

@@ -24,6 +24,7 @@ from zddc.errors import UserError
 
 if TYPE_CHECKING:
     import torch
+    from peft import PeftModel
     from transformers import PreTrainedTokenizerBase
 
 
@@ -120,7 +121,14 @@ def _prepare(workspace: Workspace, config: Config, domain: str) -> _Prepared:
     name = workspace.next_adapter(domain)
     total = sum(1 for split in ("train", "val", "test") for _ in dataset.split_examples(workspace, split, domain))
     return _Prepared(
-        name, base, dtype, shape, data, val, _preflight(name, base, dtype, shape, data, val, left_out, config, tokenizer), total
+        name,
+        base,
+        dtype,
+        shape,
+        data,
+        val,
+        _preflight(name, base, dtype, shape, data, val, left_out, config, tokenizer),
+        total,
     )
 
 
@@ -157,8 +165,8 @@ def _preflight(
         trainable=shape.trainable,
         memory_needed_bytes=memory_needed(shape, data, config, dtype.itemsize),
         memory_available_bytes=_memory_available(),
-        sample_prompt=str(tokenizer.decode(sample.ids[: sample.start])),
-        sample_target=str(tokenizer.decode(sample.ids[sample.start :])),
+        sample_prompt=str(tokenizer.decode(list(sample.ids[: sample.start]))),
+        sample_target=str(tokenizer.decode(list(sample.ids[sample.start :]))),
     )
 
 
@@ -198,7 +206,11 @@ def _run(workspace: Workspace, config: Config, prepared: _Prepared) -> AdapterMa
         with bar(f"loading {base.name}"):
             plain = bases.load_model(base, prepared.dtype, four_bit=config.train.load_in_4bit)
         model = lora.attach(
-            plain, config.lora, prepared.shape.modules, config.train.seed, checkpointing=config.train.gradient_checkpointing
+            plain,
+            config.lora,
+            prepared.shape.modules,
+            config.train.seed,
+            checkpointing=config.train.gradient_checkpointing,
         )
         state = _loop(workspace, config, prepared, model)
     except torch.OutOfMemoryError as error:
@@ -208,7 +220,9 @@ def _run(workspace: Workspace, config: Config, prepared: _Prepared) -> AdapterMa
     except FloatingPointError as error:
         raise UserError(str(prepared.name), str(error), "lower [train] learning_rate") from None
     lora.save(model, folder)
-    reference = BaseReference(name=base.name, location=base.location, revision=base.revision, identity=bases.identity(base))
+    reference = BaseReference(
+        name=base.name, location=base.location, revision=base.revision, identity=bases.identity(base)
+    )
     settings = {"train": config.train.model_dump(), "lora": config.lora.model_dump()}
     losses = [step["loss"] for step in state.metrics[-10:]]
     manifest = AdapterManifest(
@@ -238,7 +252,7 @@ def _run(workspace: Workspace, config: Config, prepared: _Prepared) -> AdapterMa
     return manifest
 
 
-def _loop(workspace: Workspace, config: Config, prepared: _Prepared, model: "torch.nn.Module") -> engine.State:
+def _loop(workspace: Workspace, config: Config, prepared: _Prepared, model: "PeftModel") -> engine.State:
     steps = prepared.preflight.steps
     file = workspace.adapter_metrics(prepared.name)
     with bar(f"training {prepared.name}", steps) as advance, file.open("w", encoding="utf-8") as stream:

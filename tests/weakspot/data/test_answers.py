@@ -95,9 +95,7 @@ def test_lists_verse_signatures_code_and_whole_sentences_are_not_cut_off(answer)
 
 
 def test_real_expert_answers_are_hardly_ever_flagged_and_cut_ones_often_are(real_interactions):
-    answers = [
-        json.loads(line)["messages"][-1]["content"] for line in real_interactions.read_bytes().splitlines()
-    ]
+    answers = [json.loads(line)["messages"][-1]["content"] for line in real_interactions.read_bytes().splitlines()]
     assert sum(map(is_cut_off, answers)) <= 1
     assert 5 <= sum(map(refuses, answers)) <= 12
     halves = [" ".join(answer.split(" ")[: len(answer.split(" ")) // 2]) for answer in answers]

@@ -11,9 +11,7 @@ from zddc.errors import UserError
 def processed(workspace, interaction, config, capture):
     numbers = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven"]
     for domain in ("spam", "eggs"):
-        capture(
-            workspace, [interaction(f"{n} {domain}", f"{domain} {n}" * 4, domain=domain) for n in numbers]
-        )
+        capture(workspace, [interaction(f"{n} {domain}", f"{domain} {n}" * 4, domain=domain) for n in numbers])
     process(workspace, config)
     return workspace
 
@@ -33,18 +31,14 @@ def test_a_damaged_line_is_named(processed):
     with processed.split("val").open("a") as stream:
         stream.write('{"messages": [\n')
     lines = len(processed.split("val").read_text().splitlines())
-    with pytest.raises(
-        UserError, match=rf"val.jsonl:{lines}: Expecting value.*; run 'weakspot process' to write it"
-    ):
+    with pytest.raises(UserError, match=rf"val.jsonl:{lines}: Expecting value.*; run 'weakspot process' to write it"):
         list(read_examples(processed.split("val")))
 
 
 def test_a_domain_that_has_no_example_is_refused_and_the_others_are_named(processed):
     require_domain(processed, "spam")
     require_domain(processed, "multi-domain")
-    with pytest.raises(
-        UserError, match="sapm: no examples of this domain; choose from eggs, multi-domain, spam"
-    ):
+    with pytest.raises(UserError, match="sapm: no examples of this domain; choose from eggs, multi-domain, spam"):
         require_domain(processed, "sapm")
 
 

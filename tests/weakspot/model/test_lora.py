@@ -30,7 +30,8 @@ def test_plain_peft_loads_what_was_saved(tiny_base, tmp_path):
 
 def test_the_same_seed_gives_the_same_bytes_whatever_the_hash_seed(tiny_base, tmp_path):
     code = (
-        "import sys, torch; from pathlib import Path; from weakspot.config import Lora; from weakspot.model import bases, lora\n"
+        "import sys, torch; from pathlib import Path; from weakspot.config import Lora\n"
+        "from weakspot.model import bases, lora\n"
         "plain = bases.load_model(bases.Base('tiny', sys.argv[1], None), torch.float32)\n"
         f"lora.save(lora.attach(plain, Lora(rank=4, alpha=8), {ALL}, 7, checkpointing=False), Path(sys.argv[2]))\n"
     )

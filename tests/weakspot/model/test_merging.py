@@ -51,9 +51,7 @@ def test_every_tensor_equals_peft_merge_and_unload(tiny_base, tmp_path, dtype):
 
 def test_a_base_in_several_files_is_merged_file_by_file(tiny_base, tmp_path):
     base = tmp_path / "base"
-    bases.load_model(Base("tiny", str(tiny_base), None), torch.float32).save_pretrained(
-        base, max_shard_size="3MB"
-    )
+    bases.load_model(Base("tiny", str(tiny_base), None), torch.float32).save_pretrained(base, max_shard_size="3MB")
     assert len(list(base.glob("*.safetensors"))) > 1
     adapter(base, tmp_path / "adapter")
     whole = merged(tiny_base, tmp_path / "adapter", tmp_path / "one")
@@ -85,9 +83,7 @@ def test_a_quantised_base_is_refused(tiny_base, tmp_path):
         merged(base, tmp_path / "adapter", tmp_path / "merged")
 
 
-@pytest.mark.parametrize(
-    "odd", [{"use_dora": True}, {"rank_pattern": {"q_proj": 8}}, {"modules_to_save": ["lm_head"]}]
-)
+@pytest.mark.parametrize("odd", [{"use_dora": True}, {"rank_pattern": {"q_proj": 8}}, {"modules_to_save": ["lm_head"]}])
 def test_an_adapter_that_is_more_than_lora_is_refused(tiny_base, tmp_path, odd):
     adapter(tiny_base, tmp_path / "adapter")
     file = tmp_path / "adapter" / lora.SETTINGS

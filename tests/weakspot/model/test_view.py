@@ -15,9 +15,7 @@ EARLIER = [
     {"role": "tool", "tool_call_id": "c1", "content": "written"},
     {"role": "assistant", "content": "Done."},
 ]
-TOOLS = [
-    {"type": "function", "function": {"name": "write", "parameters": {"type": "object", "properties": {}}}}
-]
+TOOLS = [{"type": "function", "function": {"name": "write", "parameters": {"type": "object", "properties": {}}}}]
 # By template: its end of turn, and the control tokens that its own tokenizer has and SmolLM2's lacks.
 ENDS = {
     "qwen2_5": ("<|im_end|>", []),
@@ -57,9 +55,7 @@ def test_the_trained_text_is_the_expert_answer_and_its_end_of_turn(templated, in
 def test_earlier_turns_are_context_only(templated, interaction):
     tokenizer, name, end = templated
     if name == "gemma3":
-        context = [
-            turn for turn in EARLIER if turn["role"] in ("system", "user") or turn["content"] == "Done."
-        ]
+        context = [turn for turn in EARLIER if turn["role"] in ("system", "user") or turn["content"] == "Done."]
     else:
         context = EARLIER
     example = interaction("Now sort it", "Use sorted.", context=context)
@@ -148,9 +144,7 @@ def test_a_text_with_a_control_token_is_left_out(embedded, interaction):
 
 def test_special_tokens_that_structure_nothing_are_words(embedded, interaction):
     tokenizer = bases.load_tokenizer(embedded)
-    assert trained_text(tokenizer, interaction("How?", "Run cat <filename>.")).endswith(
-        "<filename>.<|im_end|>"
-    )
+    assert trained_text(tokenizer, interaction("How?", "Run cat <filename>.")).endswith("<filename>.<|im_end|>")
 
 
 def test_the_oldest_turns_go_first_and_the_system_turn_stays(embedded, interaction):

@@ -62,7 +62,9 @@ def test_the_page_is_self_contained_and_escapes_what_models_wrote(trained, inter
     from weakspot import report
 
     evil = "<script>alert(1)</script><img src=x onerror=alert(2)>"
-    poisoned = card.model_copy(update={"rows": [card.rows[0].model_copy(update={"expert": evil, "local": evil, "query": evil})]})
+    poisoned = card.model_copy(
+        update={"rows": [card.rows[0].model_copy(update={"expert": evil, "local": evil, "query": evil})]}
+    )
     text = report.page(poisoned, stage.read_manifest(workspace, NAME))
     tags = []
 
@@ -73,7 +75,9 @@ def test_the_page_is_self_contained_and_escapes_what_models_wrote(trained, inter
     Collector().feed(text)
     assert "script" not in {tag for tag, _ in tags}
     assert "img" not in {tag for tag, _ in tags}
-    assert not any(value.startswith(("http", "//")) for _, a in tags for key, value in a.items() if key in ("src", "href"))
+    assert not any(
+        value.startswith(("http", "//")) for _, a in tags for key, value in a.items() if key in ("src", "href")
+    )
     assert workspace.evaluation_page(NAME).read_text().startswith("<!doctype html>")
 
 

@@ -48,7 +48,9 @@ def test_a_domain_is_trained_on_its_share_of_train_only(taught):
 
 def test_no_domain_is_all_of_train(taught):
     workspace, config = taught
-    assert preflight(workspace, config, "multi-domain").examples == len(workspace.split("train").read_text().splitlines())
+    assert preflight(workspace, config, "multi-domain").examples == len(
+        workspace.split("train").read_text().splitlines()
+    )
 
 
 def test_an_adapter_is_whole_when_its_manifest_is_there(taught):
@@ -164,7 +166,9 @@ def test_a_full_disk_is_one_line_and_damages_nothing(taught, tmp_path):
     workspace, config = taught
     mount = workspace.adapters
     mount.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32k", "none", str(mount)], check=False, capture_output=True).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=32k", "none", str(mount)], check=False, capture_output=True
+    ).returncode:
         pytest.skip("mounting a small file system needs root")
     try:
         done = subprocess.run(command(workspace, config), capture_output=True, text=True, check=False)
@@ -182,7 +186,10 @@ def test_two_trainings_at_once_are_refused(taught):
     workspace, config = taught
     from weakspot.data import store
 
-    with store.locked(workspace.lock, "train"), pytest.raises(UserError, match="another process, train or deploy is running"):
+    with (
+        store.locked(workspace.lock, "train"),
+        pytest.raises(UserError, match="another process, train or deploy is running"),
+    ):
         train(workspace, config, "colours")
 
 

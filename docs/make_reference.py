@@ -1,0 +1,117 @@
+"""Write docs/reference.md from the commands and the settings themselves: run ``make docs``."""
+
+import inspect
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+
+import weakspot.cli
+import zddc.cli
+from weakspot.config import Config, Domain, Table
+
+PAGE = Path(__file__).with_name("reference.md")
+_HEAD = """\
+# Reference
+
+Written by `make docs` from the commands and the settings themselves. What the stages do is in
+[pipeline.md](pipeline.md), what they write in [data-format.md](data-format.md).
+
+Every command also has `--help`. Exit status: 0 for done, 1 for a mistake, which one line on standard error names
+with what to do about it, 130 for an interruption. With 1 end also `weakspot validate` for failures,
+`weakspot collect --from` for bad lines, and `zddc check` for names that do not conform.
+"""
+_SETTINGS = """\
+## Settings
+
+The tables of `weakspot.toml`. `weakspot init` writes the file with every default, and `--set TABLE.KEY=VALUE`
+overrides a key for one run. Unknown keys and wrong types are refused.
+"""
+
+
+def reference() -> str:
+    """Return the page."""
+    parts = [_HEAD, *_commands(weakspot.cli.app, "weakspot"), *_commands(zddc.cli.app, "zddc"), _SETTINGS]
+    return "\n".join([*parts, *_settings(Config())]).rstrip("\n") + "\n"
+
+
+def _commands(app: typer.Typer, program: str) -> Iterator[str]:
+    group: Any = typer.main.get_command(app)
+    yield f"## {program}\n\n{_paragraphs(group.help)}\n"
+    yield from _parameters(group.params)
+    for name, command in group.commands.items():
+        yield f"### {program} {name}\n\n{_paragraphs(command.help)}\n"
+        usage = [program, name, *(_metavar(p) for p in command.params if p.param_type_name == "argument")]
+        options = " [OPTIONS]" if any(p.param_type_name == "option" for p in command.params) else ""
+        yield f"```text\n{' '.join(usage)}{options}\n```\n"
+        yield from _parameters(command.params)
+
+
+def _paragraphs(text: str | None) -> str:
+    """Return a help text, its lines joined so that the page does not depend on where they break."""
+    return "\n\n".join(" ".join(part.split()) for part in inspect.cleandoc(text or "").split("\n\n"))
+
+
+def _parameters(parameters: list[Any]) -> Iterator[str]:
+    shown = [parameter for parameter in parameters if not parameter.hidden]
+    if not shown:
+        return
+    yield "| | |\n|---|---|"
+    for parameter in shown:
+        yield f"| {_names(parameter)} | {_cell(parameter.help or '')}{_default(parameter)} |"
+    yield ""
+
+
+def _names(parameter: Any) -> str:  # noqa: ANN401 - typer's own classes are private
+    if parameter.param_type_name == "argument":
+        return f"`{_metavar(parameter)}`"
+    names = ", ".join(f"`{name}`" for name in (*parameter.opts, *parameter.secondary_opts))
+    return names if parameter.is_flag else f"{names} `{_metavar(parameter)}`"
+
+
+def _metavar(parameter: Any) -> str:  # noqa: ANN401
+    metavar = parameter.metavar or ("PATH" if parameter.type_descriptor.annotation is Path else "TEXT")
+    return f"{metavar}..." if parameter.nargs == -1 and not metavar.endswith("...") else str(metavar)
+
+
+def _default(parameter: Any) -> str:  # noqa: ANN401
+    if parameter.default in (None, False) or not parameter.show_default:
+        return ""
+    return f" Default: `{parameter.default}`."
+
+
+def _settings(config: Config) -> Iterator[str]:
+    for name, field in Config.model_fields.items():
+        if name == "domains":
+            continue
+        table = getattr(config, name)
+        yield f"### [{field.alias or name}]\n\n{table.__doc__}\n"
+        yield from _keys(table)
+    yield f"### [domains.NAME]
+
+{Domain.__doc__}"
+    yield "Most distinct triggers win; of equals, the domain that stands first. Domains of the file stand before"
+    yield "these, which are there as well; a domain of the same name replaces the one shown here.
+"
+    yield "| domain | default of `triggers` |\n|---|---|"
+    for domain, entry in config.domains.items():
+        yield f"| `{domain}` | {', '.join(f'`{trigger}`' for trigger in entry.triggers)} |"
+    yield ""
+
+
+def _keys(table: Table) -> Iterator[str]:
+    yield "| key | default | |\n|---|---|---|"
+    for key, field in type(table).model_fields.items():
+        value = json.dumps(getattr(table, key), ensure_ascii=False)
+        yield f"| `{key}` | `{value}` | {_cell(field.description or '')} |"
+    yield ""
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())
+
+
+if __name__ == "__main__":
+    PAGE.write_text(reference(), encoding="utf-8")

@@ -1,0 +1,270 @@
+"""The architecture as tests: who may import whom, what is where, and what must not be there at all."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SRC = ROOT / "src"
+TESTS = ROOT / "tests"
+MODULES = sorted(SRC.rglob("*.py"))
+STAGES = sorted((SRC / "weakspot" / "stages").glob("[a-z]*.py"))
+
+# They take seconds to import, or are not part of a plain install.
+HEAVY = frozenset(
+    {
+        *("torch", "transformers", "peft", "scipy", "matplotlib", "numpy", "rensa", "safetensors", "accelerate"),
+        *("bitsandbytes", "gguf", "huggingface_hub", "jinja2", "markupsafe", "psutil", "tokenizers"),
+    }
+)
+# What workspace.py alone may spell.
+FILE_NAMES = re.compile(
+    r"interactions\.jsonl|all\.jsonl|multi-domain\.jsonl|rejections\.jsonl|assignments\.jsonl|metrics\.jsonl"
+    r"|(train|val|test)\.jsonl|manifest\.json|evaluation\.(json|html)|loss\.png"
+)
+WORDS_THAT_NAME_NOTHING = {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc"}
+LONGEST_MODULE, LONGEST_FACE = 400, 45
+TESTED_ELSEWHERE = {
+    "weakspot/__main__.py": "is the command, as zddc/__main__.py is, which tests/zddc/test_cli.py runs",
+    "zddc/__main__.py": "tests/zddc/test_cli.py runs it",
+    "weakspot/card.py": "tests/weakspot/stages/test_train.py reads the card and the picture",
+    "weakspot/report.py": "tests/weakspot/stages/test_evaluate.py reads the page",
+    "weakspot/progress.py": "draws on a terminal only; every stage's test passes through it",
+    "weakspot/checks/fitness.py": "tests/weakspot/stages/test_validate.py has a case for every check",
+    "weakspot/checks/soundness.py": "the same",
+    "weakspot/checks/subject.py": "the same",
+    "weakspot/data/contents.py": "reads what validate checks; tests/weakspot/stages/test_validate.py damages it",
+    "weakspot/model/packing.py": "tests/weakspot/model/test_engine.py compares packed rows with single ones",
+}
+
+
+def name_of(file: Path) -> str:
+    return file.relative_to(SRC).as_posix()
+
+
+def tree_of(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+def modules_named(node: ast.AST) -> list[str]:
+    """Return the modules that an import statement names, ``from a import b`` as a and a.b."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        assert node.level == 0, f"line {node.lineno}: a relative import"
+        return [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return []
+
+
+def imports(file: Path) -> Iterator[tuple[int, str]]:
+    """Yield line and module of every import, wherever it stands."""
+    for node in ast.walk(tree_of(file)):
+        for module in modules_named(node):
+            yield node.lineno, module
+
+
+def imports_when_loaded(file: Path) -> Iterator[tuple[int, str]]:
+    """Yield line and module of the imports that run when the module is loaded."""
+    waiting: list[ast.AST] = list(tree_of(file).body)
+    while waiting:
+        node = waiting.pop(0)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
+            waiting += node.orelse
+            continue
+        for module in modules_named(node):
+            yield node.lineno, module
+        waiting += ast.iter_child_nodes(node)
+
+
+def literals(file: Path) -> Iterator[tuple[int, str]]:
+    """Yield line and text of every string that is no docstring."""
+    tree = tree_of(file)
+    documentation = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documentation:
+            yield node.lineno, node.value
+
+
+def below(package: str, module: str) -> bool:
+    return module == package or module.startswith(f"{package}.")
+
+
+def tracked_files() -> list[Path]:
+    """Return the files that are or will be in the repository."""
+    command = ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip("not a git repository")
+    return [ROOT / name for name in done.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def tests_of(module: Path) -> list[Path]:
+    """Return the test files of a module: test_<module>.py, or parts of it, test_<module>_<part>.py."""
+    folder = TESTS / module.relative_to(SRC).parent
+    return [*folder.glob(f"test_{module.stem}.py"), *folder.glob(f"test_{module.stem}_*.py")]
+
+
+def every_module(*paths: Path) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("file", paths or MODULES, ids=name_of)
+
+
+@every_module(*sorted((SRC / "zddc").rglob("*.py")))
+def test_zddc_never_imports_weakspot(file):
+    assert [line for line, module in imports(file) if below("weakspot", module)] == []
+
+
+@every_module()
+def test_heavy_libraries_are_imported_by_the_function_that_needs_them(file):
+    assert [one for one in imports_when_loaded(file) if one[1].partition(".")[0] in HEAVY] == []
+
+
+@pytest.mark.parametrize("module", ["weakspot.cli", "zddc.cli"])
+def test_a_command_line_loads_no_heavy_library(module):
+    code = f"import sys, {module}; print(*sorted({set(HEAVY)!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+@every_module(SRC / "zddc" / "naming.py", SRC / "zddc" / "revision.py")
+def test_the_convention_needs_the_standard_library_only(file):
+    known = sys.stdlib_module_names | {"zddc"}
+    assert [one for one in imports(file) if one[1].partition(".")[0] not in known] == []
+
+
+@every_module(*(SRC / "weakspot" / f"{name}.py" for name in ("records", "config", "workspace")))
+def test_records_settings_and_workspace_know_no_stage(file):
+    known = ("weakspot.records", "weakspot.config", "weakspot.workspace")
+    ours = [one for one in imports(file) if below("weakspot", one[1])]
+    assert [one for one in ours if not any(below(module, one[1]) for module in known)] == []
+
+
+@every_module(*(file for file in MODULES if file.name != "cli.py" and file.name != "__main__.py"))
+def test_only_the_command_line_knows_the_command_line(file):
+    faces = ("weakspot.cli", "zddc.cli", "typer")
+    found = [one for one in imports(file) if any(below(face, one[1]) for face in faces)]
+    assert found == [] or name_of(file) == "zddc/console.py"
+
+
+@every_module(*(file for file in MODULES if name_of(file) != "weakspot/workspace.py"))
+def test_only_the_workspace_knows_file_names(file):
+    assert [one for one in literals(file) if FILE_NAMES.search(one[1])] == []
+
+
+@every_module(*SRC.glob("*/cli.py"))
+def test_functions_of_a_face_are_short(file):
+    lengths = {
+        f"{node.name} (line {node.lineno})": (node.end_lineno or 0) - node.lineno + 1
+        for node in ast.walk(tree_of(file))
+        if isinstance(node, ast.FunctionDef)
+    }
+    assert {name: length for name, length in lengths.items() if length > LONGEST_FACE} == {}
+
+
+@every_module()
+def test_a_module_says_what_it_is_for(file):
+    assert ast.get_docstring(tree_of(file))
+
+
+@every_module()
+def test_a_module_is_one_thing(file):
+    assert len(file.read_text(encoding="utf-8").splitlines()) <= LONGEST_MODULE
+    assert not WORDS_THAT_NAME_NOTHING & set(file.stem.split("_"))
+
+
+@every_module(*(file for file in MODULES if len(tree_of(file).body) > 1))
+def test_a_module_has_a_test_where_one_looks_for_it(file):
+    assert tests_of(file) or name_of(file) in TESTED_ELSEWHERE, (
+        f"no {(TESTS / file.relative_to(SRC)).with_name(f'test_{file.name}').relative_to(ROOT)}"
+    )
+
+
+def test_exceptions_are_needed():
+    there = {name_of(file) for file in MODULES}
+    mirrored = {name for name in TESTED_ELSEWHERE if tests_of(SRC / name)}
+    assert set(TESTED_ELSEWHERE) - there == set()
+    assert mirrored == set()
+
+
+def test_a_test_mirrors_a_module():
+    beside = {TESTS / "test_layout.py", TESTS / "test_docs.py"}
+    found = [file for file in TESTS.rglob("test_*.py") if file not in beside]
+    mirrored = {test for file in MODULES for test in tests_of(file)}
+    assert [file.relative_to(ROOT).as_posix() for file in found if file not in mirrored] == []
+
+
+@every_module(*STAGES)
+def test_a_stage_is_a_command_with_a_section_in_the_documentation(file):
+    from weakspot import cli
+
+    assert file.stem in {command.callback.__name__ for command in cli.app.registered_commands if command.callback}
+    assert f"## {file.stem}\n" in (ROOT / "docs" / "pipeline.md").read_text(encoding="utf-8").lower()
+
+
+@every_module()
+def test_nothing_runs_code_that_came_with_data(file):
+    for node in ast.walk(tree_of(file)):
+        if isinstance(node, ast.keyword) and node.arg == "trust_remote_code":
+            assert ast.unparse(node.value) == "False", f"line {node.value.lineno}"
+        if isinstance(node, ast.Call):
+            assert ast.unparse(node.func) not in ("torch.load", "eval", "exec"), f"line {node.lineno}"
+    unsafe = ("pickle", "dill", "joblib", "shelve", "marshal")
+    assert [one for one in imports(file) if one[1].partition(".")[0] in unsafe] == []
+
+
+# Written with brackets, so that this file is not found by its own search.
+FORBIDDEN = {
+    "an absolute path of one machine": re.compile(r"(?<![\w.])/(wor[k]|tmp/[w]|roo[t]|opt/pyp[i]|opt/whee[l]s)(/|\b)"),
+    "the address of a package registry": re.compile(
+        r"pyp[i]\.org|pythonhoste[d]|npmj[s]\.(org|com)|yarnpk[g]\.com|index-ur[l]|conda\.anacond[a]|crates\.i[o]"
+    ),
+    "a package that was taken over": re.compile(r"\blitell[m]\b"),
+}
+
+
+@pytest.mark.parametrize("what", FORBIDDEN)
+def test_the_repository_does_not_hold(what):
+    found = []
+    for file in tracked_files():
+        try:
+            lines = file.read_text(encoding="utf-8").splitlines()
+        except UnicodeDecodeError:
+            continue  # a picture
+        found += [f"{file.relative_to(ROOT)}:{n}" for n, line in enumerate(lines, 1) if FORBIDDEN[what].search(line)]
+    assert found == []
+
+
+def normal(requirement: str) -> str:
+    """Return the package of a requirement, in the form in which names are compared."""
+    return re.sub(r"[-_.]+", "-", re.split(r"[^\w.-]", requirement.strip(), maxsplit=1)[0]).lower()
+
+
+def pins() -> list[str]:
+    return (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+
+
+def test_every_constraint_is_one_exact_version():
+    assert [line for line in pins() if not re.fullmatch(r"[\w.-]+==[\w.+!-]+", line)] == []
+    assert len({normal(line) for line in pins()}) == len(pins())
+
+
+def test_every_direct_dependency_is_pinned():
+    with (ROOT / "pyproject.toml").open("rb") as stream:
+        settings = tomllib.load(stream)
+    project = settings["project"]
+    wanted = [*project["dependencies"], *settings["build-system"]["requires"]]
+    wanted += [one for group in project["optional-dependencies"].values() for one in group]
+    assert sorted({normal(one) for one in wanted} - {normal(line) for line in pins()}) == []
