@@ -64,19 +64,19 @@ def _parameters(parameters: list[Any]) -> Iterator[str]:
     yield ""
 
 
-def _names(parameter: Any) -> str:  # noqa: ANN401 - typer's own classes are private
+def _names(parameter: Any) -> str:
     if parameter.param_type_name == "argument":
         return f"`{_metavar(parameter)}`"
     names = ", ".join(f"`{name}`" for name in (*parameter.opts, *parameter.secondary_opts))
     return names if parameter.is_flag else f"{names} `{_metavar(parameter)}`"
 
 
-def _metavar(parameter: Any) -> str:  # noqa: ANN401
+def _metavar(parameter: Any) -> str:
     metavar = parameter.metavar or ("PATH" if parameter.type_descriptor.annotation is Path else "TEXT")
     return f"{metavar}..." if parameter.nargs == -1 and not metavar.endswith("...") else str(metavar)
 
 
-def _default(parameter: Any) -> str:  # noqa: ANN401
+def _default(parameter: Any) -> str:
     if parameter.default in (None, False) or not parameter.show_default:
         return ""
     return f" Default: `{parameter.default}`."
@@ -89,12 +89,9 @@ def _settings(config: Config) -> Iterator[str]:
         table = getattr(config, name)
         yield f"### [{field.alias or name}]\n\n{table.__doc__}\n"
         yield from _keys(table)
-    yield f"### [domains.NAME]
-
-{Domain.__doc__}"
+    yield f"### [domains.NAME]\n\n{Domain.__doc__}"
     yield "Most distinct triggers win; of equals, the domain that stands first. Domains of the file stand before"
-    yield "these, which are there as well; a domain of the same name replaces the one shown here.
-"
+    yield "these, which are there as well; a domain of the same name replaces the one shown here.\n"
     yield "| domain | default of `triggers` |\n|---|---|"
     for domain, entry in config.domains.items():
         yield f"| `{domain}` | {', '.join(f'`{trigger}`' for trigger in entry.triggers)} |"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from weakspot.config import Config, Model
+from weakspot.config import Config, Model, load
 from weakspot.data import store
 from weakspot.model import bases
 from weakspot.model.bases import Base

@@ -127,7 +127,8 @@ def run(command: Command, block: Block, folder: Path) -> None:
     done = subprocess.run(
         ["bash", "-c", command.text],
         cwd=folder,
-        env={**known, "PATH": path, "LC_ALL": "C.UTF-8"},
+        # Two threads stall each other where others use the machine too.
+        env={"OMP_NUM_THREADS": "1", **known, "PATH": path, "LC_ALL": "C.UTF-8"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from documents import file_names
+from picture import draw
 from rich.table import Table
 
 from weakspot.stages.evaluate import exact
@@ -80,7 +81,8 @@ def main() -> None:
         "seconds": {**seconds, "total": round(sum(seconds.values()), 1)},
     }
     (BUILD / "result.json").write_text(json.dumps(result, indent=2) + "\n")
-    out.print(f"figures: build/demo/result.json, {result['seconds']['total']:.0f} seconds in all", markup=False)
+    draw(report.with_name("metrics.jsonl"), scores, UNSEEN, BUILD / "result.png")
+    out.print(f"figures: build/demo/result.json, picture: build/demo/result.png, {result['seconds']['total']:.0f} seconds in all", markup=False)
 
 
 def question(name: str) -> str:

@@ -191,7 +191,7 @@ def _refuse(constant: str) -> float:
     raise ValueError(f"{constant} is not JSON")
 
 
-def _decoded(text: str) -> Any:  # noqa: ANN401 - JSON is anything
+def _decoded(text: str) -> Any:
     """Decode JSON that can be written back as it is; raise ``ValueError`` for anything else."""
     try:
         value = json.loads(text, parse_constant=_refuse)

@@ -194,9 +194,7 @@ def test_the_last_four_roles_are_those_of_a_consultation(roles):
     assert detail == f"the last four turns are {', '.join(roles)}, not user, assistant, user, assistant"
 
 
-@pytest.mark.parametrize(
-    ("position", "reason"), [(0, "empty-query"), (3, "empty-expert")], ids=["query", "expert"]
-)
+@pytest.mark.parametrize(("position", "reason"), [(0, "empty-query"), (3, "empty-expert")], ids=["query", "expert"])
 @pytest.mark.parametrize("content", ["", " \n\t", "\u3000", None])
 def test_a_query_and_an_expert_answer_have_text(position, reason, content):
     value = record()
@@ -289,9 +287,7 @@ def test_a_domain_that_is_not_set_is_not_made_up():
 
 def test_records_are_written_with_their_fields_in_order_and_read_back():
     place = Assignment(interaction_id="int_1", group="int_0", split="val", domain="spam")
-    assert place.to_json() == (
-        '{"interaction_id": "int_1", "group": "int_0", "split": "val", "domain": "spam"}'
-    )
+    assert place.to_json() == ('{"interaction_id": "int_1", "group": "int_0", "split": "val", "domain": "spam"}')
     assert Assignment.from_json(place.to_json()) == place
     left_out = Rejection(line=3, reason="not-json", detail="é", interaction_id=None)
     assert Rejection.from_json(left_out.to_json()) == left_out

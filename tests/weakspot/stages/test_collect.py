@@ -145,9 +145,7 @@ def test_query_local_and_expert_are_enough(workspace, config, source):
 
 
 def test_a_record_without_metadata_gets_an_id_and_a_timestamp(workspace, config, source, interaction):
-    done = import_file(
-        workspace, config, source({"messages": json.loads(interaction().to_json())["messages"]})
-    )
+    done = import_file(workspace, config, source({"messages": json.loads(interaction().to_json())["messages"]}))
     assert done.added == 1
     (found,) = stored(workspace)
     assert found.id.startswith("int_")
@@ -195,9 +193,7 @@ FLAT_ERROR = "neither the raw format nor query, local, expert[, domain]"
         ({**TEXTS, "expert": "x" * 10_000_000}, "too-large", "10,000,"),
     ],
 )
-def test_a_bad_line_has_its_number_and_reason_and_stops_nothing(
-    workspace, config, source, entry, reason, detail
-):
+def test_a_bad_line_has_its_number_and_reason_and_stops_nothing(workspace, config, source, entry, reason, detail):
     done = import_file(workspace, config, source(TEXTS, b"", entry, {**TEXTS, "query": "after"}))
     assert [(bad.number, bad.reason) for bad in done.bad] == [(3, reason)]
     assert done.bad[0].detail.startswith(detail)

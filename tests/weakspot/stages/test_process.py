@@ -160,9 +160,7 @@ def test_domains_come_in_the_order_of_the_table_then_by_name(workspace, config, 
 
 
 def test_without_a_raw_file_the_next_step_is_named(workspace, config):
-    with pytest.raises(
-        UserError, match=r"interactions.jsonl: no interactions yet; capture some with 'weakspot coll"
-    ):
+    with pytest.raises(UserError, match=r"interactions.jsonl: no interactions yet; capture some with 'weakspot coll"):
         process(workspace, config)
 
 
@@ -237,9 +235,7 @@ BAD_LINES = {
 
 
 @pytest.mark.parametrize(("line", "reason"), BAD_LINES.values(), ids=BAD_LINES)
-def test_a_line_that_cannot_be_used_has_its_number_and_reason_and_stops_nothing(
-    workspace, config, line, reason
-):
+def test_a_line_that_cannot_be_used_has_its_number_and_reason_and_stops_nothing(workspace, config, line, reason):
     write_raw(workspace, good(1), b"", line, good(3))
     done = process(workspace, config)
     assert [(left.line, left.reason) for left in rejections(workspace)] == [(3, reason)]
@@ -264,9 +260,7 @@ def test_all_of_them_together_are_counted_by_reason(workspace, config):
 
 
 def test_a_rejection_names_what_it_is_about(workspace, config):
-    write_raw(
-        workspace, good(1), good(1, interaction_id="int_2"), {**good(3), **good(4, interaction_id="int_1")}
-    )
+    write_raw(workspace, good(1), good(1, interaction_id="int_2"), {**good(3), **good(4, interaction_id="int_1")})
     process(workspace, config)
     assert [(left.interaction_id, left.detail) for left in rejections(workspace)] == [
         ("int_2", "the same messages as int_1"),
@@ -274,9 +268,7 @@ def test_a_rejection_names_what_it_is_about(workspace, config):
     ]
 
 
-@pytest.mark.parametrize(
-    ("start", "end"), [(b"\xef\xbb\xbf", b"\n"), (b"", b"\r\n"), (b"", b"\n\n \n"), (b"", b"\n")]
-)
+@pytest.mark.parametrize(("start", "end"), [(b"\xef\xbb\xbf", b"\n"), (b"", b"\r\n"), (b"", b"\n\n \n"), (b"", b"\n")])
 def test_a_byte_order_mark_crlf_and_blank_lines_are_no_mistake(workspace, config, start, end):
     workspace.raw.parent.mkdir(parents=True)
     workspace.raw.write_bytes(start + end.join(json.dumps(good(n)).encode() for n in range(3)))
@@ -288,9 +280,7 @@ def test_an_example_that_links_two_splits_is_left_out_with_that_reason(workspace
     capture(workspace, [example(n, conversation_id=f"c{n}") for n in range(20)])
     process(workspace, config)
     places = list(read_assignments(workspace.assignments).values())
-    train, test = (
-        next(n for n, place in enumerate(places) if place.split == name) for name in ("train", "test")
-    )
+    train, test = (next(n for n, place in enumerate(places) if place.split == name) for name in ("train", "test"))
     link = example(train, "now", conversation_id=f"c{test}")
     capture(workspace, [link, example(train, "please"), example(test, "please")])
     assert process(workspace, config).rejections == {"links-splits": 1}
@@ -340,14 +330,10 @@ drawn = st.tuples(
 
 @settings(max_examples=10)
 @given(st.lists(st.lists(drawn, max_size=6), min_size=10, max_size=10))
-def test_ten_batches_with_process_between_end_as_one_batch(
-    new_workspace, config, example, capture, drawn_batches
-):
+def test_ten_batches_with_process_between_end_as_one_batch(new_workspace, config, example, capture, drawn_batches):
     batches = [
         [
-            example(
-                number, note, domain=domain, **({"conversation_id": conversation} if conversation else {})
-            )
+            example(number, note, domain=domain, **({"conversation_id": conversation} if conversation else {}))
             for number, note, domain, conversation in batch
         ]
         for batch in drawn_batches
@@ -380,9 +366,7 @@ def test_every_domain_with_ten_groups_is_within_one_group_of_its_shares(
 
 
 @pytest.mark.slow
-def test_the_real_interactions_in_ten_batches_end_as_one_batch(
-    new_workspace, config, capture, real_interactions
-):
+def test_the_real_interactions_in_ten_batches_end_as_one_batch(new_workspace, config, capture, real_interactions):
     records = examples(real_interactions)
     workspace = assert_batches_equal_one(
         new_workspace, config, [records[start : start + 61] for start in range(0, 605, 61)], capture
@@ -396,9 +380,7 @@ def test_the_real_interactions_in_ten_batches_end_as_one_batch(
 
 
 def test_another_threshold_changes_no_assignment(filled, config, example, capture, tmp_path):
-    capture(
-        filled, [example(n, "please tell me, if you can, at some length", domain="spam") for n in range(40)]
-    )
+    capture(filled, [example(n, "please tell me, if you can, at some length", domain="spam") for n in range(40)])
     process(filled, load(tmp_path / "none.toml", ["process.near_duplicate_threshold=1.0"]))
     before = read_assignments(filled.assignments)
     done = process(filled, load(tmp_path / "none.toml", ["process.near_duplicate_threshold=0.5"]))
@@ -409,9 +391,7 @@ def test_another_threshold_changes_no_assignment(filled, config, example, captur
 
 
 def test_another_table_of_domains_moves_files_and_no_split(workspace, config, interaction, tmp_path):
-    write_raw(
-        workspace, *(interaction(f"Why this error, number {n * 7919}?", f"{n * 104729}") for n in range(30))
-    )
+    write_raw(workspace, *(interaction(f"Why this error, number {n * 7919}?", f"{n * 104729}") for n in range(30)))
     process(workspace, config)
     before = read_assignments(workspace.assignments)
     done = process(workspace, load(tmp_path / "none.toml", ['domains.numbers.triggers=["number"]']))
@@ -441,9 +421,7 @@ def test_damaged_assignments_are_not_made_up_anew(filled, config):
     with filled.assignments.open("a") as stream:
         stream.write('{"interaction_id": "x"}\n')
     before = everything(filled)
-    with pytest.raises(
-        UserError, match=r"assignments.jsonl:41: group: field required; restore the file from the"
-    ):
+    with pytest.raises(UserError, match=r"assignments.jsonl:41: group: field required; restore the file from the"):
         process(filled, config)
     assert everything(filled) == before
 
@@ -463,9 +441,7 @@ def test_short_near_duplicates_of_every_script_are_one_group(
     workspace, config, interaction, example, query, again, expert
 ):
     fillers = [example(n) for n in range(12)]
-    write_raw(
-        workspace, interaction(query, expert), *fillers, interaction(again, f"{expert} ", local="other")
-    )
+    write_raw(workspace, interaction(query, expert), *fillers, interaction(again, f"{expert} ", local="other"))
     process(workspace, config)
     places = list(read_assignments(workspace.assignments).values())
     assert places[0].group == places[-1].group != places[1].group
@@ -527,9 +503,7 @@ def test_hash_seed_locale_and_time_zone_change_no_byte(new_workspace, example, i
 # Snapshots.
 
 
-def test_a_snapshot_is_named_by_the_day_and_the_second_of_a_day_by_its_number(
-    filled, config, example, capture
-):
+def test_a_snapshot_is_named_by_the_day_and_the_second_of_a_day_by_its_number(filled, config, example, capture):
     before = f"v{datetime.now(UTC):%Y-%m-%d}"
     names = []
     for number in (100, 101, 102):
@@ -584,9 +558,7 @@ def test_a_damaged_manifest_is_not_taken_for_the_dataset_of_today(filled, config
 def test_two_do_not_process_at_once(filled, config):
     with (
         store.locked(filled.lock, "process, train or deploy"),
-        pytest.raises(
-            UserError, match="another process, train or deploy is running here; wait until it has ended"
-        ),
+        pytest.raises(UserError, match="another process, train or deploy is running here; wait until it has ended"),
     ):
         process(filled, config)
 

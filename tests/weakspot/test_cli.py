@@ -181,9 +181,7 @@ def test_a_wrong_collect_is_one_line_and_stores_nothing(weakspot, workspace, arg
 
 def test_a_text_file_that_is_not_utf_8_is_named(weakspot, tmp_path):
     (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
-    line = one_line(
-        weakspot("collect", "--query", f"@{tmp_path / 'latin.txt'}", "--local", "l", "--expert", "e")
-    )
+    line = one_line(weakspot("collect", "--query", f"@{tmp_path / 'latin.txt'}", "--local", "l", "--expert", "e"))
     assert line == f"--query @{tmp_path / 'latin.txt'}: not UTF-8 at byte 3; save the text as UTF-8"
 
 
@@ -291,8 +289,7 @@ def test_a_full_disk_is_one_line_and_nothing_is_damaged(small_disk, monkeypatch,
     before = workspace.raw.read_bytes()
     assert console.run(cli.app, "weakspot", [*command, f"@{tmp_path / 'long.txt'}"]) == 1
     assert capsys.readouterr().err == (
-        f"{workspace.raw}: no space left on device; "
-        "free some space and run the command again, nothing was damaged\n"
+        f"{workspace.raw}: no space left on device; free some space and run the command again, nothing was damaged\n"
     )
     assert workspace.raw.read_bytes() == before
     assert console.run(cli.app, "weakspot", [*command, "second"]) == 0
@@ -358,20 +355,14 @@ def test_failures_end_with_status_1_and_name_the_place(weakspot, as_json, worksp
 
 
 def test_validate_without_a_dataset_or_such_a_domain_is_one_line(weakspot, import_file, workspace):
-    assert (
-        one_line(weakspot("validate")) == f"{workspace.all_examples}: no dataset yet; run 'weakspot process'"
-    )
+    assert one_line(weakspot("validate")) == f"{workspace.all_examples}: no dataset yet; run 'weakspot process'"
     weakspot("collect", "--from", str(import_file))
     weakspot("process")
-    assert one_line(weakspot("validate", "sapm")).startswith(
-        "sapm: no examples of this domain; choose from eggs"
-    )
+    assert one_line(weakspot("validate", "sapm")).startswith("sapm: no examples of this domain; choose from eggs")
 
 
 @pytest.mark.slow
-def test_the_real_interactions_go_through_from_init_to_validate(
-    weakspot, as_json, workspace, real_interactions
-):
+def test_the_real_interactions_go_through_from_init_to_validate(weakspot, as_json, workspace, real_interactions):
     assert weakspot("init", str(workspace.root))[0] == 0
     assert as_json("collect", "--from", str(real_interactions))["added"] == 605
     done = as_json("process")

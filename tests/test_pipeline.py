@@ -1,0 +1,73 @@
+"""All real records through every stage, with the real small model: nothing lost, nothing invented, and it learns."""
+
+import json
+
+import pytest
+
+from zddc import console
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def weakspot(tmp_path_factory):
+    """Run a command in one workspace of SmolLM2 with short texts, and give what it printed as JSON."""
+    from weakspot.cli import app
+
+    folder = tmp_path_factory.mktemp("real") / "training-data"
+    folder.mkdir()
+    (folder / "weakspot.toml").write_text(
+        '[model]\nbase = "smollm2-135m"\n'
+        "[train]\nmax_steps = 8\nlearning_rate = 5e-4\nmax_length = 96\n"
+        "[deploy]\nproof_prompts = 2\n[evaluate]\nmax_new_tokens = 24\n"
+    )
+
+    def run(capsys, *arguments):
+        status = console.run(app, "weakspot", [*arguments, "--json", "-w", str(folder)])
+        shown = capsys.readouterr()
+        assert status == 0, shown.err
+        return json.loads(shown.out), folder
+
+    return run
+
+
+def lines(file):
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def test_605_real_records_become_an_adapter_that_lowers_the_test_loss(embedded, real_interactions, weakspot, capsys):
+    imported, folder = weakspot(capsys, "collect", "--from", str(real_interactions))
+    assert (imported["added"], imported["already_there"], imported["bad"]) == (605, 0, [])
+    assert weakspot(capsys, "collect", "--from", str(real_interactions))[0]["already_there"] == 605
+
+    processed, _ = weakspot(capsys, "process")
+    given = lines(real_interactions)
+    kept = lines(folder / "processed" / "all.jsonl")
+    rejected = lines(folder / "processed" / "rejections.jsonl")
+    assert len(given) == len(kept) + len(rejected) == processed["raw_lines"]
+    messages = {one["metadata"]["interaction_id"]: one["messages"] for one in given}
+    assert all(messages[one["metadata"]["interaction_id"]] == one["messages"] for one in kept)
+    splits = {name: lines(folder / "validation" / f"{name}.jsonl") for name in ("train", "val", "test")}
+    assert sum(map(len, splits.values())) == len(kept)
+    assert sum(sum(counts.values()) for counts in processed["domains"].values()) == len(kept)
+    assert len({one["metadata"]["interaction_id"] for part in splits.values() for one in part}) == len(kept)
+
+    assert weakspot(capsys, "validate")[0]["verdict"] in ("pass", "warnings")
+
+    domain = "reasoning-architecture"
+    manifest, _ = weakspot(capsys, "train", domain)
+    own = {one["metadata"]["interaction_id"] for one in lines(folder / "processed" / f"{domain}.jsonl")}
+    assert manifest["examples"] == len(own & {one["metadata"]["interaction_id"] for one in splits["train"]})
+    steps = lines(folder / "adapters" / manifest["name"] / "metrics.jsonl")
+    assert all(step["gradient_norm"] > 0 for step in steps)
+
+    card, _ = weakspot(capsys, "evaluate", domain)
+    loss = next(one for one in card["comparisons"] if one["metric"] == "loss per token")
+    assert loss["n"] == len(own & {one["metadata"]["interaction_id"] for one in splits["test"]})
+    assert loss["adapter"] < loss["base"]
+
+    allowed = ["--allow-unproven"] if card["verdict"] == "not enough evidence" else []
+    merged, _ = weakspot(capsys, "deploy", domain, *allowed)
+    assert merged["largest_logit_difference"] < 1e-2
+    status, _ = weakspot(capsys, "status")
+    assert next(one for one in status["domains"] if one["domain"] == domain)["deployed"]
