@@ -2,23 +2,19 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.text import Text
 
 from weakspot import config as configuration
+from weakspot import show
 from weakspot import workspace as workspaces
 from weakspot.config import Config
 from weakspot.records import MULTI_DOMAIN
 from weakspot.workspace import Workspace
 from zddc import console
-from zddc.console import out, print_json
+from zddc.console import print_json
 from zddc.errors import UserError
-
-if TYPE_CHECKING:
-    from weakspot.stages.collect import Imported
-    from weakspot.stages.train import Preflight
 
 app = typer.Typer(
     name="weakspot",
@@ -76,7 +72,7 @@ def init(
     if json_:
         print_json({"config": str(workspace.config_file)})
     else:
-        out.print(f"wrote {workspace.config_file}", markup=False)
+        show.line(f"wrote {workspace.config_file}")
 
 
 @app.command()
@@ -104,14 +100,7 @@ def collect(
     place, config = _open(workspace, set_)
     texts = {"--query": query, "--local": local, "--expert": expert}
     if from_ is not None:
-        extra = [
-            name
-            for name, value in {**texts, "--domain": domain, "--escalation": escalation}.items()
-            if value is not None
-        ]
-        if extra:
-            raise UserError("collect", f"--from does not go with {', '.join(extra)}", "give one or the other")
-        _print_import(stage.import_file(place, config, from_), from_, json_)
+        _import(place, config, from_, {**texts, "--domain": domain, "--escalation": escalation}, json_)
         return
     missing = [name for name, value in texts.items() if value is None]
     if missing:
@@ -128,33 +117,28 @@ def collect(
         domain=domain,
         escalation=escalation,
     )
-    metadata = found.interaction.metadata
-    shown: dict[str, Any] = {
-        "domain": metadata.domain,
-        "adapter": found.adapter,
-        "interaction_id": metadata.interaction_id,
-        "timestamp": metadata.timestamp,
-        "file": str(found.file),
-    }
     if json_:
-        print_json({**shown, "hits": found.hits})
-        return
-    for key, value in shown.items():
-        out.print(f"{key:15}{value}", markup=False)
-
-
-def _print_import(done: "Imported", source: Path, json_: bool) -> None:
-    if json_:
-        bad = [{"line": line.number, "reason": line.reason, "detail": line.detail} for line in done.bad]
-        print_json({"added": done.added, "already_there": done.already_there, "bad": bad, "file": str(done.file)})
+        keys = {"domain", "timestamp", "interaction_id"}
+        metadata = found.interaction.metadata.model_dump(include=keys)
+        print_json({**metadata, "adapter": found.adapter, "file": str(found.file), "hits": found.hits})
     else:
-        out.print(
-            f"added {done.added}, already there {done.already_there}, bad {len(done.bad)}: {done.file}", markup=False
-        )
-    for line in done.bad:
-        console.err.print(
-            f"{source}:{line.number}: {line.reason}: {line.detail}; mend the line and import again", markup=False
-        )
+        show.collected(found)
+
+
+def _import(place: Workspace, config: Config, source: Path, given: dict[str, str | None], json_: bool) -> None:
+    from dataclasses import asdict
+
+    from weakspot.stages import collect as stage
+
+    extra = [name for name, value in given.items() if value is not None]
+    if extra:
+        raise UserError("collect", f"--from does not go with {', '.join(extra)}", "give one or the other")
+    done = stage.import_file(place, config, source)
+    if json_:
+        print_json({**asdict(done), "file": str(done.file)})
+    else:
+        show.imported(done)
+    show.bad_lines(done, source)
     if done.bad:
         raise typer.Exit(1)
 
@@ -168,18 +152,7 @@ def process(workspace: WorkspaceOption = None, set_: SetOption = None, json_: Js
 
     place, config = _open(workspace, set_)
     done = stage.process(place, config)
-    if json_:
-        print_json(asdict(done))
-        return
-    if not done.changed:
-        out.print(f"nothing changed since snapshot {done.snapshot}", markup=False)
-    table = console.table("domain", "train", "val", "test", "all")
-    for domain, splits in done.domains.items():
-        table.add_row(domain, *(str(count) for count in splits.values()), str(sum(splits.values())))
-    out.print(table)
-    left_out = ", ".join(f"{count} {reason}" for reason, count in done.rejections.items()) or "none"
-    out.print(f"{done.raw_lines} raw lines: {done.examples} examples, left out: {left_out}", markup=False)
-    out.print(f"snapshot {done.snapshot}", markup=False)
+    print_json(asdict(done)) if json_ else show.processed(done)
 
 
 @app.command()
@@ -197,28 +170,9 @@ def validate(
 
     place, config = _open(workspace, set_)
     report = stage.validate(place, config, domain)
-    if json_:
-        print_json(asdict(report))
-    else:
-        _print_report(report)
+    print_json(asdict(report)) if json_ else show.report(report)
     if report.verdict == "failures" or (strict and report.verdict == "warnings"):
         raise typer.Exit(1)
-
-
-def _print_report(report: Any) -> None:
-    colours = {"pass": "green", "warning": "yellow", "failure": "bold red"}
-    table = console.table("check", "", "finding")
-    for finding in report.findings:
-        detail = f"{finding.place}: {finding.detail}" if finding.place else finding.detail
-        table.add_row(finding.check, Text(finding.level, colours[finding.level]), Text(detail))
-    out.print(table)
-    counts = report.counts
-    splits = [sum(domain[split] for domain in counts.domains.values()) for split in ("train", "val", "test")]
-    shown = "{} raw lines, {} examples ({} train, {} val, {} test), {} rejections".format(
-        counts.raw_lines, counts.examples, *splits, counts.rejections
-    )
-    out.print(shown, markup=False)
-    out.print(report.verdict, markup=False)
 
 
 @app.command()
@@ -240,50 +194,10 @@ def train(
     place, config = _open(workspace, [*(set_ or ()), *(["train.load_in_4bit=true"] if load_in_4bit else ())])
     if dry_run:
         plan = stage.preflight(place, config, domain or MULTI_DOMAIN)
-        print_json(asdict(plan)) if json_ else _print_preflight(plan)
+        print_json(asdict(plan)) if json_ else show.preflight(plan)
         return
-    manifest = stage.train(place, config, domain or MULTI_DOMAIN, _silent if json_ else _print_preflight)
-    if json_:
-        print_json(manifest.model_dump())
-        return
-    val = "" if manifest.val_loss is None else f", val loss {manifest.val_loss:.3f}"
-    out.print(
-        f"{manifest.name}: {manifest.steps} steps in {manifest.seconds} s, best at {manifest.best_step}{val}",
-        markup=False,
-    )
-    out.print(f"next: weakspot evaluate {manifest.domain}", markup=False)
-
-
-def _silent(_: "Preflight") -> None:
-    pass
-
-
-def _print_preflight(plan: "Preflight") -> None:
-    giga = 1 / 1e9
-    rows = {
-        "adapter": f"{plan.adapter} on {plan.base}, {plan.device}, {plan.precision}",
-        "examples": f"{plan.examples} train, {plan.val_examples} val, {len(plan.left_out)} left out",
-        "tokens": f"{plan.tokens:,}, {plan.supervised_share:.0%} under loss; "
-        f"{plan.shortened} without oldest turns, {plan.cut} cut",
-        "steps": str(plan.steps),
-        "layers": f"{plan.layers_touched} of {plan.layers}: {', '.join(plan.modules)}; "
-        f"{plan.trainable:,} parameters trained",
-        "memory": f"about {plan.memory_needed_bytes * giga:.1f} GB of {plan.memory_available_bytes * giga:.1f} GB",
-    }
-    for key, value in rows.items():
-        out.print(f"{key:10}{value}", markup=False)
-    for identity, reason in plan.left_out.items():
-        out.print(f"left out  {identity}: {reason}", markup=False)
-    if plan.memory_needed_bytes > plan.memory_available_bytes:
-        console.err.print("memory: this may not fit; lower [train] batch_size or max_length", markup=False)
-    shown = (
-        Text("the tokens under loss, in one example:\n")
-        .append(plan.sample_prompt, "dim")
-        .append(plan.sample_target, "bold green")
-    )
-    out.print(
-        shown if out.is_terminal else f"one example: {plan.sample_prompt}>>>{plan.sample_target}<<<", markup=False
-    )
+    manifest = stage.train(place, config, domain or MULTI_DOMAIN, (lambda _: None) if json_ else show.preflight)
+    print_json(manifest.model_dump()) if json_ else show.trained(manifest)
 
 
 @app.command()
@@ -300,26 +214,9 @@ def evaluate(
     name = place.require_adapter(domain or MULTI_DOMAIN)
     card = stage.evaluate(place, config, domain or MULTI_DOMAIN)
     if json_:
-        print_json(card.model_dump(exclude={"rows"}))
-        return
-    table = console.table("", "examples", "base", "adapter", "difference", "95 % interval", "p", "")
-    for c in (*card.comparisons, *card.harm):
-        interval = f"{c.low:+.3f} … {c.high:+.3f}"
-        table.add_row(
-            c.metric,
-            str(c.n),
-            f"{c.base:.3f}",
-            f"{c.adapter:.3f}",
-            f"{c.difference:+.3f}",
-            interval,
-            f"{c.p:.2g}",
-            c.outcome,
-        )
-    out.print(table)
-    out.print(f"{card.adapter}: {card.verdict}", markup=False)
-    for reason in card.reasons:
-        out.print(f"  {reason}", markup=False)
-    out.print(f"report: {place.evaluation_page(name)}", markup=False)
+        print_json({**card.model_dump(exclude={"rows"}), "report": str(place.evaluation_page(name))})
+    else:
+        show.scorecard(card, place.evaluation_page(name))
 
 
 @app.command()
@@ -340,13 +237,8 @@ def deploy(
     done = stage.deploy(place, config, domain or MULTI_DOMAIN, allow_unproven=allow_unproven)
     if json_:
         print_json({**done.model_dump(), "folder": str(place.merged(name))})
-        return
-    out.print(f"{place.merged(name)}: answers as base and adapter do", markup=False)
-    out.print(
-        f"largest difference {done.largest_logit_difference:.2g} nats over {done.prompts} held-out conversations",
-        markup=False,
-    )
-    out.print(f"asked     {done.sample['query']}\nanswered  {done.sample['answer']}", markup=False)
+    else:
+        show.merged(done, place.merged(name))
 
 
 @app.command()
@@ -376,10 +268,7 @@ def ask(
     ]
     name = place.require_adapter(domain) if domain else None
     for text, answer in zip(texts, asking.ask(place, config, texts, name, merged=merged), strict=True):
-        if json_:
-            print_json({"question": text, "answer": answer})
-        else:
-            out.print(answer, markup=False)
+        print_json({"question": text, "answer": answer}) if json_ else show.line(answer)
 
 
 @app.command()
@@ -391,28 +280,7 @@ def status(workspace: WorkspaceOption = None, set_: SetOption = None, json_: Jso
 
     place, config = _open(workspace, set_)
     found = noun.status(place, config)
-    if json_:
-        print_json(asdict(found))
-        return
-    table = console.table("domain", "examples", "new", "train/val/test", "adapter", "verdict", "in service", "due")
-    for d in found.domains:
-        splits = "/".join(str(count) for count in d.splits.values())
-        service = "yes" if d.deployed else "no"
-        table.add_row(
-            d.domain,
-            str(d.examples),
-            str(d.new),
-            splits,
-            d.adapter or "none",
-            d.verdict or "none",
-            service,
-            d.due or "no",
-        )
-    out.print(table)
-    out.print(
-        f"{found.raw_lines} raw lines, {found.unprocessed} not processed; snapshot {found.snapshot or 'none'}",
-        markup=False,
-    )
+    print_json(asdict(found)) if json_ else show.status(found)
 
 
 @app.command()
@@ -429,10 +297,7 @@ def run(
 
     place, config = _open(workspace, set_)
     for step in noun.run(place, config, domain):
-        if json_:
-            print_json(asdict(step))
-        else:
-            out.print(f"{step.stage:9} {step.domain or '':24} {step.outcome}", markup=False)
+        print_json(asdict(step)) if json_ else show.step(step)
 
 
 def main() -> None:

@@ -35,7 +35,7 @@ class Collected:
 class BadLine:
     """A line that could not be imported."""
 
-    number: int
+    line: int
     reason: str
     detail: str
 

@@ -195,7 +195,7 @@ FLAT_ERROR = "neither the raw format nor query, local, expert[, domain]"
 )
 def test_a_bad_line_has_its_number_and_reason_and_stops_nothing(workspace, config, source, entry, reason, detail):
     done = import_file(workspace, config, source(TEXTS, b"", entry, {**TEXTS, "query": "after"}))
-    assert [(bad.number, bad.reason) for bad in done.bad] == [(3, reason)]
+    assert [(bad.line, bad.reason) for bad in done.bad] == [(3, reason)]
     assert done.bad[0].detail.startswith(detail)
     assert done.added == len(list(stored(workspace))) == 2
 
@@ -204,7 +204,7 @@ def test_an_id_that_is_there_with_other_messages_is_a_bad_line(workspace, config
     one = interaction("one", interaction_id="int_1")
     other = interaction("two", interaction_id="int_1")
     done = import_file(workspace, config, source(*(json.loads(record.to_json()) for record in (one, other))))
-    assert [(bad.number, bad.reason, bad.detail) for bad in done.bad] == [
+    assert [(bad.line, bad.reason, bad.detail) for bad in done.bad] == [
         (2, "duplicate-id", "int_1 is there already with other messages")
     ]
 

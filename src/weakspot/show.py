@@ -1,0 +1,141 @@
+"""What results look like on a terminal, for people; programs ask for ``--json``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from zddc.console import err, out, table
+
+if TYPE_CHECKING:
+    from weakspot.records import AdapterManifest, MergedManifest, Scorecard
+    from weakspot.run import Step
+    from weakspot.stages.collect import Collected, Imported
+    from weakspot.stages.process import Processed
+    from weakspot.stages.train import Preflight
+    from weakspot.stages.validate import Report
+    from weakspot.status import Status
+
+_GIGA = 1e-9
+
+
+def line(text: str) -> None:
+    """Print one line as it is: nothing in it is markup."""
+    out.print(text, markup=False)
+
+
+def collected(found: "Collected") -> None:
+    """One captured interaction."""
+    metadata = found.interaction.metadata
+    line(f"domain         {metadata.domain}")
+    line(f"adapter        {found.adapter}")
+    line(f"interaction_id {metadata.interaction_id}")
+    line(f"timestamp      {metadata.timestamp}")
+    line(f"file           {found.file}")
+
+
+def imported(done: "Imported") -> None:
+    """What came of an imported file."""
+    line(f"added {done.added}, already there {done.already_there}, bad {len(done.bad)}: {done.file}")
+
+
+def bad_lines(done: "Imported", source: Path) -> None:
+    """The lines of an imported file that were not taken, on standard error."""
+    for bad in done.bad:
+        err.print(f"{source}:{bad.line}: {bad.reason}: {bad.detail}; mend the line and import again", markup=False)
+
+
+def processed(done: "Processed") -> None:
+    """The dataset by domain and split, and what was left out."""
+    if not done.changed:
+        line(f"nothing changed since snapshot {done.snapshot}")
+    rows = table("domain", "train", "val", "test", "all")
+    for domain, splits in done.domains.items():
+        rows.add_row(domain, *(str(count) for count in splits.values()), str(sum(splits.values())))
+    out.print(rows)
+    left_out = ", ".join(f"{count} {reason}" for reason, count in done.rejections.items()) or "none"
+    line(f"{done.raw_lines} raw lines: {done.examples} examples, left out: {left_out}")
+    line(f"snapshot {done.snapshot}")
+
+
+def report(found: "Report") -> None:
+    """The findings of every check, and the verdict."""
+    colours = {"pass": "green", "warning": "yellow", "failure": "bold red"}
+    rows = table("check", "", "finding")
+    for finding in found.findings:
+        detail = f"{finding.place}: {finding.detail}" if finding.place else finding.detail
+        rows.add_row(finding.check, Text(finding.level, colours[finding.level]), Text(detail))
+    out.print(rows)
+    counts = found.counts
+    train, val, test = (sum(d[split] for d in counts.domains.values()) for split in ("train", "val", "test"))
+    examples = f"{counts.examples} examples ({train} train, {val} val, {test} test)"
+    line(f"{counts.raw_lines} raw lines, {examples}, {counts.rejections} rejections")
+    line(found.verdict)
+
+
+def preflight(plan: "Preflight") -> None:
+    """What a training run will do, with the tokens under loss of one example marked."""
+    trained = f"{', '.join(plan.modules)}; {plan.trainable:,} parameters trained"
+    needed, available = plan.memory_needed_bytes * _GIGA, plan.memory_available_bytes * _GIGA
+    line(f"adapter   {plan.adapter} on {plan.base}, {plan.device}, {plan.precision}")
+    line(f"examples  {plan.examples} train, {plan.val_examples} val, {len(plan.left_out)} left out")
+    for identity, reason in plan.left_out.items():
+        line(f"left out  {identity}: {reason}")
+    line(f"tokens    {plan.tokens:,}, {plan.supervised_share:.0%} under loss")
+    line(f"too long  {plan.shortened} without their oldest turns, {plan.cut} cut")
+    line(f"steps     {plan.steps}")
+    line(f"layers    {plan.layers_touched} of {plan.layers}: {trained}")
+    line(f"memory    about {needed:.1f} GB of {available:.1f} GB")
+    if needed > available:
+        err.print("memory: this may not fit; lower [train] batch_size or max_length", markup=False)
+    if out.is_terminal:
+        marked = Text("under loss: ").append(plan.sample_prompt, "dim").append(plan.sample_target, "bold green")
+        out.print(marked)
+    else:
+        line(f"one example, loss between the arrows: {plan.sample_prompt}>>>{plan.sample_target}<<<")
+
+
+def trained(manifest: "AdapterManifest") -> None:
+    """A finished adapter."""
+    val = "" if manifest.val_loss is None else f", val loss {manifest.val_loss:.3f}"
+    line(f"{manifest.name}: {manifest.steps} steps in {manifest.seconds} s, best at {manifest.best_step}{val}")
+    line(f"next: weakspot evaluate {manifest.domain}")
+
+
+def scorecard(card: "Scorecard", page: Path) -> None:
+    """The comparisons, the verdict and where the page is."""
+    rows = table("", "examples", "base", "adapter", "difference", "interval", "p", "")
+    for c in (*card.comparisons, *card.harm):
+        interval = f"{c.low:+.3f} … {c.high:+.3f}"
+        figures = (str(c.n), f"{c.base:.3f}", f"{c.adapter:.3f}", f"{c.difference:+.3f}", interval, f"{c.p:.2g}")
+        rows.add_row(c.metric, *figures, c.outcome)
+    out.print(rows)
+    line(f"{card.adapter}: {card.verdict}")
+    for reason in card.reasons:
+        line(f"  {reason}")
+    line(f"report: {page}")
+
+
+def merged(done: "MergedManifest", folder: Path) -> None:
+    """A merged model, its proof and a sample of what it answers."""
+    line(f"{folder}: answers as base and adapter do")
+    line(f"largest difference {done.largest_logit_difference:.2g} nats over {done.prompts} held-out conversations")
+    line(f"asked     {done.sample['query']}")
+    line(f"answered  {done.sample['answer']}")
+
+
+def status(found: "Status") -> None:
+    """Each domain in a row."""
+    rows = table("domain", "examples", "new", "train/val/test", "adapter", "verdict", "in service", "due")
+    for d in found.domains:
+        splits = "/".join(str(count) for count in d.splits.values())
+        service = "yes" if d.deployed else "no"
+        adapter, verdict = d.adapter or "none", d.verdict or "none"
+        rows.add_row(d.domain, str(d.examples), str(d.new), splits, adapter, verdict, service, d.due or "no")
+    out.print(rows)
+    line(f"{found.raw_lines} raw lines, {found.unprocessed} not processed; snapshot {found.snapshot or 'none'}")
+
+
+def step(done: "Step") -> None:
+    """One step of a run."""
+    line(f"{done.stage:9} {done.domain or '':24} {done.outcome}")
