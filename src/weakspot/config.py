@@ -3,7 +3,7 @@
 import difflib
 import json
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -156,6 +156,11 @@ class Config(Table):
     def triggers(self) -> dict[str, list[str]]:
         """The trigger words by domain, in order of precedence."""
         return {name: domain.triggers for name, domain in self.domains.items()}
+
+    def ordered(self, domains: Iterable[str]) -> list[str]:
+        """Return ``domains`` in the table's order, the default domain and unknown ones after it."""
+        table = [*self.domains, self.collect.default_domain]
+        return sorted(domains, key=lambda name: (table.index(name) if name in table else len(table), name))
 
 
 def load(file: Path, settings: Sequence[str] = ()) -> Config:

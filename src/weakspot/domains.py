@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from weakspot.config import Config
+
 
 @dataclass(frozen=True)
 class Detection:
@@ -51,3 +53,9 @@ def detect(
             scores[domain] = query_weight * len(in_query) + len(in_answers)
     # max keeps the first of equals, and dicts keep the table's order.
     return Detection(max(scores, key=scores.__getitem__) if scores else default, hits)
+
+
+def detect_by(config: Config, query: str, answers: Sequence[str]) -> Detection:
+    """Choose the domain as the workspace's settings say."""
+    collect = config.collect
+    return detect(query, answers, config.triggers, default=collect.default_domain, query_weight=collect.query_weight)

@@ -56,7 +56,7 @@ def status(workspace: Workspace, config: Config) -> Status:
         raw_lines=raw,
         unprocessed=max(0, raw - known),
         snapshot=snapshots[-1] if snapshots else None,
-        domains=[domain_status(workspace, config, domain, splits) for domain, splits in counts.items()],
+        domains=[domain_status(workspace, config, domain, counts[domain]) for domain in config.ordered(counts)],
     )
 
 

@@ -8,10 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from weakspot import domains
 from weakspot.config import Config
 from weakspot.data import store
-from weakspot.domains import Detection
+from weakspot.domains import Detection, detect_by
 from weakspot.records import Interaction, RecordError, domain_name, interaction, parse_json_object
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
@@ -66,7 +65,7 @@ def collect(
             domain_name(domain)
         except ValueError as error:
             raise UserError("--domain", str(error), "give another name") from None
-    found = _detect(config, query, local, expert) if domain is None else Detection(domain, {})
+    found = detect_by(config, query, [local, expert]) if domain is None else Detection(domain, {})
     now = datetime.now(UTC)
     adapter = workspace.next_adapter(found.domain).label
     values = _conversation(query, local, expert, escalation or config.collect.escalation)
@@ -132,16 +131,6 @@ def _timestamp(moment: datetime) -> str:
 def _conversation(query: str, local: str, expert: str, escalation: str) -> dict[str, Any]:
     turns = [("user", query), ("assistant", local), ("user", escalation), ("assistant", expert)]
     return {"messages": [{"role": role, "content": text} for role, text in turns]}
-
-
-def _detect(config: Config, query: str, local: str, expert: str) -> Detection:
-    return domains.detect(
-        query,
-        [local, expert],
-        config.triggers,
-        default=config.collect.default_domain,
-        query_weight=config.collect.query_weight,
-    )
 
 
 def _line(record: Interaction, config: Config) -> str:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from weakspot import domains
 from weakspot.config import Config
 from weakspot.data import store
 from weakspot.data.splits import KeptOut, assign
+from weakspot.domains import detect_by
 from weakspot.records import (
     SPLITS,
     Assignment,
@@ -69,7 +69,7 @@ def process(workspace: Workspace, config: Config) -> Processed:
         raw_lines=len(dataset.examples) + len(dataset.rejections),
         examples=len(dataset.examples),
         rejections=dict(Counter(rejection.reason for rejection in dataset.rejections).most_common()),
-        domains={domain: splits[domain] for domain in _order(splits, config)},
+        domains={domain: splits[domain] for domain in config.ordered(splits)},
     )
 
 
@@ -132,13 +132,7 @@ def labelled(example: Interaction, config: Config) -> Interaction:
     """Return the example with its domain: the one it came with, else the one its words tell."""
     if example.metadata.domain is not None:
         return example
-    found = domains.detect(
-        example.query.text,
-        [example.local.text, example.expert.text],
-        config.triggers,
-        default=config.collect.default_domain,
-        query_weight=config.collect.query_weight,
-    )
+    found = detect_by(config, example.query.text, [example.local.text, example.expert.text])
     return example.labelled(found.domain)
 
 
@@ -163,7 +157,7 @@ def rendered(workspace: Workspace, dataset: Dataset, config: Config) -> dict[Pat
     by_domain: defaultdict[str, list[Interaction]] = defaultdict(list)
     for example in dataset.examples:
         by_domain[example.domain].append(example)
-    ordered = {domain: by_domain[domain] for domain in _order(by_domain, config)}
+    ordered = {domain: by_domain[domain] for domain in config.ordered(by_domain)}
     split_of = {place.interaction_id: place.split for place in dataset.assignments}
     # What was assigned once stays assigned, also when its example is not here today.
     known = {**read_assignments(workspace.assignments), **{a.interaction_id: a for a in dataset.assignments}}
@@ -179,11 +173,6 @@ def rendered(workspace: Workspace, dataset: Dataset, config: Config) -> dict[Pat
 
 def _lines(records: Iterable[Record]) -> bytes:
     return "".join(f"{record.to_json()}\n" for record in records).encode("utf-8")
-
-
-def _order(found: Iterable[str], config: Config) -> list[str]:
-    table = [*config.triggers, config.collect.default_domain]
-    return sorted(found, key=lambda domain: (table.index(domain) if domain in table else len(table), domain))
 
 
 def _publish(
