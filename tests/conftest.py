@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import os
 import random
 import string
 import subprocess

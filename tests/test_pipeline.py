@@ -12,8 +12,11 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def weakspot(tmp_path_factory):
     """Run a command in one workspace of SmolLM2 with short texts, and give what it printed as JSON."""
+    import torch
+
     from weakspot.cli import app
 
+    torch.set_num_threads(2)  # the one model here that is worth two
     folder = tmp_path_factory.mktemp("real") / "training-data"
     folder.mkdir()
     (folder / "weakspot.toml").write_text(

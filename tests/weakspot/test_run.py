@@ -1,7 +1,7 @@
 """``run`` takes a domain through every stage that is due, and only those."""
 
 from weakspot.run import run
-from weakspot.status import status, why_due
+from weakspot.status import status
 
 
 def steps(workspace, config, domain=None):
@@ -26,25 +26,3 @@ def test_what_is_not_due_is_not_trained(taught):
     again = steps(workspace, config, "colours")
     assert "train" not in [stage for stage, _, _ in again]
     assert steps(workspace, config, "numbers")[2][2] == "numbers-lora-v1 (never trained)"
-
-
-def test_status_of_an_empty_workspace_is_empty(workspace, config):
-    found = status(workspace, config)
-    assert (found.raw_lines, found.domains, found.snapshot) == (0, [], None)
-
-
-def test_status_counts_what_is_not_processed_yet(taught, interaction, capture):
-    workspace, config = taught
-    capture(workspace, [interaction("One more?", "Yes.")])
-    assert status(workspace, config).unprocessed == 1
-    domains = {d.domain: d for d in status(workspace, config).domains}
-    assert domains["colours"].splits == {"train": 48, "val": 6, "test": 6}
-    assert domains["multi-domain"].examples == 80
-
-
-def test_a_domain_is_due_after_fifty_new_or_when_it_passes_two_hundred(config):
-    assert why_due(config, 49, 0) == ""
-    assert why_due(config, 50, 0) == "50 new, at least 50"
-    assert why_due(config, 200, 160) == "200 examples, past 200"
-    assert why_due(config, 230, 200) == ""
-    assert why_due(config, 250, 200) == "50 new, at least 50"

@@ -1,0 +1,25 @@
+"""Where each domain stands, and when it is due."""
+
+from weakspot.status import status, why_due
+
+
+def test_status_of_an_empty_workspace_is_empty(workspace, config):
+    found = status(workspace, config)
+    assert (found.raw_lines, found.domains, found.snapshot) == (0, [], None)
+
+
+def test_status_counts_what_is_not_processed_yet(taught, interaction, capture):
+    workspace, config = taught
+    capture(workspace, [interaction("One more?", "Yes.")])
+    assert status(workspace, config).unprocessed == 1
+    domains = {d.domain: d for d in status(workspace, config).domains}
+    assert domains["colours"].splits == {"train": 48, "val": 6, "test": 6}
+    assert domains["multi-domain"].examples == 80
+
+
+def test_a_domain_is_due_after_fifty_new_or_when_it_passes_two_hundred(config):
+    assert why_due(config, 49, 0) == ""
+    assert why_due(config, 50, 0) == "50 new, at least 50"
+    assert why_due(config, 200, 160) == "200 examples, past 200"
+    assert why_due(config, 230, 200) == ""
+    assert why_due(config, 250, 200) == "50 new, at least 50"
