@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import os
 import random
 import string
 import subprocess
@@ -11,6 +10,9 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+# Two threads on two busy cores wait for each other most of the time; small models need one. Before torch is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from weakspot.config import Config, Model, load
 from weakspot.data import store

@@ -33,7 +33,7 @@ WORDS_THAT_NAME_NOTHING = {"utils", "util", "helpers", "helper", "common", "mana
 TAKEN_OVER = "litellm"
 LONGEST_MODULE, LONGEST_FACE = 400, 35
 TESTED_ELSEWHERE = {
-    "weakspot/__main__.py": "is the command, as zddc/__main__.py is, which tests/zddc/test_cli.py runs",
+    "weakspot/__main__.py": "tests/weakspot/test_cli.py runs it",
     "zddc/__main__.py": "tests/zddc/test_cli.py runs it",
     "weakspot/card.py": "tests/weakspot/stages/test_train.py reads the card and the picture",
     "weakspot/report.py": "tests/weakspot/stages/test_evaluate.py reads the page",
