@@ -26,7 +26,7 @@ from weakspot.workspace import Workspace
 from zddc.console import out, table
 
 SOURCE = Path(__file__).resolve().parents[2] / "shared" / "data" / "real-interactions.jsonl"
-STEPS, BATCH, LONGEST = 30, 4, 512
+STEPS, BATCH, LONGEST = 30, 4, 384
 
 
 def main() -> None:

@@ -36,7 +36,7 @@ from peft import AutoPeftModelForCausalLM
 model = AutoPeftModelForCausalLM.from_pretrained("{name}")
 ```
 
-What it does to answers that it never saw stands in `evaluation.html`, once `weakspot evaluate` has run.
+What it does to answers that it never saw stands in `{page}`, once `weakspot evaluate` has run.
 """
 
 
@@ -47,6 +47,7 @@ def write(
     train, lora = manifest.settings["train"], manifest.settings["lora"]
     text = _CARD.format(
         base=manifest.base.name,
+        page=workspace.evaluation_page(name).name,
         revision=manifest.base.revision or "local",
         name=manifest.name,
         domain=manifest.domain,

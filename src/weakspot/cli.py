@@ -17,8 +17,6 @@ from zddc.console import print_json
 from zddc.errors import UserError
 
 app = typer.Typer(
-    name="weakspot",
-    help="Turn expert consultations into LoRA adapters that patch a local model's weak spots.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -53,6 +51,11 @@ def _text(option: str, value: str) -> str:
     except UnicodeDecodeError as error:
         raise UserError(f"{option} {value}", f"not UTF-8 at byte {error.start}", "save the text as UTF-8") from None
     return value
+
+
+@app.callback()
+def weakspot(_version: console.VersionOption = False) -> None:
+    """Turn expert consultations into LoRA adapters that patch a local model's weak spots."""
 
 
 @app.command()

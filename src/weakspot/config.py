@@ -70,16 +70,16 @@ class Train(Table):
     learning_rate: float = Field(
         1e-4, gt=0, description="peak of a cosine schedule; small models and short runs want up to 1e-3"
     )
-    epochs: int = Field(3, ge=1)
+    epochs: int = Field(3, ge=1, description="passes over the training examples")
     max_steps: int = Field(0, ge=0, description="exactly so many optimiser steps, whatever epochs says; 0 is no limit")
     batch_size: int = Field(4, ge=1, description="examples in one forward pass")
     gradient_accumulation: int = Field(2, ge=1, description="forward passes in one optimiser step")
     max_length: int = Field(
         2048, ge=16, description="tokens; longer examples lose their oldest turns, then the answer's end"
     )
-    warmup_ratio: float = Field(0.1, ge=0, le=1)
-    weight_decay: float = Field(0.01, ge=0)
-    max_grad_norm: float = Field(1.0, gt=0)
+    warmup_ratio: float = Field(0.1, ge=0, le=1, description="share of the steps in which the rate rises")
+    weight_decay: float = Field(0.01, ge=0, description="of AdamW")
+    max_grad_norm: float = Field(1.0, gt=0, description="longer gradients are shortened to it")
     precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="auto: bf16 on Ampere or newer, else fp32")
     load_in_4bit: bool = Field(False, description="QLoRA: the base in NF4; needs a CUDA GPU and bitsandbytes")
     gradient_checkpointing: bool = Field(False, description="recompute activations: a quarter slower, half the memory")
@@ -88,15 +88,15 @@ class Train(Table):
         3, ge=0, description="stop after so many val losses without a better one; 0 is never"
     )
     save_steps: int = Field(0, ge=0, description="write a checkpoint every so many steps; 0 is with each val loss")
-    seed: int = Field(42, ge=0)
+    seed: int = Field(42, ge=0, description="of the first weights, the order and the dropout")
 
 
 class Lora(Table):
     """The shape of an adapter."""
 
-    rank: int = Field(64, ge=1)
-    alpha: int = Field(64, ge=1)
-    dropout: float = Field(0.05, ge=0, lt=1)
+    rank: int = Field(64, ge=1, description="of the two small matrices beside each layer")
+    alpha: int = Field(64, ge=1, description="their product counts alpha / rank times")
+    dropout: float = Field(0.05, ge=0, lt=1, description="share of an adapter's input left out in training")
     target_modules: list[str] | Literal["attention", "all-linear"] = Field(
         ["q_proj", "k_proj", "v_proj", "o_proj"],
         description="names of linear layers, or attention, or all-linear",
@@ -108,7 +108,7 @@ class Evaluate(Table):
 
     significance: float = Field(0.05, gt=0, lt=0.5, description="the largest p that counts as evidence, two-sided")
     max_harm: float = Field(0.1, ge=0, description="nats a token that other domains may lose before it counts as harm")
-    batch_size: int = Field(8, ge=1)
+    batch_size: int = Field(8, ge=1, description="conversations in one forward pass")
     max_new_tokens: int = Field(
         256, ge=1, description="where the expert's answer is JSON and the model has to write it"
     )

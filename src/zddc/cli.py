@@ -4,7 +4,6 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -28,19 +27,8 @@ def main() -> None:
     sys.exit(console.run(app, "zddc"))
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        console.out.print(f"zddc {version('zddc')}")
-        raise typer.Exit
-
-
 @app.callback()
-def zddc(
-    _version: Annotated[
-        bool,
-        typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit."),
-    ] = False,
-) -> None:
+def zddc(_version: console.VersionOption = False) -> None:
     """Zero Day Document Control: keep engineering documents in order by their names."""
 
 

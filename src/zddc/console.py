@@ -5,6 +5,8 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 from rich import box
@@ -16,6 +18,17 @@ from zddc.errors import UserError
 # A pipe has no width: what is printed there must not be cut to that of an imaginary terminal.
 out = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 200)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+def _print_version(context: typer.Context, wanted: bool) -> None:
+    if wanted:
+        out.print(f"{context.info_name} {version('zddc')}")
+        raise typer.Exit
+
+
+VersionOption = Annotated[
+    bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version and exit.")
+]
 
 
 def table(*columns: str) -> Table:

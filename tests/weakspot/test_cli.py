@@ -373,3 +373,9 @@ def test_the_real_interactions_go_through_from_init_to_validate(weakspot, as_jso
     flagged = {found["check"]: found["detail"] for found in report["findings"] if found["level"] != "pass"}
     assert flagged.keys() == {"balance", "split-sizes", "answers"}
     assert re.match(r"expert answers that refuse, \d: int_\w+, int_\w+, int_\w+, …$", flagged["answers"])
+
+
+def test_the_version_is_that_of_the_distribution(weakspot):
+    from importlib.metadata import version
+
+    assert weakspot("--version") == (0, f"weakspot {version('zddc')}\n", "")

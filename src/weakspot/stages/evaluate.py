@@ -219,5 +219,7 @@ def _require_unseen(workspace: Workspace, manifest: AdapterManifest, examples: S
     seen = [example.id for example in examples if example.id in trained]
     if seen:
         raise UserError(
-            manifest.name, f"{seen[0]} is in the test split and was trained on", "restore validation/assignments.jsonl"
+            manifest.name,
+            f"{seen[0]} is in the test split and was trained on",
+            f"restore {workspace.assignments} from a snapshot",
         )
