@@ -33,7 +33,6 @@ docs: setup      ## write the command reference anew from the commands themselve
 	$(BIN)/python docs/make_reference.py
 
 bench: setup     ## run every benchmark; results go to bench/results
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,dev,bench]'
 	for file in bench/bench_*.py; do $(BIN)/python $$file || exit 1; done
 
 clean:           ## remove what make made, the cached base model excepted

@@ -82,7 +82,8 @@ def main() -> None:
     }
     (BUILD / "result.json").write_text(json.dumps(result, indent=2) + "\n")
     draw(report.with_name("metrics.jsonl"), scores, UNSEEN, BUILD / "result.png")
-    out.print(f"figures: build/demo/result.json, picture: build/demo/result.png, {result['seconds']['total']:.0f} seconds in all", markup=False)
+    out.print(f"figures and picture: {BUILD.relative_to(HERE.parents[1])}/result.json, result.png", markup=False)
+    out.print(f"{sum(seconds.values()):.0f} seconds in all", markup=False)
 
 
 def question(name: str) -> str:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from weakspot.config import Config
-from weakspot.model import bases, generating, lora
+from weakspot.model import bases, generating
 from weakspot.model.bases import Base
 from weakspot.progress import bar
-from weakspot.stages.evaluate import read_manifest
+from weakspot.stages import evaluate
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
@@ -21,23 +21,24 @@ def ask(
     workspace: Workspace, config: Config, questions: Sequence[str], adapter: AdapterName | None, *, merged: bool
 ) -> list[str]:
     """Return the greedy answer to each question, of the base, of base and adapter, or of the merged model."""
-    if adapter is not None and merged and not workspace.merged_manifest(adapter).exists():
-        raise UserError(str(adapter), "has no merged model", f"run 'weakspot deploy {adapter.domain}'")
-    if adapter is not None and merged:
-        base = Base(str(adapter), str(workspace.merged(adapter)), None)
+    model: LanguageModel
+    if adapter is not None and not merged:
+        _, model, tokenizer = evaluate.load(workspace, evaluate.read_manifest(workspace, adapter))
     else:
-        base = bases.resolve(config.model)
-    tokenizer = bases.load_tokenizer(base)
-    with bar(f"loading {base.name}"):
-        plain = bases.load_model(base, bases.dtype_for(config.train.precision))
-        model: LanguageModel = plain
-        if adapter is not None and not merged:
-            read_manifest(workspace, adapter)
-            model = lora.load(plain, workspace.adapter(adapter))
+        base = bases.resolve(config.model) if adapter is None else _merged(workspace, adapter)
+        tokenizer = bases.load_tokenizer(base)
+        with bar(f"loading {base.name}"):
+            model = bases.load_model(base, bases.dtype_for(config.train.precision))
     prompts = [_prompt(tokenizer, question) for question in questions]
     with bar("answering", len(prompts)) as advance:
         size, longest = config.evaluate.batch_size, config.evaluate.max_new_tokens
         return generating.answers(model, tokenizer, prompts, longest, size, advance)
+
+
+def _merged(workspace: Workspace, adapter: AdapterName) -> Base:
+    if not workspace.merged_manifest(adapter).exists():
+        raise UserError(str(adapter), "has no merged model", f"run 'weakspot deploy {adapter.domain}'")
+    return Base(str(adapter), str(workspace.merged(adapter)), None)
 
 
 def _prompt(tokenizer: "PreTrainedTokenizerBase", question: str) -> str:

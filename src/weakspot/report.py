@@ -45,7 +45,7 @@ details { border-top: 1px solid #8884; padding: .4rem 0; } summary { cursor: poi
 {% if card.harm %}{{ table("Loss per token on other domains", card.harm) }}{% endif %}
 <h2>Example by example</h2>
 <p>Loss on the expert's answer in nats a token, under the base and under the adapter: below the line the adapter is better.</p>
-{{ scatter }}
+{{ scatter | safe }}
 <h2>Side by side</h2>
 {% for row in rows %}
 <details{% if loop.index <= 3 %} open{% endif %}>
@@ -68,15 +68,11 @@ details { border-top: 1px solid #8884; padding: .4rem 0; } summary { cursor: poi
 def page(card: Scorecard, manifest: AdapterManifest) -> str:
     """Return the page; whatever models wrote is escaped, and the page may load nothing."""
     from jinja2 import Environment
-    from markupsafe import Markup
 
-    own = {comparison.metric for comparison in card.harm}
-    rows = [row for row in card.rows if row.domain not in own]
-    return (
-        Environment(autoescape=True)
-        .from_string(_PAGE)
-        .render(card=card, manifest=manifest, rows=rows, scatter=Markup(scatter(card.rows, own)))  # noqa: S704 (our own drawing)
-    )
+    others = {comparison.metric for comparison in card.harm}
+    rows = [row for row in card.rows if row.domain not in others]
+    template = Environment(autoescape=True).from_string(_PAGE)
+    return template.render(card=card, manifest=manifest, rows=rows, scatter=scatter(card.rows, others))
 
 
 def scatter(rows: Sequence[Row], others: set[str]) -> str:

@@ -8,11 +8,11 @@ from rich.text import Text
 from zddc.console import err, out, table
 
 if TYPE_CHECKING:
+    from weakspot.model.preflight import Preflight
     from weakspot.records import AdapterManifest, MergedManifest, Scorecard
     from weakspot.run import Step
     from weakspot.stages.collect import Collected, Imported
     from weakspot.stages.process import Processed
-    from weakspot.stages.train import Preflight
     from weakspot.stages.validate import Report
     from weakspot.status import Status
 

@@ -77,9 +77,7 @@ def test_a_transmittal_folder_that_does_not_conform_has_a_reason(tmp_path, name,
 
 def test_a_zipped_transmittal_folder_keeps_its_extension_when_corrected(tmp_path):
     name = "2025-10-31_A-1(IFC)-Title.ZIP"
-    assert verdicts_on(tmp_path, name) == [
-        Verdict(name, "folder", "not in canonical form", f"{GOOD_FOLDER}.ZIP")
-    ]
+    assert verdicts_on(tmp_path, name) == [Verdict(name, "folder", "not in canonical form", f"{GOOD_FOLDER}.ZIP")]
 
 
 def test_other_folders_only_group(tmp_path):

@@ -49,9 +49,7 @@ def parsed(zddc):
 
 
 def zddc_process(*arguments, **options):
-    return subprocess.run(
-        [sys.executable, "-m", "zddc", *arguments], capture_output=True, check=False, **options
-    )
+    return subprocess.run([sys.executable, "-m", "zddc", *arguments], capture_output=True, check=False, **options)
 
 
 def test_the_version_is_that_of_the_distribution(zddc):
@@ -60,9 +58,7 @@ def test_the_version_is_that_of_the_distribution(zddc):
 
 @pytest.mark.parametrize("command", [["zddc"], [sys.executable, "-m", "zddc"]])
 def test_the_command_and_the_module_run(command):
-    done = subprocess.run(
-        [*command, "parse", "--json", GOOD], capture_output=True, text=True, check=False, env=PATH
-    )
+    done = subprocess.run([*command, "parse", "--json", GOOD], capture_output=True, text=True, check=False, env=PATH)
     assert (done.returncode, json.loads(done.stdout), done.stderr) == (0, GOOD_JSON, "")
 
 
@@ -177,13 +173,9 @@ def test_every_name_of_the_spec_is_answered_as_the_spec_says(parsed):
 
 
 def test_people_get_a_table(zddc):
-    status, out, err = zddc(
-        "parse", "A-1_B (ifc) - [bold]Plan :smile: [x].PDF", "2025-10-31_A-1 (IFC) - Title/"
-    )
+    status, out, err = zddc("parse", "A-1_B (ifc) - [bold]Plan :smile: [x].PDF", "2025-10-31_A-1 (IFC) - Title/")
     assert (status, err) == (0, "")
-    rows = [
-        [cell.strip() for cell in line.strip("┃│").split("│")] for line in out.splitlines() if line[0] == "│"
-    ]
+    rows = [[cell.strip() for cell in line.strip("┃│").split("│")] for line in out.splitlines() if line[0] == "│"]
     headings = [line.split("┃")[1].strip() for line in out.splitlines() if line[0] == "┃"]
     assert headings == ["file", "folder"]
     assert rows == [
@@ -283,9 +275,7 @@ def test_progress_goes_to_a_terminal_and_leaves_standard_output_alone(tmp_path):
     (tmp_path / "Meeting notes.docx").touch()
     terminal, end = pty.openpty()
     with open(terminal, "rb", buffering=0), open(end, "wb", buffering=0) as err:  # noqa: PTH123
-        done = subprocess.run(
-            [sys.executable, "-m", "zddc", "check", tmp_path], stdout=-1, stderr=err, check=False
-        )
+        done = subprocess.run([sys.executable, "-m", "zddc", "check", tmp_path], stdout=-1, stderr=err, check=False)
         assert b"checking" in os.read(terminal, 10_000)
     assert done.stdout.decode() == (
         "Meeting notes.docx: no '_' after the tracking number\nnames checked: 1; not conforming: 1\n"

@@ -97,9 +97,7 @@ def test_a_full_disk_without_a_file_name_names_the_command(capsys):
     assert capsys.readouterr().err.startswith("tool: no space left on device; ")
 
 
-@pytest.mark.parametrize(
-    "error", [OSError(errno.EIO, "Input/output error"), ValueError("ours"), KeyError("ours")]
-)
+@pytest.mark.parametrize("error", [OSError(errno.EIO, "Input/output error"), ValueError("ours"), KeyError("ours")])
 def test_our_bugs_keep_their_traceback(error):
     with pytest.raises(type(error)):
         run(error)
@@ -125,9 +123,7 @@ def test_a_reader_that_stops_early_is_no_mistake(count):
     assert (process.returncode, err) == (0, "")
 
 
-@pytest.mark.parametrize(
-    "value", ["plain", {"title": "Übersicht 平面図"}, "\udcff", [1, None, True, "\x00\u2028"]]
-)
+@pytest.mark.parametrize("value", ["plain", {"title": "Übersicht 平面図"}, "\udcff", [1, None, True, "\x00\u2028"]])
 def test_json_is_one_line_and_loses_nothing(capsys, value):
     console.print_json(value)
     out = capsys.readouterr().out

@@ -215,10 +215,7 @@ def test_any_text_can_be_read_and_is_valid_or_has_a_reason(text):
 @pytest.mark.parametrize(
     "name",
     [
-        *(
-            unit * 100_000
-            for unit in ["A", " ", "(", ")", "_", "-", ".", "A ", "A (", "(A)", " (A) -", "A_B (", "– "]
-        ),
+        *(unit * 100_000 for unit in ["A", " ", "(", ")", "_", "-", ".", "A ", "A (", "(A)", " (A) -", "A_B (", "– "]),
         "A-1_B (IFC) - T" + " " * 100_000 + ".pdf",
         "A-1_B" + " " * 100_000 + "(IFC) - T.pdf",
         "A-1_B (IFC)" + " " * 100_000 + "T.pdf",

@@ -17,9 +17,7 @@ SPEC = json.loads((Path(__file__).parents[2] / "spec/revision-order.json").read_
 any_text = st.text(st.characters())
 # Mostly parts of revisions, so that every rule of the order decides some example.
 revision_like = st.lists(
-    st.sampled_from(
-        ["~", "+", "A", "a", "AA", "B", "C1", "C01", "C10", "0", "1", "01", ".5", "2025-10-31", "é", "١"]
-    ),
+    st.sampled_from(["~", "+", "A", "a", "AA", "B", "C1", "C01", "C10", "0", "1", "01", ".5", "2025-10-31", "é", "١"]),
     max_size=5,
 ).map("".join)
 revisions = revision_like | any_text

@@ -4,7 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from weakspot.data import store
-from weakspot.records import MULTI_DOMAIN, Interaction, RecordError, Split, parse_interaction
+from weakspot.records import (
+    MULTI_DOMAIN,
+    SPLITS,
+    Interaction,
+    RecordError,
+    Snapshot,
+    Split,
+    parse_interaction,
+)
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
 
@@ -36,3 +44,14 @@ def require_domain(workspace: Workspace, domain: str) -> None:
     have = workspace.example_files()
     remedy = f"choose from {', '.join(have)}" if have else "run 'weakspot process'"
     raise UserError(domain, "no examples of this domain", remedy)
+
+
+def current_snapshot(workspace: Workspace) -> str:
+    """Return the newest snapshot; raise :class:`UserError` where the splits are not the ones that it holds."""
+    names = workspace.snapshot_names()
+    held = Snapshot.from_json(workspace.snapshot_manifest(names[-1]).read_bytes()).files if names else {}
+    for split in SPLITS:
+        file = workspace.split(split)
+        if held.get(str(file.relative_to(workspace.root))) != store.sha256(file):
+            raise UserError(file, "is not what the newest snapshot holds", "run 'weakspot process'")
+    return names[-1]

@@ -15,7 +15,8 @@ from weakspot.config import Config
 from weakspot.data import dataset, store
 from weakspot.model import bases, engine, lora, view
 from weakspot.model.bases import Base, Shape
-from weakspot.model.engine import Plan, Progress
+from weakspot.model.engine import Progress
+from weakspot.model.preflight import Preflight, describe
 from weakspot.model.view import Tokens, ViewError
 from weakspot.progress import bar
 from weakspot.records import AdapterManifest, BaseReference, Interaction
@@ -29,37 +30,6 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Preflight:
-    """What a run will do, known before the weights are loaded. Bytes are estimates; tokens are exact."""
-
-    adapter: str
-    base: str
-    device: str
-    precision: str
-    examples: int
-    val_examples: int
-    left_out: dict[str, str]
-    tokens: int
-    supervised: int
-    shortened: int
-    cut: int
-    steps: int
-    layers: int
-    layers_touched: int
-    modules: list[str]
-    trainable: int
-    memory_needed_bytes: int
-    memory_available_bytes: int
-    sample_prompt: str
-    sample_target: str
-
-    @property
-    def supervised_share(self) -> float:
-        """The share of all tokens that is under loss."""
-        return self.supervised / self.tokens
-
-
-@dataclass(frozen=True)
 class _Prepared:
     name: AdapterName
     base: Base
@@ -69,6 +39,7 @@ class _Prepared:
     val: list[Tokens]
     preflight: Preflight
     domain_examples: int
+    snapshot: str
 
 
 def preflight(workspace: Workspace, config: Config, domain: str) -> Preflight:
@@ -94,106 +65,39 @@ def _prepare(workspace: Workspace, config: Config, domain: str) -> _Prepared:
     train_examples = dataset.split_examples(workspace, "train", domain)
     if not train_examples:
         raise UserError(domain, "has no training example", "capture more, then run 'weakspot process'")
-    val_examples = dataset.split_examples(workspace, "val", domain)
+    snapshot = dataset.current_snapshot(workspace)
     base = bases.resolve(config.model)
     tokenizer = bases.load_tokenizer(base)
     left_out: dict[str, str] = {}
-    with bar("tokenizing", len(train_examples) + len(val_examples)) as advance:
-
-        def tokenized(examples: Sequence[Interaction]) -> list[Tokens]:
-            found = []
-            for example in examples:
-                try:
-                    found.append(view.tokens(tokenizer, example, config.train.max_length))
-                except ViewError as error:
-                    left_out[example.id] = str(error)
-                advance(1, "")
-            return found
-
-        data, val = tokenized(train_examples), tokenized(val_examples)
+    data = _tokenized(tokenizer, train_examples, config, left_out)
+    val = _tokenized(tokenizer, dataset.split_examples(workspace, "val", domain), config, left_out)
     if not data:
         raise UserError(domain, f"no example is left to train on: {next(iter(left_out.values()))}", "raise max_length")
-    for one in (*data, *val):
-        if not 0 < one.start < len(one.ids):
-            raise UserError(one.id, f"{one.supervised} of {len(one.ids)} tokens under loss", "report this, it is a bug")
     shape = bases.shape(base, config)
     dtype = bases.dtype_for(config.train.precision)
     name = workspace.next_adapter(domain)
-    total = sum(1 for split in ("train", "val", "test") for _ in dataset.split_examples(workspace, split, domain))
-    return _Prepared(
-        name,
-        base,
-        dtype,
-        shape,
-        data,
-        val,
-        _preflight(name, base, dtype, shape, data, val, left_out, config, tokenizer),
-        total,
-    )
+    plan = describe(name, base, dtype, shape, data, val, left_out, config, tokenizer)
+    domain_examples = sum(1 for _ in dataset.read_examples(workspace.examples(domain)))
+    return _Prepared(name, base, dtype, shape, data, val, plan, domain_examples, snapshot)
 
 
-def _preflight(
-    name: AdapterName,
-    base: Base,
-    dtype: "torch.dtype",
-    shape: Shape,
-    data: list[Tokens],
-    val: list[Tokens],
-    left_out: dict[str, str],
-    config: Config,
-    tokenizer: "PreTrainedTokenizerBase",
-) -> Preflight:
-    import torch
-
-    sample = min(data, key=lambda one: len(one.ids))
-    return Preflight(
-        adapter=str(name),
-        base=base.name,
-        device=torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads",
-        precision="nf4" if config.train.load_in_4bit else str(dtype).removeprefix("torch."),
-        examples=len(data),
-        val_examples=len(val),
-        left_out=left_out,
-        tokens=sum(len(one.ids) for one in data),
-        supervised=sum(one.supervised for one in data),
-        shortened=sum(1 for one in data if one.dropped_turns),
-        cut=sum(1 for one in data if one.cut_tokens),
-        steps=Plan.of(len(data), config.train).steps,
-        layers=shape.layers,
-        layers_touched=shape.layers_touched,
-        modules=shape.modules,
-        trainable=shape.trainable,
-        memory_needed_bytes=memory_needed(shape, data, config, dtype.itemsize),
-        memory_available_bytes=_memory_available(),
-        sample_prompt=str(tokenizer.decode(list(sample.ids[: sample.start]))),
-        sample_target=str(tokenizer.decode(list(sample.ids[sample.start :]))),
-    )
-
-
-def memory_needed(shape: Shape, data: Sequence[Tokens], config: Config, itemsize: int) -> int:
-    """Estimate the peak of a training step, in bytes.
-
-    Weights; 16 bytes for each trained parameter (fp32 value, gradient, two moments); activations kept for
-    the backward pass, about 12 hidden and 4 intermediate vectors a layer and token; logits and their
-    gradients in fp32 on the supervised rows of the largest micro-batch.
-    """
-    largest = sorted(data, key=lambda one: len(one.ids))[-config.train.batch_size :]
-    tokens = sum(len(one.ids) for one in largest)
-    supervised = sum(one.supervised for one in largest)
-    weights = shape.parameters * (0.56 if config.train.load_in_4bit else itemsize)
-    per_layer = shape.hidden if config.train.gradient_checkpointing else 12 * shape.hidden + 4 * shape.intermediate
-    activations = tokens * shape.layers * per_layer * itemsize
-    logits = supervised * shape.vocabulary * 4 * 3
-    return int(weights + 16 * shape.trainable + activations + logits)
-
-
-def _memory_available() -> int:
-    import psutil
-    import torch
-
-    if torch.cuda.is_available():
-        return int(torch.cuda.mem_get_info()[0])
-    return int(psutil.virtual_memory().available)
+def _tokenized(
+    tokenizer: "PreTrainedTokenizerBase", examples: Sequence[Interaction], config: Config, left_out: dict[str, str]
+) -> list[Tokens]:
+    """Return the examples as tokens; those that cannot be go to ``left_out`` by id, with the reason."""
+    found = []
+    with bar("tokenizing", len(examples)) as advance:
+        for example in examples:
+            advance(1, "")
+            try:
+                one = view.tokens(tokenizer, example, config.train.max_length)
+            except ViewError as error:
+                left_out[example.id] = str(error)
+                continue
+            if not 0 < one.start < len(one.ids):
+                raise ValueError(f"{one.id}: {one.supervised} of {len(one.ids)} tokens under loss")
+            found.append(one)
+    return found
 
 
 def _run(workspace: Workspace, config: Config, prepared: _Prepared) -> AdapterManifest:
@@ -230,7 +134,7 @@ def _run(workspace: Workspace, config: Config, prepared: _Prepared) -> AdapterMa
         domain=prepared.name.domain,
         version=prepared.name.version,
         base=reference,
-        snapshot=workspace.snapshot_names()[-1],
+        snapshot=prepared.snapshot,
         examples=len(prepared.data),
         domain_examples=prepared.domain_examples,
         settings=settings,
