@@ -18,7 +18,7 @@ import torch
 
 from weakspot.config import Config, Lora, Model, Train
 from weakspot.data.dataset import split_examples
-from weakspot.model import bases, engine, lora, view
+from weakspot.model import bases, embedded, engine, lora, view
 from weakspot.model.view import Tokens, ViewError
 from weakspot.records import Interaction
 from weakspot.stages import collect, process
@@ -26,7 +26,7 @@ from weakspot.workspace import Workspace
 from zddc.console import out, table
 
 SOURCE = Path(__file__).resolve().parents[2] / "shared" / "data" / "real-interactions.jsonl"
-STEPS, BATCH, LONGEST = 30, 4, 384
+STEPS, BATCH, LONGEST = 30, 4, 512
 
 
 def main() -> None:
@@ -34,7 +34,7 @@ def main() -> None:
     source = Path(sys.argv[1]) if len(sys.argv) > 1 else SOURCE
     if not source.is_file():
         sys.exit(f"{source}: no such file; give a JSONL file of interactions")
-    base = bases.resolve(Model(base=bases.EMBEDDED))
+    base = bases.resolve(Model(base=embedded.NAME))
     tokenizer = bases.load_tokenizer(base)
     with tempfile.TemporaryDirectory() as folder:
         workspace, config = Workspace(Path(folder)), Config()

@@ -24,7 +24,7 @@ def write(name: str, claim: str, ratios: dict[str, float], figures: dict[str, An
         platform.processor(),
     )
     result = {
-        "claim": claim,
+        "claim": claim.removeprefix("Claim: "),
         "ratios": {label: round(value, 4) for label, value in ratios.items()},
         "figures": figures,
         "machine": {"cpu": model, "cores": os.cpu_count(), "system": platform.system()},

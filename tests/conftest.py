@@ -16,7 +16,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from weakspot.config import Config, Model, load
 from weakspot.data import store
-from weakspot.model import bases
+from weakspot.model import bases, embedded
 from weakspot.model.bases import Base
 from weakspot.records import Interaction, interaction
 from weakspot.stages.process import process
@@ -133,10 +133,10 @@ def small_disk(tmp_path) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True)
 
 
-@pytest.fixture(scope="session")
-def embedded() -> Base:
+@pytest.fixture(name="embedded", scope="session")
+def embedded_base() -> Base:
     """The embedded base, SmolLM2-135M-Instruct, fetched and converted where it is not in the cache."""
-    return bases.resolve(Model(base=bases.EMBEDDED))
+    return bases.resolve(Model(base=embedded.NAME))
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from zddc.errors import UserError
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from weakspot.model.bases import LanguageModel
+    from weakspot.model.packing import LanguageModel
 
 
 def ask(

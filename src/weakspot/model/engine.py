@@ -16,7 +16,7 @@ from weakspot.model.view import Tokens
 if TYPE_CHECKING:
     import torch
 
-    from weakspot.model.bases import LanguageModel
+    from weakspot.model.packing import LanguageModel
 
 
 @dataclass(frozen=True)

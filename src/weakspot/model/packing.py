@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
+    from peft import PeftModel
     from transformers import PreTrainedModel
 
-    from weakspot.model.bases import LanguageModel
+    LanguageModel = PreTrainedModel | PeftModel
 
 _NAME = "weakspot_packed"
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from weakspot.model.bases import LanguageModel
+    from weakspot.model.packing import LanguageModel
 
 
 def deploy(workspace: Workspace, config: Config, domain: str, *, allow_unproven: bool = False) -> MergedManifest:
