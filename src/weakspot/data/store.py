@@ -90,7 +90,10 @@ def write_atomically(file: Path, data: bytes) -> None:
 
 @contextlib.contextmanager
 def folder_written_whole(folder: Path) -> Iterator[Path]:
-    """Give a temporary folder to fill; it becomes ``folder`` when the block ends well, else it is removed."""
+    """Give a temporary folder to fill; it becomes ``folder`` when the block ends well, else it is removed.
+
+    A folder that was there before is replaced then, and stays as it is where the block fails.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
@@ -98,7 +101,14 @@ def folder_written_whole(folder: Path) -> Iterator[Path]:
     try:
         yield temporary
         sync_tree(temporary)
-        temporary.rename(folder)
+        if folder.exists():
+            replaced = folder.with_name(f".{folder.name}.old")
+            shutil.rmtree(replaced, ignore_errors=True)
+            folder.rename(replaced)
+            temporary.rename(folder)
+            shutil.rmtree(replaced)
+        else:
+            temporary.rename(folder)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise

@@ -1,10 +1,11 @@
 """The local model: where it comes from, how it is loaded, which of its layers an adapter touches."""
 
+import contextlib
 import hashlib
 import importlib.util
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -137,6 +138,19 @@ def _from_pretrained(auto: Any, base: Base, **options: Any) -> Any:
             f"cannot be loaded: {text[:300]}",
             "check the name, the network and HF_HUB_OFFLINE",
         ) from None
+
+
+@contextlib.contextmanager
+def enough_memory(thing: str, remedy: str) -> Iterator[None]:
+    """Turn torch's out-of-memory errors, of a GPU or of the CPU, into one line about ``thing``."""
+    import torch
+
+    try:
+        yield
+    except RuntimeError as error:
+        if not isinstance(error, torch.OutOfMemoryError) and "DefaultCPUAllocator" not in str(error):
+            raise
+        raise UserError(thing, f"out of memory: {str(error).splitlines()[0]}", remedy) from None
 
 
 def dtype_for(precision: str) -> "torch.dtype":

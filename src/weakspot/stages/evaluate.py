@@ -34,15 +34,16 @@ def evaluate(workspace: Workspace, config: Config, domain: str) -> Scorecard:
     if not own:
         raise UserError(domain, "has no test example yet", "capture more, then run 'weakspot process'")
     _require_unseen(workspace, manifest, [*own, *others])
-    _, model, tokenizer = load(workspace, manifest)
-    with bar(f"evaluating {name}", len(own) + len(others)) as advance:
-        rows = score(model, tokenizer, own, config)
-        advance(len(own), "other domains")
-        other_rows = score(model, tokenizer, others, config)
-        advance(len(others), "")
-    if not rows:
-        raise UserError(domain, "no test example fits", "raise [train] max_length")
-    rows = _answered(model, tokenizer, own, rows, config)
+    with bases.enough_memory(str(name), "lower [evaluate] batch_size"):
+        _, model, tokenizer = load(workspace, manifest)
+        with bar(f"evaluating {name}", len(own) + len(others)) as advance:
+            rows = score(model, tokenizer, own, config)
+            advance(len(own), "other domains")
+            other_rows = score(model, tokenizer, others, config)
+            advance(len(others), "")
+        if not rows:
+            raise UserError(domain, "no test example fits", "raise [train] max_length")
+        rows = _answered(model, tokenizer, own, rows, config)
     significance = config.evaluate.significance
     compared, harm = gate.comparisons(rows, significance), gate.harm(other_rows, significance)
     verdict, reasons = gate.judge(compared, harm, config.evaluate)

@@ -101,28 +101,18 @@ def _tokenized(
 
 
 def _run(workspace: Workspace, config: Config, prepared: _Prepared) -> AdapterManifest:
-    import torch
-
     started = time.monotonic()
     folder, base = workspace.adapter(prepared.name), prepared.base
     folder.mkdir(parents=True, exist_ok=True)
-    try:
+    with bases.enough_memory(str(prepared.name), "lower [train] batch_size or max_length"):
         with bar(f"loading {base.name}"):
             plain = bases.load_model(base, prepared.dtype, four_bit=config.train.load_in_4bit)
-        model = lora.attach(
-            plain,
-            config.lora,
-            prepared.shape.modules,
-            config.train.seed,
-            checkpointing=config.train.gradient_checkpointing,
-        )
-        state = _loop(workspace, config, prepared, model)
-    except torch.OutOfMemoryError as error:
-        raise UserError(
-            str(prepared.name), f"out of memory: {str(error).splitlines()[0]}", "lower [train] batch_size or max_length"
-        ) from None
-    except FloatingPointError as error:
-        raise UserError(str(prepared.name), str(error), "lower [train] learning_rate") from None
+        recompute = config.train.gradient_checkpointing
+        model = lora.attach(plain, config.lora, prepared.shape.modules, config.train.seed, checkpointing=recompute)
+        try:
+            state = _loop(workspace, config, prepared, model)
+        except FloatingPointError as error:
+            raise UserError(str(prepared.name), str(error), "lower [train] learning_rate") from None
     lora.save(model, folder)
     reference = BaseReference(
         name=base.name, location=base.location, revision=base.revision, identity=bases.identity(base)

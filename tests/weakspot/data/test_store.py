@@ -251,3 +251,19 @@ def test_a_folder_that_may_not_be_written_is_named(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(PermissionError):
         store.append(tmp_path / "f.jsonl", ["a"])
+
+
+def test_a_folder_that_was_there_is_replaced_as_a_whole(tmp_path):
+    for content in ("old", "new"):
+        with store.folder_written_whole(tmp_path / "folder") as folder:
+            (folder / content).write_text(content)
+    assert [file.name for file in (tmp_path / "folder").iterdir()] == ["new"]
+    assert [file.name for file in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_folder_that_was_there_stays_where_the_new_one_fails(tmp_path):
+    with store.folder_written_whole(tmp_path / "folder") as folder:
+        (folder / "old").write_text("old")
+    with pytest.raises(RuntimeError), store.folder_written_whole(tmp_path / "folder"):
+        raise RuntimeError
+    assert [file.name for file in (tmp_path / "folder").iterdir()] == ["old"]

@@ -92,3 +92,16 @@ def test_four_bits_need_a_gpu(tiny_base):
         pytest.skip("this machine has a GPU")
     with pytest.raises(UserError, match="needs a CUDA GPU"):
         bases.load_model(Base("tiny", str(tiny_base), None), torch.float32, four_bit=True)
+
+
+def test_too_little_memory_is_one_line():
+    with (
+        pytest.raises(UserError, match=r"x-lora-v1: out of memory: .*; lower the batch"),
+        bases.enough_memory("x-lora-v1", "lower the batch"),
+    ):
+        torch.empty(1 << 46)
+
+
+def test_other_errors_are_not_taken_for_it():
+    with pytest.raises(RuntimeError, match="something else"), bases.enough_memory("x", "y"):
+        raise RuntimeError("something else")
