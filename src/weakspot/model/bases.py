@@ -59,11 +59,13 @@ def resolve(settings: ModelSettings) -> Base:
 
 
 def quiet() -> None:
-    """Keep the libraries' own progress bars and notes off the terminal; warnings stay."""
+    """Keep the libraries' own progress bars, notes and retries off the terminal: what fails is said once."""
+    from huggingface_hub.utils import logging as hub
     from transformers.utils import logging
 
     logging.disable_progress_bar()
     logging.set_verbosity_error()
+    hub.set_verbosity_error()
 
 
 def load_tokenizer(base: Base) -> "PreTrainedTokenizerBase":
