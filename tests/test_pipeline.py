@@ -58,15 +58,18 @@ def test_605_real_records_become_an_adapter_that_lowers_the_test_loss(embedded, 
     assert weakspot(capsys, "validate")[0]["verdict"] in ("pass", "warnings")
 
     domain = "reasoning-architecture"
+    plan, _ = weakspot(capsys, "train", domain, "--dry-run")
     manifest, _ = weakspot(capsys, "train", domain)
     own = {one["metadata"]["interaction_id"] for one in lines(folder / "processed" / f"{domain}.jsonl")}
-    assert manifest["examples"] == len(own & {one["metadata"]["interaction_id"] for one in splits["train"]})
+    trained = own & {one["metadata"]["interaction_id"] for one in splits["train"]}
+    assert manifest["examples"] == len(trained - plan["left_out"].keys())
+    assert all("tokens of 96" in reason for reason in plan["left_out"].values())
     steps = lines(folder / "adapters" / manifest["name"] / "metrics.jsonl")
     assert all(step["gradient_norm"] > 0 for step in steps)
 
     card, _ = weakspot(capsys, "evaluate", domain)
     loss = next(one for one in card["comparisons"] if one["metric"] == "loss per token")
-    assert loss["n"] == len(own & {one["metadata"]["interaction_id"] for one in splits["test"]})
+    assert 0 < loss["n"] <= len(own & {one["metadata"]["interaction_id"] for one in splits["test"]})
     assert loss["adapter"] < loss["base"]
 
     allowed = ["--allow-unproven"] if card["verdict"] == "not enough evidence" else []
