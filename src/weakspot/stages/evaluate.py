@@ -30,7 +30,7 @@ def evaluate(workspace: Workspace, config: Config, domain: str) -> Scorecard:
     manifest = read_manifest(workspace, name)
     examples = dataset.split_examples(workspace, "test")
     own = [example for example in examples if domain in (MULTI_DOMAIN, example.domain)]
-    others = [example for example in examples if example not in own]
+    others = [example for example in examples if domain not in (MULTI_DOMAIN, example.domain)]
     if not own:
         raise UserError(domain, "has no test example yet", "capture more, then run 'weakspot process'")
     _require_unseen(workspace, manifest, [*own, *others])
