@@ -15,10 +15,11 @@ from hypothesis import HealthCheck, settings
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from weakspot.config import Config, Model, load
-from weakspot.data import store
+from weakspot.data import journal
 from weakspot.model import bases, embedded
 from weakspot.model.bases import Base
-from weakspot.records import Interaction, interaction
+from weakspot.parsing import interaction
+from weakspot.records import Interaction
 from weakspot.stages.process import process
 from weakspot.workspace import Workspace
 
@@ -64,7 +65,7 @@ def make_example(number: int, note: str = "", *, domain: str | None = "spam", **
 
 def append_raw(workspace: Workspace, interactions: Iterable[Interaction]) -> None:
     """Append interactions to the raw file as they are."""
-    store.append(workspace.raw, [one.to_json() for one in interactions])
+    journal.append(workspace.raw, [one.to_json() for one in interactions])
 
 
 @pytest.fixture(name="interaction", scope="session")

@@ -5,9 +5,12 @@ import json
 import re
 import unicodedata
 from datetime import datetime
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from weakspot.strict_json import decoded
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -26,20 +29,13 @@ Reason = Literal[
     "duplicate-id",
     "exact-duplicate",
     "links-splits",
+    "policy-ask",
+    "policy-refuse",
 ]
+Policy = Literal["allow", "ask", "refuse"]
 
 _DOMAIN = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _SPACES = re.compile(r"\s+")
-# Past it Python's own limit would decide, which depends on how deep the caller stands.
-_DEEPEST_NESTING = 100
-
-
-class RecordError(ValueError):
-    """A line that is not a usable interaction: ``reason`` to count by, ``detail`` to read."""
-
-    def __init__(self, reason: Reason, detail: str) -> None:
-        super().__init__(detail)
-        self.reason, self.detail = reason, detail
 
 
 class Record(BaseModel):
@@ -50,6 +46,10 @@ class Record(BaseModel):
     def to_json(self) -> str:
         """Return the record as one line of JSON, fields in the order given, nothing added."""
         return json.dumps(self.model_dump(exclude_unset=True), ensure_ascii=False)
+
+    def to_document(self) -> bytes:
+        """Return the record as a JSON file for people to read: indented, every field."""
+        return (self.model_dump_json(indent=2) + "\n").encode()
 
     @classmethod
     def from_json(cls, line: str | bytes) -> Self:
@@ -70,7 +70,7 @@ def _arguments(value: object) -> object:
     # Servers send a JSON string, templates want a mapping: one of the two must give way, once.
     if isinstance(value, str):
         try:
-            return _decoded(value or "{}")
+            return decoded(value or "{}")
         except ValueError as error:
             raise ValueError(f"arguments are not JSON: {error}") from None
     return value
@@ -119,8 +119,32 @@ class Message(Record):
         return "\n".join(part for part in (self.content or "", *calls) if part)
 
 
+class Consultation(Record):
+    """Which teacher answered, under which terms, and what that cost.
+
+    ``policy`` says whether the answer may be trained on, ``terms`` names the licence or the provider's
+    terms behind it. Prices are US dollars; None is unknown.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    teacher: str
+    model: str
+    policy: Policy
+    terms: str
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    seconds: float | None = None
+    cost_usd: float | None = None
+    stop_reason: str | None = None
+
+
 class Metadata(Record):
-    """Where an interaction comes from; more keys are allowed and kept."""
+    """Where an interaction comes from; more keys are allowed and kept.
+
+    ``attempt`` says where the local answer is from: the conversation that the client sent, an answer
+    given earlier, or one asked for when it was missing. ``scrubbed`` counts what was replaced, by kind.
+    """
 
     model_config = ConfigDict(extra="allow")
 
@@ -131,33 +155,72 @@ class Metadata(Record):
     source: str | None = None
     conversation_id: str | None = None
     incomplete: bool | None = None
+    attempt: Literal["sent", "remembered", "asked", "missing"] | None = None
+    consultation: Consultation | None = None
+    scrubbed: dict[str, int] | None = None
 
 
 class Interaction(Record):
-    """A consultation: earlier turns, then query, local answer, escalation and expert answer."""
+    """A consultation: earlier turns, then query, local answer, escalation and expert answer.
+
+    The user's two turns are one message each. A model's turn is one message, or where it used tools, its
+    calls and their results before it; the record ends with a message of the expert.
+    """
 
     messages: list[Message] = Field(min_length=4)
     metadata: Metadata
 
+    @cached_property
+    def _places(self) -> tuple[int, int]:
+        """Where query and escalation stand: the last two user turns."""
+        users = [n for n, message in enumerate(self.messages) if message.role == "user"]
+        return users[-2], users[-1]
+
     @property
     def context(self) -> list[Message]:
         """The turns before the query."""
-        return self.messages[:-4]
+        return self.messages[: self._places[0]]
 
     @property
     def query(self) -> Message:
         """The user's question that exposed the weakness."""
-        return self.messages[-4]
+        return self.messages[self._places[0]]
+
+    @property
+    def attempt(self) -> list[Message]:
+        """The local model's whole turn: its tool calls, their results, its answer."""
+        return self.messages[self._places[0] + 1 : self._places[1]]
 
     @property
     def local(self) -> Message:
-        """The local model's answer."""
-        return self.messages[-3]
+        """The local model's answer: the last that it said or did."""
+        return next(message for message in reversed(self.attempt) if message.role == "assistant")
+
+    @property
+    def escalation(self) -> Message:
+        """The user's turn that asked for the expert."""
+        return self.messages[self._places[1]]
 
     @property
     def expert(self) -> Message:
         """The stronger model's answer."""
         return self.messages[-1]
+
+    @property
+    def prompt(self) -> list[Message]:
+        """What the expert's answer is an answer to: the conversation up to the query, and what tools found.
+
+        The local model's own words are no part of it; its tool calls are, as far as they have results,
+        since the expert saw those results and the answer rests on them.
+        """
+        last = max((n for n, message in enumerate(self.attempt) if message.role == "tool"), default=-1)
+        own_calls = self.messages[self._places[1] + 1 : -1]
+        return [*self.context, self.query, *self.attempt[: last + 1], *own_calls]
+
+    @property
+    def tools(self) -> Any:
+        """The descriptions of the tools that the models could call, as the client sent them."""
+        return (self.metadata.model_extra or {}).get("tools")
 
     @property
     def id(self) -> str:
@@ -185,86 +248,6 @@ class Interaction(Record):
 def normalised(text: str) -> str:
     """Return ``text`` in Unicode form NFC with each run of white space as one blank."""
     return _SPACES.sub(" ", unicodedata.normalize("NFC", text)).strip()
-
-
-def _refuse(constant: str) -> float:
-    raise ValueError(f"{constant} is not JSON")
-
-
-def _decoded(text: str) -> Any:
-    """Decode JSON that can be written back as it is; raise ``ValueError`` for anything else."""
-    try:
-        value = json.loads(text, parse_constant=_refuse)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-    _check_nesting(value, _DEEPEST_NESTING)
-    try:
-        json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")
-    except UnicodeEncodeError:
-        raise ValueError("a lone surrogate, which is no character") from None
-    return value
-
-
-def _check_nesting(value: object, levels: int) -> None:
-    if levels == 0:
-        raise ValueError("nested too deeply")
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    for item in inner:
-        _check_nesting(item, levels - 1)
-
-
-def parse_json_object(line: bytes) -> dict[str, Any]:
-    """Read one line as a JSON object of sound Unicode text.
-
-    Raises :class:`RecordError` (``not-json``) for anything else: broken UTF-8, NaN and infinities, lone
-    surrogates, half a line, more than 100 levels, a list.
-    """
-    try:
-        value = _decoded(line.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise RecordError("not-json", f"not UTF-8 at byte {error.start}") from None
-    except ValueError as error:
-        raise RecordError("not-json", str(error)) from None
-    if not isinstance(value, dict):
-        raise RecordError("not-json", f"a JSON {type(value).__name__}, not an object")
-    return value
-
-
-def parse_interaction(line: bytes) -> Interaction:
-    """Read one raw line as a complete interaction.
-
-    Raises :class:`RecordError` with the reason: ``not-json``, ``bad-schema``, ``wrong-roles``,
-    ``empty-query``, ``empty-expert`` or ``truncated``.
-    """
-    return interaction(parse_json_object(line))
-
-
-def interaction(value: dict[str, Any]) -> Interaction:
-    """Check a decoded JSON object as :func:`parse_interaction` does a line."""
-    try:
-        record = Interaction.model_validate(value)
-    except ValidationError as error:
-        raise RecordError("bad-schema", explain(error)) from None
-    roles = [message.role for message in record.messages[-4:]]
-    if roles != ["user", "assistant", "user", "assistant"]:
-        raise RecordError(
-            "wrong-roles", f"the last four turns are {', '.join(roles)}, not user, assistant, user, assistant"
-        )
-    if not record.query.text.strip():
-        raise RecordError("empty-query", "the query has no text")
-    if not record.expert.text.strip():
-        raise RecordError("empty-expert", "the expert's answer has no text")
-    if record.metadata.incomplete:
-        raise RecordError("truncated", "the capture marked this answer as incomplete")
-    return record
-
-
-def explain(error: ValidationError) -> str:
-    """Return the first of pydantic's complaints as one sentence that names the place."""
-    first = error.errors(include_url=False)[0]
-    place = ".".join(str(part) for part in first["loc"]) or "record"
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{place}: {message[:1].lower()}{message[1:]}"
 
 
 class Rejection(Record):

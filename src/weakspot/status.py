@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from weakspot.config import Config
-from weakspot.data import dataset, store
+from weakspot.data import dataset, journal
 from weakspot.records import MULTI_DOMAIN, SPLITS, AdapterManifest, Assignment
 from weakspot.stages import evaluate
 from weakspot.stages.deploy import read_merged
@@ -38,7 +38,7 @@ class Status:
 
 def status(workspace: Workspace, config: Config) -> Status:
     """Return where everything stands; reads files only."""
-    places = [Assignment.from_json(line.data) for line in store.read_lines(workspace.assignments)]
+    places = [Assignment.from_json(line.data) for line in journal.read_lines(workspace.assignments)]
     present = (
         {example.id: example.domain for example in dataset.read_examples(workspace.all_examples)} if places else {}
     )
@@ -48,8 +48,8 @@ def status(workspace: Workspace, config: Config) -> Status:
             counts.setdefault(present[place.interaction_id], Counter())[place.split] += 1
     if len(counts) > 1:
         counts[MULTI_DOMAIN] = sum(counts.values(), Counter())
-    raw = sum(1 for _ in store.read_lines(workspace.raw))
-    known = len(present) + sum(1 for _ in store.read_lines(workspace.rejections))
+    raw = sum(1 for _ in journal.read_lines(workspace.raw))
+    known = len(present) + sum(1 for _ in journal.read_lines(workspace.rejections))
     snapshots = workspace.snapshot_names()
     return Status(
         workspace=str(workspace.root),

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from weakspot import cli, config
-from weakspot.data import store
+from weakspot.data import journal
 from weakspot.workspace import Workspace
 from zddc import console
 
@@ -64,7 +64,7 @@ def import_file(tmp_path):
         for n in range(40)
         for name in ("spam", "eggs")
     ]
-    store.append(file, [json.dumps(one) for one in flat])
+    journal.append(file, [json.dumps(one) for one in flat])
     return file
 
 
@@ -224,7 +224,7 @@ def test_bad_lines_of_an_import_are_named_by_number_and_end_with_status_1(weaksp
 
 def test_process_shows_each_domain_and_what_was_left_out(weakspot, import_file, workspace):
     weakspot("collect", "--from", str(import_file))
-    store.append(workspace.raw, ["[]"])
+    journal.append(workspace.raw, ["[]"])
     status, out, err = weakspot("process")
     assert (status, err) == (0, "")
     rows = [line.split() for line in out.splitlines()]
@@ -293,7 +293,7 @@ def test_a_full_disk_is_one_line_and_nothing_is_damaged(small_disk, monkeypatch,
     )
     assert workspace.raw.read_bytes() == before
     assert console.run(cli.app, "weakspot", [*command, "second"]) == 0
-    assert len(list(store.read_lines(workspace.raw))) == 2
+    assert len(list(journal.read_lines(workspace.raw))) == 2
 
 
 # validate

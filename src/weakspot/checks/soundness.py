@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from weakspot.checks.subject import Problem, Subject, several
 from weakspot.data import store
 from weakspot.data.contents import Damage
-from weakspot.records import AdapterManifest, Interaction, Reason, Record, Snapshot, explain
+from weakspot.parsing import explain
+from weakspot.records import AdapterManifest, Interaction, Reason, Record, Snapshot
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 # Left out, but there is nothing wrong with the line itself.

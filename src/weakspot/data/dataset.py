@@ -3,23 +3,16 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from weakspot.data import store
-from weakspot.records import (
-    MULTI_DOMAIN,
-    SPLITS,
-    Interaction,
-    RecordError,
-    Snapshot,
-    Split,
-    parse_interaction,
-)
+from weakspot.data import journal, store
+from weakspot.parsing import RecordError, parse_interaction
+from weakspot.records import MULTI_DOMAIN, SPLITS, Interaction, Snapshot, Split
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
 
 
 def read_examples(file: Path) -> Iterator[Interaction]:
     """Yield the examples of a processed file; raise :class:`UserError` for a damaged line."""
-    for line in store.read_lines(file):
+    for line in journal.read_lines(file):
         try:
             yield parse_interaction(line.data)
         except RecordError as error:

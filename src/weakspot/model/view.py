@@ -1,4 +1,4 @@
-"""The training view: conversation up to the query, then an answer; loss on that answer and its end of turn."""
+"""The training view: what the expert answered to, then an answer; loss on that answer and its end of turn."""
 
 import json
 import re
@@ -115,11 +115,10 @@ def tokens(
     Raises :class:`ViewError` where not one token of the answer fits.
     """
     answer = answer or example.expert
-    tools = (example.metadata.model_extra or {}).get("tools")
-    turns = [*example.context, example.query]
+    turns = example.prompt
     dropped = 0
     while True:
-        view = render(tokenizer, turns, answer, tools)
+        view = render(tokenizer, turns, answer, example.tools)
         prompt, target = _ids(tokenizer, view.prompt), _ids(tokenizer, view.target)
         if len(prompt) + len(target) <= max_length or len(turns) == 1:
             break

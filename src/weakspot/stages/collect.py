@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from weakspot.config import Config
-from weakspot.data import store
+from weakspot.data import journal
 from weakspot.domains import Detection, detect_by
-from weakspot.records import Interaction, RecordError, domain_name, interaction, parse_json_object
+from weakspot.parsing import RecordError, interaction, parse_json_object
+from weakspot.records import Interaction, domain_name
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
 
@@ -81,7 +82,7 @@ def collect(
         line = _line(record, config)
     except RecordError as error:
         raise UserError("interaction", error.detail, "nothing was stored, give another text") from None
-    store.append(workspace.raw, [line])
+    journal.append(workspace.raw, [line])
     return Collected(record, adapter, workspace.raw, found.hits)
 
 
@@ -97,7 +98,7 @@ def import_file(workspace: Workspace, config: Config, source: Path) -> Imported:
     bad: list[BadLine] = []
     waiting: list[str] = []
     added = already = 0
-    for line in store.read_lines(source):
+    for line in journal.read_lines(source):
         try:
             record = _imported(workspace, config, line.data)
             if known.has(record):
@@ -110,10 +111,10 @@ def import_file(workspace: Workspace, config: Config, source: Path) -> Imported:
         known.add(record)
         added += 1
         if len(waiting) >= 1000:
-            store.append(workspace.raw, waiting)
+            journal.append(workspace.raw, waiting)
             waiting.clear()
     if waiting:
-        store.append(workspace.raw, waiting)
+        journal.append(workspace.raw, waiting)
     return Imported(added, already, bad, workspace.raw)
 
 
@@ -194,7 +195,7 @@ class _Known:
 
 def stored(workspace: Workspace) -> Iterator[Interaction]:
     """Yield the readable interactions of the raw file."""
-    for line in store.read_lines(workspace.raw):
+    for line in journal.read_lines(workspace.raw):
         try:
             yield interaction(parse_json_object(line.data))
         except RecordError:

@@ -170,5 +170,4 @@ def _write_manifest(
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         files={file.name: store.sha256(file) for file in sorted(folder.iterdir())},
     )
-    data = (merged.model_dump_json(indent=2) + "\n").encode()
-    store.write_atomically(folder / workspace.merged_manifest(name).name, data)
+    store.write_atomically(folder / workspace.merged_manifest(name).name, merged.to_document())

@@ -14,8 +14,9 @@ from weakspot.data import dataset, store
 from weakspot.model import bases, engine, generating, lora, view
 from weakspot.model.bases import Base
 from weakspot.model.view import ViewError
+from weakspot.parsing import explain
 from weakspot.progress import bar
-from weakspot.records import MULTI_DOMAIN, AdapterManifest, Interaction, Message, Row, Scorecard, explain
+from weakspot.records import MULTI_DOMAIN, AdapterManifest, Interaction, Row, Scorecard
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
@@ -59,7 +60,7 @@ def evaluate(workspace: Workspace, config: Config, domain: str) -> Scorecard:
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     store.write_atomically(workspace.evaluation_page(name), report.page(card, manifest).encode())
-    store.write_atomically(workspace.evaluation(name), (card.model_dump_json(indent=2) + "\n").encode())
+    store.write_atomically(workspace.evaluation(name), card.to_document())
     return card
 
 
@@ -196,8 +197,7 @@ def _answered(
 
 def prompt(tokenizer: "PreTrainedTokenizerBase", example: Interaction) -> str:
     """Return the text that a server gives the model for an example's query."""
-    turns: list[Message] = [*example.context, example.query]
-    return view.render(tokenizer, turns, example.expert, (example.metadata.model_extra or {}).get("tools")).prompt
+    return view.render(tokenizer, example.prompt, example.expert, example.tools).prompt
 
 
 def parsed_json(text: str) -> Any:

@@ -1,6 +1,5 @@
 """Raw interactions become a dataset: checked, deduplicated, labelled, grouped, split, snapshotted."""
 
-import json
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
@@ -11,20 +10,11 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from weakspot.config import Config
-from weakspot.data import store
+from weakspot.data import journal, store
 from weakspot.data.splits import KeptOut, assign
 from weakspot.domains import detect_by
-from weakspot.records import (
-    SPLITS,
-    Assignment,
-    Interaction,
-    Record,
-    RecordError,
-    Rejection,
-    Snapshot,
-    explain,
-    parse_interaction,
-)
+from weakspot.parsing import RecordError, explain, parse_interaction
+from weakspot.records import SPLITS, Assignment, Interaction, Record, Rejection, Snapshot
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
 
@@ -56,7 +46,7 @@ def process(workspace: Workspace, config: Config) -> Processed:
         raise UserError(workspace.raw, "no interactions yet", "capture some with 'weakspot collect'")
     with store.locked(workspace.lock, "process, train or deploy"):
         recorded = read_assignments(workspace.assignments)
-        dataset = build(store.read_lines(workspace.raw), recorded, config)
+        dataset = build(journal.read_lines(workspace.raw), recorded, config)
         files = rendered(workspace, dataset, config)
         counts = {"examples": len(dataset.examples), "rejections": len(dataset.rejections)}
         name, changed = _publish(workspace, files, counts, config)
@@ -73,7 +63,7 @@ def process(workspace: Workspace, config: Config) -> Processed:
     )
 
 
-def build(lines: Iterable[store.Line], recorded: Mapping[str, Assignment], config: Config) -> Dataset:
+def build(lines: Iterable[journal.Line], recorded: Mapping[str, Assignment], config: Config) -> Dataset:
     """Turn raw lines into a dataset: each line is an example or a rejection, never both, never neither."""
     rejections: list[Rejection] = []
     candidates: dict[str, tuple[int, Interaction]] = {}
@@ -139,7 +129,7 @@ def labelled(example: Interaction, config: Config) -> Interaction:
 def read_assignments(file: Path) -> dict[str, Assignment]:
     """Read the recorded assignments by interaction id; raise :class:`UserError` for a damaged file."""
     found: dict[str, Assignment] = {}
-    for line in store.read_lines(file):
+    for line in journal.read_lines(file):
         try:
             place = Assignment.from_json(line.data)
         except ValidationError as error:
@@ -203,7 +193,7 @@ def _publish(
             (folder / relative).chmod(0o444)
         store.write_atomically(
             folder / workspace.snapshot_manifest(name).name,
-            (json.dumps(manifest.model_dump(), indent=2, ensure_ascii=False) + "\n").encode(),
+            manifest.to_document(),
         )
     return name, True
 

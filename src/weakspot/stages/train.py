@@ -139,9 +139,7 @@ def _run(workspace: Workspace, config: Config, prepared: _Prepared) -> AdapterMa
         files={file: store.sha256(folder / file) for file in (lora.SETTINGS, lora.WEIGHTS)},
     )
     card.write(workspace, prepared.name, manifest, state.metrics)
-    store.write_atomically(
-        workspace.adapter_manifest(prepared.name), (manifest.model_dump_json(indent=2) + "\n").encode()
-    )
+    store.write_atomically(workspace.adapter_manifest(prepared.name), manifest.to_document())
     engine.discard(workspace.adapter_checkpoint(prepared.name))
     return manifest
 

@@ -14,17 +14,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weakspot.data import store
+from weakspot.data import journal, store
 from zddc.errors import UserError
 
 # Appends records of its own name, one by one, and says the number of each that was acknowledged.
 WRITER = """
 import json, os, sys
 from pathlib import Path
-from weakspot.data import store
+from weakspot.data import journal, store
 file, name, count, size = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 for number in range(count):
-    store.append(file, [json.dumps({"writer": name, "number": number, "text": name * size})])
+    journal.append(file, [json.dumps({"writer": name, "number": number, "text": name * size})])
     os.write(1, b"%d\\n" % number)
 """
 
@@ -38,7 +38,7 @@ def start_writer(file, name: str, count: int, size: int) -> subprocess.Popen:
 def stored(file) -> set[tuple[str, int]]:
     """Read the records that are whole."""
     found = set()
-    for line in store.read_lines(file):
+    for line in journal.read_lines(file):
         try:
             record = json.loads(line.data)
         except ValueError:
@@ -49,7 +49,7 @@ def stored(file) -> set[tuple[str, int]]:
 
 
 def texts(file) -> list[str]:
-    return [line.data.decode() for line in store.read_lines(file)]
+    return [line.data.decode() for line in journal.read_lines(file)]
 
 
 @pytest.fixture
@@ -58,43 +58,43 @@ def file(tmp_path):
 
 
 def test_records_are_appended_one_a_line(file):
-    store.append(file, ["a", "b"])
-    store.append(file, ["c"])
+    journal.append(file, ["a", "b"])
+    journal.append(file, ["c"])
     assert file.read_bytes() == b"a\nb\nc\n"
 
 
 def test_a_torn_tail_is_closed_and_swallows_nothing(file):
-    store.append(file, ['{"a": 1}'])
+    journal.append(file, ['{"a": 1}'])
     with file.open("ab") as stream:
         stream.write(b'{"b":')
-    store.append(file, ['{"c": 3}'])
+    journal.append(file, ['{"c": 3}'])
     assert texts(file) == ['{"a": 1}', '{"b":', '{"c": 3}']
 
 
 def test_lines_have_the_number_and_offset_that_an_editor_shows(file):
     file.parent.mkdir()
     file.write_bytes(b"\xef\xbb\xbfa\r\n\n  \r\nb\nlast")
-    assert list(store.read_lines(file)) == [
-        store.Line(1, 0, b"a"),
-        store.Line(4, 11, b"b"),
-        store.Line(5, 13, b"last"),
+    assert list(journal.read_lines(file)) == [
+        journal.Line(1, 0, b"a"),
+        journal.Line(4, 11, b"b"),
+        journal.Line(5, 13, b"last"),
     ]
 
 
 def test_only_a_line_feed_ends_a_line(file):
-    store.append(file, ["a\u2028b\u0085c\x0bd\x0ce"])
+    journal.append(file, ["a\u2028b\u0085c\x0bd\x0ce"])
     assert len(texts(file)) == 1
 
 
 def test_a_file_that_is_not_there_has_no_lines(file):
-    assert list(store.read_lines(file)) == []
+    assert list(journal.read_lines(file)) == []
 
 
 @given(st.lists(st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"))))
 def test_what_is_appended_is_what_is_read(tmp_path_factory, records):
     file = tmp_path_factory.mktemp("store") / "f.jsonl"
     records = [f"x{record}x" for record in records]
-    store.append(file, records)
+    journal.append(file, records)
     assert texts(file) == records
 
 
@@ -119,20 +119,20 @@ def test_a_killed_writer_takes_nothing_that_was_acknowledged_with_it(file):
             writer.send_signal(signal.SIGKILL)
             rest, _ = writer.communicate()
             acknowledged |= {(name, int(number)) for number in (first + rest).split()}
-    store.append(file, [json.dumps({"writer": "z", "number": 0, "text": "z"})])
+    journal.append(file, [json.dumps({"writer": "z", "number": 0, "text": "z"})])
     assert len(acknowledged) >= 10
     assert acknowledged | {("z", 0)} <= stored(file)
 
 
 def test_a_full_disk_takes_back_what_was_half_written(small_disk):
     file = small_disk / "f.jsonl"
-    store.append(file, ["a" * 1000])
+    journal.append(file, ["a" * 1000])
     before = file.read_bytes()
     with pytest.raises(OSError, match="No space left") as caught:
-        store.append(file, ["b" * 100_000])
+        journal.append(file, ["b" * 100_000])
     assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(file))
     assert file.read_bytes() == before
-    store.append(file, ["c"])
+    journal.append(file, ["c"])
     assert texts(file) == ["a" * 1000, "c"]
 
 
@@ -156,9 +156,9 @@ def short_files():
 
 
 def test_a_part_that_the_disk_took_is_taken_back(file, short_files):
-    store.append(file, ["a" * 6000])
+    journal.append(file, ["a" * 6000])
     with pytest.raises(OSError, match="File too large") as caught:
-        store.append(file, ["b" * 6000])
+        journal.append(file, ["b" * 6000])
     assert caught.value.filename == str(file)
     assert texts(file) == ["a" * 6000]
 
@@ -231,7 +231,7 @@ def test_a_lock_ends_with_its_holder(tmp_path):
     script = f"""
 import os, signal
 from pathlib import Path
-from weakspot.data import store
+from weakspot.data import journal, store
 with store.locked(Path({str(lock)!r}), "process"):
     os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -250,7 +250,7 @@ def test_sha256_is_that_of_the_bytes(tmp_path):
 def test_a_folder_that_may_not_be_written_is_named(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(PermissionError):
-        store.append(tmp_path / "f.jsonl", ["a"])
+        journal.append(tmp_path / "f.jsonl", ["a"])
 
 
 def test_a_folder_that_was_there_is_replaced_as_a_whole(tmp_path):

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from weakspot.config import Config, load
-from weakspot.data import store
-from weakspot.records import parse_interaction
+from weakspot.data import journal
+from weakspot.parsing import parse_interaction
 from weakspot.stages.collect import collect, import_file, new_id, stored
 from zddc.errors import UserError
 
@@ -14,7 +14,7 @@ TEXTS = {"query": "Why this error in the console?", "local": "No idea.", "expert
 
 
 def lines(workspace) -> list[bytes]:
-    return [line.data for line in store.read_lines(workspace.raw)]
+    return [line.data for line in journal.read_lines(workspace.raw)]
 
 
 @pytest.fixture

@@ -13,21 +13,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weakspot.config import load
-from weakspot.data import store
+from weakspot.data import journal, store
 from weakspot.data.similarity import pairs_across
 from weakspot.data.splits import SHARES, compared_text, exact_keys
-from weakspot.records import SPLITS, Assignment, Interaction, Rejection, Snapshot, parse_interaction
+from weakspot.parsing import parse_interaction
+from weakspot.records import SPLITS, Assignment, Interaction, Rejection, Snapshot
 from weakspot.stages.process import process, read_assignments
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
 
 
 def examples(file: Path) -> list[Interaction]:
-    return [parse_interaction(line.data) for line in store.read_lines(file)]
+    return [parse_interaction(line.data) for line in journal.read_lines(file)]
 
 
 def rejections(workspace: Workspace) -> list[Rejection]:
-    return [Rejection.from_json(line.data) for line in store.read_lines(workspace.rejections)]
+    return [Rejection.from_json(line.data) for line in journal.read_lines(workspace.rejections)]
 
 
 def dataset_files(workspace: Workspace) -> dict[str, bytes]:
@@ -68,7 +69,7 @@ def write_raw(workspace: Workspace, *lines: bytes | str | dict | Interaction) ->
 
 def assert_counts_reconcile(workspace: Workspace) -> None:
     """Every raw line is one example or one rejection; every example is in one split and its domain's file."""
-    raw = [line.number for line in store.read_lines(workspace.raw)]
+    raw = [line.number for line in journal.read_lines(workspace.raw)]
     everyone = examples(workspace.all_examples)
     assert len(raw) == len(everyone) + len(rejections(workspace))
     assert {rejection.line for rejection in rejections(workspace)} <= set(raw)
