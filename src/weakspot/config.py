@@ -3,14 +3,16 @@
 import difflib
 import json
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from weakspot.records import domain_name
+from weakspot.records import Policy, domain_name
 from zddc.errors import UserError
+
+_VARIABLE = r"^([A-Za-z_][A-Za-z0-9_]*)?$"
 
 
 class Table(BaseModel):
@@ -45,6 +47,61 @@ class Collect(Table):
     query_weight: int = Field(3, ge=1, description="a trigger in the query counts this many times one in an answer")
     escalation: str = Field("consult Sonnet", min_length=1, description="the turn that stands for the consultation")
     max_record_bytes: int = Field(4_000_000, ge=1000, description="a longer record is refused")
+    durability: Literal["disk", "process"] = Field(
+        "disk", description="what an acknowledged record survives: disk, a power cut; process, a killed process"
+    )
+    allow_network_filesystem: bool = Field(
+        False, description="store on NFS or SMB all the same, where locks and appends may fail silently"
+    )
+
+
+class Escalation(Table):
+    """Which last user message of a conversation asks for a teacher."""
+
+    phrases: list[Annotated[str, Field(pattern=r"\S")]] = Field(
+        ["consult {teacher}", "ask {teacher}"],
+        description='in any case; {teacher} is a teacher\'s name, or "the expert"',
+    )
+    default_teacher: str = Field("sonnet", min_length=1, description='the teacher that "the expert" is')
+
+
+class Gateway(Table):
+    """The proxy in front of the local model."""
+
+    upstream: str = Field(
+        "http://localhost:8000/v1", pattern="^https?://", description="the local model's server, OpenAI-compatible"
+    )
+    listen: str = Field("127.0.0.1:8787", pattern=r"^\S+:\d+$", description="where clients reach the gateway")
+    upstream_api_key_env: str = Field(
+        "", pattern=_VARIABLE, description="environment variable with the local server's key, if it has one"
+    )
+    max_in_flight: int = Field(256, ge=1, description="requests at work at once; one more gets a 503 to try again")
+    max_body_bytes: int = Field(67_108_864, ge=1000, description="of a request; a longer one gets a 413")
+    connect_timeout_seconds: float = Field(10, gt=0, description="until the local server must have accepted")
+    ask_missing_attempt: bool = Field(
+        True, description="ask the local model as well, where a client consults before it has answered"
+    )
+    remembered_bytes: int = Field(
+        33_554_432, ge=0, description="of local answers, kept in memory for clients that leave them out"
+    )
+
+
+class Teacher(Table):
+    """A stronger model that can be consulted."""
+
+    kind: Literal["anthropic", "openai"] = Field(description="the protocol it speaks")
+    model: str = Field(min_length=1, description="its name at the provider")
+    base_url: str = Field("", description="of its API; empty is the provider's own")
+    api_key_env: str = Field(
+        "", pattern=_VARIABLE, description="the environment variable that holds its key; empty where it needs none"
+    )
+    policy: Policy = Field("ask", description="train on its answers: allow; ask, once a person allows each; refuse")
+    terms: str = Field("", description="the licence or the terms that the policy rests on")
+    names: list[Annotated[str, Field(pattern=r"\S")]] = Field([], description="what else people call it")
+    max_tokens: int = Field(16_000, ge=1, description="of an answer, where the client sets no limit")
+    timeout_seconds: float = Field(600, gt=0, description="until an answer must be there")
+    input_price: float | None = Field(None, ge=0, description="US dollars for a million tokens read")
+    output_price: float | None = Field(None, ge=0, description="US dollars for a million tokens written")
 
 
 class Process(Table):
@@ -136,11 +193,32 @@ _DOMAINS = {
 }
 
 
+_ANTHROPIC_TERMS = "Anthropic's commercial terms: no training of competing models without their consent"
+_TEACHERS: dict[str, dict[str, Any]] = {
+    name: {
+        "kind": "anthropic",
+        "model": model,
+        "api_key_env": "ANTHROPIC_API_KEY",
+        "policy": "ask",
+        "terms": _ANTHROPIC_TERMS,
+        "names": [f"claude {name}"],
+        "input_price": input_price,
+        "output_price": output_price,
+    }
+    for name, model, input_price, output_price in (
+        ("sonnet", "claude-sonnet-5-5", 2.0, 10.0),
+        ("opus", "claude-opus-5-5", 4.0, 20.0),
+    )
+}
+
+
 class Config(Table):
     """All settings of a workspace."""
 
     model: Model = Model()
     collect: Collect = Collect()
+    escalation: Escalation = Escalation()
+    gateway: Gateway = Gateway()
     process: Process = Process()
     validate_: Validate = Field(Validate(), alias="validate")
     train: Train = Train()
@@ -150,6 +228,9 @@ class Config(Table):
     status: Status = Status()
     domains: dict[Annotated[str, AfterValidator(domain_name)], Domain] = Field(
         {name: Domain(triggers=triggers) for name, triggers in _DOMAINS.items()}
+    )
+    teachers: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")], Teacher] = Field(
+        {name: Teacher(**values) for name, values in _TEACHERS.items()}
     )
 
     @property
@@ -161,6 +242,10 @@ class Config(Table):
         """Return ``domains`` in the table's order, the default domain and unknown ones after it."""
         table = [*self.domains, self.collect.default_domain]
         return sorted(domains, key=lambda name: (table.index(name) if name in table else len(table), name))
+
+
+# Tables whose keys are names of the user's own choice.
+_NAMED: dict[str, type[Table]] = {"domains": Domain, "teachers": Teacher}
 
 
 def load(file: Path, settings: Sequence[str] = ()) -> Config:
@@ -206,10 +291,18 @@ def _checked(values: dict[str, Any], source: str) -> Config:
             **values["domains"],
             **{k: v for k, v in defaults.items() if k not in values["domains"]},
         }
+    if isinstance(given := values.get("teachers"), dict):
+        # A shipped teacher keeps the keys that the file does not name.
+        changed = {k: {**_TEACHERS.get(k, {}), **v} if isinstance(v, dict) else v for k, v in given.items()}
+        merged["teachers"] = {**_TEACHERS, **changed}
     try:
-        return Config.model_validate(merged)
+        config = Config.model_validate(merged)
     except ValidationError as error:
         raise _explained(error, source) from None
+    if (teacher := config.escalation.default_teacher) not in config.teachers:
+        known = ", ".join(config.teachers)
+        raise UserError(f"{source}: [escalation] default_teacher", f"no teacher {teacher}", f"there are {known}")
+    return config
 
 
 def _explained(error: ValidationError, source: str) -> UserError:
@@ -225,15 +318,17 @@ def _explained(error: ValidationError, source: str) -> UserError:
         remedy = f"did you mean {close[0]}" if close else f"the {kind}s there are: {', '.join(known)}"
         return UserError(name, f"unknown {kind}", remedy)
     message = first["msg"].removeprefix("Value error, ")
-    shown = json.dumps(first["input"], default=str, ensure_ascii=False)
+    # Where the name of a variable is asked for, people may have put the secret itself.
+    secret = path[-1].endswith("_env")
+    shown = "that" if secret else json.dumps(first["input"], default=str, ensure_ascii=False)
     return UserError(name, f"{message[:1].lower()}{message[1:]}, not {shown[:80]}", "mend that value")
 
 
 def _known(path: Sequence[str]) -> list[str]:
     if not path:
         return [field.alias or name for name, field in Config.model_fields.items()]
-    if path[0] == "domains":
-        return list(Domain.model_fields)
+    if path[0] in _NAMED:
+        return list(_NAMED[path[0]].model_fields)
     return list(_table(path[0]).model_fields)
 
 
@@ -247,15 +342,20 @@ def commented() -> str:
     config = Config()
     lines = ["# Settings of this workspace. Every key is optional: what is missing has the value shown here."]
     for name, field in Config.model_fields.items():
-        if name == "domains":
-            continue
-        table = getattr(config, name)
-        lines += ["", f"# {(table.__doc__ or '').strip()}", f"[{field.alias or name}]"]
-        for key, entry in type(table).model_fields.items():
-            comment = f"  # {entry.description}" if entry.description else ""
-            lines.append(f"{key} = {json.dumps(getattr(table, key), ensure_ascii=False)}{comment}")
+        if name not in _NAMED:
+            table = getattr(config, name)
+            lines += ["", f"# {(table.__doc__ or '').strip()}", f"[{field.alias or name}]", *_entries(table)]
     lines += ["", f"# {(Domain.__doc__ or '').strip()}"]
     lines.append("# Most distinct triggers win; of equals, the domain that stands first. Add your own.")
     for domain, entry_ in config.domains.items():
         lines += [f"[domains.{domain}]", f"triggers = {json.dumps(entry_.triggers)}", ""]
+    lines.append(f"# {(Teacher.__doc__ or '').strip()} Add your own: any OpenAI-compatible server can be one.")
+    for name, teacher in config.teachers.items():
+        lines += [f"[teachers.{name}]", *_entries(teacher), ""]
     return "\n".join(lines)
+
+
+def _entries(table: Table) -> Iterator[str]:
+    for key, entry in type(table).model_fields.items():
+        comment = f"  # {entry.description}" if entry.description else ""
+        yield f"{key} = {json.dumps(getattr(table, key), ensure_ascii=False)}{comment}"

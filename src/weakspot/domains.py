@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from weakspot.config import Config
+from weakspot.records import Interaction
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def detect(
     return Detection(max(scores, key=scores.__getitem__) if scores else default, hits)
 
 
-def detect_by(config: Config, query: str, answers: Sequence[str]) -> Detection:
-    """Choose the domain as the workspace's settings say."""
-    collect = config.collect
+def detected(example: Interaction, config: Config) -> Detection:
+    """Choose an interaction's domain as the workspace's settings say."""
+    collect, query, answers = config.collect, example.query.text, [example.local.text, example.expert.text]
     return detect(query, answers, config.triggers, default=collect.default_domain, query_weight=collect.query_weight)

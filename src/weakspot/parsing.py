@@ -47,8 +47,11 @@ def parse_interaction(line: bytes) -> Interaction:
     return interaction(parse_json_object(line))
 
 
-def interaction(value: dict[str, Any]) -> Interaction:
-    """Check a decoded JSON object as :func:`parse_interaction` does a line."""
+def interaction(value: dict[str, Any], *, whole: bool = True) -> Interaction:
+    """Check a decoded JSON object as :func:`parse_interaction` does a line.
+
+    Without ``whole`` an answer that is marked as incomplete passes: it is stored, and never trained on.
+    """
     try:
         record = Interaction.model_validate(value)
     except ValidationError as error:
@@ -62,7 +65,7 @@ def interaction(value: dict[str, Any]) -> Interaction:
         raise RecordError("empty-query", "the query has no text")
     if not record.expert.text.strip():
         raise RecordError("empty-expert", "the expert's answer has no text")
-    if record.metadata.incomplete:
+    if whole and record.metadata.incomplete:
         raise RecordError("truncated", "the capture marked this answer as incomplete")
     return record
 

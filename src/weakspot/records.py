@@ -234,10 +234,14 @@ class Interaction(Record):
             raise ValueError(f"{self.id}: the domain is not set yet")
         return self.metadata.domain
 
-    def labelled(self, domain: str) -> "Interaction":
-        """Return the same interaction with its domain set."""
-        metadata = {"domain": domain, **self.metadata.model_dump(exclude_unset=True)}
-        return self.model_copy(update={"metadata": Metadata.model_validate({**metadata, "domain": domain})})
+    def described(self, first: dict[str, Any], last: dict[str, Any] | None = None) -> "Interaction":
+        """Return the same interaction with metadata set in front of the other keys, and behind them.
+
+        A key that ``first`` sets overrides an older one; empty values of ``last`` are left out.
+        """
+        metadata = {**first, **self.metadata.model_dump(exclude_unset=True), **first}
+        metadata |= {key: value for key, value in (last or {}).items() if value}
+        return self.model_copy(update={"metadata": Metadata.model_validate(metadata)})
 
     def content_key(self) -> str:
         """Hash of the messages, alike for texts that differ in Unicode form or white space only."""

@@ -89,7 +89,7 @@ def test_target_modules_may_be_a_preset(file, preset):
         ("[trian]\n", "weakspot.toml: trian: unknown table; did you mean train"),
         (
             "[x]\n",
-            "weakspot.toml: x: unknown table; the tables there are: model, collect, process, validate, ",
+            "weakspot.toml: x: unknown table; the tables there are: model, collect, escalation, gateway, ",
         ),
         ("[train]\nepoch = 1\n", "weakspot.toml: [train] epoch: unknown key; did you mean epochs"),
         ("[deploy]\nx = 1\n", "weakspot.toml: [deploy] x: unknown key; the keys there are: proof_prompts"),
@@ -214,7 +214,7 @@ def test_the_commented_file_has_every_table_and_key_of_every_stage():
 
 def test_every_table_of_the_commented_file_has_a_sentence_above_it():
     lines = commented().splitlines()
-    tables = [number for number, line in enumerate(lines) if line.startswith("[") and "domains" not in line]
+    tables = [number for number, line in enumerate(lines) if line.startswith("[") and "." not in line]
     assert tables
     assert all(lines[number - 1].startswith("# ") for number in tables)
 

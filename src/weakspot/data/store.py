@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,8 +15,8 @@ from zddc.errors import UserError
 
 def write_atomically(file: Path, data: bytes) -> None:
     """Write ``file`` so that a reader sees the old content or the new, never a part, also after a crash."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    make_folder(file.parent)
+    temporary = file.with_name(f".{file.name}.{threading.get_native_id()}.tmp")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         try:
@@ -37,7 +38,7 @@ def folder_written_whole(folder: Path) -> Iterator[Path]:
 
     A folder that was there before is replaced then, and stays as it is where the block fails.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(folder.parent)
     temporary = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
@@ -70,6 +71,14 @@ def sync_tree(folder: Path) -> None:
         else:
             sync_folder(path)
     sync_folder(folder)
+
+
+def make_folder(folder: Path) -> None:
+    """Make ``folder`` and those above it where they are missing, and bring their names to the disk."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from weakspot.config import Config
 from weakspot.data import journal, store
 from weakspot.data.splits import KeptOut, assign
-from weakspot.domains import detect_by
+from weakspot.domains import detected
 from weakspot.parsing import RecordError, explain, parse_interaction
 from weakspot.records import SPLITS, Assignment, Interaction, Record, Rejection, Snapshot
 from weakspot.workspace import Workspace
@@ -122,8 +122,7 @@ def labelled(example: Interaction, config: Config) -> Interaction:
     """Return the example with its domain: the one it came with, else the one its words tell."""
     if example.metadata.domain is not None:
         return example
-    found = detect_by(config, example.query.text, [example.local.text, example.expert.text])
-    return example.labelled(found.domain)
+    return example.described({"domain": detected(example, config).domain})
 
 
 def read_assignments(file: Path) -> dict[str, Assignment]:

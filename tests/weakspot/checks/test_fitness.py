@@ -108,7 +108,7 @@ def test_answers_that_teach_badly_are_warnings_with_their_ids(problems, processe
         "expert answers that refuse": interaction("q3", "I'm sorry, but I can't help with that."),
         "expert answers that stop half-way": interaction("q4", "Take these:\n```python\nprint(1)"),
     }
-    capture(processed, [one.labelled("spam") for one in bad.values()])
+    capture(processed, [one.described({"domain": "spam"}) for one in bad.values()])
     process(processed, healthy)
     findings = problems(processed, healthy)
     assert {(finding.check, finding.level) for finding in findings} == {("answers", "warning")}

@@ -61,7 +61,7 @@ def test_a_system_turn_does_not_hide_the_opening(example):
 def test_a_question_is_one_group_whatever_was_answered(interaction):
     queries = ["What is a tensor?", "what is a tensor", "What is a  tensor ?!"]
     examples = [interaction(query, "no word alike " * n, local=f"{n}") for n, query in enumerate(queries, 1)]
-    places = assigned([one.labelled("spam") for one in examples])
+    places = assigned([one.described({"domain": "spam"}) for one in examples])
     assert len({place.group for place in places}) == 1
 
 

@@ -265,11 +265,11 @@ def test_normalising_twice_is_normalising_once(text):
 
 def test_a_label_keeps_everything_else():
     found = Interaction.model_validate(record(teacher="S", source="import"))
-    named = found.labelled("build-system")
+    named = found.described({"domain": "build-system"})
     assert named.domain == "build-system"
     assert named.messages == found.messages
     assert named.metadata.model_extra == {"teacher": "S"}
-    assert named.labelled("other").domain == "other"
+    assert named.described({"domain": "other"}).domain == "other"
 
 
 def test_a_domain_that_is_not_set_is_not_made_up():

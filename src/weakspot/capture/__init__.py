@@ -1,0 +1,1 @@
+"""How consultations are recognised, cleaned and turned into interactions."""

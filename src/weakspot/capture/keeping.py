@@ -1,0 +1,101 @@
+"""Put one interaction into the raw file: scrubbed, described, checked, durable."""
+
+import secrets
+import string
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from weakspot.capture.scrub import scrub
+from weakspot.capture.teachers import known_secrets
+from weakspot.config import Config
+from weakspot.data import journal
+from weakspot.data.journal import Journal
+from weakspot.domains import Detection, detected
+from weakspot.parsing import RecordError, interaction, parse_json_object
+from weakspot.records import Interaction
+from weakspot.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Collected:
+    """One captured interaction, the adapter that will learn from it, and how its domain was found."""
+
+    interaction: Interaction
+    adapter: str
+    file: Path
+    hits: dict[str, dict[str, list[str]]]
+
+
+def keep(
+    workspace: Workspace,
+    config: Config,
+    messages: Sequence[dict[str, Any]],
+    metadata: dict[str, Any],
+    into: Journal | None = None,
+) -> Collected:
+    """Append one interaction durably, through ``into`` where the caller keeps a journal open.
+
+    Secrets are replaced first. What ``metadata`` lacks is filled in: domain and adapter, time and id. An
+    answer that is marked incomplete is kept, and ``process`` leaves it out.
+
+    Raises :class:`RecordError` for an interaction that teaches nothing, ``OSError`` or :class:`UserError`
+    where it cannot be stored; nothing is acknowledged then.
+    """
+    now = datetime.now(UTC)
+    filled = {"timestamp": timestamp(now), "interaction_id": new_id(now), **metadata}
+    cleaned = scrub({"messages": list(messages), "metadata": filled}, known_secrets(config))
+    draft = interaction(cleaned.value, whole=False)
+    domain = draft.metadata.domain
+    found = Detection(domain, {}) if domain else detected(draft, config)
+    adapter = workspace.next_adapter(found.domain).label
+    record = draft.described({"domain": found.domain, "adapter": adapter}, {"scrubbed": cleaned.counts})
+    (into or journal_of(workspace, config)).append([line_of(record, config)])
+    return Collected(record, adapter, workspace.raw, found.hits)
+
+
+def journal_of(workspace: Workspace, config: Config) -> Journal:
+    """Return the raw file as what interactions are appended to, as durably as the settings ask."""
+    collect = config.collect
+    return Journal(workspace.raw, collect.durability, allow_network=collect.allow_network_filesystem)
+
+
+def line_of(record: Interaction, config: Config) -> str:
+    """Return the line that stands for ``record``; raise :class:`RecordError` where it is too long."""
+    line = record.to_json()
+    try:
+        size, limit = len(line.encode("utf-8")), config.collect.max_record_bytes
+    except UnicodeEncodeError:  # a command line's text that was not UTF-8
+        raise RecordError("not-json", "a text holds a lone surrogate, which is no character") from None
+    if size > limit:
+        raise RecordError("too-large", f"{size:,} bytes, more than the {limit:,} of [collect] max_record_bytes")
+    return line
+
+
+def new_id(moment: datetime) -> str:
+    """Return a fresh interaction id, ``int_<milliseconds>_<six random characters>``."""
+    alphabet = string.ascii_lowercase + string.digits
+    tail = "".join(secrets.choice(alphabet) for _ in range(6))
+    return f"int_{int(moment.timestamp() * 1000)}_{tail}"
+
+
+def timestamp(moment: datetime) -> str:
+    """Return a moment as it is written in metadata: UTC, to the millisecond."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def conversation(query: str, local: str, expert: str, escalation: str) -> list[dict[str, Any]]:
+    """Return the four turns of a plain consultation."""
+    turns = [("user", query), ("assistant", local), ("user", escalation), ("assistant", expert)]
+    return [{"role": role, "content": text} for role, text in turns]
+
+
+def stored(workspace: Workspace) -> Iterator[Interaction]:
+    """Yield the readable interactions of the raw file."""
+    for line in journal.read_lines(workspace.raw):
+        try:
+            yield interaction(parse_json_object(line.data))
+        except RecordError:
+            continue  # process reports it, with its line number

@@ -1,0 +1,80 @@
+"""The commands that capture interactions and look after them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from weakspot import show
+from weakspot.cli.options import JsonOption, SetOption, WorkspaceOption, open_workspace, text_of
+from weakspot.config import Config
+from weakspot.workspace import Workspace
+from zddc.console import print_json
+from zddc.errors import UserError
+
+
+def collect(
+    query: Annotated[
+        str | None, typer.Option(help="The question; any text may be @file or - for standard input.")
+    ] = None,
+    local: Annotated[str | None, typer.Option("--local", "--qwen", help="The local model's answer.")] = None,
+    expert: Annotated[str | None, typer.Option(help="The stronger model's answer.")] = None,
+    domain: Annotated[str | None, typer.Option(help="The domain; detected from the texts otherwise.")] = None,
+    escalation: Annotated[str | None, typer.Option(help='What was said to consult, as "consult Opus".')] = None,
+    from_: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", metavar="FILE", help='Import JSONL: the raw format, or {"query","local","expert"[,"domain"]}.'
+        ),
+    ] = None,
+    workspace: WorkspaceOption = None,
+    set_: SetOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Capture one consultation, or import a file of them."""
+    from weakspot.stages import collect as stage
+
+    place, config = open_workspace(workspace, set_)
+    texts = {"--query": query, "--local": local, "--expert": expert}
+    if from_ is not None:
+        _import(place, config, from_, {**texts, "--domain": domain, "--escalation": escalation}, json_)
+        return
+    missing = [name for name, value in texts.items() if value is None]
+    if missing:
+        raise UserError("collect", f"{', '.join(missing)} missing", "give all three texts, or --from FILE")
+    if list(texts.values()).count("-") > 1:
+        raise UserError("collect", "standard input can be only one of the texts", "give the others as @file")
+    given = {name: text_of(name, value) for name, value in texts.items() if value is not None}
+    found = stage.collect(
+        place,
+        config,
+        query=given["--query"],
+        local=given["--local"],
+        expert=given["--expert"],
+        domain=domain,
+        escalation=escalation,
+    )
+    if json_:
+        keys = {"domain", "timestamp", "interaction_id"}
+        metadata = found.interaction.metadata.model_dump(include=keys)
+        print_json({**metadata, "adapter": found.adapter, "file": str(found.file), "hits": found.hits})
+    else:
+        show.collected(found)
+
+
+def _import(place: Workspace, config: Config, source: Path, given: dict[str, str | None], json_: bool) -> None:
+    from dataclasses import asdict
+
+    from weakspot.stages import collect as stage
+
+    extra = [name for name, value in given.items() if value is not None]
+    if extra:
+        raise UserError("collect", f"--from does not go with {', '.join(extra)}", "give one or the other")
+    done = stage.import_file(place, config, source)
+    if json_:
+        print_json({**asdict(done), "file": str(done.file)})
+    else:
+        show.imported(done)
+    show.bad_lines(done, source)
+    if done.bad:
+        raise typer.Exit(1)

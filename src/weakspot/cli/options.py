@@ -1,0 +1,43 @@
+"""What every command's options are alike, and what they stand for."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from weakspot import config as configuration
+from weakspot import workspace as workspaces
+from weakspot.config import Config
+from weakspot.workspace import Workspace
+from zddc.errors import UserError
+
+WorkspaceOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--workspace", "-w", help="The workspace; else WEAKSPOT_WORKSPACE, the nearest weakspot.toml, ./training-data."
+    ),
+]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", metavar="TABLE.KEY=VALUE", help="Override a setting, for this run.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+DomainArgument = Annotated[str | None, typer.Argument(metavar="[DOMAIN]", help="A domain; none is multi-domain.")]
+
+
+def open_workspace(workspace: Path | None, settings: list[str] | None) -> tuple[Workspace, Config]:
+    """Return the workspace that was meant and its settings."""
+    found = workspaces.find(workspace)
+    return found, configuration.load(found.config_file, settings or ())
+
+
+def text_of(option: str, value: str) -> str:
+    """Return the text an option stands for: itself, the content of ``@file``, or standard input for ``-``."""
+    try:
+        if value == "-":
+            return sys.stdin.read()
+        if value.startswith("@"):
+            return Path(value[1:]).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{option} {value}", f"not UTF-8 at byte {error.start}", "save the text as UTF-8") from None
+    return value

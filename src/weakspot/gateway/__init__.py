@@ -1,0 +1,1 @@
+"""The proxy in front of the local model, which recognises consultations and keeps them."""
