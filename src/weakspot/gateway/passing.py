@@ -52,7 +52,7 @@ async def passed_on(
             _break_off(request)
             return response
         await response.write_eof()
-        if attempts is not None and chat is not None and answer.status == 200:
+        if attempts is not None and chat is not None and answer.status == 200 and _conversation(chat):
             attempts.remember(chat["messages"], bytes(heard), streamed=_is_stream(answer))
     return response
 
@@ -156,6 +156,11 @@ def _require_success(status: int, data: bytes) -> None:
     except (ValueError, KeyError, TypeError):
         message = data[:300].decode("utf-8", "replace")
     raise UpstreamError(status, f"the local model's server: {message}")
+
+
+def _conversation(chat: dict[str, Any]) -> bool:
+    messages = chat.get("messages")
+    return isinstance(messages, list) and all(isinstance(message, dict) for message in messages)
 
 
 def _is_stream(answer: "ClientResponse") -> bool:

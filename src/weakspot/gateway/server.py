@@ -20,12 +20,12 @@ from weakspot.gateway.keeper import Keeper
 from weakspot.gateway.metrics import Metrics
 from weakspot.gateway.upstream import Upstream, UpstreamError, returned_headers
 from weakspot.protocols import anthropic_messages, openai_chat
-from weakspot.strict_json import decoded
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
 
 if TYPE_CHECKING:
     from aiohttp import web
+    from aiohttp.typedefs import Middleware
 
 CONSULT_HEADER = "x-weakspot-consult"
 _CHAT, _MESSAGES = "/v1/chat/completions", "/v1/messages"
@@ -69,7 +69,9 @@ class Gateway:
         body = _object(data)
         one = self._wish(request, body)
         if one is not None:
-            return await self.consultations.answer(request, one, body, openai_chat.Writer(str(body["model"]), body))
+            return await self.consultations.answer(
+                request, one, body, openai_chat.Writer(str(body.get("model", "")), body)
+            )
         return await passing.passed_on(self.upstream, request, data, self.attempts, body)
 
     async def messages(self, request: "web.Request") -> "web.StreamResponse":
@@ -132,20 +134,19 @@ class Gateway:
         return web.Response(body=self.metrics.text(), headers={"Content-Type": "text/plain; version=0.0.4"})
 
     def _wish(self, request: "web.Request", chat: dict[str, Any]) -> consulting.Wish | None:
-        model = chat.get("model")
-        if not isinstance(chat.get("messages"), list) or not all(isinstance(m, dict) for m in chat["messages"]):
-            raise UpstreamError(400, "messages: not a list of messages")
+        model, messages = chat.get("model"), chat.get("messages")
+        if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
+            return None  # the local model's server has its own words for that
         named = request.headers.get(CONSULT_HEADER)
         if named is None and isinstance(model, str) and model.startswith(MODEL_PREFIX):
             named = model.removeprefix(MODEL_PREFIX)
-        chat["model"] = model if isinstance(model, str) else ""
-        return consulting.wish(self.config, chat["messages"], named)
+        return consulting.wish(self.config, messages, named)
 
 
 def _object(data: bytes) -> dict[str, Any]:
     try:
-        body = decoded(data.decode("utf-8"))
-    except (UnicodeDecodeError, ValueError) as error:
+        body = json.loads(data)
+    except (ValueError, RecursionError) as error:
         raise UpstreamError(400, f"the body is not JSON: {error}") from None
     if not isinstance(body, dict):
         raise UpstreamError(400, "the body is not a JSON object")
@@ -166,7 +167,7 @@ def application(workspace: Workspace, config: Config) -> "web.Application":
     gateway = Gateway(workspace, config)
     app = web.Application(
         client_max_size=config.gateway.max_body_bytes,
-        middlewares=[web.middleware(_guarded(gateway))],
+        middlewares=[_guarded(gateway)],
     )
     app.router.add_post(_CHAT, gateway.chat)
     app.router.add_post(_MESSAGES, gateway.messages)
@@ -183,10 +184,11 @@ def application(workspace: Workspace, config: Config) -> "web.Application":
     return app
 
 
-def _guarded(gateway: Gateway) -> Callable[["web.Request", Handler], Awaitable["web.StreamResponse"]]:
+def _guarded(gateway: Gateway) -> "Middleware":
     """Return the middleware that limits, counts, and gives each error the shape of the client's protocol."""
     from aiohttp import web
 
+    @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         endpoint = request.path if request.path in _NAMED else "other"
         if request.path in _OWN:

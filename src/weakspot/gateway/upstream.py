@@ -20,6 +20,7 @@ _HOP_BY_HOP = frozenset(
     }
 )
 _CREDENTIALS = frozenset({"authorization", "x-api-key", "cookie"})
+_TRACED = frozenset({"user-agent", "x-request-id", "traceparent"})
 _OURS = "x-weakspot-"
 _MODELS_SECONDS = 60.0
 
@@ -104,9 +105,7 @@ class Upstream:
 
         Only what traces a request goes along: the client's key may be meant for a provider elsewhere.
         """
-        traced = {
-            n: v for n, v in request.headers.items() if n.lower() in ("user-agent", "x-request-id", "traceparent")
-        }
+        traced = {name: value for name, value in request.headers.items() if name.lower() in _TRACED}
         return {**traced, "Content-Type": "application/json", "Accept-Encoding": "identity", **self._key()}
 
     def _key(self) -> dict[str, str]:
