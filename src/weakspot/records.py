@@ -17,7 +17,7 @@ SPLITS: tuple[Split, ...] = ("train", "val", "test")
 MULTI_DOMAIN = "multi-domain"
 RESERVED_DOMAINS = frozenset({MULTI_DOMAIN, "all", "rejections"})
 
-# A reason is a key that programs count by; the detail beside it is the sentence a person reads.
+# A key that programs count by; the detail beside it is the sentence a person reads.
 Reason = Literal[
     "too-large",
     "not-json",
@@ -31,6 +31,7 @@ Reason = Literal[
     "links-splits",
     "policy-ask",
     "policy-refuse",
+    "forgotten",
 ]
 Policy = Literal["allow", "ask", "refuse"]
 
@@ -254,10 +255,23 @@ def normalised(text: str) -> str:
     return _SPACES.sub(" ", unicodedata.normalize("NFC", text)).strip()
 
 
+class Decision(Record):
+    """What a person decided about an interaction; of several, the latest counts, but forgetting is for ever.
+
+    ``content`` is the hash of a forgotten interaction's messages, so that no import brings it back.
+    """
+
+    interaction_id: str
+    action: Literal["allow", "refuse", "forget"]
+    timestamp: Annotated[str, AfterValidator(_timestamp)]
+    content: str | None = None
+
+
 class Rejection(Record):
-    """A raw line that was left out: where it stands, and why."""
+    """A raw line that was left out: its number, the byte that it begins at, and why."""
 
     line: int
+    offset: int | None = None
     reason: Reason
     detail: str
     interaction_id: str | None = None

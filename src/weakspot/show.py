@@ -8,6 +8,10 @@ from rich.text import Text
 from zddc.console import err, out, table
 
 if TYPE_CHECKING:
+    from weakspot.capture.permission import Waiting
+    from weakspot.capture.rescrubbing import Rescrubbed
+    from weakspot.config import Config
+    from weakspot.forget import Forgotten
     from weakspot.model.preflight import Preflight
     from weakspot.records import AdapterManifest, MergedManifest, Scorecard
     from weakspot.run import Step
@@ -43,6 +47,46 @@ def bad_lines(done: "Imported", source: Path) -> None:
     """The lines of an imported file that were not taken, on standard error."""
     for bad in done.bad:
         err.print(f"{source}:{bad.line}: {bad.reason}: {bad.detail}; mend the line and import again", markup=False)
+
+
+def gateway(address: str, config: "Config") -> None:
+    """Where the gateway listens, and what a client has to be told."""
+    line(f"listening on {address} for {config.gateway.upstream}")
+    line(f"clients: OPENAI_BASE_URL={address}/v1 or ANTHROPIC_BASE_URL={address}")
+    for name, teacher in config.teachers.items():
+        key = f", key from {teacher.api_key_env}" if teacher.api_key_env else ""
+        line(f'teacher {name}: {teacher.model}, policy {teacher.policy}{key}; model "expert/{name}"')
+
+
+def waiting(found: "list[Waiting]") -> None:
+    """What waits for a person's permission."""
+    rows = table("interaction", "teacher", "query")
+    for one in found:
+        rows.add_row(one.interaction_id, one.teacher, Text(" ".join(one.query.split())[:80]))
+    if found:
+        out.print(rows)
+    line(f"{len(found)} wait for permission" + ("; weakspot allow ID..., --teacher NAME or --all" if found else ""))
+    for terms in sorted({f"{one.teacher}: {one.terms}" for one in found if one.terms}):
+        line(terms)
+
+
+def rescrubbed(done: "Rescrubbed") -> None:
+    """What scrubbing found, record by record."""
+    for one in done.found:
+        line(f"line {one.line} {one.interaction_id}: {', '.join(f'{n} {kind}' for kind, n in one.counts.items())}")
+    verb = "scrubbed; run 'weakspot process'" if done.replaced else "would be scrubbed"
+    line(f"{len(done.found)} of {done.lines} lines {verb}" if done.found else f"{done.lines} lines, nothing to scrub")
+    if done.unreadable:
+        line(f"{done.unreadable} lines are no interactions and were left as they are")
+
+
+def forgotten(done: "Forgotten") -> None:
+    """What became of a forgotten interaction."""
+    line(f"forgot {done.interaction_id}: {done.lines} lines erased")
+    if done.snapshots:
+        line(f"snapshots that still hold it, marked: {', '.join(done.snapshots)}; remove them to be rid of it")
+    if done.adapters:
+        line(f"adapters that saw it, marked: {', '.join(done.adapters)}; train anew to be rid of it")
 
 
 def processed(done: "Processed") -> None:

@@ -45,6 +45,11 @@ class Workspace:
         return self.root / "raw" / "interactions.jsonl"
 
     @property
+    def decisions(self) -> Path:
+        """What people decided about interactions, append only."""
+        return self.root / "raw" / "decisions.jsonl"
+
+    @property
     def processed(self) -> Path:
         """Folder of the deduplicated examples."""
         return self.root / "processed"
@@ -100,6 +105,10 @@ class Workspace:
         """The hashes of one copy; where it exists the copy is complete."""
         return self.snapshot(name) / "manifest.json"
 
+    def snapshot_forgotten(self, name: str) -> Path:
+        """Which interactions of a copy have been forgotten since."""
+        return self.snapshot(name) / "forgotten.jsonl"
+
     def snapshot_names(self, *, complete: bool = True) -> list[str]:
         """The snapshots, oldest first; incomplete ones only when asked for."""
         found = []
@@ -131,6 +140,10 @@ class Workspace:
     def adapter_manifest(self, name: AdapterName) -> Path:
         """What an adapter was made of; where it exists the adapter is complete."""
         return self.adapter(name) / "manifest.json"
+
+    def adapter_forgotten(self, name: AdapterName) -> Path:
+        """Which interactions that an adapter saw have been forgotten since."""
+        return self.adapter(name) / "forgotten.jsonl"
 
     def adapter_metrics(self, name: AdapterName) -> Path:
         """The training curve, one JSON object a step."""

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -41,6 +42,16 @@ def print_json(value: object) -> None:
     # Names that are not valid Unicode reach us with lone surrogates; a backslash escape is their JSON form.
     line = json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
     sys.stdout.write(line + "\n")
+
+
+def log_to_stderr(name: str) -> None:
+    """Let the loggers below ``name`` write their lines to standard error; without it they are silent."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
+    logger = logging.getLogger(name)
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
 
 
 def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> int:

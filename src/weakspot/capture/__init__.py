@@ -1,1 +1,1 @@
-"""How consultations are recognised, cleaned and turned into interactions."""
+"""How interactions are captured, and what is taken out of them before they are written."""

@@ -1,6 +1,7 @@
 """The stronger models that can be consulted: each asked by the official client of its protocol."""
 
 import contextlib
+import importlib
 import os
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
@@ -62,6 +63,9 @@ class Teachers:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._clients: dict[str, Any] = {}
+        # Importing a client takes a second: now, and not while other requests wait.
+        for kind in {teacher.kind for teacher in config.teachers.values()}:
+            importlib.import_module(kind)
 
     async def ask(self, name: str, question: Question) -> AsyncGenerator[Part]:
         """Yield the teacher's answer as it comes; the last part is :class:`Finished`.

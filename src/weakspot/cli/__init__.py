@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from weakspot.cli import capture, pipeline
+from weakspot.cli import capture, decisions, pipeline, servers
 from zddc import console
 
 app = typer.Typer(
@@ -24,6 +24,11 @@ def weakspot(_version: console.VersionOption = False) -> None:
 for command in (
     pipeline.init,
     capture.collect,
+    servers.gateway,
+    servers.mcp,
+    decisions.allow,
+    decisions.scrub,
+    decisions.forget,
     pipeline.process,
     pipeline.validate,
     pipeline.train,

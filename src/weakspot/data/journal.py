@@ -84,17 +84,18 @@ class Journal:
         """Acknowledge again after a failed sync, if what was acknowledged is there; else raise what is wrong.
 
         Linux tells of a failed write to the disk once, to each descriptor that was open then, and takes the pages
-        for clean from there on: a second sync succeeds and writes nothing. So the file is opened anew, its tail
-        healed, it and its folder synced, its pages dropped from memory, and the last 1,000 records acknowledged
-        through this journal are read back from the disk and compared by offset, length and SHA-256. Older ones
-        were synced long before, and share no page with what failed. Those replaced meanwhile are passed over.
-        A record that is not there stays a failure: to go on without it, make a new journal.
+        for clean from there on: a second sync succeeds and writes nothing. So the file is opened anew, it and its
+        folder are synced, its pages dropped from memory, and the last 1,000 records acknowledged through this
+        journal are read back from the disk and compared by offset, length and SHA-256. Older ones were synced
+        long before, and share no page with what failed. Those replaced meanwhile are passed over. At last the
+        tail is healed. A record that is not there stays a failure: to go on without it, make a new journal.
         """
         with _opened(self.file, os.O_CREAT) as descriptor:
-            _write(descriptor, self.file, [], "disk")
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+            _exclude(descriptor, self.file)
             with _syncing(self.file):
+                os.fsync(descriptor)
                 store.sync_folder(self.file.parent)
-            _share(descriptor)
             os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
             inode = os.fstat(descriptor).st_ino
             for place, offset, length, digest in self._acknowledged:
@@ -103,6 +104,9 @@ class Journal:
                 if place == inode and not erased and hashlib.sha256(found).digest() != digest:
                     problem = f"the record that was stored at byte {offset} is not there any more"
                     raise JournalError(errno.EIO, problem, str(self.file))
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            _cut_empty_tail(descriptor)
+            _write(descriptor, self.file, [], "disk")
         self.failed = False
 
 
@@ -182,7 +186,7 @@ def _opened(file: Path, flags: int = 0) -> Iterator[int]:
         while descriptor < 0 or not _has_name(descriptor, file):
             if descriptor >= 0:
                 os.close(descriptor)
-            descriptor = os.open(file, flags | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC, 0o644)
+            descriptor = os.open(file, flags | os.O_RDWR | os.O_CLOEXEC, 0o644)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield descriptor
     except JournalError:
@@ -255,13 +259,16 @@ def _write(descriptor: int, file: Path, lines: Sequence[bytes], durability: Dura
         # Before there is anything in the file: who finds something there knows that its name is on the disk.
         with _syncing(file):
             store.sync_folder(file.parent)
-    torn = end > 0 and os.pread(descriptor, 1, end - 1) != b"\n"
+    whole = end > 0 and os.pread(descriptor, 1, end - 1) == b"\n"
     try:
-        store.write_all(descriptor, b"\n" * torn + b"".join(lines))
+        # The newline that ends the line before is written in any case, so that it is synced together with these
+        # lines: what an earlier writer could not sync is in memory, for now, and perhaps not on the disk.
+        _put(descriptor, b"\n" * (end > 0) + b"".join(lines), end - whole)
     except BaseException:  # Ctrl-C, too. Nobody has seen what was written under the lock.
         with contextlib.suppress(OSError):  # the next writer closes the tail that this one cannot take back
             os.ftruncate(descriptor, end)
         raise
+    begin = end + (end > 0 and not whole)
     # All writers would wait for each other's syncs if the lock were held meanwhile: bench/bench_store.py.
     fcntl.flock(descriptor, fcntl.LOCK_UN)
     if durability == "disk":
@@ -269,13 +276,37 @@ def _write(descriptor: int, file: Path, lines: Sequence[bytes], durability: Dura
             with _syncing(file):
                 os.fdatasync(descriptor)
         except JournalError:
-            # Others may have written behind these lines, so they cannot be cut off. Overwriting them also makes
-            # their pages, and what of the neighbours is in them, dirty again: the kernel takes them for clean.
             with contextlib.suppress(OSError, UserError):
-                _exclude(descriptor, file)
-                _erase(descriptor, file, _spans(end + torn, lines), durability)
+                _take_back(descriptor, file, _spans(begin, lines))
             raise
-    return end + torn
+    return begin
+
+
+def _take_back(descriptor: int, file: Path, spans: Sequence[tuple[int, int]]) -> None:
+    """Erase lines that could not be synced, and cut them off where nobody has written behind them yet.
+
+    Overwriting makes their pages, and what of the neighbours is in them, dirty again, as the kernel takes them for
+    clean. That is not enough for who writes next: what it adds to a block that ext4 has allocated and failed to
+    write is lost although its sync succeeds (Linux 6.18: the block stays marked as unwritten). Hence the cut.
+    """
+    _exclude(descriptor, file)
+    _erase(descriptor, file, spans, "process")
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    _cut_empty_tail(descriptor)
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    os.fdatasync(descriptor)
+
+
+def _cut_empty_tail(descriptor: int) -> None:
+    """Cut off the last lines if they hold nothing, or only blocks that never reached the disk, under both locks."""
+    end, size = os.fstat(descriptor).st_size, 65536
+    tail = kept = b""
+    while not kept and len(tail) < end:
+        tail = os.pread(descriptor, size, max(0, end - size))
+        kept = tail.rstrip(b" \r\n\0")
+        size *= 2
+    newline = tail.find(b"\n", len(kept))
+    os.ftruncate(descriptor, end - len(tail) + (len(kept) if newline < 0 else newline + 1))
 
 
 def _spans(offset: int, lines: Sequence[bytes]) -> list[tuple[int, int]]:
@@ -286,20 +317,23 @@ def _spans(offset: int, lines: Sequence[bytes]) -> list[tuple[int, int]]:
 
 def _erase(descriptor: int, file: Path, spans: Sequence[tuple[int, int]], durability: Durability) -> None:
     """Overwrite lines, given by offset and length, with spaces, so that at no time a part of one can be read."""
-    fcntl.fcntl(descriptor, fcntl.F_SETFL, 0)  # with O_APPEND, Linux would write at the end whatever the offset
-    _overwrite(descriptor, file, [(offset, _ERASED) for offset, _ in spans], durability)
-    _overwrite(descriptor, file, [(offset + 1, b" " * (length - 1)) for offset, length in spans], durability)
-    _overwrite(descriptor, file, [(offset, b" ") for offset, _ in spans], durability)
+    marks = [(offset, _ERASED) for offset, _ in spans]
+    bodies = [(offset + 1, b" " * (length - 1)) for offset, length in spans]
+    beginnings = [(offset, b" ") for offset, _ in spans]
+    for step in (marks, bodies, beginnings):
+        for offset, data in step:
+            _put(descriptor, data, offset)
+        if durability == "disk":
+            with _syncing(file):
+                os.fdatasync(descriptor)
 
 
-def _overwrite(descriptor: int, file: Path, pieces: Sequence[tuple[int, bytes]], durability: Durability) -> None:
-    for offset, data in pieces:
-        written = 0
-        while written < len(data):
-            written += os.pwrite(descriptor, data[written:], offset + written)
-    if durability == "disk":
-        with _syncing(file):
-            os.fdatasync(descriptor)
+def _put(descriptor: int, data: bytes, offset: int) -> None:
+    view = memoryview(data)
+    while view:
+        # A short write is real: the disk may take a part and refuse the rest with the next call.
+        written = os.pwrite(descriptor, view, offset)
+        view, offset = view[written:], offset + written
 
 
 def _lines(stream: BinaryIO, end: int) -> Iterator[Line]:

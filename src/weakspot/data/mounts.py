@@ -63,9 +63,10 @@ def kind_of_mount(fdinfo: str, mountinfo: str) -> str | None:
 
     Both are texts in the form of proc_pid_fdinfo(5) and proc_pid_mountinfo(5).
     """
-    wanted = next((line.split()[1] for line in fdinfo.splitlines() if line.startswith("mnt_id:")), None)
+    about = dict(line.partition(":")[::2] for line in fdinfo.split("\n"))
+    wanted = about.get("mnt_id", "").strip()
     for line in mountinfo.split("\n"):
         mount, _, source = line.partition(" - ")
-        if mount.split(" ")[0] == wanted and source:
+        if wanted and mount.split(" ")[0] == wanted and source:
             return source.split(" ")[0]
     return None

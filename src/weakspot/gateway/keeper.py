@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from weakspot.capture.keeping import Collected, journal_of
 from weakspot.config import Config
-from weakspot.data.journal import Journal, JournalFailedError
+from weakspot.data.journal import Journal, JournalError
 from weakspot.gateway.metrics import Metrics
 from weakspot.parsing import RecordError
 from weakspot.workspace import Workspace
@@ -83,7 +83,7 @@ class Keeper:
     def _run(self, task: Task) -> Collected:
         try:
             return task(self._journal)
-        except JournalFailedError:
+        except JournalError:
             self._journal.reopen()
             return task(self._journal)
 

@@ -108,21 +108,24 @@ def tokens(
 ) -> Tokens:
     """Return an example's token ids within ``max_length``, with the expert's answer (or ``answer``) as target.
 
-    What does not fit goes in this order: the oldest turns (a leading system turn stays), then the
-    answer's last tokens, its end of turn with them, so that the model does not learn to stop there.
+    What does not fit goes in this order: the oldest turns, the leading system turn, the descriptions of the
+    tools, then the answer's last tokens, its end of turn with them, so that the model does not learn to stop
+    there.
     Prompt and target are tokenized apart, as they are when a server answers.
 
     Raises :class:`ViewError` where not one token of the answer fits.
     """
     answer = answer or example.expert
     turns = example.prompt
-    dropped = 0
+    dropped, tools = 0, example.tools
     while True:
-        view = render(tokenizer, turns, answer, example.tools)
+        view = render(tokenizer, turns, answer, tools)
         prompt, target = _ids(tokenizer, view.prompt), _ids(tokenizer, view.target)
-        if len(prompt) + len(target) <= max_length or len(turns) == 1:
+        if len(prompt) + len(target) <= max_length:
             break
         shorter = _without_oldest(turns)
+        if shorter is None and tools:
+            tools, shorter = None, turns
         if shorter is None:
             break
         dropped += len(turns) - len(shorter)
@@ -135,10 +138,13 @@ def tokens(
 
 
 def _without_oldest(turns: list[Message]) -> list[Message] | None:
-    """Drop the oldest exchange: from the first turn after the system's up to the next user turn."""
+    """Drop the oldest exchange: from the first turn after the system's up to the next user turn.
+
+    The system's own turn goes last: that of a coding agent may be longer than everything else.
+    """
     first = 1 if turns[0].role == "system" else 0
     users = [n for n, turn in enumerate(turns) if n > first and turn.role == "user"]
-    return turns[:first] + turns[users[0] :] if users else None
+    return turns[:first] + turns[users[0] :] if users else turns[first:] if first else None
 
 
 def _ids(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:

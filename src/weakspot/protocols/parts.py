@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from weakspot.strict_json import decoded
+
 StopReason = Literal["stop", "tool_calls", "length", "refused"]
 
 
@@ -45,12 +47,16 @@ class Finished:
 Part = Text | Thought | Call | Finished
 
 
+class StreamError(ValueError):
+    """A stream that cannot be read on: the server reports an error, or does not keep to its protocol."""
+
+
 @dataclass
 class Answer:
     """An answer put together from its parts; ``finished`` is None until, or unless, it came to its end."""
 
-    text: str = ""
-    thoughts: str = ""
+    texts: list[str] = field(default_factory=list)
+    thoughts: list[str] = field(default_factory=list)
     calls: dict[int, Call] = field(default_factory=dict)
     finished: Finished | None = None
 
@@ -66,9 +72,9 @@ class Answer:
         """Take in the next part."""
         match part:
             case Text(text):
-                self.text += text
+                self.texts.append(text)
             case Thought(text):
-                self.thoughts += text
+                self.thoughts.append(text)
             case Call(index, arguments, identity, name):
                 so_far = self.calls.get(index, Call(index, ""))
                 self.calls[index] = Call(
@@ -78,6 +84,16 @@ class Answer:
                 self.finished = part
 
     @property
+    def text(self) -> str:
+        """What was said."""
+        return _joined(self.texts)
+
+    @property
+    def thought(self) -> str:
+        """What was thought before."""
+        return _joined(self.thoughts)
+
+    @property
     def empty(self) -> bool:
         """Whether nothing was said and no tool called."""
         return not self.text.strip() and not self.calls
@@ -85,29 +101,35 @@ class Answer:
     @property
     def complete(self) -> bool:
         """Whether the answer came to its own end: not cut by a limit, a refusal or a lost connection."""
-        return self.finished is not None and self.finished.reason in ("stop", "tool_calls") and not self._broken()
+        whole = self.finished is not None and self.finished.reason in ("stop", "tool_calls")
+        return whole and all(read_arguments(call.arguments) is not None for call in self.calls.values())
 
     def message(self) -> dict[str, Any]:
         """Return the answer as an assistant's message of the OpenAI chat format."""
-        message: dict[str, Any] = {"role": "assistant", "content": self.text or None}
-        if self.calls:
-            message["tool_calls"] = [
-                {
-                    "id": call.id,
-                    "type": "function",
-                    "function": {"name": call.name, "arguments": call.arguments or "{}"},
-                }
-                for call in self.calls.values()
-            ]
-        elif not self.text:
-            message["content"] = ""
-        return message
+        if not self.calls:
+            return {"role": "assistant", "content": self.text}
+        calls = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments or "{}"}}
+            for call in self.calls.values()
+        ]
+        return {"role": "assistant", "content": self.text or None, "tool_calls": calls}
 
-    def _broken(self) -> bool:
-        """Whether a tool call's arguments are no JSON, as they are when a stream was cut inside them."""
-        for call in self.calls.values():
-            try:
-                json.loads(call.arguments or "{}")
-            except ValueError:
-                return True
-        return False
+
+def read_arguments(arguments: Any) -> dict[str, Any] | None:
+    """Return a tool call's arguments, a mapping or its JSON; None for anything else, as for a call that was cut."""
+    try:
+        value = decoded(arguments or "{}") if isinstance(arguments, str) else arguments
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def written_arguments(arguments: Any) -> str:
+    """Return a tool call's arguments as the JSON of an object, those that cannot be read as a text in one."""
+    value = read_arguments(arguments)
+    return json.dumps({"unreadable": str(arguments)} if value is None else value, ensure_ascii=False)
+
+
+def _joined(pieces: list[str]) -> str:
+    # Some servers cut a character in two, each half escaped for itself.
+    return "".join(pieces).encode("utf-16", "surrogatepass").decode("utf-16", "replace")

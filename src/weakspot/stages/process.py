@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from weakspot.capture.decisions import Decisions, read_decisions
 from weakspot.config import Config
 from weakspot.data import journal, store
 from weakspot.data.splits import KeptOut, assign
@@ -46,7 +47,7 @@ def process(workspace: Workspace, config: Config) -> Processed:
         raise UserError(workspace.raw, "no interactions yet", "capture some with 'weakspot collect'")
     with store.locked(workspace.lock, "process, train or deploy"):
         recorded = read_assignments(workspace.assignments)
-        dataset = build(journal.read_lines(workspace.raw), recorded, config)
+        dataset = build(journal.read_lines(workspace.raw), recorded, config, read_decisions(workspace))
         files = rendered(workspace, dataset, config)
         counts = {"examples": len(dataset.examples), "rejections": len(dataset.rejections)}
         name, changed = _publish(workspace, files, counts, config)
@@ -63,45 +64,55 @@ def process(workspace: Workspace, config: Config) -> Processed:
     )
 
 
-def build(lines: Iterable[journal.Line], recorded: Mapping[str, Assignment], config: Config) -> Dataset:
+def build(
+    lines: Iterable[journal.Line],
+    recorded: Mapping[str, Assignment],
+    config: Config,
+    decisions: Decisions | None = None,
+) -> Dataset:
     """Turn raw lines into a dataset: each line is an example or a rejection, never both, never neither."""
     rejections: list[Rejection] = []
-    candidates: dict[str, tuple[int, Interaction]] = {}
+    candidates: dict[str, tuple[journal.Line, Interaction]] = {}
     ids_by_content: dict[str, str] = {}
 
-    def reject(line: int, reason: RecordError, interaction_id: str | None = None) -> None:
-        rejections.append(
-            Rejection(line=line, reason=reason.reason, detail=reason.detail, interaction_id=interaction_id)
-        )
+    decisions = decisions or Decisions()
+
+    def reject(line: journal.Line, why: RecordError, identity: str | None = None) -> None:
+        place = {"line": line.number, "offset": line.offset}
+        rejections.append(Rejection(**place, reason=why.reason, detail=why.detail, interaction_id=identity))
 
     for line in lines:
         try:
             example = checked(line.data, config.collect.max_record_bytes)
         except RecordError as error:
-            reject(line.number, error)
+            reject(line, error)
+            continue
+        try:
+            decisions.require_allowed(example)
+        except RecordError as error:
+            reject(line, error, example.id)
             continue
         twin = ids_by_content.get(example.content_key())
         if twin is not None:
-            reject(line.number, RecordError("exact-duplicate", f"the same messages as {twin}"), example.id)
+            reject(line, RecordError("exact-duplicate", f"the same messages as {twin}"), example.id)
             continue
         if example.id in candidates:
-            first = candidates[example.id][0]
+            first = candidates[example.id][0].number
             reject(
-                line.number,
+                line,
                 RecordError("duplicate-id", f"{example.id} has other messages in line {first}"),
                 example.id,
             )
             continue
         ids_by_content[example.content_key()] = example.id
-        candidates[example.id] = (line.number, labelled(example, config))
+        candidates[example.id] = (line, labelled(example, config))
     examples: list[Interaction] = []
     assignments: list[Assignment] = []
-    numbers = {identity: number for identity, (number, _) in candidates.items()}
     for place in assign(
         [example for _, example in candidates.values()], recorded, config.process.near_duplicate_threshold
     ):
         if isinstance(place, KeptOut):
-            reject(numbers[place.example.id], RecordError("links-splits", place.detail), place.example.id)
+            reject(candidates[place.example.id][0], RecordError("links-splits", place.detail), place.example.id)
         else:
             assignments.append(place)
             examples.append(candidates[place.interaction_id][1])

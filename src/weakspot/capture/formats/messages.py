@@ -1,0 +1,164 @@
+"""Messages of OpenAI's and Anthropic's protocols, as logs hold them, in the form in which records keep them."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from weakspot.protocols.parts import StopReason
+from weakspot.records import Message
+from weakspot.strict_json import decoded
+
+_STOPS: dict[str, StopReason] = {
+    "stop": "stop",
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "tool_calls": "tool_calls",
+    "tool-calls": "tool_calls",
+    "tool_use": "tool_calls",
+    "function_call": "tool_calls",
+    "length": "length",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "content_filter": "refused",
+    "content-filter": "refused",
+    "refusal": "refused",
+}
+# Kinds of content that are no words: kept elsewhere, or not at all.
+_UNSPOKEN = frozenset({"thinking", "redacted_thinking", "reasoning", "tool_use", "tool_result"})
+_CACHES = ("cache_creation_input_tokens", "cache_read_input_tokens")
+_FIRST_MILLISECONDS = 1e11  # as seconds this is the year 5138
+
+
+class Call(NamedTuple):
+    """A tool call; ``arguments`` is an object, or the JSON text of one."""
+
+    id: str
+    name: str
+    arguments: Any
+
+
+def said(role: str, text: str) -> Message:
+    """Return a message of nothing but text."""
+    return Message.model_validate({"role": role, "content": text})
+
+
+def answer(text: str, calls: Sequence[Call] = ()) -> tuple[Message, ...]:
+    """Return what a model said and called as one message, none where it did neither."""
+    if not calls:
+        return (said("assistant", text),) if text.strip() else ()
+    written = [
+        {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": _arguments(call.arguments)}}
+        for call in calls
+    ]
+    return (Message.model_validate({"role": "assistant", "content": text or None, "tool_calls": written}),)
+
+
+def result(call: str, text: str) -> Message:
+    """Return what a tool gave back."""
+    return Message.model_validate({"role": "tool", "tool_call_id": call, "content": text})
+
+
+def messages_of(value: Mapping[str, Any]) -> Iterator[Message]:
+    """Yield what one message of either protocol says: Anthropic's may hold several results of tools.
+
+    A role that nobody knows yields nothing.
+    """
+    role, content = value.get("role"), value.get("content")
+    blocks = [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
+    if role in ("system", "developer"):
+        yield said("system", words(content))
+    elif role in ("tool", "function"):
+        yield result(str(value.get("tool_call_id") or value.get("name") or ""), words(content))
+    elif role == "user":
+        for block in blocks:
+            if block.get("type") == "tool_result":
+                yield result(str(block.get("tool_use_id") or ""), words(block.get("content")))
+        text = words(content)
+        if text or not any(block.get("type") == "tool_result" for block in blocks):
+            yield said("user", text)
+    elif role == "assistant":
+        yield from answer(words(content), [*_chat_calls(value), *_block_calls(blocks)])
+
+
+def words(content: object) -> str:
+    """Return the words of a message's content; a picture becomes ``[image]``, thoughts are left out."""
+    if isinstance(content, str):
+        return content
+    found = []
+    for part in content if isinstance(content, list) else [content]:
+        if isinstance(part, str):
+            found.append(part)
+        elif isinstance(part, dict):
+            kind = str(part.get("type") or "")
+            if kind in _UNSPOKEN:
+                continue
+            text = part.get("text")
+            if isinstance(text, str):
+                found.append(text)
+            elif kind:
+                found.append(f"[{kind.removeprefix('input_').removesuffix('_url')}]")
+    return "\n".join(found)
+
+
+def stop_reason(value: object) -> StopReason | None:
+    """Return why a model stopped, None where that is not told in words we know."""
+    return _STOPS.get(value) if isinstance(value, str) else None
+
+
+def tokens(usage: object) -> tuple[int | None, int | None]:
+    """Return the tokens read and written, as OpenAI, Anthropic or Ollama count them."""
+    if not isinstance(usage, dict):
+        return None, None
+    read = _first_count(usage, "prompt_tokens", "input_tokens", "prompt_eval_count")
+    if read is not None and "input_tokens" in usage and "prompt_tokens" not in usage:
+        # Anthropic counts what was cached apart from the rest.
+        read += sum(_first_count(usage, key) or 0 for key in _CACHES)
+    return read, _first_count(usage, "completion_tokens", "output_tokens", "eval_count")
+
+
+def moment(value: object) -> datetime | None:
+    """Return the time that a log gives as ISO 8601 or as seconds or milliseconds since 1970."""
+    try:
+        if isinstance(value, str):
+            found = datetime.fromisoformat(value)
+            return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+        if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
+            return datetime.fromtimestamp(value / 1000 if value > _FIRST_MILLISECONDS else value, UTC)
+    except (ValueError, OverflowError, OSError):
+        pass
+    return None
+
+
+def text_or_none(value: object) -> str | None:
+    """Return ``value`` where it is a text that says anything."""
+    return value if isinstance(value, str) and value.strip() else None
+
+
+def _first_count(usage: Mapping[str, Any], *keys: str) -> int | None:
+    return next((n for key in keys if type(n := usage.get(key)) is int and n >= 0), None)
+
+
+def _chat_calls(value: Mapping[str, Any]) -> Iterator[Call]:
+    calls = value.get("tool_calls")
+    for call in calls if isinstance(calls, list) else ():
+        function = call.get("function") if isinstance(call, dict) else None
+        if isinstance(function, dict):
+            yield Call(str(call.get("id") or ""), str(function.get("name") or ""), function.get("arguments"))
+
+
+def _block_calls(blocks: Sequence[Mapping[str, Any]]) -> Iterator[Call]:
+    for block in blocks:
+        if block.get("type") == "tool_use":
+            yield Call(str(block.get("id") or ""), str(block.get("name") or ""), block.get("input"))
+
+
+def _arguments(value: object) -> dict[str, Any]:
+    if isinstance(value, str):
+        try:
+            value = decoded(value or "{}")
+        except ValueError:
+            return {"unreadable": value}  # a call that was cut off
+    if isinstance(value, dict):
+        return value
+    return {} if value is None else {"value": json.loads(json.dumps(value))}

@@ -1,0 +1,57 @@
+"""Which captured answers wait for a person's permission to be trained on, and giving or refusing it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from weakspot.capture.decisions import decide, read_decisions
+from weakspot.capture.keeping import stored
+from weakspot.config import Config
+from weakspot.parsing import RecordError
+from weakspot.workspace import Workspace
+from zddc.errors import UserError
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """An interaction that is kept out of training until a person allows it."""
+
+    interaction_id: str
+    teacher: str
+    terms: str
+    query: str
+
+
+def waiting(workspace: Workspace) -> list[Waiting]:
+    """Return what waits for permission, oldest first."""
+    decisions = read_decisions(workspace)
+    found = []
+    for example in stored(workspace):
+        try:
+            decisions.require_allowed(example)
+        except RecordError as error:
+            consultation = example.metadata.consultation
+            if error.reason == "policy-ask" and consultation is not None:
+                found.append(Waiting(example.id, consultation.teacher, consultation.terms, example.query.text))
+    return found
+
+
+def permit(
+    workspace: Workspace, config: Config, ids: Sequence[str], *, teacher: str | None = None, refuse: bool = False
+) -> list[str]:
+    """Allow, or refuse, training on these interactions, or on all that wait for ``teacher``; return their ids.
+
+    Raises :class:`UserError` for an id that there is not, and for one whose policy does not permit it.
+    """
+    if teacher is not None and teacher not in config.teachers:
+        raise UserError(f"--teacher {teacher}", "no such teacher", f"there are {', '.join(config.teachers)}")
+    chosen = list(ids) or [one.interaction_id for one in waiting(workspace) if teacher in (None, one.teacher)]
+    known = {example.id: example for example in stored(workspace)} if ids else {}
+    for identity in ids:
+        if identity not in known:
+            raise UserError(identity, "no such interaction", "run 'weakspot allow' to list those that wait")
+        consultation = known[identity].metadata.consultation
+        if not refuse and consultation is not None and consultation.policy == "refuse":
+            terms = consultation.terms or "no terms noted"
+            raise UserError(identity, f"the policy for {consultation.teacher} is refuse ({terms})", "leave it out")
+    decide(workspace, config, [(identity, "refuse" if refuse else "allow", None) for identity in chosen])
+    return chosen

@@ -1,0 +1,57 @@
+"""Whether a value can be a secret: random, or a password, and nothing that only stands for one."""
+
+import re
+
+_STAND_IN = re.compile(
+    r"""^[<$%{(\[*] | [>})\]]$ | \$\{ | \{\{ | \.\.\. | …          # <key>, $KEY, ${KEY}, {{ key }}, sk-...
+      | ([xX*.•\#?0_])\1{4} | 1234567 | abcdefg                    # xxxxx, *****
+      | your | example | sample | dummy | placeholder | change_?-?me | replace | redacted | insert | goes_?-?here
+      | dein | hier | todo | masked | hidden | undefined | ^(?:none|null|nil|true|false)$""",
+    re.IGNORECASE | re.VERBOSE,
+)
+# What every tutorial writes where a password stands: "password123", "my-secret-token", "test".
+_WEAK = re.compile(
+    r"""(?:my|the|new|old|super|very|secure|strong|top|db|user|admin|test|demo|guest|root|foo|bar|some|app|api|abc|qwerty
+          |postgres|letmein|welcome|pass(?:wor[dt]|wd)?|p[a@]ssw[o0]rd|pwd|pw|secret|token|key|string|12(?:3(?:45?6?)?)?|[-_!@.])+""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_NAME = re.compile(r"[A-Za-z]+(?:[._-][A-Za-z]+)*\d{0,2}")
+_CODE = re.compile(r"[A-Za-z_]\w*(?:(?:\.|::|->)[A-Za-z_]\w*)+")
+_PATH = re.compile(r"(?:[a-z]{2,20}:/|[~.]{0,2})/[\w./%-]*|[a-z0-9_-]{2,40}(?:/[a-z0-9_.-]{2,40}){1,20}")
+_SEPARATOR = re.compile(r"[-_./+=]+")
+_SWITCH = re.compile(r"(?<=[a-z])[A-Z]|(?<=[A-Za-z])[0-9]|(?<=[0-9])[A-Za-z]")
+_PASSPHRASE = re.compile(r"[a-z]{2,20}(?:-[a-z]{2,20}){2,10}")
+_CLASSES = tuple(map(re.compile, (r"[a-z]", r"[A-Z]", r"[0-9]", r"[^\sA-Za-z0-9._/-]")))
+
+
+def is_stand_in(value: str) -> bool:
+    """Tell whether a value is a placeholder, such as ``YOUR_API_KEY``, ``<token>``, ``${TOKEN}`` or ``xxxx``."""
+    return bool(_STAND_IN.search(value[:60]) or _WEAK.fullmatch(value[:60]))
+
+
+def is_random(value: str) -> bool:
+    """Tell whether a value is drawn from letters and digits rather than made of words.
+
+    In random text a digit stands beside a letter, or a capital after a small letter, at 3 to 5 places in 10;
+    in words joined as in camelCase or kebab-case at fewer than 2.
+    """
+    core = _SEPARATOR.sub("", value[:400])
+    return len(core) >= 14 and 5 * len(_SWITCH.findall(core)) >= len(core) and not is_stand_in(value)
+
+
+def is_password(value: str, *, quoted: bool) -> bool:
+    """Tell whether the value of something called a password is one, and not a name, a type, code or a path.
+
+    Characters of two kinds make a password where it is quoted; where it is not, it could be a variable.
+    """
+    if not 6 <= len(value) <= 200 or is_stand_in(value) or _PATH.fullmatch(value):
+        return False
+    if not quoted and (_NAME.fullmatch(value) or _CODE.fullmatch(value)):
+        return False
+    kinds = [bool(one.search(value)) for one in _CLASSES]
+    return sum(kinds) >= 2 and (kinds[2] or kinds[3] or 5 * len(_SWITCH.findall(value)) >= len(value))
+
+
+def is_passphrase(value: str) -> bool:
+    """Tell whether a value is three words or more with hyphens between them."""
+    return bool(_PASSPHRASE.fullmatch(value)) and not is_stand_in(value)

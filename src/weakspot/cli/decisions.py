@@ -1,0 +1,63 @@
+"""The commands by which a person decides about captured interactions: allow, scrub, forget."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from weakspot import show
+from weakspot.cli.options import JsonOption, SetOption, WorkspaceOption, open_workspace
+from zddc.console import print_json
+
+
+def allow(
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Interactions; none lists them.")] = None,
+    teacher: Annotated[str | None, typer.Option(help="All that wait for this teacher's policy.")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="All that wait.")] = False,
+    refuse: Annotated[bool, typer.Option("--refuse", help="Keep them out of training instead.")] = False,
+    workspace: WorkspaceOption = None,
+    set_: SetOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Allow training on answers whose teacher's policy is ask, or list those that wait."""
+    from weakspot.capture import permission
+
+    place, config = open_workspace(workspace, set_)
+    if not (ids or teacher or all_):
+        waiting = permission.waiting(place)
+        print_json([asdict(one) for one in waiting]) if json_ else show.waiting(waiting)
+        return
+    decided = permission.permit(place, config, ids or [], teacher=teacher, refuse=refuse)
+    action = "refused" if refuse else "allowed"
+    if json_:
+        print_json({action: decided})
+    else:
+        show.line(f"{action} {len(decided)}; run 'weakspot process'")
+
+
+def scrub(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be replaced.")] = False,
+    workspace: WorkspaceOption = None,
+    set_: SetOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Replace secrets and personal data in the interactions stored so far; new ones are scrubbed anyway."""
+    from weakspot.capture import rescrubbing
+
+    place, config = open_workspace(workspace, set_)
+    done = rescrubbing.rescrub(place, config, dry_run=dry_run)
+    print_json(asdict(done)) if json_ else show.rescrubbed(done)
+
+
+def forget(
+    identity: Annotated[str, typer.Argument(metavar="ID", help="The interaction's id.")],
+    workspace: WorkspaceOption = None,
+    set_: SetOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Erase an interaction for good, and mark the snapshots and adapters that saw it."""
+    from weakspot import forget as noun
+
+    place, config = open_workspace(workspace, set_)
+    done = noun.forget(place, config, identity)
+    print_json(asdict(done)) if json_ else show.forgotten(done)

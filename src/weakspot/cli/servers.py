@@ -1,0 +1,57 @@
+"""The commands that stay: the gateway in front of the local model, and the MCP server."""
+
+from typing import Annotated
+
+import typer
+
+from weakspot import show
+from weakspot.cli.options import JsonOption, SetOption, WorkspaceOption, open_workspace
+from weakspot.config import Config
+from zddc import console
+
+
+def _given(set_: list[str] | None, **options: str | None) -> list[str]:
+    """Return the settings that options of their own stand for, behind those of --set."""
+    return [*(set_ or ()), *(f"gateway.{name}={value}" for name, value in options.items() if value is not None)]
+
+
+def gateway(
+    upstream: Annotated[str | None, typer.Option(help="The local model's server; [gateway] upstream.")] = None,
+    listen: Annotated[str | None, typer.Option(help="HOST:PORT for clients; [gateway] listen.")] = None,
+    workspace: WorkspaceOption = None,
+    set_: SetOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Run the proxy in front of the local model that recognises consultations and keeps them."""
+    import asyncio
+
+    from weakspot.gateway import server
+
+    place, config = open_workspace(workspace, _given(set_, upstream=upstream, listen=listen))
+    console.log_to_stderr("weakspot")
+    asyncio.run(server.serve(place, config, lambda address: _say_where(address, config, json_)))
+
+
+def _say_where(address: str, config: Config, json_: bool) -> None:
+    if json_:
+        console.print_json({"listening": address, "upstream": config.gateway.upstream})
+    else:
+        show.gateway(address, config)
+
+
+def mcp(
+    http: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Serve streamable HTTP there instead of stdio.")
+    ] = None,
+    workspace: WorkspaceOption = None,
+    set_: SetOption = None,
+) -> None:
+    """Run the MCP server: an agent consults the expert, and captures, by a tool call."""
+    from weakspot import mcp_server
+
+    place, config = open_workspace(workspace, set_)
+    console.log_to_stderr("weakspot")
+    if http is None:
+        mcp_server.serve_stdio(place, config)
+    else:
+        mcp_server.serve_http(place, config, http)

@@ -1,0 +1,128 @@
+"""Forget an interaction: out of the raw file, the dataset and the scorecards; what saw it is marked."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from weakspot.capture.decisions import decide, read_decisions
+from weakspot.config import Config
+from weakspot.data import dataset, journal, store
+from weakspot.data.journal import Line
+from weakspot.parsing import RecordError, interaction, parse_json_object
+from weakspot.records import MULTI_DOMAIN, SPLITS, Decision, Interaction
+from weakspot.stages import evaluate
+from weakspot.stages.process import process
+from weakspot.workspace import AdapterName, Workspace
+from zddc.errors import UserError
+
+_GONE = "(forgotten)"
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """What became of a forgotten interaction.
+
+    ``lines`` of the raw file were erased; ``snapshots`` and ``adapters`` saw it, are marked, and hold what
+    they learnt or copied until they are removed or trained anew.
+    """
+
+    interaction_id: str
+    lines: int
+    snapshots: list[str]
+    adapters: list[str]
+
+
+def forget(workspace: Workspace, config: Config, identity: str) -> Forgotten:
+    """Erase an interaction for good; raise :class:`UserError` where there is no such one.
+
+    The decision is written first, so that whatever breaks this off, no stage uses the interaction again and
+    no import brings it back; running it again finishes the work.
+    """
+    lines = list(_lines_of(workspace, identity))
+    if not lines and identity not in read_decisions(workspace).forgotten:
+        raise UserError(identity, "no such interaction", "look the id up in the raw file or the rejections")
+    decide(workspace, config, [(identity, "forget", _content(line)) for line in lines])
+    collect = config.collect
+    journal.replace(
+        workspace.raw,
+        dict.fromkeys(lines),
+        collect.durability,
+        allow_network=collect.allow_network_filesystem,
+    )
+    if workspace.all_examples.exists():
+        process(workspace, config)
+    snapshots = [name for name in workspace.snapshot_names() if _holds(workspace.snapshot(name), workspace, identity)]
+    adapters = [name for name in workspace.adapter_names() if _saw(workspace, name, identity, snapshots)]
+    for mark in (
+        *(workspace.snapshot_forgotten(name) for name in snapshots),
+        *(workspace.adapter_forgotten(name) for name in adapters),
+    ):
+        _mark(mark, workspace, identity)
+    for name in workspace.adapter_names():
+        _take_out_of_scorecard(workspace, name, identity)
+    return Forgotten(identity, len(lines), snapshots, [str(name) for name in adapters])
+
+
+def _lines_of(workspace: Workspace, identity: str) -> Iterator[Line]:
+    """Yield every raw line with the id, usable or not."""
+    for line in journal.read_lines(workspace.raw):
+        try:
+            metadata = parse_json_object(line.data).get("metadata")
+        except RecordError:
+            # Half a line, as an interrupted erasure of another system leaves it: the id is all there is to go by.
+            if json.dumps(identity).encode() in line.data:
+                yield line
+            continue
+        if isinstance(metadata, dict) and metadata.get("interaction_id") == identity:
+            yield line
+
+
+def _content(line: Line) -> str | None:
+    try:
+        return interaction(parse_json_object(line.data), whole=False).content_key()
+    except RecordError:
+        return None
+
+
+def _examples(folder: Path, workspace: Workspace, file: Path) -> list[Interaction]:
+    return list(dataset.read_examples(folder / file.relative_to(workspace.root)))
+
+
+def _holds(folder: Path, workspace: Workspace, identity: str) -> bool:
+    return any(example.id == identity for example in _examples(folder, workspace, workspace.all_examples))
+
+
+def _saw(workspace: Workspace, name: AdapterName, identity: str, snapshots: list[str]) -> bool:
+    """Whether an adapter was trained, chosen or judged on the interaction."""
+    manifest = evaluate.read_manifest(workspace, name)
+    if manifest.snapshot not in snapshots:
+        return False
+    folder = workspace.snapshot(manifest.snapshot)
+    return any(
+        example.id == identity and name.domain in (MULTI_DOMAIN, example.domain)
+        for split in SPLITS
+        for example in _examples(folder, workspace, workspace.split(split))
+    )
+
+
+def _mark(file: Path, workspace: Workspace, identity: str) -> None:
+    if all(Decision.from_json(line.data).interaction_id != identity for line in journal.read_lines(file)):
+        decided = [Decision.from_json(line.data) for line in journal.read_lines(workspace.decisions)]
+        mark = next(one for one in reversed(decided) if one.interaction_id == identity)
+        journal.append(file, [mark.to_json()])
+
+
+def _take_out_of_scorecard(workspace: Workspace, name: AdapterName, identity: str) -> None:
+    """Keep a row's numbers, which the verdict rests on, and drop its texts."""
+    from weakspot import report
+
+    card = evaluate.read_scorecard(workspace, name)
+    if card is None or all(row.interaction_id != identity or row.query == _GONE for row in card.rows):
+        return
+    words = dict.fromkeys(("query", "local", "expert"), _GONE) | dict.fromkeys(("base_answer", "adapter_answer"))
+    rows = [row.model_copy(update=words) if row.interaction_id == identity else row for row in card.rows]
+    card = card.model_copy(update={"rows": rows})
+    manifest = evaluate.read_manifest(workspace, name)
+    store.write_atomically(workspace.evaluation_page(name), report.page(card, manifest).encode())
+    store.write_atomically(workspace.evaluation(name), card.to_document())

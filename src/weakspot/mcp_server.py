@@ -1,0 +1,327 @@
+"""The MCP server: an agent consults the expert by a tool call, and what was said is kept."""
+
+import asyncio
+import contextlib
+import logging
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from weakspot import status
+from weakspot.capture import consulting, escalation
+from weakspot.capture.consulting import Wish
+from weakspot.capture.keeping import Collected
+from weakspot.capture.teachers import TeacherError, Teachers, cost
+from weakspot.config import Config
+from weakspot.parsing import RecordError
+from weakspot.protocols.parts import Answer
+from weakspot.stages.collect import collect
+from weakspot.workspace import Workspace
+from zddc.errors import UserError
+
+if TYPE_CHECKING:
+    from mcp.server import MCPServer
+    from mcp.server.mcpserver import Context
+    from mcp.server.transport_security import TransportSecuritySettings
+
+SOURCE = "mcp"
+PATH = "/mcp"
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+# Clients give up a call after 30 to 60 s of silence; a teacher may take minutes.
+_PROGRESS_SECONDS = 5.0
+# An agent may be left alone overnight, and not every client opens a new session where its own has ended.
+_SESSION_SECONDS = 7 * 24 * 3600.0
+_LAST_SECONDS = 5
+_log = logging.getLogger(__name__)
+
+_INSTRUCTIONS = (
+    "You may be wrong more often than you think in some domains. When you are not sure of your answer, when a test, "
+    "a tool or the user contradicts it, or when the user asks for the expert, call consult_expert with the user's "
+    "question and your own attempt, both whole and word for word, and go on from the expert's answer. "
+    "Every consultation is kept, and later trains the local model to answer such questions by itself."
+)
+_CONSULT = """\
+Ask a stronger model, after your own attempt.
+
+Call it when you had to guess at a name, a format or a convention; when a test, a tool or the user says that your \
+answer is wrong; when you have tried twice without getting further; and whenever the user asks for the expert \
+("consult Sonnet"). Do not call it for what you know, nor twice with the same question.
+
+Answer the question yourself first: that answer is the attempt. Both texts are kept as training data, so give them \
+whole and word for word: no summary, no "as above", no placeholder for code.
+
+It costs money and takes from seconds to minutes. Pass the expert's answer on to the user, or act on it."""
+_RECORD = """\
+Keep an exchange in which somebody else gave the answer that you could not: the user, a colleague, another model.
+
+Not for answers of consult_expert, which are kept already. All texts are training data: give them whole and word for \
+word, and only an answer that turned out to be right."""
+_STATUS = "Show how many interactions are captured, and where each domain's adapter stands. Costs nothing."
+
+
+class Consulted(BaseModel):
+    """The expert's answer, and what became of the record of it."""
+
+    answer: str = Field(description="what the expert says, to be passed on or acted on")
+    complete: bool = Field(description="false where the answer was cut off: it is kept, but never trained on")
+    teacher: str = Field(description="who was asked")
+    model: str = Field(description="the model that answered")
+    interaction_id: str | None = Field(description="of the record, null where it could not be stored")
+    stored: bool = Field(description="whether the record is on the disk")
+    not_stored_because: str | None = Field(description="why it is not; the answer holds all the same")
+    seconds: float = Field(description="until the answer was whole")
+    cost_usd: float | None = Field(description="null where a price is not known")
+
+
+class Recorded(BaseModel):
+    """The record that an exchange became."""
+
+    interaction_id: str
+    domain: str = Field(description="the domain that was given, or else detected")
+    adapter: str = Field(description="the adapter that will learn from it")
+
+
+class DomainStanding(BaseModel):
+    """One domain's examples, and its newest adapter."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    domain: str
+    examples: int
+    new: int = Field(description="examples since the adapter was trained")
+    adapter: str | None = Field(description="null where none is trained yet")
+    verdict: str | None = Field(description="accept, reject, not enough evidence; null where it was not evaluated")
+    deployed: bool
+    due: str = Field(description="why retraining is due; empty where it is not")
+
+
+class PipelineStatus(BaseModel):
+    """Where the pipeline stands."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    raw_lines: int = Field(description="interactions captured")
+    unprocessed: int = Field(description="those of them that 'weakspot process' has not seen")
+    snapshot: str | None = Field(description="the newest immutable copy of the dataset")
+    domains: list[DomainStanding]
+
+
+def server(workspace: Workspace, config: Config) -> "MCPServer":
+    """Return the server with its three tools; teachers are connected to when they are asked."""
+    from mcp.server import MCPServer
+    from mcp.server.mcpserver import Context
+    from mcp_types import ToolAnnotations
+
+    teachers = Teachers(config)
+    known, default = ", ".join(config.teachers), config.escalation.default_teacher
+    domains = ", ".join(config.domains)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: MCPServer) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await teachers.close()
+
+    mcp = MCPServer(
+        "weakspot", instructions=_INSTRUCTIONS, version=version("zddc"), log_level="WARNING", lifespan=lifespan
+    )
+
+    @mcp.tool(
+        title="Consult the expert",
+        description=_CONSULT,
+        annotations=ToolAnnotations(destructive_hint=False),
+    )
+    async def consult_expert(
+        call: Context,
+        query: Annotated[str, Field(description="the user's question, whole and word for word")],
+        attempt: Annotated[str, Field(description="your own answer to it, whole and word for word, right or wrong")],
+        # Plain strings: what may also be null is taken for JSON where it looks like it.
+        context: Annotated[
+            str,
+            Field(
+                description="what the question refers to and does not hold, word for word: earlier turns, the file, "
+                "the error; empty where it stands alone"
+            ),
+        ] = "",
+        teacher: Annotated[str, Field(description=f"one of {known}; empty is {default}")] = "",
+    ) -> Consulted:
+        with _explained():
+            one = _wish(config, query, attempt, context, teacher)
+            beat = asyncio.create_task(_progress(call, one.teacher))
+            try:
+                return await consult(workspace, config, teachers, one)
+            finally:
+                beat.cancel()
+
+    # Functions that are not async are run in a thread of their own: both wait for the disk.
+    @mcp.tool(
+        title="Keep an exchange",
+        description=_RECORD,
+        annotations=ToolAnnotations(destructive_hint=False, open_world_hint=False),
+    )
+    def record_interaction(
+        query: Annotated[str, Field(description="the user's question")],
+        local: Annotated[str, Field(description="your own answer to it, before you knew better")],
+        expert: Annotated[str, Field(description="the right answer")],
+        domain: Annotated[str, Field(description=f"one of {domains}, or a new one; empty is found out")] = "",
+        escalation: Annotated[
+            str, Field(description='what the user said to get the better answer, as "consult Opus"; may be empty')
+        ] = "",
+    ) -> Recorded:
+        with _explained():
+            _refuse_empty(query=query, local=local, expert=expert)
+            kept = collect(
+                workspace,
+                config,
+                query=query,
+                local=local,
+                expert=expert,
+                domain=domain or None,
+                escalation=escalation or None,
+            )
+        record = kept.interaction
+        return Recorded(interaction_id=record.id, domain=record.domain, adapter=kept.adapter)
+
+    @mcp.tool(
+        title="Show the pipeline's status",
+        description=_STATUS,
+        annotations=ToolAnnotations(read_only_hint=True, open_world_hint=False),
+    )
+    def pipeline_status() -> PipelineStatus:
+        with _explained():
+            return PipelineStatus.model_validate(status.status(workspace, config))
+
+    return mcp
+
+
+async def consult(workspace: Workspace, config: Config, teachers: Teachers, one: Wish) -> Consulted:
+    """Ask the teacher, and keep what it says, also where it breaks off or the client goes away.
+
+    Raises :class:`TeacherError` where no answer came to its end.
+    """
+    answer, started = Answer(), time.monotonic()
+    try:
+        async with contextlib.aclosing(teachers.ask(one.teacher, consulting.question(one, (), None))) as parts:
+            async for part in parts:
+                answer.add(part)
+    finally:
+        seconds = round(time.monotonic() - started, 3)
+        kept = await _kept(workspace, config, one, answer, seconds)
+    teacher, finished = config.teachers[one.teacher], answer.finished
+    if finished is None or answer.empty:
+        raise TeacherError(502, f"teacher {one.teacher}: no answer ({finished.reason if finished else 'it broke off'})")
+    return Consulted(
+        answer=answer.text,
+        complete=answer.complete,
+        teacher=one.teacher,
+        model=finished.model or teacher.model,
+        interaction_id=kept.interaction.id if isinstance(kept, Collected) else None,
+        stored=isinstance(kept, Collected),
+        not_stored_because=kept if isinstance(kept, str) else None,
+        seconds=seconds,
+        cost_usd=cost(teacher, finished),
+    )
+
+
+async def _kept(workspace: Workspace, config: Config, one: Wish, answer: Answer, seconds: float) -> Collected | str:
+    """Store what was said, whether or not the client still waits; return the record, or why there is none."""
+    import anyio
+
+    kept: Collected | str = "nothing was said"
+    if not answer.empty:
+        with anyio.CancelScope(shield=True):
+            try:
+                kept = await asyncio.to_thread(
+                    consulting.kept, workspace, config, one, answer, seconds=seconds, source=SOURCE
+                )
+            except (RecordError, UserError, OSError) as error:
+                _log.error("a consultation is not stored: %s", error)
+                kept = str(error)
+    return kept
+
+
+def _wish(config: Config, query: str, attempt: str, context: str, teacher: str) -> Wish:
+    """Return what a call asks for; raise :class:`UserError` for what cannot be asked."""
+    _refuse_empty(query=query, attempt=attempt)
+    name = escalation.teacher_named(config, teacher or config.escalation.default_teacher)
+    if name is None:
+        raise UserError("teacher", f"there is no {teacher[:80]}", f"there are {', '.join(config.teachers)}")
+    before = [{"role": "system", "content": context}] if context.strip() else []
+    return Wish(
+        teacher=name,
+        before=[*before, {"role": "user", "content": query}],
+        attempt=[{"role": "assistant", "content": attempt}],
+        escalation=escalation.phrase(config, name),
+    )
+
+
+def _refuse_empty(**texts: str) -> None:
+    for name, text in texts.items():
+        if not text.strip():
+            raise UserError(name, "is empty", "give the whole text, word for word")
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    """Turn what went wrong without being our bug into the tool's error: one line for the agent to read."""
+    from mcp.server.mcpserver.exceptions import ToolError
+
+    try:
+        yield
+    except (UserError, TeacherError, OSError, UnicodeError) as error:
+        raise ToolError(" ".join(str(error).split())) from None
+
+
+async def _progress(call: "Context", teacher: str) -> None:
+    """Tell the client every few seconds that the call is alive, if it asked to be told."""
+    started = time.monotonic()
+    while True:
+        await asyncio.sleep(_PROGRESS_SECONDS)
+        await call.report_progress(round(time.monotonic() - started), message=f"{teacher} is answering")
+
+
+def serve_stdio(workspace: Workspace, config: Config) -> None:
+    """Serve one client on standard input and output, until it leaves; whatever else is printed goes to stderr."""
+    server(workspace, config).run("stdio")
+
+
+def serve_http(workspace: Workspace, config: Config, listen: str) -> None:
+    """Serve streamable HTTP on ``listen``, HOST:PORT, until told to stop.
+
+    Raises :class:`UserError` for an address that cannot be listened on.
+    """
+    import uvicorn
+
+    host, _, port = listen.rpartition(":")
+    listening = _listening(listen, host.strip("[]"), port)
+    # With sessions, clients of the protocol before 2026 can cancel a call: they do so in a request of its own.
+    app = server(workspace, config).streamable_http_app(
+        streamable_http_path=PATH, session_idle_timeout=_SESSION_SECONDS, transport_security=_security(host)
+    )
+    _log.info("listening on http://%s:%s%s", host, listening.getsockname()[1], PATH)
+    settings = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=_LAST_SECONDS)
+    uvicorn.Server(settings).run(sockets=[listening])
+
+
+def _listening(listen: str, host: str, port: str) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, int(port)), family=family, backlog=128)
+    except (OSError, OverflowError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UserError(listen, reason.lower(), "give HOST:PORT, as 127.0.0.1:8788") from None
+
+
+def _security(host: str) -> "TransportSecuritySettings":
+    """Let in programs that call this machine by its name, and of all web pages only this machine's own."""
+    from mcp.server.transport_security import TransportSecuritySettings
+
+    return TransportSecuritySettings(
+        allowed_hosts=[form for name in (*_LOOPBACK, host, socket.gethostname()) for form in (name, f"{name}:*")],
+        allowed_origins=[form for name in _LOOPBACK for form in (f"http://{name}", f"http://{name}:*")],
+    )

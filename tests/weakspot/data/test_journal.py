@@ -1,0 +1,504 @@
+"""What was acknowledged is read exactly once, by every read, whatever its neighbours and the disk do."""
+
+import contextlib
+import errno
+import itertools
+import os
+import resource
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from weakspot.data import journal, mounts
+from weakspot.data.journal import Journal, JournalError, Line
+from zddc.errors import UserError
+
+ONE_LINE = st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"))
+
+
+def texts(file) -> list[str]:
+    return [line.data.decode() for line in journal.read_lines(file)]
+
+
+def line_of(file, text: str) -> Line:
+    return next(line for line in journal.read_lines(file) if line.data.decode() == text)
+
+
+def start(script: str, file: Path, **options) -> subprocess.Popen:
+    """Run a script in another process, with ``file`` and ``journal`` at hand."""
+    program = (
+        f"import sys\nfrom pathlib import Path\nfrom weakspot.data import journal\nfile = Path(sys.argv[1])\n{script}"
+    )
+    return subprocess.Popen([sys.executable, "-c", program, str(file)], **options)
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "raw" / "interactions.jsonl"
+
+
+# Appending
+
+
+def test_records_are_appended_one_a_line(file):
+    journal.append(file, ["a", "b"])
+    journal.append(file, ["c"])
+    assert file.read_bytes() == b"a\nb\nc\n"
+
+
+def test_a_torn_tail_is_closed_and_swallows_nothing(file):
+    journal.append(file, ['{"a": 1}'])
+    with file.open("ab") as stream:
+        stream.write(b'{"b":')
+    journal.append(file, ['{"c": 3}'])
+    assert texts(file) == ['{"a": 1}', '{"b":', '{"c": 3}']
+
+
+@given(st.lists(ONE_LINE), st.sampled_from(["process", "disk"]))
+def test_what_is_appended_is_what_is_read(tmp_path_factory, records, durability):
+    file = tmp_path_factory.mktemp("journal") / "f.jsonl"
+    records = [f"x{record}x" for record in records]
+    journal.append(file, records, durability)
+    assert texts(file) == records
+
+
+@given(ONE_LINE)
+def test_a_record_is_read_back_as_it_is_or_refused(tmp_path_factory, record):
+    file = tmp_path_factory.mktemp("journal") / "f.jsonl"
+    try:
+        journal.append(file, [record])
+    except ValueError:
+        assert not record.strip() or record[0] in "\ufeff\x18"
+        assert not file.exists()
+    else:
+        assert texts(file) == [record]
+
+
+@pytest.mark.parametrize("record", ["", " ", "a\nb", "a\n", "a\r", "\ufeffa", "\x18a", "\ud800"])
+def test_what_would_not_be_read_back_is_refused(file, record):
+    with pytest.raises(ValueError):
+        journal.append(file, ["good", record])
+    assert not file.exists()
+
+
+def test_a_full_disk_takes_back_what_was_half_written(small_disk):
+    file = small_disk / "f.jsonl"
+    journal.append(file, ["a" * 1000])
+    before = file.read_bytes()
+    with pytest.raises(OSError, match="No space left") as caught:
+        journal.append(file, ["b" * 100_000])
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(file))
+    assert file.read_bytes() == before
+    journal.append(file, ["c"])
+    assert texts(file) == ["a" * 1000, "c"]
+
+
+def test_a_part_that_the_disk_took_is_taken_back(file):
+    """A file that may not grow past 10,000 bytes takes a part of a write and refuses the rest with the next."""
+    journal.append(file, ["a" * 6000])
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large") as caught:
+            journal.append(file, ["b" * 6000])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert caught.value.filename == str(file)
+    assert texts(file) == ["a" * 6000]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_may_not_be_written_is_named(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(PermissionError):
+        journal.append(tmp_path / "f.jsonl", ["a"])
+
+
+def test_a_journal_is_shared_by_threads(file):
+    shared = Journal(file)
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(shared.append, ([f"{n} {'x' * 5000}"] for n in range(400))))
+    assert sorted(int(text.split()[0]) for text in texts(file)) == list(range(400))
+
+
+def test_a_journal_is_used_on_after_a_fork(file):
+    script = """
+import os
+shared = journal.Journal(file, "process")
+shared.append(["from the parent"])
+for name in "abcd":
+    if os.fork() == 0:
+        for number in range(300):
+            shared.append([f"{name}{number} " + name * 20000])
+        os._exit(0)
+sys.exit(any(os.wait()[1] for _ in "abcd"))
+"""
+    assert start(script, file).wait() == 0
+    written = {f"{name}{number} " + name * 20000 for name in "abcd" for number in range(300)}
+    assert len(texts(file)) == 1201
+    assert set(texts(file)) == written | {"from the parent"}
+
+
+def test_a_file_that_was_moved_away_while_waiting_gets_nothing_more(file):
+    """An append that waits for the lock when the file is moved goes to the file that has the name then."""
+    journal.append(file, ["old"])
+    script = """
+import fcntl, time
+with file.open("rb") as stream:
+    fcntl.flock(stream, fcntl.LOCK_EX)
+    print("held", flush=True)
+    time.sleep(0.5)
+"""
+    with start(script, file, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout.readline() == b"held\n"
+        waiting = threading.Thread(target=journal.append, args=(file, ["new"]))
+        waiting.start()
+        time.sleep(0.2)
+        moved = file.rename(file.with_name("moved.jsonl"))
+        waiting.join()
+    assert (texts(moved), texts(file)) == (["old"], ["new"])
+
+
+# Reading
+
+
+def test_lines_have_their_number_and_the_offset_of_what_they_hold(file):
+    file.parent.mkdir()
+    file.write_bytes(b"\xef\xbb\xbfa\r\n\n  \r\nb\nlast")
+    assert list(journal.read_lines(file)) == [Line(1, 3, b"a"), Line(4, 11, b"b"), Line(5, 13, b"last")]
+
+
+def test_only_a_line_feed_ends_a_line(file):
+    journal.append(file, ["a\u2028b\u0085c\x0bd\x0ce"])
+    assert len(texts(file)) == 1
+
+
+def test_a_file_that_is_not_there_has_no_lines(file):
+    assert texts(file) == []
+
+
+@given(st.binary())
+def test_the_lines_of_any_file_stand_where_they_are_said_to(tmp_path_factory, data):
+    file = tmp_path_factory.mktemp("journal") / "f.jsonl"
+    file.write_bytes(data)
+    for line in journal.read_lines(file):
+        assert data[line.offset :].startswith(line.data)
+        assert data[: line.offset].count(b"\n") == line.number - 1
+
+
+def test_a_read_is_of_the_moment_when_it_began(file):
+    journal.append(file, [str(number) for number in range(5000)])
+    lines = journal.read_lines(file)
+    first = next(lines)
+    journal.append(file, ["later"])
+    assert [first, *lines][-1].data == b"4999"
+
+
+def test_a_read_never_meets_a_write_that_is_under_way(file):
+    """The records are long enough that an unlocked reader finds most of them half written."""
+    script = """
+record = "x" * 4_000_000
+for _ in range(60):
+    journal.append(file, [record], "process")
+"""
+    writer = start(script, file)
+    lengths = set()
+    while writer.poll() is None:
+        lengths |= {len(line.data) for line in itertools.islice(journal.read_lines(file), 59, None)}
+        lengths |= {len(line.data) for line in journal.read_lines(file)}
+    assert writer.returncode == 0
+    assert lengths == {4_000_000}
+
+
+# Replacing
+
+
+def test_a_line_is_replaced_by_a_record_at_the_end_and_by_spaces(file):
+    journal.append(file, ["a", "secret", "c"])
+    journal.replace(file, {line_of(file, "secret"): "scrubbed"})
+    assert file.read_bytes() == b"a\n      \nc\nscrubbed\n"
+    assert [(line.number, line.offset) for line in journal.read_lines(file)] == [(1, 0), (3, 9), (4, 11)]
+
+
+def test_a_line_is_forgotten(file):
+    journal.append(file, ["a", "b", "c"])
+    journal.replace(file, {line_of(file, "a"): None, line_of(file, "c"): None})
+    assert file.read_bytes() == b" \nb\n \n"
+
+
+def test_line_ends_and_a_byte_order_mark_stay_where_a_line_is_forgotten(file):
+    file.parent.mkdir()
+    file.write_bytes(b"\xef\xbb\xbffirst\r\nsecond\r\nlast")
+    journal.replace(file, dict.fromkeys(journal.read_lines(file)))
+    assert file.read_bytes() == b"\xef\xbb\xbf     \r\n      \r\n    \n"
+    journal.append(file, ["new"])
+    assert texts(file) == ["new"]
+
+
+@given(st.lists(ONE_LINE, min_size=1, unique=True), st.data())
+def test_only_the_lines_that_are_named_change(tmp_path_factory, records, data):
+    file = tmp_path_factory.mktemp("journal") / "f.jsonl"
+    journal.append(file, [f"x{record}x" for record in records])
+    lines = list(journal.read_lines(file))
+    chosen = data.draw(st.lists(st.sampled_from(lines), unique=True))
+    changes = {line: data.draw(st.sampled_from([None, f"new {line.number}"])) for line in chosen}
+    journal.replace(file, changes)
+    kept = [line for line in lines if line not in changes]
+    found = list(journal.read_lines(file))
+    assert found[: len(kept)] == kept
+    assert [line.data.decode() for line in found[len(kept) :]] == [new for new in changes.values() if new]
+
+
+def test_a_line_that_is_not_any_more_what_was_read_stops_everything(file):
+    journal.append(file, ["a", "b"])
+    a, b = journal.read_lines(file)
+    journal.replace(file, {a: "A"})
+    before = file.read_bytes()
+    with pytest.raises(UserError, match=r"interactions.jsonl:1: the line is not any more what was read; run"):
+        journal.replace(file, {b: "B", a: "Z"})
+    assert file.read_bytes() == before
+
+
+def test_a_file_that_is_not_there_is_not_made(file):
+    with pytest.raises(FileNotFoundError):
+        journal.replace(file, {Line(1, 0, b"a"): None})
+    assert not file.exists()
+
+
+def test_lines_change_places(file):
+    journal.append(file, ["a", "b"])
+    a, b = journal.read_lines(file)
+    journal.replace(file, {a: "b", b: "a"})
+    assert texts(file) == ["b", "a"]
+    assert file.read_bytes() == b" \n \nb\na\n"
+
+
+def test_the_same_changes_again_add_nothing(file):
+    """A replacement that was killed before the old line was marked left both."""
+    journal.append(file, ["a", "old", "c", "new"])
+    journal.replace(file, {line_of(file, "old"): "new"})
+    assert texts(file) == ["a", "c", "new"]
+
+
+def test_what_was_marked_is_not_read_and_is_overwritten_by_the_next_call(file):
+    journal.append(file, ["a", "secret", "c"])
+    with file.open("r+b") as stream:
+        stream.seek(2)
+        stream.write(b"\x18")
+    assert texts(file) == ["a", "c"]
+    journal.replace(file, {})
+    assert file.read_bytes() == b"a\n      \nc\n"
+
+
+def test_others_append_and_read_while_lines_are_replaced(file):
+    """Every read has each record once, in one version or the other, however far the replacing is."""
+    journal.append(file, [f"{n} old {'x' * 30_000}" for n in range(40)])
+    script = """
+for n in range(300):
+    journal.append(file, [f"{n + 1000} old " + "y" * 3000])
+"""
+    writer = start(script, file)
+    replacer = threading.Thread(target=replace_all, args=(file, 40))
+    replacer.start()
+    reads = 0
+    while replacer.is_alive() or writer.poll() is None:
+        found = [text.split()[0] for text in texts(file)]
+        assert len(found) == len(set(found))
+        assert {str(n) for n in range(40)} <= set(found)
+        reads += 1
+    assert (writer.wait(), reads > 5) == (0, True)
+    assert {text.split()[0] for text in texts(file)} == {*map(str, range(40)), *map(str, range(1000, 1300))}
+    assert sum(text.split()[1] == "new" for text in texts(file)) == 40
+
+
+def replace_all(file, count: int) -> None:
+    for n in range(count):
+        old = next(line for line in journal.read_lines(file) if line.data.startswith(b"%d old" % n))
+        journal.replace(file, {old: f"{n} new {'z' * 30_000}"})
+
+
+def test_who_goes_on_reading_is_not_waited_for_for_ever(file, monkeypatch):
+    monkeypatch.setattr(journal, "_PATIENCE_SECONDS", 0.1)
+    journal.append(file, ["a", "b"])
+    lines = journal.read_lines(file)
+    changes = {next(lines): "A"}
+    with pytest.raises(UserError, match="another process is reading it; wait until that has ended"):
+        journal.replace(file, changes)
+    journal.append(file, ["c"])
+    assert [line.data for line in lines] == [b"b"]
+    journal.replace(file, changes)
+    assert texts(file) == ["b", "c", "A"]
+
+
+# A disk that fails
+
+
+class Disk:
+    """A file system on a disk whose last blocks can be taken away, so that what is new cannot be written to it."""
+
+    def __init__(self, folder):
+        self.folder, self._backing = folder / "disk", folder / "backing"
+        self._image, self._ballast = self._backing / "image", self._backing / "ballast"
+        self._device = None
+
+    def start(self) -> bool:
+        self.folder.mkdir()
+        self._backing.mkdir()
+        if os.geteuid() != 0 or not system("mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", self._backing):
+            return False
+        with self._image.open("wb") as stream:
+            stream.truncate(2**26)
+        # Without a journal of its own, the file system goes on after an error.
+        if not system("mkfs.ext4", "-q", "-b", "4096", "-O", "^has_journal", self._image):
+            return False
+        found = subprocess.run(
+            ["losetup", "--find", "--show", self._image], capture_output=True, text=True, check=False
+        )
+        self._device = found.stdout.strip()
+        if found.returncode:
+            return False
+        # A loop device takes a merged write of which the last part failed for done.
+        Path(f"/sys/block/{Path(self._device).name}/queue/nomerges").write_text("2")
+        return system("mount", self._device, self.folder)
+
+    def fail(self) -> None:
+        with self._ballast.open("wb", buffering=0) as stream, contextlib.suppress(OSError):
+            while True:
+                stream.write(bytes(4096))
+
+    def mend(self) -> None:
+        self._ballast.unlink()
+
+    def restart(self) -> None:
+        """Lose what is not on the disk but in memory."""
+        assert system("umount", self.folder)
+        assert system("mount", self._device, self.folder)
+
+    def stop(self) -> None:
+        system("umount", self.folder)
+        if self._device:
+            system("losetup", "--detach", self._device)
+        system("umount", self._backing)
+
+
+def system(*command: object) -> bool:
+    return not subprocess.run([str(word) for word in command], capture_output=True, check=False).returncode
+
+
+@pytest.fixture
+def disk(tmp_path):
+    disk = Disk(tmp_path)
+    try:
+        if not disk.start():
+            pytest.skip("a disk that fails needs root, loop devices and ext4")
+        yield disk
+    finally:
+        disk.stop()
+
+
+def failed(disk) -> tuple[Journal, list[str]]:
+    """Return a journal of which the last append failed, and what was acknowledged before."""
+    shared = Journal(disk.folder / "f.jsonl")
+    acknowledged = [f"{number} {'x' * 5000}" for number in range(20)]
+    for record in acknowledged:
+        shared.append([record])
+    before = shared.file.read_bytes()
+    disk.fail()
+    with pytest.raises(JournalError) as caught:
+        shared.append(["y" * 50_000])
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(shared.file))
+    assert shared.file.read_bytes() == before
+    return shared, acknowledged
+
+
+def test_after_a_failed_sync_nothing_is_acknowledged_until_reopened(disk):
+    shared, acknowledged = failed(disk)
+    for _ in range(2):
+        with pytest.raises(JournalError, match="an earlier sync failed: nothing is stored until reopened"):
+            shared.append(["not stored"])
+        assert texts(shared.file) == acknowledged
+    disk.mend()
+    with pytest.raises(JournalError, match="an earlier sync failed: nothing is stored until reopened"):
+        shared.append(["not stored"])
+    shared.reopen()
+    shared.append(["after"])
+    disk.restart()
+    assert texts(shared.file) == [*acknowledged, "after"]
+
+
+def test_a_disk_that_goes_on_failing_does_not_let_the_journal_be_reopened(disk):
+    shared, acknowledged = failed(disk)
+    disk.restart()
+    with pytest.raises(JournalError):
+        append_long(Journal(shared.file))
+    assert texts(shared.file) == acknowledged
+
+
+def append_long(shared: Journal) -> None:
+    shared.append(["z" * 500_000])
+
+
+def test_what_one_writer_could_not_sync_does_not_hurt_the_next(disk):
+    """The other writer comes after the failure: nobody tells it, and its sync succeeds."""
+    shared, acknowledged = failed(disk)
+    disk.mend()
+    others = [f"another {'o' * (4096 * 3 - 9)}" for _ in range(3)]
+    for other in others:
+        journal.append(shared.file, [other])
+    disk.restart()
+    assert texts(shared.file) == [*acknowledged, *others]
+
+
+def test_a_record_that_is_gone_stays_a_failure(disk):
+    shared, acknowledged = failed(disk)
+    disk.mend()
+    with shared.file.open("r+b") as stream:
+        stream.seek(len(acknowledged[0]) + 50)
+        stream.write(b"\0\0\0")
+    with pytest.raises(JournalError, match=r"the record that was stored at byte 5003 is not there any more"):
+        shared.reopen()
+    with pytest.raises(JournalError, match="an earlier sync failed"):
+        shared.append(["not stored"])
+
+
+def test_a_record_that_was_forgotten_meanwhile_is_not_missed(disk):
+    shared, acknowledged = failed(disk)
+    disk.mend()
+    journal.replace(shared.file, {line_of(shared.file, acknowledged[1]): None})
+    shared.reopen()
+    shared.append(["after"])
+    assert texts(shared.file) == [acknowledged[0], *acknowledged[2:], "after"]
+
+
+def test_what_only_a_process_needs_to_survive_is_not_synced(disk):
+    disk.fail()
+    shared = Journal(disk.folder / "f.jsonl", "process")
+    shared.append(["x" * 50_000])
+    assert texts(shared.file) == ["x" * 50_000]
+
+
+# Network file systems
+
+
+def test_a_network_file_system_is_refused_before_anything_is_written(tmp_path, monkeypatch):
+    kind = mounts.kind(tmp_path)
+    monkeypatch.setattr(mounts, "NETWORK", {kind})
+    file = tmp_path / "new" / "f.jsonl"
+    refused = rf"f.jsonl: lies on a network file system \({kind}\), where locks and syncs cannot be relied on; keep it"
+    with pytest.raises(UserError, match=refused):
+        Journal(file)
+    with pytest.raises(UserError, match=refused):
+        journal.append(file, ["a"])
+    assert not file.parent.exists()
+    journal.append(file, ["a"], allow_network=True)
+    with pytest.raises(UserError, match=refused):
+        journal.replace(file, {line_of(file, "a"): None})
+    journal.replace(file, {line_of(file, "a"): "b"}, allow_network=True)
+    assert texts(file) == ["b"]
