@@ -236,8 +236,8 @@ async def _kept(workspace: Workspace, config: Config, one: Wish, answer: Answer,
     if not answer.empty:
         with anyio.CancelScope(shield=True):
             try:
-                kept = await asyncio.to_thread(
-                    consulting.kept, workspace, config, one, answer, seconds=seconds, source=SOURCE
+                kept = consulting.kept(
+                    workspace, config, one, answer, seconds=seconds, source=SOURCE
                 )
             except (RecordError, UserError, OSError) as error:
                 _log.error("a consultation is not stored: %s", error)
@@ -309,12 +309,13 @@ def serve_http(workspace: Workspace, config: Config, listen: str) -> None:
 
 
 def _listening(listen: str, host: str, port: str) -> socket.socket:
+    remedy = "give HOST:PORT, as 127.0.0.1:8788"
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise UserError(listen, "not an address", remedy)
     try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, int(port)), family=family, backlog=128)
-    except (OSError, OverflowError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UserError(listen, reason.lower(), "give HOST:PORT, as 127.0.0.1:8788") from None
+        return socket.create_server((host, int(port)), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        raise UserError(listen, str(error.strerror).lower(), remedy) from None
 
 
 def _security(host: str) -> "TransportSecuritySettings":

@@ -5,7 +5,6 @@ import json
 import re
 import unicodedata
 from datetime import datetime
-from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -171,7 +170,7 @@ class Interaction(Record):
     messages: list[Message] = Field(min_length=4)
     metadata: Metadata
 
-    @cached_property
+    @property
     def _places(self) -> tuple[int, int]:
         """Where query and escalation stand: the last two user turns."""
         users = [n for n, message in enumerate(self.messages) if message.role == "user"]
@@ -235,13 +234,9 @@ class Interaction(Record):
             raise ValueError(f"{self.id}: the domain is not set yet")
         return self.metadata.domain
 
-    def described(self, first: dict[str, Any], last: dict[str, Any] | None = None) -> "Interaction":
-        """Return the same interaction with metadata set in front of the other keys, and behind them.
-
-        A key that ``first`` sets overrides an older one; empty values of ``last`` are left out.
-        """
-        metadata = {**first, **self.metadata.model_dump(exclude_unset=True), **first}
-        metadata |= {key: value for key, value in (last or {}).items() if value}
+    def described(self, values: dict[str, Any]) -> "Interaction":
+        """Return the same interaction with these keys of its metadata set."""
+        metadata = {**self.metadata.model_dump(exclude_unset=True), **values}
         return self.model_copy(update={"metadata": Metadata.model_validate(metadata)})
 
     def content_key(self) -> str:

@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from weakspot.model.preflight import Preflight
     from weakspot.records import AdapterManifest, MergedManifest, Scorecard
     from weakspot.run import Step
-    from weakspot.stages.collect import Collected, Imported
+    from weakspot.stages.collect import Collected, Examined, Imported
     from weakspot.stages.process import Processed
     from weakspot.stages.validate import Report
     from weakspot.status import Status
 
 _GIGA = 1e-9
+_SHOWN = 20
+_SHOWN_CHARACTERS = 60
 
 
 def line(text: str) -> None:
@@ -38,15 +40,29 @@ def collected(found: "Collected") -> None:
     line(f"file           {found.file}")
 
 
+def examined(found: "Examined") -> None:
+    """The consultations in other programs' files, as far as they are new."""
+    files = ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for name, count in found.formats.items())
+    line(f"{files}: {found.conversations} conversations, {len(found.found)} new consultations")
+    for one in found.found[:_SHOWN]:
+        query = one.query if len(one.query) <= _SHOWN_CHARACTERS else f"{one.query[: _SHOWN_CHARACTERS - 1]}…"
+        incomplete = ", incomplete" if one.incomplete else ""
+        line(f"  {query}  {one.local_model or 'local model'} → {one.teacher}, {one.turns} turns{incomplete}")
+    if len(found.found) > _SHOWN:
+        line(f"  … and {len(found.found) - _SHOWN} more")
+    if found.left_out:
+        line(f"left out: {', '.join(f'{count} {reason}' for reason, count in found.left_out.items())}")
+
+
 def imported(done: "Imported") -> None:
-    """What came of an imported file."""
+    """What came of an import."""
     line(f"added {done.added}, already there {done.already_there}, bad {len(done.bad)}: {done.file}")
 
 
-def bad_lines(done: "Imported", source: Path) -> None:
-    """The lines of an imported file that were not taken, on standard error."""
+def bad_lines(done: "Imported") -> None:
+    """What could not be imported, on standard error."""
     for bad in done.bad:
-        err.print(f"{source}:{bad.line}: {bad.reason}: {bad.detail}; mend the line and import again", markup=False)
+        err.print(f"{bad.file}:{bad.line}: {bad.reason}: {bad.detail}; mend the line and import again", markup=False)
 
 
 def gateway(address: str, config: "Config") -> None:

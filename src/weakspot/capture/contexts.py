@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from weakspot.capture.rules import Kind, Match, Rule
 from weakspot.capture.values import is_passphrase, is_password, is_random, is_stand_in
 
+_DIGIT = re.compile(r"[0-9]")
 _Accepts = Callable[[Match], bool]
 
 
@@ -15,38 +16,47 @@ def _random(match: Match) -> bool:
     return is_random(match["secret"])
 
 
+def _literal_key(match: Match) -> bool:
+    return is_random(match["secret"]) and (match["quote"] is not None or bool(_DIGIT.search(match["secret"])))
+
+
+def _literal_password(match: Match) -> bool:
+    return is_password(match["secret"], quoted=match["quote"] is not None)
+
+
 def _password(match: Match) -> bool:
-    # Without quotes it could be a variable.
-    return is_password(match["secret"], quoted=match.groupdict().get("quote") is not None)
+    return is_password(match["secret"], quoted=True)
 
 
 def _shell_password(match: Match) -> bool:
-    # In a shell nothing needs quotes, and a variable would begin with $.
-    return is_password(match["secret"], quoted=True) or is_passphrase(match["secret"])
+    return _password(match) or is_passphrase(match["secret"])
 
 
-def _rule(kind: Kind, words: str, pattern: str, accepts: _Accepts, *, within: str = "") -> Rule:
-    area = re.compile(within, re.IGNORECASE) if within else None
-    return Rule(kind, tuple(words.split()), re.compile(pattern, re.IGNORECASE), accepts, True, area)
+def _rule(kind: Kind, words: str, pattern: str, accepts: _Accepts) -> Rule:
+    return Rule(kind, tuple(words.split()), re.compile(pattern, re.IGNORECASE), accepts, in_context=True)
 
 
 # --- what is called a password, a token or a key
 
-_PASSWORD_WORDS = "pass pwd pw contraseña senha пароль 密码 密碼 비밀번호 パスワード wachtwoord"  # noqa: S105
-_PASSWORD_NAMES = (
-    r"(?:pass(?:word|wd|phrase|wort|code)|pwd|contraseña|senha|mot de passe|пароль|密码|密碼|비밀번호|パスワード|wachtwoord"
-    r"|(?<![A-Za-z])(?:pass|pw))(?:_?\d{1,2})?"
+_NAMED: tuple[tuple[Kind, str, str, _Accepts], ...] = (
+    (
+        "password",
+        "pass pwd pw contraseña senha пароль 密码 密碼 비밀번호 パスワード wachtwoord",
+        r"(?:pass(?:word|wd|phrase|wort|code)|pwd|contraseña|senha|mot de passe|пароль|密码|密碼|비밀번호|パスワード"
+        r"|wachtwoord|(?<![A-Za-z])(?:pass|pw))(?:_?\d{1,2})?",
+        _literal_password,
+    ),
+    (
+        "api-key",
+        "secret token credential sess api access account auth private signing encryption shared master",
+        # Neither the name of a secret in AWS, nor the token of the next page, nor the id of some session.
+        r"(?:(?<!\d:)secret|(?<!next|page)(?<!next_|page_)token|credentials?|(?-i:sess(?:ion)?id|SESS(?:ION)?ID)"
+        r"|(?:api|access|account|auth|private|secret|signing|encryption|sharedaccess|master)[_ -]?key(?:[_-]?id)?)"
+        r"(?:_?\d{1,2})?",
+        _literal_key,
+    ),
 )
-_KEY_WORDS = "secret token key credential sessid sessionid"
-_KEY_NAMES = (
-    r"(?:secret|token|credentials?|sess(?:ion)?id"
-    r"|(?:api|access|account|auth|private|secret|signing|encryption|sharedaccess|master)[_ -]?key(?:[_-]?id)?)(?:_?\d{1,2})?"
-)
-_KINDS_OF_NAMES: tuple[tuple[Kind, str, str, _Accepts], ...] = (
-    ("password", _PASSWORD_WORDS, _PASSWORD_NAMES, _password),
-    ("api-key", _KEY_WORDS, _KEY_NAMES, _random),
-)
-_TELLING = tuple((kind, re.compile(f"{names}$", re.IGNORECASE)) for kind, _, names, _ in _KINDS_OF_NAMES)
+_TELLING = tuple((kind, re.compile(f"{names}$", re.IGNORECASE)) for kind, _, names, _ in _NAMED)
 
 # A quote may be escaped, more than once where JSON stands in JSON.
 _QUOTE = r"\\{0,8}[\"'`]"
@@ -58,7 +68,7 @@ _VALUE = (
 _IS = (
     rf"(?:{_QUOTE})?\]?"  # "password": ..., os.environ["PASSWORD"] = ...
     r"(?::[ ]?[A-Za-z]{1,20}(?=[ ]?=))?"  # password: str = ...
-    r"(?:[ \t]{0,8}(?::=|=>|[:=：])[ \t]{0,8}|[ \t]{1,4}(?:is|ist|lautet)[ \t]{1,4}|[ \t]{1,4}(?=[\"']))"
+    r"(?:[ \t]{0,8}(?::=|=>|[:=：])[ \t]{0,8}|[ \t]{1,4}(?:is|ist|lautet)[ \t]{1,4}|(?<=word)[ ](?=['\"]))"
 )
 
 
@@ -70,39 +80,46 @@ def kind_under(key: str, value: str) -> Kind | None:
     return kind if kind and is_random(value) else None
 
 
-def _assignments() -> Iterator[Rule]:
-    for kind, words, names, accepts in _KINDS_OF_NAMES:
-        yield _rule(kind, words, names + _IS + _VALUE, accepts)
-        yield _rule(kind, words, rf"{names}>(?P<secret>[^<>\s]{{6,400}})</", accepts)  # an element of XML
-        # An entry of a Kubernetes environment, and the like.
-        entry = rf"name(?:{_QUOTE})?:[ ]{{0,4}}(?:{_QUOTE})?[\w.-]{{0,60}}?{names}(?:{_QUOTE})?,?\s{{1,80}}"
-        yield _rule(kind, words, rf"{entry}(?:{_QUOTE})?value(?:{_QUOTE})?:[ ]{{0,4}}{_VALUE}", accepts)
+# The next lines of an entry, as in a Kubernetes deployment: "name": "PASSWORD", "value": ...
+_ENTRY = rf"(?:{_QUOTE})?,?\s{{1,80}}(?:{_QUOTE})?value(?:{_QUOTE})?:[ ]{{0,4}}"
+_ELEMENT = r">(?=[^<>\s]{6,400}</)"
+_ASSIGNMENTS = tuple(
+    _rule(kind, words, rf"{names}(?:{_IS}|{_ENTRY}|{_ELEMENT}){_VALUE}", accepts)
+    for kind, words, names, accepts in _NAMED
+)
+
+# NAME=value as in an .env file, and the other ways to set a variable.
+_SET = r"(?i:setx?|set -\w{1,3}|(?:set)?env) \w{0,40}?"
+_SET_VALUE = r"(?P<quote>[\"'])?(?P<secret>(?(quote)[^\"'\\\r\n]{6,400}|[^\s\"'`\\;]{6,400}))(?(quote)(?P=quote))"
 
 
-# NAME=value as in an .env file, and the ways in which shells set a variable.
-_SHELL_VALUE = r"(?P<quote>[\"'])?(?P<secret>(?(quote)[^\"'\\\r\n]{6,400}|[^\s\"'`\\;]{6,400}))(?(quote)(?P=quote))"
-_SHELL_PASSWORDS = r"(?:PASSWORD|PASSWD|PASSPHRASE|_PASS|_PWD|_PW)(?:_?\d{1,2})?"
-_SHELL_KEYS = r"(?:_KEY(?:_BASE)?|SECRET|TOKEN|CREDENTIALS?|_AUTH)(?:_?\d{1,2})?"
+def _settings(kind: Kind, words: str, names: str, accepts: _Accepts) -> Iterator[Rule]:
+    names = rf"(?:{names})(?:_?\d{{1,2}})?"
+    yield Rule(kind, tuple(words.split()), re.compile(f"{names}={_SET_VALUE}"), accepts, in_context=True)
+    yield Rule(kind, ("set", "env"), re.compile(f"{_SET}{names} {_SET_VALUE}"), accepts, in_context=True)
 
 
-def _shell(kind: Kind, words: str, names: str, accepts: _Accepts) -> Iterator[Rule]:
-    for before, after in (("", "="), (r"\b(?:setx?|set -\w{1,3}|setenv|ENV) \w{0,40}?", " ")):
-        pattern = re.compile(before + names + after + _SHELL_VALUE)
-        yield Rule(kind, tuple(words.split()), pattern, accepts, True)
-
+_SETTINGS = (
+    *_settings("password", "pass pwd pw", "PASSWORD|PASSWD|PASSPHRASE|(?<=_)(?:PASS|PWD|PW)", _shell_password),
+    *_settings(
+        "api-key", "_key secret token credential _auth", "_KEY(?:_BASE)?|SECRET|TOKEN|CREDENTIALS?|_AUTH", _random
+    ),
+)
 
 # --- headers, addresses and command lines
 
 _CREDENTIALS = r"(?P<secret>[A-Za-z0-9+/_-]{8,400}={0,2})"
+_COOKIE = re.compile(r"[\w.-]{1,60}=(?P<secret>[^\s;,\"'\\]{16,4000})")
 _HEADER_IS = rf"(?:{_QUOTE})?[ \t]{{0,4}}[:=,][ \t]{{0,4}}(?:{_QUOTE})?"
 
 
 def _basic(match: Match) -> bool:
-    value = match["secret"].rstrip("=").translate({ord("+"): "-", ord("/"): "_"})
+    value = match["secret"].rstrip("=").replace("+", "-").replace("/", "_")
     try:
-        return b":" in base64.urlsafe_b64decode(value + "=" * (-len(value) % 4))
-    except binascii.Error:
+        pair = base64.urlsafe_b64decode(value + "=" * (-len(value) % 4)).decode("ascii")
+    except (binascii.Error, UnicodeDecodeError):
         return False
+    return ":" in pair and pair.isprintable()
 
 
 def _url_password(match: Match) -> bool:
@@ -111,43 +128,58 @@ def _url_password(match: Match) -> bool:
 
 
 _HEADERS = (
-    _rule("password", "://", r"://(?P<user>[^\s/:@\"'`<>\\]{0,100}):(?P<secret>[^\s/\"'`<>\\]{1,200})@(?=[\w\[.-])", _url_password),
+    _rule(
+        "password",
+        "://",
+        r"://(?P<user>[^\s/:@\"'`<>\\]{0,100}):(?P<secret>[^\s/\"'`<>\\]{1,200})@(?=[\w\[.-])",
+        _url_password,
+    ),
     _rule("token", "basic", rf"\bbasic[ \t]{{1,4}}{_CREDENTIALS}", _basic),
     _rule("token", "auth", rf"\bauth{_HEADER_IS}{_CREDENTIALS}", _basic),
     _rule("token", "bearer", r"\bbearer[ \t]{1,4}(?P<secret>[\w.~+/-]{16,4000}={0,2})", _random),
-    _rule("token", "authorization", rf"authorization{_HEADER_IS}(?:[a-z-]{{1,20}}[ ])?(?P<secret>[\w.~+/-]{{16,4000}}={{0,2}})", _random),
     _rule(
-        "token", "cookie", r"[\w.-]{1,60}=(?P<secret>[^\s;,\"'\\]{16,4000})", _random, within=rf"cookies?{_HEADER_IS}[^\r\n\"'\\]{{1,8000}}"
+        "token",
+        "authorization",
+        rf"authorization{_HEADER_IS}(?:[a-z-]{{1,20}}[ ])?(?P<secret>[\w.~+/-]{{16,4000}}={{0,2}})",
+        _random,
     ),
-    _rule("api-key", "key= id=", r"[?&](?:api|app)?_?(?:key|id)=(?P<secret>[\w.-]{16,200})", _random),
+    _rule("token", "cookie", rf"cookies?{_HEADER_IS}[^\r\n\"'\\]{{1,8000}}", _random)._replace(items=_COOKIE),
+    _rule("api-key", "?key= &key= ?appid= &appid=", r".(?:key|appid)=(?P<secret>[\w.-]{16,200})", _random),
 )
 _COMMANDS = (
-    _rule("password", "identified", r"\bidentified by (?P<quote>')(?P<secret>[^\s']{6,200})'", _password),
-    _rule("password", "securestring", r"securestring (?P<quote>[\"'])(?P<secret>[^\s\"']{6,200})(?P=quote)", _password),
-    _rule("password", "login", r"\blogin\s{1,4}\S{1,100}\s{1,4}password[ \t]{1,4}(?P<quote>)(?P<secret>\S{6,200})", _password),
-    _rule("password", "-u --user", r" (?:-u|--user)[ =]{0,2}[\"']?[^\s:\"'/]{1,64}:(?P<quote>)(?P<secret>[^\s\"'`:@/]{6,200})", _password),
+    _rule("password", "identified", r"\bidentified by '(?P<secret>[^\s']{6,200})'", _password),
+    _rule("password", "securestring", r"securestring [\"'](?P<secret>[^\s\"']{6,200})[\"']", _password),
+    _rule("password", "login", r"\blogin\s{1,4}\S{1,100}\s{1,4}password[ \t]{1,4}(?P<secret>\S{6,200})", _password),
+    _rule(
+        "password",
+        "-u --user",
+        r"(?<= )(?:-u|--user)[ =]{0,2}[\"']?[^\s:\"'/]{1,64}:(?P<secret>[^\s\"'`:@/]{6,200})",
+        _password,
+    ),
     _rule(
         "password",
         "sshpass mysql mariadb",
-        r"\b(?:sshpass|(?:mysql|mariadb)\w{0,10})\b[^\n|;]{0,100}? -p ?(?P<quote>[\"']?)(?P<secret>[^\s\"'-][^\s\"']{5,200})",
+        r"\b(?:sshpass|(?:mysql|mariadb)\w{0,10})\b[^\n|;]{0,100}? -p ?[\"']?(?P<secret>[^\s\"'-][^\s\"']{5,200})",
         _password,
     ),
 )
 
 # --- e-mail addresses
 
-# What is reserved for documentation (RFC 2606), and users of machines and names of files that look like one.
+# What only stands for an address, what is reserved for documentation (RFC 2606), and users of machines and
+# names of files that look like one.
 _NO_ADDRESS = re.compile(
-    r"(?:git|hg|svn|root|ubuntu|ec2-user|admin)(?:@|%40)"
+    r"(?:you|your[._-]?(?:e?mail|name|address|username)?|user(?:name)?|e?mail|name|some(?:one|body)|j(?:oh|a)ne?[._]?doe"
+    r"|first(?:name)?[._]?last(?:name)?|git|hg|svn|root|ubuntu|ec2-user|admin)(?:@|%40)"
     r"|.*(?:@|%40)(?:.*\.)?(?:example(?:\.[a-z]+)?|test|invalid|localhost|local|internal)$"
-    r"|.*\.(?:png|jpe?g|gif|svg|webp|avif|ico|js|mjs|ts|tsx|jsx|css|json|html?|ya?ml|md|zip|gz|tgz|whl|jar)$",
+    r"|.*\.(?:png|jpe?g|gif|svg|webp|avif|ico|m?js|tsx?|jsx|css|json|html?|ya?ml|md|t?gz|zip|whl|jar)$",
     re.IGNORECASE,
 )
 _USERINFO = re.compile(r"://[^\s/@]{0,100}$")
 _LETTER = "A-Za-z0-9À-ɏ"
 _ADDRESS = (
-    rf"(?:(?<![{_LETTER}$_.+-])|(?<=\\[nrtbf])|(?<=\\u[0-9a-f]{{4}}))"
-    rf"(?P<secret>[{_LETTER}_][{_LETTER}._+-]{{0,63}}(?:@|%40)(?:[{_LETTER}-]{{1,63}}\.){{1,5}}[A-Za-z]{{2,24}})(?![A-Za-z0-9_-])"
+    rf"(?:(?<![{_LETTER}$.+-])|(?<=\\[nrtbf])|(?<=\\u[0-9a-f]{{4}}))"
+    rf"(?P<secret>[{_LETTER}][{_LETTER}._+-]{{0,63}}(?:@|%40)(?:[{_LETTER}-]{{1,63}}\.){{1,5}}[A-Za-z]{{2,24}})(?![A-Za-z0-9])"
 )
 
 
@@ -158,9 +190,8 @@ def _address(match: Match) -> bool:
 
 CONTEXTS = (
     *_HEADERS,
-    *_shell("password", _PASSWORD_WORDS, _SHELL_PASSWORDS, _shell_password),
-    *_shell("api-key", "_key secret token credential _auth", _SHELL_KEYS, _random),
-    *_assignments(),
+    *_SETTINGS,
+    *_ASSIGNMENTS,
     *_COMMANDS,
-    _rule("e-mail", "@ %40", _ADDRESS, _address),
+    Rule("e-mail", ("@", "%40"), re.compile(_ADDRESS, re.IGNORECASE), _address, anywhere=True),
 )

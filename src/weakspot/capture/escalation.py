@@ -27,7 +27,8 @@ class Escalation:
 
 def spoken(text: str) -> str:
     """Return what the user said, without what an agent put around it."""
-    return _TAGS.sub("", _SURROUNDINGS.sub("", text)).strip()
+    # A command line's agent may hand on the quotes of its argument.
+    return _TAGS.sub("", _SURROUNDINGS.sub("", text)).strip().strip("\"'`“”«»").strip()
 
 
 def recognised(config: Config, text: str) -> Escalation | None:

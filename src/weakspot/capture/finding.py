@@ -15,12 +15,13 @@ from weakspot.parsing import RecordError, interaction
 from weakspot.protocols.parts import Finished
 from weakspot.records import Interaction, Message, normalised
 
+FOUND_ID = "imp_"
 # "continue" and "yes, go on" are said twice without being one question. In bytes: a Chinese word has six.
 _SHORTEST_QUESTION_BYTES = 16
 
 
-def consultations(config: Config, conversation: Conversation, source: str) -> Iterator[Interaction | None]:
-    """Yield each consultation of a conversation as an interaction; None for one that nobody answered.
+def consultations(config: Config, conversation: Conversation, source: str) -> Iterator[Interaction | RecordError]:
+    """Yield each consultation of a conversation as an interaction, or why it is none, as where nobody answered.
 
     It is one where the user's turn is a trigger phrase behind a question and an attempt: what follows is the
     expert's. And it is one where a question that a local model answered was answered by a teacher's model,
@@ -64,7 +65,7 @@ class _Finder:
             if turn.question is not None:
                 self._twins.setdefault((self.tree.before(turn), normalised(turn.question)), []).append(turn)
 
-    def asked(self, turn: Turn) -> Iterator[Interaction | None]:
+    def asked(self, turn: Turn) -> Iterator[Interaction | RecordError]:
         """Yield what the trigger phrase at ``turn`` led to."""
         path = self.tree.path(turn)
         users = [place for place, one in enumerate(path) if one.question is not None]
@@ -78,13 +79,13 @@ class _Finder:
         replies = self.tree.replies(turn)
         wish = recognised(self._config, turn.question or "")
         if not replies or wish is None:
-            yield None
+            yield RecordError("empty-expert", "nobody answered")
             return
         reply = next((one for one in reversed(replies) if self._teacher(one)), replies[-1])
         teacher = self._teacher(reply) or wish.teacher
         yield from self._record(path[: query + 1], attempt, turn.question or "", reply, teacher)
 
-    def switched(self, turn: Turn) -> Iterator[Interaction]:
+    def switched(self, turn: Turn) -> Iterator[Interaction | RecordError]:
         """Yield the answer of a teacher's model to what a local model was asked as well."""
         twins = self._twins[self.tree.before(turn), normalised(turn.question or "")]
         if turn is not twins[0]:
@@ -121,7 +122,7 @@ class _Finder:
 
     def _record(
         self, before: Sequence[Turn], attempt: Sequence[Turn], escalation: str, reply: Sequence[Turn], teacher: str
-    ) -> Iterator[Interaction]:
+    ) -> Iterator[Interaction | RecordError]:
         expert = self._messages(reply)
         while expert and expert[-1].role == "tool":  # the answer was broken off before the next step
             expert.pop()
@@ -132,12 +133,10 @@ class _Finder:
         }
         try:
             yield interaction(value, whole=False)
-        except RecordError:
-            return  # a question without words, as one of a picture only
+        except RecordError as error:
+            yield error
 
-    def _metadata(
-        self, query: Turn, attempt: Sequence[Turn], reply: Sequence[Turn], teacher: str
-    ) -> dict[str, Any]:
+    def _metadata(self, query: Turn, attempt: Sequence[Turn], reply: Sequence[Turn], teacher: str) -> dict[str, Any]:
         end = reply[-1]
         key = "\0".join((self._source, self._conversation.id, query.id, end.id))
         broken_off = end.stop in ("length", "refused") or any(one.broken_off for one in (end, *self.tree.rest(end)))
@@ -145,7 +144,7 @@ class _Finder:
         tools = self._conversation.tools
         return {
             "timestamp": timestamp(end.moment or datetime.now(UTC)),
-            "interaction_id": f"imp_{hashlib.sha256(key.encode()).hexdigest()[:24]}",
+            "interaction_id": f"{FOUND_ID}{hashlib.sha256(key.encode()).hexdigest()[:24]}",
             "source": self._source,
             "conversation_id": self._conversation.id,
             **({"incomplete": True} if broken_off else {}),

@@ -1,11 +1,19 @@
-"""Import interactions from a file of them, each only once."""
+"""Import interactions, each only once: from our own formats, and those found in what other programs store."""
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from weakspot.capture.keeping import conversation, line_of, new_id, stored, timestamp
+from weakspot.capture.decisions import read_decisions
+from weakspot.capture.finding import FOUND_ID, consultations
+from weakspot.capture.formats.entries import BadLine, Entry, entries
+from weakspot.capture.keeping import conversation, journal_of, line_of, new_id, timestamp
+from weakspot.capture.scrub import scrub
+from weakspot.capture.sources import FLAT_KEYS, Source, sources
+from weakspot.capture.teachers import known_secrets
 from weakspot.config import Config
 from weakspot.data import journal
 from weakspot.parsing import RecordError, interaction, parse_json_object
@@ -14,21 +22,13 @@ from weakspot.workspace import Workspace
 from zddc.errors import UserError
 
 IMPORTED = "import"
-_FLAT = {"query", "local", "expert", "domain"}
-
-
-@dataclass(frozen=True)
-class BadLine:
-    """A line that could not be imported."""
-
-    line: int
-    reason: str
-    detail: str
+_WRITTEN_AT_ONCE_CHARACTERS = 4_000_000
+_SHOWN_CHARACTERS = 200
 
 
 @dataclass(frozen=True)
 class Imported:
-    """What came of a file: lines added, lines that were there already, and lines that are bad."""
+    """What came of an import: interactions added, those there already or forgotten by a person, and what is bad."""
 
     added: int
     already_there: int
@@ -36,40 +36,132 @@ class Imported:
     file: Path
 
 
-def import_file(workspace: Workspace, config: Config, source: Path) -> Imported:
-    """Append the interactions of a JSONL file that are not there yet.
+@dataclass(frozen=True)
+class Found:
+    """A consultation that would be added: what was asked, who answered first and then, and in how many turns."""
 
-    A line is in the raw format or ``{"query", "local", "expert"[, "domain"]}``; a missing id, timestamp,
-    source or adapter is filled in. Bad lines are returned by number and stop nothing.
+    interaction_id: str
+    query: str
+    local_model: str | None
+    teacher: str
+    turns: int
+    incomplete: bool
+
+
+@dataclass
+class Examined:
+    """What other programs' files hold: files by format, and the consultations in them that are new.
+
+    ``left_out`` counts by reason what looked like a consultation and is none.
     """
-    if not source.is_file():
-        raise UserError(source, "no such file", "give a JSONL file")
+
+    sources: list[Source]
+    formats: dict[str, int]
+    conversations: int = 0
+    found: list[Found] = field(default_factory=list)
+    already_there: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
+    bad: list[BadLine] = field(default_factory=list)
+
+    @property
+    def foreign(self) -> bool:
+        """Whether there is anything but our own formats, in which nothing need be found."""
+        return not all(source.own for source in self.sources)
+
+    def summary(self) -> dict[str, Any]:
+        """Return what there is to tell as JSON values."""
+        return {
+            "formats": self.formats,
+            "conversations": self.conversations,
+            "found": [asdict(one) for one in self.found],
+            "left_out": self.left_out,
+        }
+
+
+def examine(workspace: Workspace, config: Config, path: Path) -> Examined:
+    """Look for consultations in a file or a folder of another program; nothing is imported.
+
+    Raises :class:`UserError` for what is not understood.
+    """
+    there = sources(config, path)
+    done = Examined(there, dict(Counter(source.format for source in there)))
     known = _Known(workspace)
-    bad: list[BadLine] = []
-    waiting: list[str] = []
-    added = already = 0
-    for line in journal.read_lines(source):
-        try:
-            record = _imported(workspace, config, line.data)
-            if known.has(record):
-                already += 1
+    for source in there:
+        for number, one in _foreign(config, source, done):
+            try:
+                record = _scrubbed(one, config)
+                if known.has(record):
+                    done.already_there += 1
+                    continue
+                line_of(record, config)
+            except RecordError as error:
+                done.bad.append(BadLine(number, error.reason, error.detail, str(source.path)))
                 continue
-            waiting.append(line_of(record, config))
-        except RecordError as error:
-            bad.append(BadLine(line.number, error.reason, error.detail))
-            continue
-        known.add(record)
-        added += 1
-        if len(waiting) >= 1000:
-            journal.append(workspace.raw, waiting)
-            waiting.clear()
-    if waiting:
-        journal.append(workspace.raw, waiting)
-    return Imported(added, already, bad, workspace.raw)
+            known.add(record)
+            done.found.append(_shown(record))
+    return done
 
 
-def _imported(workspace: Workspace, config: Config, line: bytes) -> Interaction:
-    value = parse_json_object(line)
+def import_examined(workspace: Workspace, config: Config, examined: Examined) -> Imported:
+    """Append what was found, and all that our own formats hold, as far as it is not there yet."""
+    known, into = _Known(workspace), _Batches(workspace, config)
+    chosen = {one.interaction_id for one in examined.found}
+    bad: list[BadLine] = [*examined.bad]
+    already = examined.already_there
+    for source in examined.sources:
+        for _, one in _foreign(config, source, Examined([], {})):
+            # What came in since the person looked is left for another time.
+            if one.id in chosen and not known.has(record := _scrubbed(one, config)):
+                into.add(line_of(record, config))
+                known.add(record)
+        for entry in entries(source.path) if source.own else ():
+            try:
+                record = _scrubbed(_own(config, entry), config)
+                if known.has(record):
+                    already += 1
+                    continue
+                into.add(line_of(record, config))
+            except RecordError as error:
+                bad.append(BadLine(entry.number, error.reason, error.detail, str(source.path)))
+                continue
+            known.add(record)
+    into.write()
+    return Imported(into.added, already, bad, workspace.raw)
+
+
+def nothing_imported(workspace: Workspace, examined: Examined) -> Imported:
+    """Return what is the case where the person did not want it."""
+    return Imported(0, examined.already_there, examined.bad, workspace.raw)
+
+
+def import_file(workspace: Workspace, config: Config, source: Path) -> Imported:
+    """Append the interactions of a file, or those that are found in another program's, that are not there yet.
+
+    A line of our own is in the raw format or ``{"query", "local", "expert"[, "domain"]}``; a missing id,
+    timestamp or source is filled in. What is bad is returned by number and stops nothing.
+    """
+    return import_examined(workspace, config, examine(workspace, config, source))
+
+
+def _foreign(config: Config, source: Source, done: Examined) -> Iterator[tuple[int, Interaction]]:
+    """Yield the consultations in another program's file; ``done`` counts what else is in it."""
+    try:
+        for conversation in source.read(source.path) if source.read else ():
+            if isinstance(conversation, BadLine):
+                done.bad.append(conversation)
+                continue
+            done.conversations += 1
+            for one in consultations(config, conversation, f"{IMPORTED}:{source.name}"):
+                if isinstance(one, RecordError):
+                    done.left_out[one.reason] += 1
+                else:
+                    yield conversation.number, one
+    except (OSError, UserError) as error:  # one of several files may be damaged
+        done.bad.append(BadLine(0, "not-readable", str(error), str(source.path)))
+
+
+def _own(config: Config, entry: Entry) -> Interaction:
+    value = parse_json_object(entry.data)
     if "messages" not in value:
         value = _from_flat(value, config)
     metadata = value.setdefault("metadata", {})
@@ -78,11 +170,11 @@ def _imported(workspace: Workspace, config: Config, line: bytes) -> Interaction:
     now = datetime.now(UTC)
     filled: dict[str, Any] = {"timestamp": timestamp(now), "interaction_id": new_id(now), "source": IMPORTED}
     value["metadata"] = {**filled, **metadata}
-    return interaction(value)
+    return interaction(value, whole=False)
 
 
 def _from_flat(value: dict[str, Any], config: Config) -> dict[str, Any]:
-    unknown, missing = sorted(set(value) - _FLAT), sorted(_FLAT - {"domain"} - set(value))
+    unknown, missing = sorted(set(value) - FLAT_KEYS), sorted(FLAT_KEYS - {"domain"} - set(value))
     if unknown or missing:
         what = f"no {', '.join(missing)}" if missing else f"unknown {', '.join(unknown)}"
         raise RecordError("bad-schema", f"{what}: neither the raw format nor query, local, expert[, domain]")
@@ -94,14 +186,62 @@ def _from_flat(value: dict[str, Any], config: Config) -> dict[str, Any]:
     return {"messages": turns, "metadata": metadata}
 
 
+def _scrubbed(one: Interaction, config: Config) -> Interaction:
+    cleaned = scrub(one.model_dump(exclude_unset=True), known_secrets(config))
+    if not cleaned.counts:
+        return one
+    value: Any = cleaned.value
+    counts = Counter(one.metadata.scrubbed or {}) + Counter(cleaned.counts)
+    return interaction(value, whole=False).described({"scrubbed": dict(counts)} if counts else {})
+
+
+def _shown(record: Interaction) -> Found:
+    metadata = record.metadata
+    local_model = (metadata.model_extra or {}).get("local_model")
+    return Found(
+        record.id,
+        " ".join(record.query.text.split())[:_SHOWN_CHARACTERS],
+        local_model if isinstance(local_model, str) else None,
+        metadata.consultation.teacher if metadata.consultation else "",
+        len(record.messages),
+        bool(metadata.incomplete),
+    )
+
+
+class _Batches:
+    """Appends lines some at a time: each append waits for the disk."""
+
+    def __init__(self, workspace: Workspace, config: Config) -> None:
+        self.added = 0
+        self._journal = journal_of(workspace, config)
+        self._waiting: list[str] = []
+        self._characters = 0
+
+    def add(self, line: str) -> None:
+        self._waiting.append(line)
+        self._characters += len(line)
+        self.added += 1
+        if self._characters >= _WRITTEN_AT_ONCE_CHARACTERS:
+            self.write()
+
+    def write(self) -> None:
+        if self._waiting:
+            self._journal.append(self._waiting)
+        self._waiting, self._characters = [], 0
+
+
 class _Known:
-    """The ids and contents already in the raw file."""
+    """The interactions that need not be imported: those in the raw file, and those that a person had forgotten."""
 
     def __init__(self, workspace: Workspace) -> None:
+        self._decisions = read_decisions(workspace)
         self._content_by_id: dict[str, str] = {}
         self._contents: set[str] = set()
-        for record in stored(workspace):
-            self.add(record)
+        for line in journal.read_lines(workspace.raw):
+            try:
+                self.add(interaction(parse_json_object(line.data), whole=False))
+            except RecordError:
+                continue  # process reports it, with its line number
 
     def add(self, record: Interaction) -> None:
         content = record.content_key()
@@ -109,7 +249,12 @@ class _Known:
         self._contents.add(content)
 
     def has(self, record: Interaction) -> bool:
+        """Whether it is not to be added; raise :class:`RecordError` for an id that is another interaction's."""
+        if self._decisions.is_forgotten(record):
+            return True
         content = record.content_key()
         if self._content_by_id.get(record.id, content) != content:
+            if record.id.startswith(FOUND_ID):
+                return True  # the same place of the same conversation, edited since or scrubbed by other rules
             raise RecordError("duplicate-id", f"{record.id} is there already with other messages")
         return content in self._contents

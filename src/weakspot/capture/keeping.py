@@ -51,7 +51,8 @@ def keep(
     domain = draft.metadata.domain
     found = Detection(domain, {}) if domain else detected(draft, config)
     adapter = workspace.next_adapter(found.domain).label
-    record = draft.described({"domain": found.domain, "adapter": adapter}, {"scrubbed": cleaned.counts})
+    counted = {"scrubbed": dict(cleaned.counts)} if cleaned.counts else {}
+    record = draft.described({"domain": found.domain, "adapter": adapter, **counted})
     (into or journal_of(workspace, config)).append([line_of(record, config)])
     return Collected(record, adapter, workspace.raw, found.hits)
 

@@ -1,25 +1,38 @@
-"""Keys of the many providers whose forms betterleaks knows, beside the common ones in our own list."""
+"""Keys of the many providers whose forms betterleaks knows, where it is installed."""
 
+import functools
+import os
 import re
 from collections.abc import Iterator
+from types import ModuleType
 
-from weakspot.capture.rules import Kind, Span
+from weakspot.capture.rules import Kind, Span, occurrences
 
-# It skips a line that asks for it, and it reads no further than a NUL. The replacements keep the lengths.
-_SKIP = re.compile(r"(gitleaks|betterleaks):allow", re.IGNORECASE)
-# The other findings are whole addresses, or pairs of a name and a password: we find what is secret in them.
+# What stops it from looking: a line that asks for it, and a NUL. The replacements keep the lengths.
+_ALLOW = re.compile(r"(gitleaks|betterleaks):allow", re.IGNORECASE)
+# The other findings are addresses, or names with their passwords: we find what is secret in them.
 _KEY = re.compile(r"[\w.+/=~-]{16,8000}")
 _KINDS: dict[str, Kind] = {"private-key": "private-key", "jwt": "token"}
 
 
-def provider_keys(text: str) -> Iterator[Span]:
-    """Yield the keys in a text that are known by the form that their provider gave them."""
-    import betterleaks
+@functools.cache
+def _library() -> tuple[ModuleType | None, int]:
+    try:
+        import betterleaks
+    except ImportError:
+        return None, 0
+    return betterleaks, os.getpid()
 
-    readable = _SKIP.sub(r"\1_allow", text.replace("\0", " ")).encode("utf-8", "replace").decode("utf-8")
-    for finding in betterleaks.scan_string(readable):
-        if finding.confidence == "high" and _KEY.fullmatch(finding.secret):
-            start = text.find(finding.secret)
-            while start >= 0:
-                yield Span(start, start + len(finding.secret), _KINDS.get(finding.rule_id, "api-key"))
-                start = text.find(finding.secret, start + len(finding.secret))
+
+def provider_keys(text: str) -> Iterator[Span]:
+    """Yield the keys in a text that have the form of one of some 400 providers; none without betterleaks."""
+    betterleaks, process_id = _library()
+    # Its Go runtime does not survive a fork: a child that asked it would wait for ever.
+    if betterleaks is None or process_id != os.getpid():
+        return
+    readable = _ALLOW.sub(r"\1_allow", text.replace("\0", " ")).encode("utf-8", "replace").decode("utf-8")
+    findings = betterleaks.scan_string(readable)
+    # The rules of low confidence go by the name beside a value, and so do we, with fewer false hits.
+    for secret, rule in {one.secret: one.rule_id for one in findings if one.confidence == "high"}.items():
+        if _KEY.fullmatch(secret):
+            yield from occurrences(secret, _KINDS.get(rule, "api-key"), text)

@@ -52,7 +52,7 @@ def rescrub(workspace: Workspace, config: Config, *, dry_run: bool) -> Rescrubbe
                     continue
                 record = interaction(cleaned.value, whole=False)
                 counts = Counter(record.metadata.scrubbed or {}) + Counter(cleaned.counts)
-                text = line_of(record.described({}, {"scrubbed": dict(counts)}), config)
+                text = line_of(record.described({"scrubbed": dict(counts)}), config)
             except RecordError:
                 unreadable += 1
                 continue

@@ -10,8 +10,8 @@ from pydantic import JsonValue
 from weakspot.capture.contexts import CONTEXTS, kind_under
 from weakspot.capture.forms import FORMS
 from weakspot.capture.providers import provider_keys
-from weakspot.capture.rules import Kind, Span, spans
-from weakspot.capture.values import is_password
+from weakspot.capture.rules import Kind, Span, occurrences, spans
+from weakspot.capture.values import is_password, is_random
 
 # Ids, times and names that are ours: they say where a record comes from, and other records refer to them.
 _OURS = frozenset({"interaction_id", "timestamp", "conversation_id", "domain", "adapter", "source"})
@@ -26,6 +26,7 @@ _LABELS: dict[Kind, str] = {
 _PLACEHOLDER = re.compile(rf"<({'|'.join(_LABELS.values())})_(\d{{1,9}})>")
 # The same key in several lines, and in one with escaped line ends.
 _LINE_END = re.compile(r"\\+[nr]|\s+")
+# A shorter one might be a part of words.
 _SHORTEST_KNOWN = 8
 # A text that was cut at a secret may show another one. Two rounds do, but in a text that is made to need
 # more; and no text may keep us busy.
@@ -80,11 +81,11 @@ class _Record:
         found: list[list[Span]] = []
 
         def read(key: str, text: str) -> str:
-            known = (span for secret in self._known for span in _occurrences(secret, "api-key", text))
+            known = (span for secret in self._known for span in occurrences(secret, "api-key", text))
             found.append(_apart(text, [*known, *_spans(key, text)]))
             for start, end, kind, in_context in found[-1]:
                 secret = text[start:end]
-                if in_context and len(self._sought) < _MOST_SOUGHT and is_password(secret, quoted=True):
+                if in_context and len(self._sought) < _MOST_SOUGHT and _is_telling(secret):
                     self._sought.setdefault(secret, kind)
             for label, number in _PLACEHOLDER.findall(text):
                 self._numbers[label] = max(self._numbers[label], int(number))
@@ -95,7 +96,7 @@ class _Record:
         return _changed(value, lambda key, text: self._scrubbed(text, next(rest)))
 
     def _scrubbed(self, text: str, found: list[Span]) -> str:
-        sought = (span for secret, kind in self._sought.items() for span in _occurrences(secret, kind, text))
+        sought = (span for secret, kind in self._sought.items() for span in occurrences(secret, kind, text))
         done, parts = 0, []
         for span in _apart(text, [*found, *sought]):
             parts += [text[done : span.start], self._placeholder(text[span.start : span.end], span.kind)]
@@ -112,23 +113,20 @@ class _Record:
         return self._placeholders[identity]
 
 
+def _is_telling(secret: str) -> bool:
+    """Tell whether a secret is one without its context, and no word that was used as a password."""
+    return len(secret) >= _SHORTEST_KNOWN and (is_random(secret) or is_password(secret, quoted=True))
+
+
 def _spans(key: str, text: str) -> Iterator[Span]:
     yield from spans(FORMS, text)
-    import os
-    if not os.environ.get("NOLIB"): yield from provider_keys(text)
+    yield from provider_keys(text)
     if kind := kind_under(key, text):
         yield Span(0, len(text), kind, True)
     header = f"{key}: " if key.lower() in _HEADERS else ""
     for span in spans(CONTEXTS, header + text):
         if span.start >= len(header):
             yield span._replace(start=span.start - len(header), end=span.end - len(header))
-
-
-def _occurrences(secret: str, kind: Kind, text: str) -> Iterator[Span]:
-    start = text.find(secret)
-    while start >= 0:
-        yield Span(start, start + len(secret), kind)
-        start = text.find(secret, start + len(secret))
 
 
 def _apart(text: str, found: list[Span]) -> list[Span]:

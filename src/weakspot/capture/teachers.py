@@ -1,32 +1,32 @@
-"""The stronger models that can be consulted: each asked by the official client of its protocol."""
+"""The stronger models that can be consulted, each in its own protocol, over HTTP."""
 
-import contextlib
-import importlib
+import json
 import os
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from weakspot.capture.scrub import scrub_text
 from weakspot.config import Config, Teacher
-from weakspot.protocols import anthropic_messages, openai_chat
-from weakspot.protocols.parts import Call, Finished, Part, StopReason, Text
+from weakspot.protocols import anthropic_messages, anthropic_requests, openai_chat
+from weakspot.protocols.parts import Finished, Part, StreamError
+from weakspot.protocols.reading import error_text
+
+if TYPE_CHECKING:
+    from aiohttp import ClientResponse, ClientSession
 
 # Never the environment's: there ANTHROPIC_BASE_URL may well be this gateway.
 _ADDRESSES = {"anthropic": "https://api.anthropic.com", "openai": "https://api.openai.com/v1"}
-_NO_KEY = "none"
-_STOPS: dict[str, StopReason] = {
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "tool_use": "tool_calls",
-    "max_tokens": "length",
-    "model_context_window_exceeded": "length",
-    "refusal": "refused",
-}
+_CONNECT_SECONDS = 20.0
 
 
 class TeacherError(Exception):
-    """A teacher that could not answer: an HTTP ``status`` for the client, and one line that names no secret."""
+    """A teacher that could not answer: an HTTP ``status`` for the client, and one line that names no secret.
+
+    ``retry_after`` says in how many seconds another try may do; it is None where none will.
+    """
 
     def __init__(self, status: int, message: str, retry_after: str | None = None) -> None:
         super().__init__(message)
@@ -45,7 +45,12 @@ class Question:
 def known_secrets(config: Config) -> list[str]:
     """Return the keys that this process was given, so that they can be kept out of everything."""
     names = [config.gateway.upstream_api_key_env, *(teacher.api_key_env for teacher in config.teachers.values())]
-    return sorted({value for name in names if name and (value := os.environ.get(name))})
+    return sorted({value for name in names if (value := key_from(name))})
+
+
+def key_from(variable: str) -> str:
+    """Return the key that an environment variable holds; empty where there is none, or no variable."""
+    return os.environ.get(variable, "").strip() if variable else ""
 
 
 def cost(teacher: Teacher, finished: Finished) -> float | None:
@@ -62,10 +67,7 @@ class Teachers:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._clients: dict[str, Any] = {}
-        # Importing a client takes a second: now, and not while other requests wait.
-        for kind in {teacher.kind for teacher in config.teachers.values()}:
-            importlib.import_module(kind)
+        self._session: ClientSession | None = None
 
     async def ask(self, name: str, question: Question) -> AsyncGenerator[Part]:
         """Yield the teacher's answer as it comes; the last part is :class:`Finished`.
@@ -73,121 +75,97 @@ class Teachers:
         Closing the iterator gives up the answer. Raises :class:`TeacherError` for whatever goes wrong,
         also in the middle.
         """
-        import httpx2
+        import aiohttp
 
         teacher = self._config.teachers[name]
+        address, headers = _address(teacher), _headers(name, teacher)
         try:
-            client = self._client(name, teacher)
-            asked = _of_anthropic if teacher.kind == "anthropic" else _of_openai
-            async with contextlib.aclosing(asked(client, teacher, question)) as parts:
-                async for part in parts:
+            async with self._connections().post(
+                address,
+                json=_body(teacher, question),
+                headers=headers,
+                timeout=aiohttp.ClientTimeout(total=teacher.timeout_seconds, sock_connect=_CONNECT_SECONDS),
+                # A redirection would take the key to a server that it was not given for.
+                allow_redirects=False,
+                proxy=_proxy(address),
+            ) as response:
+                if response.status != 200:
+                    raise await self._refused(name, response)
+                reader = anthropic_messages.Reader() if teacher.kind == "anthropic" else openai_chat.Reader()
+                async for data in response.content.iter_any():
+                    for part in reader.feed(data):
+                        yield part
+                ended = list(reader.end())
+                if not any(isinstance(part, Finished) for part in ended):
+                    raise StreamError("the answer broke off")
+                for part in ended:
                     yield part
-        except TeacherError:
-            raise
-        except httpx2.HTTPError as error:
-            raise TeacherError(502, f"{name}: the answer broke off ({type(error).__name__})") from None
-        except Exception as error:
-            if not _from_a_client(error):
-                raise
-            raise self._explained(name, teacher, error) from None
+        except StreamError as error:
+            raise TeacherError(502, f"teacher {name}: {self._shown(str(error))}", "5") from None
+        except TimeoutError:
+            raise TeacherError(504, f"teacher {name}: no answer in time", "5") from None
+        except aiohttp.ClientConnectorError as error:
+            raise TeacherError(502, f"teacher {name}: cannot be reached ({type(error).__name__})", "5") from None
+        except aiohttp.ClientError as error:
+            raise TeacherError(502, f"teacher {name}: the answer broke off ({type(error).__name__})", "5") from None
 
     async def close(self) -> None:
         """Give back the connections."""
-        for client in self._clients.values():
-            await client.close()
-        self._clients.clear()
+        if self._session is not None:
+            await self._session.close()
 
-    def _client(self, name: str, teacher: Teacher) -> Any:
-        key = os.environ.get(teacher.api_key_env, "").strip() if teacher.api_key_env else _NO_KEY
-        if not key:
-            raise TeacherError(401, f"teacher {name}: {teacher.api_key_env} is not set where the gateway runs")
-        if name not in self._clients:
-            options: dict[str, Any] = {
-                "api_key": key,
-                "base_url": teacher.base_url or _ADDRESSES[teacher.kind],
-                "timeout": teacher.timeout_seconds,
-                "max_retries": 1,
-            }
-            # A redirection would take the key to a server that it was not given for.
-            if teacher.kind == "anthropic":
-                import anthropic
+    def _connections(self) -> "ClientSession":
+        import aiohttp
 
-                http = anthropic.DefaultAsyncHttpxClient(follow_redirects=False)
-                self._clients[name] = anthropic.AsyncAnthropic(**options, http_client=http)
-            else:
-                import openai
+        if self._session is None:
+            self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+        return self._session
 
-                http_ = openai.DefaultAsyncHttpxClient(follow_redirects=False)
-                self._clients[name] = openai.AsyncOpenAI(**options, http_client=http_)
-        return self._clients[name]
+    async def _refused(self, name: str, response: "ClientResponse") -> TeacherError:
+        data = await response.read()
+        try:
+            text = error_text(json.loads(data)["error"])
+        except (ValueError, TypeError, KeyError):
+            text = data.decode("utf-8", "replace")
+        message = f"teacher {name}: HTTP {response.status}: {self._shown(text)}"
+        if response.status in (429, 529):
+            return TeacherError(429, message, response.headers.get("Retry-After", "5"))
+        if response.status >= 500:
+            return TeacherError(502, message, response.headers.get("Retry-After", "5"))
+        # A key that the teacher refuses is not the client's: a 401 would send the user looking there.
+        return TeacherError(response.status if response.status in (400, 413) else 502, message)
 
-    def _explained(self, name: str, teacher: Teacher, error: Exception) -> TeacherError:
-        status = getattr(error, "status_code", None)
-        if not isinstance(status, int):
-            return TeacherError(502, f"teacher {name}: cannot be reached ({type(error).__name__})")
-        text = str(getattr(error, "message", error))
-        for secret in known_secrets(self._config):
-            text = text.replace(secret, "<SECRET>")
-        response = getattr(error, "response", None)
-        retry_after = response.headers.get("retry-after") if response is not None else None
-        # A key that the teacher refuses is not the client's: a 401 of ours would send the user looking there.
-        return TeacherError(
-            429 if status in (429, 529) else status if status in (400, 413) else 502,
-            f"teacher {name}: HTTP {status}: {scrub_text(text)[:500]}",
-            retry_after,
-        )
+    def _shown(self, text: str) -> str:
+        """Return the words of a server as one line that names no secret."""
+        return " ".join(scrub_text(text, known_secrets(self._config)).split())[:500]
 
 
-def _from_a_client(error: Exception) -> bool:
-    return type(error).__module__.partition(".")[0] in ("anthropic", "openai")
+def _address(teacher: Teacher) -> str:
+    root = (teacher.base_url or _ADDRESSES[teacher.kind]).rstrip("/")
+    return f"{root.removesuffix('/v1')}/v1/messages" if teacher.kind == "anthropic" else f"{root}/chat/completions"
 
 
-async def _of_anthropic(client: Any, teacher: Teacher, question: Question) -> AsyncGenerator[Part]:
-    request = anthropic_messages.messages_request(question.messages, question.tools)
-    read = written = None
-    model, reason = teacher.model, ""
-    blocks: dict[int, int] = {}
+def _headers(name: str, teacher: Teacher) -> dict[str, str]:
+    key = key_from(teacher.api_key_env)
+    if teacher.api_key_env and not key:
+        raise TeacherError(502, f"teacher {name}: {teacher.api_key_env} is not set where weakspot runs")
+    if teacher.kind == "anthropic":
+        return {"anthropic-version": anthropic_messages.VERSION, **({"x-api-key": key} if key else {})}
+    return {"Authorization": f"Bearer {key}"} if key else {}
+
+
+def _body(teacher: Teacher, question: Question) -> dict[str, Any]:
     limit = min(question.max_tokens or teacher.max_tokens, teacher.max_tokens)
-    async with await client.messages.create(model=teacher.model, max_tokens=limit, stream=True, **request) as events:
-        async for event in events:
-            if event.type == "message_start":
-                usage = event.message.usage
-                model = event.message.model
-                read = sum(
-                    getattr(usage, key, None) or 0
-                    for key in ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
-                )
-            elif event.type == "content_block_start" and event.content_block.type == "tool_use":
-                blocks[event.index] = len(blocks)
-                yield Call(blocks[event.index], "", event.content_block.id, event.content_block.name)
-            elif event.type == "content_block_delta" and event.delta.type == "text_delta":
-                yield Text(event.delta.text)
-            elif event.type == "content_block_delta" and event.delta.type == "input_json_delta":
-                yield Call(blocks[event.index], event.delta.partial_json)
-            elif event.type == "message_delta":
-                reason, written = event.delta.stop_reason or "", event.usage.output_tokens
-    if not reason:
-        raise TeacherError(502, "the teacher's answer broke off")
-    yield Finished(_STOPS.get(reason, "refused"), model, read, written)
+    if teacher.kind == "anthropic":
+        asked = anthropic_requests.request(question.messages, question.tools)
+        return {"model": teacher.model, **asked, "max_tokens": limit, "stream": True}
+    # OpenAI's newer models refuse the older name, other servers may not know the newer one.
+    limit_key = "max_tokens" if teacher.base_url else "max_completion_tokens"
+    asked = openai_chat.request(question.messages, question.tools)
+    options = {"stream": True, "stream_options": {"include_usage": True}}
+    return {"model": teacher.model, **asked, limit_key: limit, **options}
 
 
-async def _of_openai(client: Any, teacher: Teacher, question: Question) -> AsyncGenerator[Part]:
-    reader = openai_chat.StreamReader()
-    more: dict[str, Any] = {"tools": question.tools} if question.tools else {}
-    stream = await client.chat.completions.create(
-        model=teacher.model,
-        messages=question.messages,
-        max_tokens=min(question.max_tokens or teacher.max_tokens, teacher.max_tokens),
-        stream=True,
-        stream_options={"include_usage": True},
-        **more,
-    )
-    async with stream:
-        async for chunk in stream:
-            for part in reader.chunk(chunk.model_dump(exclude_none=True)):
-                yield part
-    ended = list(reader.end())
-    if not ended:
-        raise TeacherError(502, "the teacher's answer broke off")
-    for part in ended:
-        yield part
+def _proxy(address: str) -> str | None:
+    parts = urlsplit(address)
+    return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)

@@ -3,16 +3,17 @@
 import re
 
 _STAND_IN = re.compile(
-    r"""^[<$%{(\[*] | [>})\]]$ | \$\{ | \{\{ | \.\.\. | …          # <key>, $KEY, ${KEY}, {{ key }}, sk-...
-      | ([xX*.•\#?0_])\1{4} | 1234567 | abcdefg                    # xxxxx, *****
+    r"""^<.*>$ | ^\[.*\]$ | ^\(.*\)$ | ^%\w+%?$ | ^\$[\w:]+$ | \$[{(] | \{.*\}        # <key>, $KEY, {{ key }}
+      | \.\.\. | … | ([xX*.•\#?0_])\1{4} | 1234567 | abcdefg                          # sk-..., xxxxx
       | your | example | sample | dummy | placeholder | change_?-?me | replace | redacted | insert | goes_?-?here
-      | dein | hier | todo | masked | hidden | undefined | ^(?:none|null|nil|true|false)$""",
+      | masked | hidden | undefined | ^(?:todo|dein|hier) | ^(?:none|null|nil|true|false)$""",
     re.IGNORECASE | re.VERBOSE,
 )
-# What every tutorial writes where a password stands: "password123", "my-secret-token", "test".
+# What tutorials write where a password stands: "password123", "my-secret-token", "test".
 _WEAK = re.compile(
-    r"""(?:my|the|new|old|super|very|secure|strong|top|db|user|admin|test|demo|guest|root|foo|bar|some|app|api|abc|qwerty
-          |postgres|letmein|welcome|pass(?:wor[dt]|wd)?|p[a@]ssw[o0]rd|pwd|pw|secret|token|key|string|12(?:3(?:45?6?)?)?|[-_!@.])+""",
+    r"""(?:my|the|auth|new|old|super|very|secure|strong|top|db|user|admin|test|demo|guest|root|foo|bar|some|app|api|abc
+          |qwerty|postgres|letmein|welcome|p[a@]ssw[o0]r[dt]|pass(?:wd)?|pwd?|secret|token|key|string
+          |1(?:2(?:3(?:45?6?)?)?)?|[-_!@.])+""",
     re.IGNORECASE | re.VERBOSE,
 )
 _NAME = re.compile(r"[A-Za-z]+(?:[._-][A-Za-z]+)*\d{0,2}")
@@ -36,7 +37,7 @@ def is_random(value: str) -> bool:
     in words joined as in camelCase or kebab-case at fewer than 2.
     """
     core = _SEPARATOR.sub("", value[:400])
-    return len(core) >= 14 and 5 * len(_SWITCH.findall(core)) >= len(core) and not is_stand_in(value)
+    return len(core) >= 14 and 5 * len(_SWITCH.findall(core)) > len(core) and not is_stand_in(value)
 
 
 def is_password(value: str, *, quoted: bool) -> bool:

@@ -1,5 +1,6 @@
 """The commands that capture interactions and look after them."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -24,24 +25,28 @@ def collect(
     from_: Annotated[
         Path | None,
         typer.Option(
-            "--from", metavar="FILE", help='Import JSONL: the raw format, or {"query","local","expert"[,"domain"]}.'
+            "--from",
+            metavar="PATH",
+            help='Import from a file or folder: the raw format, {"query","local","expert"[,"domain"]}, or what '
+            "Claude Code, opencode, Open WebUI, LiteLLM and OpenAI-style logs hold.",
         ),
     ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Import what was found in --from without asking.")] = False,
     workspace: WorkspaceOption = None,
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Capture one consultation, or import a file of them."""
+    """Capture one consultation, or import those that files hold."""
     from weakspot.stages import collect as stage
 
     place, config = open_workspace(workspace, set_)
     texts = {"--query": query, "--local": local, "--expert": expert}
     if from_ is not None:
-        _import(place, config, from_, {**texts, "--domain": domain, "--escalation": escalation}, json_)
+        _import(place, config, from_, {**texts, "--domain": domain, "--escalation": escalation}, yes, json_)
         return
     missing = [name for name, value in texts.items() if value is None]
     if missing:
-        raise UserError("collect", f"{', '.join(missing)} missing", "give all three texts, or --from FILE")
+        raise UserError("collect", f"{', '.join(missing)} missing", "give all three texts, or --from PATH")
     if list(texts.values()).count("-") > 1:
         raise UserError("collect", "standard input can be only one of the texts", "give the others as @file")
     given = {name: text_of(name, value) for name, value in texts.items() if value is not None}
@@ -62,7 +67,9 @@ def collect(
         show.collected(found)
 
 
-def _import(place: Workspace, config: Config, source: Path, given: dict[str, str | None], json_: bool) -> None:
+def _import(
+    place: Workspace, config: Config, source: Path, given: dict[str, str | None], yes: bool, json_: bool
+) -> None:
     from dataclasses import asdict
 
     from weakspot.stages import collect as stage
@@ -70,11 +77,19 @@ def _import(place: Workspace, config: Config, source: Path, given: dict[str, str
     extra = [name for name, value in given.items() if value is not None]
     if extra:
         raise UserError("collect", f"--from does not go with {', '.join(extra)}", "give one or the other")
-    done = stage.import_file(place, config, source)
+    examined = stage.examine(place, config, source)
+    if examined.foreign and not json_:
+        show.examined(examined)
+    asks = bool(examined.found) and not yes
+    unasked = asks and (json_ or not (sys.stdin.isatty() and sys.stdout.isatty()))
+    wanted = not asks or (not unasked and typer.confirm(f"import {len(examined.found)}?"))
+    done = stage.import_examined(place, config, examined) if wanted else stage.nothing_imported(place, examined)
     if json_:
-        print_json({**asdict(done), "file": str(done.file)})
+        print_json({**(examined.summary() if examined.foreign else {}), **asdict(done), "file": str(done.file)})
     else:
         show.imported(done)
-    show.bad_lines(done, source)
+    show.bad_lines(done)
+    if unasked:
+        raise UserError(source, "nothing was imported, as nobody could be asked", "give --yes to import what was found")
     if done.bad:
         raise typer.Exit(1)

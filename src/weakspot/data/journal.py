@@ -259,16 +259,14 @@ def _write(descriptor: int, file: Path, lines: Sequence[bytes], durability: Dura
         # Before there is anything in the file: who finds something there knows that its name is on the disk.
         with _syncing(file):
             store.sync_folder(file.parent)
-    whole = end > 0 and os.pread(descriptor, 1, end - 1) == b"\n"
+    torn = end > 0 and os.pread(descriptor, 1, end - 1) != b"\n"
     try:
-        # The newline that ends the line before is written in any case, so that it is synced together with these
-        # lines: what an earlier writer could not sync is in memory, for now, and perhaps not on the disk.
-        _put(descriptor, b"\n" * (end > 0) + b"".join(lines), end - whole)
+        _put(descriptor, b"\n" * torn + b"".join(lines), end)
     except BaseException:  # Ctrl-C, too. Nobody has seen what was written under the lock.
         with contextlib.suppress(OSError):  # the next writer closes the tail that this one cannot take back
             os.ftruncate(descriptor, end)
         raise
-    begin = end + (end > 0 and not whole)
+    begin = end + torn
     # All writers would wait for each other's syncs if the lock were held meanwhile: bench/bench_store.py.
     fcntl.flock(descriptor, fcntl.LOCK_UN)
     if durability == "disk":

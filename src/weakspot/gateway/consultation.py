@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 SOURCE = "gateway"
+# What agents call their session by: opencode, Claude Code.
+_SESSIONS = ("x-session-id", "x-claude-code-session-id")
 # How long a record waits for the local model's attempt when the teacher has finished before it.
 _ATTEMPT_SECONDS = 300.0
 _LAST_SECONDS = 10.0
@@ -63,7 +65,8 @@ class Consultations:
         breaks off, leaves a record that is marked as incomplete.
         """
         one, asked = self._with_attempt(request, one, chat)
-        kept = _Kept(one, asked, chat.get("tools") or (), time.monotonic())
+        session = next((value for name in _SESSIONS if (value := request.headers.get(name))), None)
+        kept = _Kept(one, asked, chat.get("tools") or (), time.monotonic(), session)
         asking = self._teachers.ask(one.teacher, consulting.question(one, kept.tools, _limit(chat)))
         async with contextlib.aclosing(asking) as parts:
             try:
@@ -156,6 +159,7 @@ class Consultations:
                 seconds=seconds,
                 source=SOURCE,
                 tools=kept.tools,
+                conversation_id=kept.session,
                 into=journal,
             )
 
@@ -170,6 +174,7 @@ class _Kept:
     asked: _Asked | None
     tools: Sequence[dict[str, Any]]
     started: float
+    session: str | None
     answer: Answer = field(default_factory=Answer)
 
 

@@ -1,4 +1,4 @@
-"""OpenAI's chat completions: reading a server's answer, writing one for a client."""
+"""OpenAI's chat completions: asking a server, reading its answer, writing one for a client."""
 
 import json
 import time
@@ -6,116 +6,125 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from weakspot.protocols.parts import Answer, Call, Finished, Part, StopReason, Text, Thought
-from weakspot.protocols.sse import Decoder, event
+from weakspot.protocols.parts import Answer, Call, Finished, Part, StopReason, StreamError, Text, Thought
+from weakspot.protocols.reading import StreamReader, count, error_text
+from weakspot.protocols.sse import event
 
+# A reason that is not here is some server's own word for an answer that did not come to its end.
 _REASONS: dict[str, StopReason] = {
     "stop": "stop",
+    "eos": "stop",
     "tool_calls": "tool_calls",
     "function_call": "tool_calls",
-    "length": "length",
     "content_filter": "refused",
 }
 _WRITTEN = {"stop": "stop", "tool_calls": "tool_calls", "length": "length", "refused": "content_filter"}
+_MESSAGE_KEYS = ("role", "content", "tool_calls", "tool_call_id", "name")
+
+
+def request(messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return messages and tools of a request; what only one server knows of is left out."""
+    # Few servers know the developer, and those take the system for him.
+    known = [{key: one[key] for key in _MESSAGE_KEYS if key in one} for one in messages]
+    return {
+        "messages": [{**one, "role": "system"} if one["role"] == "developer" else one for one in known],
+        **({"tools": tools} if tools else {}),
+    }
 
 
 def parts_of_stream(data: bytes) -> Iterator[Part]:
-    """Yield the parts of a whole recorded stream."""
-    reader = StreamReader()
+    """Yield the parts of a whole recorded stream; raises :class:`StreamError` like its reader."""
+    reader = Reader()
     yield from reader.feed(data)
     yield from reader.end()
 
 
-def parts_of_completion(body: dict[str, Any]) -> Iterator[Part]:
-    """Yield the parts of an answer that came in one piece."""
-    choice = (body.get("choices") or [{}])[0]
-    yield from _parts_of_turn(choice.get("message") or {})
-    if choice.get("finish_reason"):
-        yield _finished(choice["finish_reason"], body)
+def parts_of_completion(data: bytes) -> Iterator[Part]:
+    """Yield the parts of an answer that came in one piece; raises :class:`StreamError` for anything else."""
+    reader = Reader()
+    try:
+        yield from reader.completion(json.loads(data))
+    except StreamError:
+        raise
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise StreamError("not a chat completion") from None
 
 
-class StreamReader:
-    """Reads the parts of a chat completion from its stream, as they come.
-
-    Usage follows the finish reason in a chunk of its own, so the end is told by :meth:`end`.
-    """
+class Reader(StreamReader):
+    """Reads the first choice of a chat completion."""
 
     def __init__(self) -> None:
-        self._decoder = Decoder()
-        self._reason = ""
+        super().__init__()
+        self._reason = self._model = ""
+        self._refused = False
         self._usage: dict[str, Any] = {}
+        self._ids: list[str] = []
+        self._numbers: dict[Any, int] = {}
 
-    def feed(self, data: bytes) -> Iterator[Part]:
-        """Yield the parts that ``data`` completes; raise ``ValueError`` for an error that the server reports."""
-        for one in self._decoder.feed(data):
-            yield from self._data(one)
+    def completion(self, body: dict[str, Any]) -> Iterator[Part]:
+        """Yield the parts of a decoded answer that came in one piece."""
+        yield from self._read(body, "message")
+        if (finished := self._finished()) is not None:
+            yield finished
 
-    def end(self) -> Iterator[Part]:
-        """Yield what is left; no :class:`Finished` comes where the stream was cut."""
-        for one in self._decoder.feed(b"", last=True):
-            yield from self._data(one)
-        if self._reason:
-            yield _finished(self._reason, self._usage)
+    def _event(self, event: dict[str, Any]) -> Iterator[Part]:
+        yield from self._read(event, "delta")
 
-    def _data(self, data: str) -> Iterator[Part]:
-        if data == "[DONE]":
-            return
-        try:
-            chunk = json.loads(data)
-        except ValueError:
-            return  # a stream that was cut
-        if isinstance(chunk, dict):
-            yield from self.chunk(chunk)
+    def _read(self, body: dict[str, Any], turn: str) -> Iterator[Part]:
+        if body.get("error"):
+            raise StreamError(error_text(body["error"]))
+        self._model = str(body.get("model") or self._model)
+        self._usage = body.get("usage") or self._usage
+        for choice in body.get("choices") or ():
+            if not choice.get("index"):
+                yield from self._turn(choice.get(turn) or {})
+                self._reason = choice.get("finish_reason") or self._reason
 
-    def chunk(self, chunk: dict[str, Any]) -> Iterator[Part]:
-        """Yield the parts of one decoded chunk."""
-        if chunk.get("error"):
-            raise ValueError(_error_text(chunk["error"]))
-        if chunk.get("usage") or not self._usage:
-            self._usage = {"model": chunk.get("model"), "usage": chunk.get("usage")}
-        for choice in (chunk.get("choices") or [])[:1]:
-            yield from _parts_of_turn(choice.get("delta") or {})
-            self._reason = choice.get("finish_reason") or self._reason
+    def _turn(self, turn: dict[str, Any]) -> Iterator[Part]:
+        if thought := turn.get("reasoning_content") or turn.get("reasoning"):
+            yield Thought(str(thought))
+        content = turn.get("content") or ()
+        # Mistral's servers part text from thoughts here.
+        for part in [{"type": "text", "text": content}] if isinstance(content, str) else content:
+            if part.get("type") == "text":
+                yield Text(str(part["text"]))
+        if refusal := turn.get("refusal"):
+            self._refused = True
+            yield Text(str(refusal))
+        for place, call in enumerate(turn.get("tool_calls") or ()):
+            yield self._call(place, call)
 
-
-def _parts_of_turn(turn: dict[str, Any]) -> Iterator[Part]:
-    if thought := turn.get("reasoning_content") or turn.get("reasoning"):
-        yield Thought(str(thought))
-    if text := turn.get("content"):
-        yield Text(str(text))
-    for place, call in enumerate(turn.get("tool_calls") or ()):
-        function = call.get("function") or {}
+    def _call(self, place: int, call: dict[str, Any]) -> Call:
+        function, identity = call.get("function") or {}, call.get("id") or ""
+        given = call.get("index")
+        index = place if given is None else given
+        number = self._numbers.get(index)
+        # Some servers repeat id and name in each piece, some give all calls one index: a new id is a new call.
         arguments = function.get("arguments") or ""
-        yield Call(
-            call.get("index", place),
-            arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False),
-            call.get("id") or "",
-            function.get("name") or "",
-        )
+        if not isinstance(arguments, str):
+            arguments = json.dumps(arguments, ensure_ascii=False)
+        if number is not None and (not identity or self._ids[number] in ("", identity)):
+            return Call(number, arguments)
+        number = self._numbers[index] = len(self._ids)
+        self._ids.append(identity)
+        return Call(number, arguments, identity or f"call_{uuid.uuid4().hex}", function.get("name") or "")
 
-
-def _finished(reason: str, body: dict[str, Any]) -> Finished:
-    usage = body.get("usage") or {}
-    return Finished(
-        _REASONS.get(reason, "stop"),
-        body.get("model") or "",
-        usage.get("prompt_tokens"),
-        usage.get("completion_tokens"),
-    )
-
-
-def _error_text(error: Any) -> str:
-    return str(error.get("message") or error) if isinstance(error, dict) else str(error)
+    def _finished(self) -> Finished | None:
+        if not self._reason:
+            return None
+        reason = "refused" if self._refused else _REASONS.get(self._reason, "length")
+        # Many servers say "stop" behind tool calls, too.
+        reason = "tool_calls" if reason == "stop" and self._ids else reason
+        read, written = count(self._usage.get("prompt_tokens")), count(self._usage.get("completion_tokens"))
+        return Finished(reason, self._model, read, written)
 
 
 class Writer:
     """Writes an answer for a client of chat completions: as a stream, or whole."""
 
-    content_type = "text/event-stream; charset=utf-8"
-
-    def __init__(self, model: str, request: dict[str, Any]) -> None:
+    def __init__(self, model: str, *, usage_wanted: bool = False) -> None:
         self._envelope = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": model}
-        self._usage_wanted = bool((request.get("stream_options") or {}).get("include_usage"))
+        self._usage_wanted = usage_wanted
 
     def begin(self) -> bytes:
         """Return what comes before the first part."""
@@ -129,14 +138,12 @@ class Writer:
             case Thought(text):
                 return self._chunk({"reasoning_content": text})
             case Call(index, arguments, identity, name):
-                function = {"arguments": arguments, **({"name": name} if name else {})}
                 head = {"id": identity, "type": "function"} if identity else {}
+                function = {**({"name": name} if name else {}), "arguments": arguments}
                 return self._chunk({"tool_calls": [{"index": index, **head, "function": function}]})
             case Finished():
                 data = self._chunk({}, _WRITTEN[part.reason])
-                if self._usage_wanted:
-                    data += self._event({"choices": [], "usage": _usage(part)})
-                return data
+                return data + self._event({"choices": [], "usage": _usage(part)}) if self._usage_wanted else data
 
     def end(self) -> bytes:
         """Return what comes after the last part."""
@@ -149,14 +156,15 @@ class Writer:
     def whole(self, answer: Answer) -> dict[str, Any]:
         """Return the whole answer as one body."""
         finished = answer.finished or Finished("length")
-        choice = {"index": 0, "message": answer.message(), "logprobs": None, "finish_reason": _WRITTEN[finished.reason]}
+        message = {**answer.message(), **({"reasoning_content": answer.thought} if answer.thought else {})}
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _WRITTEN[finished.reason]}
         return {**self._envelope, "object": "chat.completion", "choices": [choice], "usage": _usage(finished)}
 
     def _chunk(self, delta: dict[str, Any], reason: str | None = None) -> bytes:
         return self._event({"choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}]})
 
     def _event(self, fields: dict[str, Any]) -> bytes:
-        return event(json.dumps({**self._envelope, "object": "chat.completion.chunk", **fields}, ensure_ascii=False))
+        return event(json.dumps({**self._envelope, "object": "chat.completion.chunk", **fields}))
 
 
 def _usage(finished: Finished) -> dict[str, int]:
@@ -178,8 +186,3 @@ def error(status: int, message: str) -> dict[str, Any]:
     """Return an error in the shape that OpenAI's clients read."""
     kind = _ERROR_TYPES.get(status, "server_error")
     return {"error": {"message": message, "type": kind, "param": None, "code": kind}}
-
-
-def chat_request(body: dict[str, Any]) -> dict[str, Any]:
-    """Return a client's request as a chat completion's request: it is one."""
-    return body

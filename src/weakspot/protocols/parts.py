@@ -1,6 +1,5 @@
 """An answer on its way, in the pieces that every protocol streams it in."""
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -124,10 +123,10 @@ def read_arguments(arguments: Any) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def written_arguments(arguments: Any) -> str:
-    """Return a tool call's arguments as the JSON of an object, those that cannot be read as a text in one."""
+def shown_arguments(arguments: Any) -> dict[str, Any]:
+    """Return a tool call's arguments, those that cannot be read as a text under a key of its own."""
     value = read_arguments(arguments)
-    return json.dumps({"unreadable": str(arguments)} if value is None else value, ensure_ascii=False)
+    return {"unreadable": str(arguments)} if value is None else value
 
 
 def _joined(pieces: list[str]) -> str:

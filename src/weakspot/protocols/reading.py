@@ -43,7 +43,7 @@ class StreamReader(ABC):
         except StreamError:
             raise
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            raise StreamError(f"not an event of its protocol: {data[:200]}") from None
+            raise StreamError("an event that the protocol does not have") from None
 
     @abstractmethod
     def _event(self, event: dict[str, Any]) -> Iterator[Part]: ...
@@ -55,3 +55,8 @@ class StreamReader(ABC):
 def error_text(error: Any) -> str:
     """Return the words of an error as servers report it: an object with a message, or a text."""
     return str(error.get("message") or error) if isinstance(error, dict) else str(error)
+
+
+def count(value: Any) -> int | None:
+    """Return a number of tokens, None where a server tells none."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

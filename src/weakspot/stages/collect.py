@@ -1,6 +1,6 @@
-"""Capture interactions: one from its three texts, or those that a file of another program holds."""
+"""Capture interactions: one from its three texts, or those that files of ours and of other programs hold."""
 
-from weakspot.capture.importing import Imported, import_file
+from weakspot.capture.importing import Examined, Imported, examine, import_examined, import_file, nothing_imported
 from weakspot.capture.keeping import Collected, conversation, keep
 from weakspot.config import Config
 from weakspot.parsing import RecordError
@@ -9,7 +9,17 @@ from weakspot.workspace import Workspace
 from zddc.errors import UserError
 
 MANUAL = "manual-expert-consultation"
-__all__ = ["MANUAL", "Collected", "Imported", "collect", "import_file"]
+__all__ = [
+    "MANUAL",
+    "Collected",
+    "Examined",
+    "Imported",
+    "collect",
+    "examine",
+    "import_examined",
+    "import_file",
+    "nothing_imported",
+]
 
 
 def collect(

@@ -119,5 +119,7 @@ def cases(part: str, seed: int = 0) -> list[Case]:
         head, _, body = chapter.partition("\n")
         kind, title, *options = (word.strip() for word in head.split("|"))
         marked = re.sub(r"⟨(\w+):?(\d*)⟩", fill, body.rstrip("\n"))
-        found.append(Case(kind, title, marked.replace("\n", "\r\n") if "crlf" in options else marked, "json" in options))
+        found.append(
+            Case(kind, title, marked.replace("\n", "\r\n") if "crlf" in options else marked, "json" in options)
+        )
     return found

@@ -193,3 +193,37 @@ def test_prompt_and_target_are_tokenized_as_a_server_does(embedded, interaction)
     turns = [{"role": "user", "content": "How?"}]
     served = tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_dict=True)["input_ids"]
     assert list(one.ids[: one.start]) == list(served)
+
+
+@pytest.mark.parametrize("name", ["qwen2_5", "qwen3"])
+def test_what_tools_found_is_context_and_no_call_of_the_local_model_is_a_target(
+    name, embedded, chat_template, interaction
+):
+    tokenizer = bases.load_tokenizer(embedded)
+    tokenizer.chat_template = chat_template(name)
+    steps = [
+        {
+            "role": "assistant",
+            "content": "",
+            "tool_calls": [{"function": {"name": "read", "arguments": {"file": "a.py"}}}],
+        },
+        {"role": "tool", "content": "x = 1"},
+    ]
+    plain = interaction("What is x?", "It is 1.", local="No idea.")
+    example = plain.model_copy(
+        update={"messages": [plain.messages[0], *(Message.model_validate(s) for s in steps), *plain.messages[1:]]}
+    )
+    found = view.tokens(tokenizer, example, 512)
+    prompt, target = tokenizer.decode(found.ids[: found.start]), tokenizer.decode(found.ids[found.start :])
+    assert "x = 1" in prompt and "a.py" in prompt
+    assert "No idea." not in prompt + target
+    assert target.startswith("It is 1.")
+
+
+def test_an_agents_long_instructions_and_tools_give_way_before_the_example_does(embedded, interaction):
+    tokenizer = bases.load_tokenizer(embedded)
+    tools = [{"type": "function", "function": {"name": f"tool_{n}", "description": "does " * 30}} for n in range(20)]
+    example = interaction("What is x?", "It is 1.", context=[{"role": "system", "content": "obey " * 500}], tools=tools)
+    found = view.tokens(tokenizer, example, 64)
+    assert (found.dropped_turns, found.cut_tokens) == (1, 0)
+    assert "What is x?" in tokenizer.decode(found.ids)

@@ -70,7 +70,7 @@ class Tree:
 
     def parent(self, turn: Turn) -> Turn | None:
         """Return the turn before, None at the beginning."""
-        place = self._place.get(turn.parent or "", len(self.turns))
+        place = len(self.turns) if turn.parent is None else self._place.get(turn.parent, len(self.turns))
         return self.turns[place] if place < self._place[turn.id] else None
 
     def path(self, turn: Turn) -> list[Turn]:

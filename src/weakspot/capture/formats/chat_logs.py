@@ -1,0 +1,186 @@
+"""Logs of chat completions, a request and its answer a line, as LiteLLM and other proxies write them."""
+
+import hashlib
+import json
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from weakspot.capture.formats import messages
+from weakspot.capture.formats.entries import BadLine, Entry, entries
+from weakspot.capture.formats.turns import Conversation, Turn
+from weakspot.parsing import RecordError
+from weakspot.records import Message, normalised
+
+Object = dict[str, Any]
+# Where programs put what was asked, and what came back.
+_REQUESTS = ("request", "request_body", "body", "kwargs", "proxy_server_request")
+_RESPONSES = ("response", "response_body", "response_obj", "output", "completion")
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One logged request, ``system`` apart, and the turn that answers it, which is empty where none is logged."""
+
+    system: tuple[Message, ...]
+    asked: list[tuple[Message, str | None]]
+    answer: Turn
+    tools: list[Any]
+
+
+def claims(value: Object) -> bool:
+    """Return whether an object is a logged chat."""
+    return _request(value) is not None
+
+
+def conversations(file: Path) -> Iterator[Conversation | BadLine]:
+    """Yield the conversations that the requests of a log belong to.
+
+    Requests that begin with the same words of the user are one conversation: what they have in common is one
+    line of turns, which parts where they do. What the system said does not count, as it differs by model.
+    """
+    # A log may be larger than memory: first only where the requests of each conversation stand.
+    places: dict[bytes, array[int]] = {}
+    for entry in entries(file):
+        try:
+            found = exchange(entry.value())
+        except RecordError as error:
+            yield BadLine(entry.number, error.reason, error.detail, str(file))
+            continue
+        # Embeddings, health checks and the like are logged as well: they are no chats.
+        asked = found.asked if found else ()
+        if first := next((message for message, _ in asked if message.role == "user"), None):
+            key = hashlib.sha256(normalised(first.text).encode()).digest()
+            places.setdefault(key, array("Q")).extend((entry.number, entry.offset, len(entry.data)))
+    with file.open("rb") as stream:
+        for key, where in places.items():
+            joined = _Joined()
+            for n in range(0, len(where), 3):
+                number, offset, length = where[n : n + 3]
+                stream.seek(offset)
+                found = exchange(Entry(number, offset, stream.read(length)).value())
+                if found is not None:
+                    joined.add(found)
+            yield Conversation(key.hex()[:24], where[0], joined.turns, joined.tools)
+
+
+def exchange(value: Object) -> Exchange | None:
+    """Return the chat that a log's entry holds, None where it holds none."""
+    request = _request(value)
+    if request is None:
+        return None
+    system: list[Message] = []
+    if text := messages.words(request.get("system")):  # Anthropic's place for it
+        system.append(messages.said("system", text))
+    asked: list[tuple[Message, str | None]] = []
+    for one in _list(request["messages"]):
+        for message in messages.messages_of(one) if isinstance(one, dict) else ():
+            if message.role == "system":
+                system.append(message)
+            else:
+                asked.append((message, messages.text_or_none(one.get("model"))))
+    answer = _answer(value, request)
+    if not answer.messages and asked and asked[-1][0].role == "assistant":
+        # The log of a whole chat: its last message is the answer.
+        said, model = asked.pop()
+        answer = replace(answer, messages=(said,), model=model or answer.model)
+    tools = request.get("tools") or _object(value.get("model_parameters")).get("tools")
+    return Exchange(tuple(system), asked, answer, tools if isinstance(tools, list) else [])
+
+
+def _request(value: Object) -> Object | None:
+    """Return the part of an entry that holds the messages."""
+    if any(isinstance(one, dict) and "role" in one for one in _list(value.get("messages"))):
+        return value
+    nested = (_object(value.get(key)) for key in _REQUESTS)
+    return next((found for one in nested if one and (found := _request(one))), None)
+
+
+def _answer(value: Object, request: Object) -> Turn:
+    response = next((one for key in _RESPONSES if (one := _json(value.get(key)))), value)
+    if isinstance(response, dict) and isinstance(response.get("body"), dict):
+        response = response["body"]
+    body = _object(response)
+    choice = _object(next(iter(_list(body.get("choices"))), None))
+    if isinstance(response, str):
+        said: Object = {"content": response}
+    else:
+        said = _object(choice.get("message")) or (body if body is not value else {})
+    failed = bool(body.get("error")) or value.get("status") == "failure"
+    ended = value.get("endTime") or value.get("end_time") or value.get("timestamp") or value.get("created_at")
+    read, written = messages.tokens(body.get("usage") or value.get("usage") or value)
+    models = (body.get("model"), value.get("model"), request.get("model"))
+    return Turn(
+        "",
+        None,
+        () if failed else tuple(messages.messages_of({**said, "role": "assistant"})),
+        next((model for model in models if messages.text_or_none(model)), None),
+        messages.moment(ended) or messages.moment(body.get("created")),
+        read,
+        written,
+        messages.stop_reason(choice.get("finish_reason") or body.get("stop_reason")),
+    )
+
+
+def _json(value: object) -> object:
+    """Return a value that a log holds as the text of its JSON; other texts as they are."""
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+        try:
+            return Entry(0, 0, b'{"value":' + value.encode() + b"}").value()["value"]
+        except (RecordError, KeyError):
+            return value
+    return value
+
+
+def _object(value: object) -> Object:
+    found = _json(value)
+    return found if isinstance(found, dict) else {}
+
+
+def _list(value: object) -> list[Any]:
+    found = _json(value)
+    return found if isinstance(found, list) else []
+
+
+class _Joined:
+    """The requests of a conversation as one tree: a turn's id is a hash of all that was said up to it."""
+
+    def __init__(self) -> None:
+        self.tools: list[Any] = []
+        self._turns: dict[str, Turn] = {}
+        self._system: tuple[Message, ...] | None = None
+
+    @property
+    def turns(self) -> list[Turn]:
+        """The turns in the order in which they were logged."""
+        return list(self._turns.values())
+
+    def add(self, found: Exchange) -> None:
+        """Take in a request and its answer, as far as they are new."""
+        if self._system is None:
+            self._system = found.system
+            self._turns[""] = Turn("", None, found.system)
+        self.tools = found.tools or self.tools
+        place = ""
+        for message, model in found.asked:
+            place = self._said(place, Turn("", None, (message,), model))
+        if found.answer.messages:
+            self._said(place, found.answer)
+
+    def _said(self, parent: str, turn: Turn) -> str:
+        """Return the id of what is said behind ``parent``, which is added where nobody said it there before."""
+        identity = _hash(parent, turn.messages)
+        there = self._turns.get(identity)
+        if there is not None and turn.model and there.model and there.model != turn.model:
+            identity = _hash(f"{identity}{turn.model}", turn.messages)  # two models that say the same
+            there = self._turns.get(identity)
+        if there is None or (turn.model and not there.model):
+            self._turns[identity] = replace(turn, id=identity, parent=parent)
+        return identity
+
+
+def _hash(parent: str, said: Sequence[Message]) -> str:
+    words = [(message.role, normalised(message.text)) for message in said]
+    return hashlib.sha256(json.dumps([parent, words]).encode()).hexdigest()[:32]

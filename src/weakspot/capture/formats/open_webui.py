@@ -1,0 +1,174 @@
+"""Open WebUI's chats: its JSON exports and its database; each chat is a tree of messages."""
+
+import html
+import json
+import re
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from weakspot.capture.formats import databases, messages
+from weakspot.capture.formats.entries import BadLine, Entry, entries
+from weakspot.capture.formats.messages import Call
+from weakspot.capture.formats.turns import Conversation, Turn
+from weakspot.parsing import RecordError
+from weakspot.records import Message
+
+Object = dict[str, Any]
+# Older versions write what a model thought and called into its answer.
+_DETAILS = re.compile(r"<details((?:\s+\w+=(?:\"[^\"]*\"|'[^']*'))+)\s*>.*?</details>\s*", re.DOTALL)
+_ATTRIBUTE = re.compile(r"(\w+)=(?:\"([^\"]*)\"|'([^']*)')")
+
+
+def claims(value: Object) -> bool:
+    """Return whether an object is an exported chat, or the inner part of one."""
+    chat = value.get("chat") if isinstance(value.get("chat"), dict) else value
+    history = chat.get("history") if isinstance(chat, dict) else None
+    return isinstance(history, dict) and isinstance(history.get("messages"), dict)
+
+
+def claims_tables(tables: Mapping[str, set[str]]) -> bool:
+    """Return whether the tables of a database are Open WebUI's."""
+    return {"chat", "user_id"} <= tables.get("chat", set())
+
+
+def conversations(file: Path) -> Iterator[Conversation | BadLine]:
+    """Yield the chats of an export."""
+    for entry in entries(file):
+        yield _read(entry, file)
+
+
+def conversations_of_database(file: Path) -> Iterator[Conversation | BadLine]:
+    """Yield the chats of a database."""
+    with databases.opened(file) as database:
+        columns = {row[0] for row in database.execute("SELECT name FROM pragma_table_info('chat_message')")}
+        for number, identity, chat in database.execute("SELECT rowid, id, chat FROM chat ORDER BY rowid"):
+            data = chat if isinstance(chat, bytes) else str(chat or "{}").encode()
+            # Newer versions keep the messages in rows of their own, and in the chat only what is older.
+            yield _read(Entry(number, 0, data), file, identity, _rows(database, columns, identity))
+
+
+def _read(entry: Entry, file: Path, identity: str | None = None, rows: Sequence[Object] = ()) -> Conversation | BadLine:
+    try:
+        value = entry.value()
+    except RecordError as error:
+        return BadLine(entry.number, error.reason, error.detail, str(file))
+    chat = value["chat"] if isinstance(value.get("chat"), dict) else value
+    name = identity or str(value.get("id") or chat.get("id") or f"{file.stem}/{entry.number}")
+    history = _object(_object(chat.get("history")).get("messages"))
+    stored = rows or [{"id": key, **one} for key, one in history.items() if isinstance(one, dict)]
+    system = messages.text_or_none(_object(chat.get("params")).get("system") or chat.get("system"))
+    return Conversation(name, entry.number, list(_turns(stored, system)))
+
+
+def _object(value: object) -> Object:
+    return value if isinstance(value, dict) else {}
+
+
+def _rows(database: sqlite3.Connection, columns: set[str], chat: str) -> list[Object]:
+    if not {"chat_id", "parent_id", "role", "content"} <= columns:
+        return []
+    rows = database.execute("SELECT * FROM chat_message WHERE chat_id = ? ORDER BY created_at, rowid", (chat,))
+    return [_message(dict(row), f"{chat}-") for row in rows]
+
+
+def _message(row: Object, prefix: str) -> Object:
+    """Return a row as exports hold it: other names, a shorter id, and values instead of JSON."""
+    names = {"parent_id": "parentId", "model_id": "model", "created_at": "timestamp"}
+    found: Object = {}
+    for key, value in row.items():
+        held_as_json = key in ("content", "output", "error", "usage") and isinstance(value, str)
+        found[names.get(key, key)] = _json(value) if held_as_json else value
+    return {**found, "id": str(row["id"]).removeprefix(prefix)}
+
+
+def _turns(stored: Sequence[Object], system: str | None) -> Iterator[Turn]:
+    """Yield parents in front of their children, of which some versions forget to tell, siblings oldest first."""
+    first = "system" if system else None
+    if system:
+        yield Turn("system", None, (messages.said("system", system),))
+    known = {str(one["id"]) for one in stored}
+    children: dict[str | None, list[Object]] = {}
+    for one in sorted(stored, key=_seconds):
+        children.setdefault(parent if (parent := one.get("parentId")) in known else None, []).append(one)
+    waiting = [(one, first) for one in children.pop(None, ())]
+    for one, parent in waiting:
+        yield _turn(one, parent)
+        waiting += [(child, str(one["id"])) for child in children.pop(str(one["id"]), ())]
+
+
+def _seconds(one: Object) -> float:
+    time = one.get("timestamp")
+    return float(time) if isinstance(time, int | float) else 0.0
+
+
+def _turn(one: Object, parent: str | None) -> Turn:
+    identity, time = str(one["id"]), messages.moment(one.get("timestamp"))
+    if one.get("role") != "assistant":
+        said = tuple(messages.messages_of({"role": one.get("role"), "content": one.get("content")}))
+        return Turn(identity, parent, said[:1], moment=time)
+    read, written = messages.tokens(one.get("usage") or _object(one.get("info")).get("usage"))
+    return Turn(
+        identity,
+        parent,
+        tuple(_output(one["output"]) if _spoken(one.get("output")) else _content(messages.words(one.get("content")))),
+        messages.text_or_none(one.get("model")),
+        time,
+        read,
+        written,
+        broken_off=bool(one.get("error")) or one.get("done") in (False, 0),
+    )
+
+
+def _spoken(output: object) -> bool:
+    return isinstance(output, list) and any(
+        isinstance(item, dict) and item.get("type") in ("message", "function_call") for item in output
+    )
+
+
+def _output(output: Sequence[Any]) -> Iterator[Message]:
+    """Yield what the items of an answer say: words and calls until a result ends a message."""
+    text, calls, results = "", list[Call](), list[Message]()
+    for item in (*output, None):
+        kind = item.get("type") if isinstance(item, dict) else None
+        if kind == "function_call_output" and isinstance(item, dict):
+            results.append(messages.result(str(item.get("call_id") or ""), messages.words(item.get("output"))))
+            continue
+        if item is None or (results and kind in ("message", "function_call")):
+            yield from messages.answer(text, calls)
+            yield from results
+            text, calls, results = "", [], []
+        if kind == "message" and isinstance(item, dict):
+            text = "\n\n".join(part for part in (text, messages.words(item.get("content"))) if part)
+        elif kind == "function_call" and isinstance(item, dict):
+            call = str(item.get("call_id") or item.get("id") or "")
+            calls.append(Call(call, str(item.get("name") or ""), item.get("arguments")))
+
+
+def _content(text: str) -> Iterator[Message]:
+    """Yield what an answer says that holds its tool calls, and what was thought before them, as HTML."""
+    said, begin = "", 0
+    for details in _DETAILS.finditer(text):
+        values = {name: html.unescape(one or other) for name, one, other in _ATTRIBUTE.findall(details[1])}
+        if values.get("type") not in ("reasoning", "tool_calls"):
+            continue
+        said += text[begin : details.start()]
+        begin = details.end()
+        if values["type"] == "tool_calls":
+            call = Call(values.get("id", ""), values.get("name", ""), _json(values.get("arguments", "{}")))
+            yield from messages.answer(said.strip(), [call])
+            said = ""
+            if "result" in values:
+                result = _json(values["result"])
+                shown = result if isinstance(result, str) else json.dumps(result, ensure_ascii=False)
+                yield messages.result(call.id, shown)
+    yield from messages.answer((said + text[begin:]).strip() if begin else text)
+
+
+def _json(text: str) -> Any:
+    """Return the value that a text holds as JSON, the text itself where it is none."""
+    try:
+        return Entry(0, 0, b'{"value":' + text.encode() + b"}").value()["value"]
+    except (RecordError, KeyError):
+        return text

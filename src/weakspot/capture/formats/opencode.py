@@ -1,0 +1,177 @@
+"""opencode's sessions: its database, the JSON files of older versions, and what ``opencode export`` writes."""
+
+import re
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from weakspot.capture.formats import databases, messages
+from weakspot.capture.formats.entries import BadLine, Entry, entries
+from weakspot.capture.formats.messages import Call
+from weakspot.capture.formats.turns import Conversation, Turn
+from weakspot.parsing import RecordError
+from weakspot.records import Message
+
+# `opencode run "two words"` stores the words with these quotes around them.
+_QUOTED = re.compile(r'\s*"((?:[^"\\]|\\.)*)"\s*', re.DOTALL)
+Object = dict[str, Any]
+
+
+def claims(value: Object) -> bool:
+    """Return whether an object is an exported session."""
+    turns = value.get("messages")
+    return (
+        isinstance(value.get("info"), dict)
+        and isinstance(turns, list)
+        and all(isinstance(one, dict) and isinstance(one.get("info"), dict) for one in turns)
+    )
+
+
+def claims_tables(tables: Mapping[str, set[str]]) -> bool:
+    """Return whether the tables of a database are opencode's."""
+    return all("data" in tables.get(name, ()) for name in ("message", "part")) and "session" in tables
+
+
+def claims_folder(folder: Path) -> bool:
+    """Return whether a folder is the storage of an older version."""
+    return (folder / "message").is_dir() and (folder / "part").is_dir()
+
+
+def conversations(file: Path) -> Iterator[Conversation | BadLine]:
+    """Yield the sessions of exported files; those that a session started by itself are left out."""
+    for entry in entries(file):
+        try:
+            value = entry.value()
+        except RecordError as error:
+            yield BadLine(entry.number, error.reason, error.detail, str(file))
+            continue
+        if claims(value) and not value["info"].get("parentID"):
+            stored = [(one["info"], _objects(one.get("parts"))) for one in value["messages"]]
+            yield _conversation(str(value["info"].get("id") or file.stem), entry.number, stored)
+
+
+def conversations_of_database(file: Path) -> Iterator[Conversation | BadLine]:
+    """Yield the sessions of a database, one after the other."""
+    with databases.opened(file) as database:
+        sessions = database.execute("SELECT rowid, id FROM session WHERE parent_id IS NULL ORDER BY time_created, id")
+        for number, session in sessions:
+            bad: list[BadLine] = []
+
+            def report(row: str, error: RecordError, number: int = number, bad: list[BadLine] = bad) -> None:
+                bad.append(BadLine(number, error.reason, f"{row}: {error.detail}", str(file)))
+
+            of_session = _rows(database, "message", "session_id", session, report)
+            stored = [(info, list(_rows(database, "part", "message_id", info["id"], report))) for info in of_session]
+            yield from bad
+            yield _conversation(session, number, stored)
+
+
+def conversations_of_folder(folder: Path) -> Iterator[Conversation | BadLine]:
+    """Yield the sessions of an older version's storage: a folder of messages a session, one of parts a message."""
+    subagents = {
+        str(info.get("id")) for info in _files(folder / "session", lambda _: None, "**/*.json") if info.get("parentID")
+    }
+    for number, session in enumerate(sorted((folder / "message").iterdir()), start=1):
+        if session.name in subagents or not session.is_dir():
+            continue
+        bad: list[BadLine] = []
+        stored = [
+            (info, list(_files(folder / "part" / str(info.get("id")), bad.append)))
+            for info in _files(session, bad.append)
+        ]
+        yield from bad
+        yield _conversation(session.name, number, stored)
+
+
+def _rows(
+    database: sqlite3.Connection, table: str, key: str, value: str, report: Callable[[str, RecordError], None]
+) -> Iterator[Object]:
+    query = f"SELECT id, data FROM {table} WHERE {key} = ? ORDER BY time_created, id"  # noqa: S608
+    for identity, data in database.execute(query, (value,)):
+        try:
+            found = Entry(0, 0, data if isinstance(data, bytes) else str(data).encode()).value()
+        except RecordError as error:
+            report(identity, error)
+        else:
+            yield {**found, "id": identity}
+
+
+def _files(folder: Path, report: Callable[[BadLine], None], pattern: str = "*.json") -> Iterator[Object]:
+    for file in sorted(folder.glob(pattern)):
+        try:
+            yield {"id": file.stem, **Entry(1, 0, file.read_bytes()).value()}
+        except RecordError as error:
+            report(BadLine(1, error.reason, error.detail, str(file)))
+
+
+def _objects(value: object) -> list[Object]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _conversation(session: str, number: int, stored: Iterable[tuple[Object, list[Object]]]) -> Conversation:
+    """Put the turns in a row: each answer behind the question that it names, each question behind the last answer."""
+    found = list(stored)
+    place = {str(info.get("id")): n for n, (info, _) in enumerate(found)}
+    # A question that was typed while an answer was under way was stored in the middle of it.
+    found.sort(key=lambda one: place.get(str(one[0].get("parentID")), place[str(one[0].get("id"))]))
+    turns: list[Turn] = []
+    for info, parts in found:
+        parent = turns[-1].id if turns else None
+        turns.append(
+            _answer(info, parts, parent) if info.get("role") == "assistant" else _question(info, parts, parent)
+        )
+    return Conversation(session, number, turns)
+
+
+def _question(info: Object, parts: list[Object], parent: str | None) -> Turn:
+    texts = [part for part in parts if part.get("type") == "text" and not part.get("ignored")]
+    # What opencode says in the user's place ("Continue if you have next steps") is no question.
+    own = any(not part.get("synthetic") for part in texts)
+    text = messages.words(texts)
+    if quoted := _QUOTED.fullmatch(text):
+        text = quoted[1].replace('\\"', '"')
+    said: tuple[Message, ...] = (messages.said("user", text),) if own and info.get("role") == "user" else ()
+    return Turn(str(info.get("id")), parent, said, moment=_time(info, "created"))
+
+
+def _answer(info: Object, parts: list[Object], parent: str | None) -> Turn:
+    identity, finish = str(info.get("id")), info.get("finish")
+    text = "\n\n".join(str(part.get("text") or "") for part in parts if part.get("type") == "text")
+    if info.get("summary") is True:  # a compaction: from here on, the model knew no more than this
+        return Turn(identity, None, (messages.said("system", text),))
+    calls, results = [], []
+    for part in parts:
+        state = part.get("state")
+        if part.get("type") == "tool" and isinstance(state, dict):
+            call = str(part.get("callID") or part.get("id"))
+            calls.append(Call(call, str(part.get("tool") or ""), state.get("input")))
+            if state.get("status") in ("completed", "error"):
+                results.append(messages.result(call, str(state.get("output") or state.get("error") or "")))
+    counts = info.get("tokens")
+    read, written = _tokens(counts if isinstance(counts, dict) else {})
+    completed = _time(info, "completed")
+    return Turn(
+        identity,
+        parent,
+        (*messages.answer(text, calls), *results),
+        messages.text_or_none(info.get("modelID")),
+        completed or _time(info, "created"),
+        read,
+        written,
+        messages.stop_reason(finish),
+        broken_off=bool(info.get("error")) or completed is None or finish == "error",
+    )
+
+
+def _time(info: Object, key: str) -> Any:
+    time = info.get("time")
+    return messages.moment(time.get(key)) if isinstance(time, dict) else None
+
+
+def _tokens(counts: Object) -> tuple[int | None, int | None]:
+    cache = counts.get("cache")
+    cached = cache if isinstance(cache, dict) else {}
+    read = [n for n in (counts.get("input"), cached.get("read"), cached.get("write")) if type(n) is int]
+    written = [n for n in (counts.get("output"), counts.get("reasoning")) if type(n) is int]
+    return (sum(read) if read else None), (sum(written) if written else None)

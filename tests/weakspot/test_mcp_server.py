@@ -1,0 +1,621 @@
+"""The tools as a real client sees them: in this process, over stdio, over HTTP; the teacher is a real server too."""
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from weakspot import config as configuration
+from weakspot import mcp_server
+from weakspot.data import journal
+from weakspot.parsing import RecordError, parse_interaction
+
+KEY = "sk-test-4f9Qz71LmXw82VbNc05RtYhU"
+TEXTS = {"query": "Which revision follows A1?", "attempt": "Perhaps A10?"}
+COMMAND = [sys.executable, "-m", "weakspot", "mcp"]
+
+
+class Teacher(ThreadingHTTPServer):
+    """A server that answers in both protocols, as well or as badly as it is told to."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        self.asked: list[dict] = []
+        self.pieces = ["A2, ", "the next one."]
+        self.ending: str | None = "end"
+        self.status = 200
+        self.seconds_a_piece = 0.0
+        self.asked_now, self.left_alone = threading.Event(), threading.Event()
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One question to the teacher."""
+
+    server: Teacher
+
+    def log_message(self, *_: object) -> None:
+        """Be quiet."""
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.asked.append(body)
+        if self.server.status != 200:
+            self.send_response(self.server.status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Retry-After", "0")
+            self.end_headers()
+            self.wfile.write(json.dumps({"error": {"message": f"no:\n your key {KEY} is not liked"}}).encode())
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        events = anthropic_events if self.path.endswith("/messages") else openai_events
+        try:
+            for event in events(self.server.pieces, self.server.ending):
+                self.wfile.write(event.encode())
+                self.server.asked_now.set()
+                time.sleep(self.server.seconds_a_piece)
+        except OSError:
+            self.server.left_alone.set()
+
+
+def anthropic_events(pieces: list[str], ending: str | None) -> Iterator[str]:
+    usage = {"input_tokens": 100, "output_tokens": 1}
+    message = {"id": "m", "type": "message", "role": "assistant", "content": [], "model": "wise-1", "usage": usage}
+    block = {"index": 0, "content_block": {"type": "text", "text": ""}}
+    events = [{"type": "message_start", "message": message}, {"type": "content_block_start", **block}]
+    events += [
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": piece}} for piece in pieces
+    ]
+    if ending:
+        reason = {"end": "end_turn", "limit": "max_tokens", "refusal": "refusal"}[ending]
+        events += [
+            {"type": "content_block_stop", "index": 0},
+            {"type": "message_delta", "delta": {"stop_reason": reason}, "usage": {"output_tokens": 20}},
+            {"type": "message_stop"},
+        ]
+    for event in events:
+        yield f"event: {event['type']}\ndata: {json.dumps(event)}\n\n"
+
+
+def openai_events(pieces: list[str], ending: str | None) -> Iterator[str]:
+    chunk = {"id": "c", "object": "chat.completion.chunk", "created": 0, "model": "wise-2"}
+    for piece in pieces:
+        yield f"data: {json.dumps({**chunk, 'choices': [{'index': 0, 'delta': {'content': piece}}]})}\n\n"
+    if ending:
+        reason = {"end": "stop", "limit": "length", "refusal": "content_filter"}[ending]
+        yield f"data: {json.dumps({**chunk, 'choices': [{'index': 0, 'delta': {}, 'finish_reason': reason}]})}\n\n"
+        usage = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
+        yield f"data: {json.dumps({**chunk, 'choices': [], 'usage': usage})}\n\ndata: [DONE]\n\n"
+
+
+@pytest.fixture
+def teacher(monkeypatch):
+    monkeypatch.setenv("TEST_TEACHER_KEY", KEY)
+    server = Teacher()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def settings(workspace, teacher):
+    """Write the settings: fable speaks the one protocol, and is who is asked; kimi speaks the other."""
+    workspace.root.mkdir()
+    one = 'api_key_env = "TEST_TEACHER_KEY"\npolicy = "allow"\ninput_price = 2.0\noutput_price = 10.0\n'
+    workspace.config_file.write_text(
+        f'[escalation]\ndefault_teacher = "fable"\n'
+        f'[teachers.fable]\nkind = "anthropic"\nmodel = "wise-1"\nbase_url = "{teacher.url}"\n{one}'
+        f'[teachers.kimi]\nkind = "openai"\nmodel = "wise-2"\nbase_url = "{teacher.url}/v1"\nnames = ["k2"]\n{one}'
+    )
+    return configuration.load(workspace.config_file)
+
+
+@pytest.fixture
+def stdio(workspace, settings):
+    """Give what a client starts: the real command, with the key as all of its environment."""
+    from mcp import StdioServerParameters
+
+    arguments = [*COMMAND[1:], "-w", str(workspace.root)]
+    return StdioServerParameters(command=COMMAND[0], args=arguments, env={"TEST_TEACHER_KEY": KEY})
+
+
+@contextlib.contextmanager
+def listening(workspace, address: str = "127.0.0.1:0") -> Iterator[str]:
+    """Run the real command over HTTP; give its URL."""
+    command = [*COMMAND, "--http", address, "-w", str(workspace.root)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            line = process.stderr.readline()
+            found = re.search(r"listening on (\S+)", line)
+            assert found, line + process.stderr.read()
+            yield found[1]
+        finally:
+            process.send_signal(signal.SIGTERM)
+            out, _ = process.communicate(timeout=20)
+        assert out == ""
+
+
+@pytest.fixture
+def http(workspace, settings):
+    with listening(workspace) as url:
+        yield url
+
+
+def calling(server, tool: str, arguments: dict, **options):
+    """Call a tool with the real client, and give back the whole result."""
+    from mcp import Client
+
+    async def call():
+        async with Client(server, **options) as client:
+            return await client.call_tool(tool, arguments)
+
+    return asyncio.run(call())
+
+
+@pytest.fixture
+def tool(workspace, settings):
+    """Call a tool of the server in this process; give back its structured result."""
+
+    def call(name: str, **arguments) -> dict:
+        result = calling(mcp_server.server(workspace, settings), name, arguments)
+        assert not result.is_error, result.content[0].text
+        assert json.loads(result.content[0].text) == result.structured_content
+        return result.structured_content
+
+    return call
+
+
+@pytest.fixture
+def refused(workspace, settings):
+    """Call a tool that fails; give back its one line."""
+
+    def call(name: str, config=settings, **arguments) -> str:
+        result = calling(mcp_server.server(workspace, config), name, arguments)
+        assert result.is_error
+        line = result.content[0].text.removeprefix(f"Error executing tool {name}: ")
+        assert "\n" not in line
+        assert KEY not in line
+        return line
+
+    return call
+
+
+def lines(workspace) -> list[bytes]:
+    return [line.data for line in journal.read_lines(workspace.raw)]
+
+
+def the_record(workspace):
+    """Read the one record there is as every later stage does."""
+    (line,) = lines(workspace)
+    return parse_interaction(line)
+
+
+# What an agent is told
+
+
+def test_there_are_three_tools_whose_arguments_and_results_are_described(workspace, settings):
+    from mcp import Client
+
+    async def listed():
+        async with Client(mcp_server.server(workspace, settings)) as client:
+            return client.instructions, (await client.list_tools()).tools
+
+    instructions, tools = asyncio.run(listed())
+    assert "whole and word for word" in instructions
+    wanted = {tool.name: (set(tool.input_schema["properties"]), tool.input_schema.get("required")) for tool in tools}
+    assert wanted == {
+        "consult_expert": ({"query", "attempt", "context", "teacher"}, ["query", "attempt"]),
+        "record_interaction": (
+            {"query", "local", "expert", "domain", "escalation"},
+            ["query", "local", "expert"],
+        ),
+        "pipeline_status": (set(), None),
+    }
+    for tool in tools:
+        assert tool.title
+        assert tool.description
+        assert tool.output_schema["type"] == "object"
+        assert all(one["type"] == "string" and one["description"] for one in tool.input_schema["properties"].values())
+    consult = tools[0]
+    assert "whole and word for word" in consult.description
+    assert "fable, kimi" in consult.input_schema["properties"]["teacher"]["description"]
+    assert {"answer", "teacher", "model", "interaction_id", "stored", "not_stored_because", "seconds", "cost_usd"} <= (
+        set(consult.output_schema["required"])
+    )
+    assert [tool.annotations.read_only_hint for tool in tools] == [None, None, True]
+
+
+# Consultations
+
+
+@pytest.mark.parametrize(("name", "model"), [("fable", "wise-1"), ("kimi", "wise-2")])
+def test_the_experts_answer_comes_back_and_is_kept(tool, workspace, teacher, name, model):
+    found = tool("consult_expert", **TEXTS, teacher=name)
+    assert found.pop("seconds") >= 0
+    record = the_record(workspace)
+    assert found == {
+        "answer": "A2, the next one.",
+        "complete": True,
+        "teacher": name,
+        "model": model,
+        "interaction_id": record.id,
+        "stored": True,
+        "not_stored_because": None,
+        "cost_usd": pytest.approx(100 * 2e-6 + 20 * 10e-6),
+    }
+    assert [(message.role, message.content) for message in record.messages] == [
+        ("user", TEXTS["query"]),
+        ("assistant", TEXTS["attempt"]),
+        ("user", f"consult {name.capitalize()}"),
+        ("assistant", "A2, the next one."),
+    ]
+    assert (record.metadata.source, record.metadata.attempt) == ("mcp", "sent")
+    assert (record.metadata.consultation.teacher, record.metadata.consultation.policy) == (name, "allow")
+    assert record.metadata.consultation.stop_reason == "stop"
+
+
+def test_the_teacher_sees_the_question_and_the_attempt(tool, teacher):
+    tool("consult_expert", **TEXTS)
+    (asked,) = teacher.asked
+    said = json.dumps(asked["messages"])
+    assert asked["model"] == "wise-1"
+    assert TEXTS["query"] in said
+    assert TEXTS["attempt"] in said
+
+
+def test_context_stands_in_front_of_the_question_as_it_was_given(tool, workspace, teacher):
+    # A text that looks like JSON is a text all the same.
+    context = '{"revisions": ["A", "A1"]}'
+    tool("consult_expert", **TEXTS, context=context)
+    record = the_record(workspace)
+    assert [(message.role, message.content) for message in record.context] == [("system", context)]
+    assert record.query.content == TEXTS["query"]
+    assert context in json.dumps(teacher.asked[0]["system"]).replace("\\", "")
+
+
+@pytest.mark.parametrize(("named", "asked"), [("", "fable"), ("KIMI", "kimi"), ("k2", "kimi"), ("wise-2", "kimi")])
+def test_a_teacher_goes_by_all_its_names(tool, named, asked):
+    assert tool("consult_expert", **TEXTS, teacher=named)["teacher"] == asked
+
+
+def test_a_teacher_that_nobody_knows_is_an_error_that_names_those_there_are(refused, workspace, teacher):
+    assert refused("consult_expert", **TEXTS, teacher="bob") == (
+        "teacher: there is no bob; there are sonnet, opus, fable, kimi"
+    )
+    assert (teacher.asked, lines(workspace)) == ([], [])
+
+
+@pytest.mark.parametrize("empty", ["query", "attempt"])
+def test_an_empty_text_costs_nothing(refused, workspace, teacher, empty):
+    line = refused("consult_expert", **{**TEXTS, empty: " \n"})
+    assert line == f"{empty}: is empty; give the whole text, word for word"
+    assert (teacher.asked, lines(workspace)) == ([], [])
+
+
+def test_a_missing_key_is_named_and_nobody_is_asked(refused, workspace, teacher, monkeypatch):
+    monkeypatch.delenv("TEST_TEACHER_KEY")
+    assert "TEST_TEACHER_KEY is not set" in refused("consult_expert", **TEXTS)
+    assert (teacher.asked, lines(workspace)) == ([], [])
+
+
+@pytest.mark.parametrize("name", ["fable", "kimi"])
+@pytest.mark.parametrize("status", [401, 429, 500])
+def test_a_teacher_that_refuses_is_one_line_without_the_key(refused, workspace, teacher, name, status):
+    teacher.status = status
+    line = refused("consult_expert", **TEXTS, teacher=name)
+    assert line.startswith(f"teacher {name}: HTTP {status}: ")
+    assert lines(workspace) == []
+
+
+def test_a_teacher_that_is_down_is_one_line(refused, workspace, settings):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    teachers = {
+        **settings.teachers,
+        "fable": settings.teachers["fable"].model_copy(update={"base_url": f"http://127.0.0.1:{port}"}),
+    }
+    line = refused("consult_expert", settings.model_copy(update={"teachers": teachers}), **TEXTS)
+    assert line.startswith("teacher fable: cannot be reached")
+    assert lines(workspace) == []
+
+
+def test_an_answer_that_breaks_off_is_an_error_and_is_kept_as_incomplete(refused, workspace, teacher):
+    teacher.ending = None
+    assert "broke off" in refused("consult_expert", **TEXTS)
+    with pytest.raises(RecordError) as caught:
+        the_record(workspace)
+    assert caught.value.reason == "truncated"
+
+
+def test_an_answer_cut_by_its_limit_is_given_and_never_trained_on(tool, workspace, teacher):
+    teacher.ending = "limit"
+    found = tool("consult_expert", **TEXTS)
+    assert (found["complete"], found["stored"], found["answer"]) == (False, True, "A2, the next one.")
+    with pytest.raises(RecordError) as caught:
+        the_record(workspace)
+    assert caught.value.reason == "truncated"
+
+
+def test_a_teacher_that_says_nothing_is_an_error(refused, workspace, teacher):
+    teacher.pieces, teacher.ending = [], "refusal"
+    assert refused("consult_expert", **TEXTS) == "teacher fable: no answer (refused)"
+    assert lines(workspace) == []
+
+
+def test_secrets_are_not_kept(tool, workspace, teacher):
+    other = "AKIAQ3EGRJ7MZP5KXW2N"
+    query = f"Why is {other} refused? My key is {KEY}."
+    tool("consult_expert", query=query, attempt=f"Because of {KEY}.", context=f"export AWS={other}")
+    (line,) = lines(workspace)
+    assert KEY.encode() not in line
+    assert other.encode() not in line
+    assert the_record(workspace).metadata.scrubbed
+    assert workspace.raw.read_bytes().count(b"Why is") == 1
+
+
+def test_the_answer_is_given_where_the_disk_is_full(small_disk, settings, teacher):
+    from weakspot.workspace import Workspace
+
+    place = Workspace(small_disk)
+    with contextlib.suppress(OSError):
+        (small_disk / "filling").write_bytes(bytes(100_000))
+    result = calling(mcp_server.server(place, settings), "consult_expert", TEXTS).structured_content
+    assert result["answer"] == "A2, the next one."
+    assert (result["stored"], result["interaction_id"]) == (False, None)
+    assert "No space left on device" in result["not_stored_because"]
+
+
+def test_the_answer_is_given_where_the_record_is_too_long(workspace, settings):
+    small = settings.model_copy(update={"collect": settings.collect.model_copy(update={"max_record_bytes": 1000})})
+    texts = {**TEXTS, "query": "why? " * 200}
+    found = calling(mcp_server.server(workspace, small), "consult_expert", texts).structured_content
+    assert (found["answer"], found["stored"]) == ("A2, the next one.", False)
+    assert "max_record_bytes" in found["not_stored_because"]
+    assert lines(workspace) == []
+
+
+def test_a_client_that_asks_is_told_that_the_teacher_is_at_it(workspace, settings, teacher, monkeypatch):
+    from mcp import Client
+
+    monkeypatch.setattr(mcp_server, "_PROGRESS_SECONDS", 0.05)
+    teacher.seconds_a_piece = 0.2
+    told = []
+
+    async def progress(done, _total, message):
+        told.append((done, message))
+
+    async def call():
+        async with Client(mcp_server.server(workspace, settings)) as client:
+            return await client.call_tool("consult_expert", TEXTS, progress_callback=progress)
+
+    assert asyncio.run(call()).structured_content["stored"]
+    assert len(told) > 3
+    assert {message for _, message in told} == {"fable is answering"}
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [("consult_expert", TEXTS), ("record_interaction", {"query": "q", "local": "l", "expert": "e"})],
+)
+def test_who_waits_for_the_disk_holds_up_nobody(workspace, settings, name, arguments):
+    from mcp import Client
+
+    workspace.raw.parent.mkdir()
+    workspace.raw.touch()
+
+    async def call():
+        async with Client(mcp_server.server(workspace, settings)) as client:
+            with workspace.raw.open("rb") as held:
+                fcntl.flock(held, fcntl.LOCK_EX)
+                waiting = asyncio.create_task(client.call_tool(name, arguments))
+                done, _ = await asyncio.wait([waiting], timeout=1)
+                async with asyncio.timeout(1):
+                    tools = await client.list_tools()
+            return done, len(tools.tools), await waiting
+
+    done, tools, result = asyncio.run(call())
+    assert (done, tools) == (set(), 3)
+    assert not result.is_error
+    assert len(lines(workspace)) == 1
+
+
+# Exchanges that took place elsewhere
+
+
+def test_an_exchange_is_recorded(tool, workspace):
+    found = tool("record_interaction", query="Why this error?", local="No idea.", expert="Not defined.", domain="eggs")
+    record = the_record(workspace)
+    assert found == {"interaction_id": record.id, "domain": "eggs", "adapter": "lora-v1-eggs"}
+    assert [message.content for message in record.messages] == [
+        "Why this error?",
+        "No idea.",
+        "consult Sonnet",
+        "Not defined.",
+    ]
+
+
+def test_the_domain_of_an_exchange_is_detected(tool, workspace):
+    found = tool(
+        "record_interaction", query="Why this error?", local="?", expert="!", escalation="consult Opus, please"
+    )
+    assert found["domain"] == "coding-debugging"
+    assert the_record(workspace).escalation.content == "consult Opus, please"
+
+
+@pytest.mark.parametrize("empty", ["query", "local", "expert"])
+def test_an_exchange_with_an_empty_text_is_refused(refused, workspace, empty):
+    texts = {"query": "q", "local": "l", "expert": "e", empty: " "}
+    assert refused("record_interaction", **texts).startswith(f"{empty}: is empty; ")
+    assert lines(workspace) == []
+
+
+def test_a_domain_that_can_name_no_file_is_refused(refused, workspace):
+    line = refused("record_interaction", query="q", local="l", expert="e", domain="../x")
+    assert "'../x' is not a domain name" in line
+    assert lines(workspace) == []
+
+
+def test_an_exchange_that_cannot_be_stored_is_an_error(small_disk, settings):
+    from weakspot.workspace import Workspace
+
+    with contextlib.suppress(OSError):
+        (small_disk / "filling").write_bytes(bytes(100_000))
+    server = mcp_server.server(Workspace(small_disk), settings)
+    result = calling(server, "record_interaction", {"query": "q", "local": "l", "expert": "e"})
+    assert result.is_error
+    assert "No space left on device" in result.content[0].text
+
+
+# The status
+
+
+def test_the_status_is_that_of_the_command(processed, config):
+    from weakspot.status import status
+
+    found = calling(mcp_server.server(processed, config), "pipeline_status", {}).structured_content
+    assert (found["raw_lines"], found["unprocessed"]) == (40, 0)
+    assert found["snapshot"] == status(processed, config).snapshot
+    assert found["domains"][0] == {
+        "domain": "eggs",
+        "examples": 20,
+        "new": 20,
+        "adapter": None,
+        "verdict": None,
+        "deployed": False,
+        "due": "",
+    }
+
+
+# Transports
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+@pytest.mark.parametrize("transport", ["stdio", "http"])
+def test_the_real_command_consults(request, workspace, transport, mode):
+    server = request.getfixturevalue(transport)
+    result = calling(server, "consult_expert", TEXTS, mode=mode)
+    assert result.structured_content["answer"] == "A2, the next one."
+    assert the_record(workspace).id == result.structured_content["interaction_id"]
+
+
+def test_standard_output_holds_the_protocol_and_nothing_else(stdio, workspace):
+    arguments = {"query": "q", "local": "l", "expert": "e"}
+    client = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+    messages = [
+        {"id": 1, "method": "initialize", "params": client},
+        {"method": "notifications/initialized"},
+        {"id": 2, "method": "tools/call", "params": {"name": "consult_expert", "arguments": TEXTS}},
+        {"id": 3, "method": "tools/call", "params": {"name": "record_interaction", "arguments": arguments}},
+        {"id": 4, "method": "tools/call", "params": {"name": "consult_expert", "arguments": {**TEXTS, "teacher": "x"}}},
+        {"id": 5, "method": "tools/call", "params": {"name": "nobody", "arguments": {}}},
+    ]
+    with subprocess.Popen(
+        [stdio.command, *stdio.args], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        for message in messages:
+            process.stdin.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
+            process.stdin.flush()
+        answers = [json.loads(process.stdout.readline()) for _ in range(5)]
+        out, err = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert (out, err) == ("", "")
+    assert sorted(answer["id"] for answer in answers) == [1, 2, 3, 4, 5]
+    assert len(lines(workspace)) == 2
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+@pytest.mark.parametrize("transport", ["stdio", "http"])
+def test_a_call_that_the_client_gives_up_leaves_the_teacher_alone(request, workspace, teacher, transport, mode):
+    from mcp import Client
+
+    server = request.getfixturevalue(transport)
+    teacher.pieces, teacher.seconds_a_piece = ["and so on "] * 600, 0.05
+
+    async def call():
+        async with Client(server, mode=mode) as client:
+            asking = asyncio.create_task(client.call_tool("consult_expert", TEXTS))
+            await asyncio.to_thread(teacher.asked_now.wait, 20)
+            await asyncio.sleep(0.5)
+            asking.cancel()
+            left = await asyncio.to_thread(teacher.left_alone.wait, 1)
+            return left, await client.call_tool("pipeline_status")
+
+    left, status = asyncio.run(call())
+    assert left
+    assert not status.is_error
+    deadline = time.monotonic() + 10
+    while not lines(workspace) and time.monotonic() < deadline:  # HTTP: the server is still there, and at it
+        time.sleep(0.05)
+    (line,) = lines(workspace)
+    assert json.loads(line)["metadata"]["incomplete"] is True
+    assert "and so on" in json.loads(line)["messages"][-1]["content"]
+
+
+def initialize(url: str, **headers: str) -> int:
+    """Ask as a browser or a program might; give back the HTTP status."""
+    client = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+    body = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": client}
+    accept = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
+    request = urllib.request.Request(url, json.dumps(body).encode(), {**accept, **headers})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return response.status
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+def test_pages_and_names_of_elsewhere_are_kept_out(http):
+    port = http.rpartition(":")[2]
+    assert initialize(http) == 200
+    assert initialize(http, Host=f"localhost:{port}") == 200
+    assert initialize(http, Origin="http://localhost:6274") == 200
+    # A page of another site; a name that its owner lets point here; the two together.
+    assert initialize(http, Origin="https://evil.example") == 403
+    assert initialize(http, Origin="null") == 403
+    assert initialize(http, Origin="http://localhost.evil.example") == 403
+    assert initialize(http, Host="evil.example") == 421
+    assert initialize(http, Host=f"evil.example:{port}", Origin=f"http://evil.example:{port}") == 421
+    modern = {"MCP-Protocol-Version": "2026-07-28"}
+    assert initialize(http, **modern, Origin="https://evil.example") == 403
+    assert initialize(http, **modern, Host="evil.example") == 421
+
+
+def test_a_page_is_kept_out_where_all_addresses_are_listened_on(workspace, settings):
+    with listening(workspace, "0.0.0.0:0") as url:
+        here = url.replace("0.0.0.0", "127.0.0.1")
+        assert initialize(here) == 200
+        assert initialize(here, Origin="https://evil.example") == 403
+        assert initialize(here, Host="evil.example") == 421
+
+
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1", "127.0.0.1:no", "127.0.0.1:99999", ":8788", "nobody.invalid:1", "taken"]
+)
+def test_an_address_that_cannot_be_listened_on_is_one_line(workspace, config, address):
+    from zddc.errors import UserError
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = address.replace("taken", f"127.0.0.1:{taken.getsockname()[1]}")
+        with pytest.raises(UserError, match=r"give HOST:PORT, as 127\.0\.0\.1:8788"):
+            mcp_server.serve_http(workspace, config, listen)
