@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fix docs bench clean
+.PHONY: help setup demo test soak check fix docs bench clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -19,6 +19,9 @@ demo: setup      ## run the whole pipeline on the embedded default model
 
 test: setup      ## run every test but those that need a GPU
 	$(BIN)/python -m pytest
+
+soak: setup      ## run the tests that repeat something at full count: kills, disconnects, canary keys
+	WEAKSPOT_SOAK=1 $(BIN)/python -m pytest --timeout 3600 tests/weakspot/data tests/weakspot/gateway
 
 check: setup     ## format, lint and types, all read-only
 	$(BIN)/ruff format --check .

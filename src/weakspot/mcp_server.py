@@ -211,7 +211,8 @@ async def consult(workspace: Workspace, config: Config, teachers: Teachers, one:
                 answer.add(part)
     finally:
         seconds = round(time.monotonic() - started, 3)
-        kept = await _kept(workspace, config, one, answer, seconds)
+        # The thread goes on to its end where nobody waits for it any more.
+        kept = await asyncio.to_thread(_kept, workspace, config, one, answer, seconds)
     teacher, finished = config.teachers[one.teacher], answer.finished
     if finished is None or answer.empty:
         raise TeacherError(502, f"teacher {one.teacher}: no answer ({finished.reason if finished else 'it broke off'})")
@@ -228,21 +229,15 @@ async def consult(workspace: Workspace, config: Config, teachers: Teachers, one:
     )
 
 
-async def _kept(workspace: Workspace, config: Config, one: Wish, answer: Answer, seconds: float) -> Collected | str:
-    """Store what was said, whether or not the client still waits; return the record, or why there is none."""
-    import anyio
-
-    kept: Collected | str = "nothing was said"
-    if not answer.empty:
-        with anyio.CancelScope(shield=True):
-            try:
-                kept = consulting.kept(
-                    workspace, config, one, answer, seconds=seconds, source=SOURCE
-                )
-            except (RecordError, UserError, OSError) as error:
-                _log.error("a consultation is not stored: %s", error)
-                kept = str(error)
-    return kept
+def _kept(workspace: Workspace, config: Config, one: Wish, answer: Answer, seconds: float) -> Collected | str:
+    """Store what was said; return the record, or why there is none."""
+    if answer.empty:
+        return "nothing was said"
+    try:
+        return consulting.kept(workspace, config, one, answer, seconds=seconds, source=SOURCE)
+    except (RecordError, UserError, OSError) as error:
+        _log.error("a consultation is not stored: %s", error)
+        return str(error)
 
 
 def _wish(config: Config, query: str, attempt: str, context: str, teacher: str) -> Wish:

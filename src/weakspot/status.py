@@ -3,12 +3,16 @@
 from collections import Counter
 from dataclasses import dataclass
 
+from pydantic import ValidationError
+
 from weakspot.config import Config
 from weakspot.data import dataset, journal
-from weakspot.records import MULTI_DOMAIN, SPLITS, AdapterManifest, Assignment
+from weakspot.parsing import explain
+from weakspot.records import MULTI_DOMAIN, SPLITS, AdapterManifest, Assignment, Rejection
 from weakspot.stages import evaluate
 from weakspot.stages.deploy import read_merged
 from weakspot.workspace import AdapterName, Workspace
+from zddc.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -27,11 +31,12 @@ class DomainStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """The workspace: raw lines, those not processed yet, and each domain."""
+    """The workspace: raw lines, those not processed yet, those that wait for permission, and each domain."""
 
     workspace: str
     raw_lines: int
     unprocessed: int
+    waiting: int
     snapshot: str | None
     domains: list[DomainStatus]
 
@@ -49,12 +54,14 @@ def status(workspace: Workspace, config: Config) -> Status:
     if len(counts) > 1:
         counts[MULTI_DOMAIN] = sum(counts.values(), Counter())
     raw = sum(1 for _ in journal.read_lines(workspace.raw))
-    known = len(present) + sum(1 for _ in journal.read_lines(workspace.rejections))
+    reasons = Counter(Rejection.from_json(line.data).reason for line in journal.read_lines(workspace.rejections))
+    known = len(present) + reasons.total()
     snapshots = workspace.snapshot_names()
     return Status(
         workspace=str(workspace.root),
         raw_lines=raw,
         unprocessed=max(0, raw - known),
+        waiting=reasons["policy-ask"],
         snapshot=snapshots[-1] if snapshots else None,
         domains=[domain_status(workspace, config, domain, counts[domain]) for domain in config.ordered(counts)],
     )
@@ -75,12 +82,17 @@ def domain_status(workspace: Workspace, config: Config, domain: str, splits: Cou
         adapter=str(name) if name else None,
         verdict=card.verdict if card else None,
         deployed=name is not None and read_merged(workspace, name) is not None,
-        due=why_due(config, examples, seen),
+        due=why_due(config, examples, seen, forgotten=name is not None and workspace.adapter_forgotten(name).exists()),
     )
 
 
-def why_due(config: Config, examples: int, seen: int) -> str:
-    """Return why a domain of so many examples, ``seen`` of them at its last training, is due; empty if it is not."""
+def why_due(config: Config, examples: int, seen: int, *, forgotten: bool = False) -> str:
+    """Return why a domain of so many examples, ``seen`` of them at its last training, is due; empty if it is not.
+
+    Due is also an adapter that saw what was ``forgotten`` since.
+    """
+    if forgotten:
+        return "saw a forgotten interaction"
     after, at = config.status.retrain_after, config.status.retrain_at
     if examples - seen >= after:
         return f"{examples - seen} new, at least {after}"
@@ -91,4 +103,8 @@ def why_due(config: Config, examples: int, seen: int) -> str:
 
 def read(workspace: Workspace, name: AdapterName) -> AdapterManifest:
     """Read an adapter's manifest without checking its weights, which takes a while."""
-    return AdapterManifest.from_json(workspace.adapter_manifest(name).read_bytes())
+    file = workspace.adapter_manifest(name)
+    try:
+        return AdapterManifest.from_json(file.read_bytes())
+    except ValidationError as error:
+        raise UserError(file, explain(error), f"train again: weakspot train {name.domain}") from None

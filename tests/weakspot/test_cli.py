@@ -147,8 +147,8 @@ def test_any_text_may_come_from_a_file_or_standard_input(workspace, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["--query", "q"], "collect: --local, --expert missing; give all three texts, or --from FILE"),
-        ([], "collect: --query, --local, --expert missing; give all three texts, or --from FILE"),
+        (["--query", "q"], "collect: --local, --expert missing; give all three texts, or --from PATH"),
+        ([], "collect: --query, --local, --expert missing; give all three texts, or --from PATH"),
         (["--from", "x", "--query", "q"], "collect: --from does not go with --query; give one or the other"),
         (
             [*TEXTS, "--domain", "../x"],
@@ -170,7 +170,7 @@ def test_any_text_may_come_from_a_file_or_standard_input(workspace, tmp_path):
             ["--query", "q\udcff", "--local", "l", "--expert", "e"],
             "interaction: a text holds a lone surrogate",
         ),
-        (["--from", "none.jsonl"], "none.jsonl: no such file; give a JSONL file"),
+        (["--from", "none.jsonl"], "none.jsonl: no such file; give a file or a folder"),
         (["--qwen"], "weakspot: option '--qwen' requires an argument; see 'weakspot --help'"),
     ],
 )
@@ -379,3 +379,53 @@ def test_the_version_is_that_of_the_distribution(weakspot):
     from importlib.metadata import version
 
     assert weakspot("--version") == (0, f"weakspot {version('zddc')}\n", "")
+
+
+ASKED = {"teacher": "sonnet", "model": "m", "policy": "ask", "terms": "their terms"}
+
+
+def test_allow_lists_what_waits_and_allows_it(weakspot, as_json, workspace, example, capture):
+    capture(workspace, [example(1, consultation=ASKED, interaction_id="int_1"), example(2)])
+    status, out, _ = weakspot("allow")
+    assert status == 0
+    assert "int_1" in out
+    assert out.splitlines()[-2:] == [
+        "1 wait for permission; weakspot allow ID..., --teacher NAME or --all",
+        "sonnet: their terms",
+    ]
+    assert as_json("allow", "--teacher", "sonnet") == {"allowed": ["int_1"]}
+    assert weakspot("allow")[1] == "0 wait for permission\n"
+
+
+def test_allow_refuses_where_it_is_told_to(weakspot, as_json, workspace, example, capture):
+    capture(workspace, [example(1, consultation=ASKED, interaction_id="int_1")])
+    assert as_json("allow", "int_1", "--refuse") == {"refused": ["int_1"]}
+    assert one_line(weakspot("allow", "int_9")).startswith("int_9: no such interaction; ")
+
+
+def test_scrub_shows_and_then_does(weakspot, as_json, workspace, interaction, capture):
+    key = "ghp_" + "a1B2" * 9
+    capture(workspace, [interaction(f"Is {key} safe?", interaction_id="int_1")])
+    shown = as_json("scrub", "--dry-run")
+    assert (shown["found"][0]["interaction_id"], shown["replaced"]) == ("int_1", False)
+    _, out, _ = weakspot("scrub")
+    assert out.endswith("1 of 1 lines scrubbed; run 'weakspot process'\n")
+    assert weakspot("scrub")[1] == "1 lines, nothing to scrub\n"
+
+
+def test_forget_says_what_still_holds_it(weakspot, as_json, workspace, example, capture):
+    capture(workspace, [example(1, interaction_id="int_1"), example(2)])
+    snapshot = as_json("process")["snapshot"]
+    status, out, _ = weakspot("forget", "int_1")
+    assert status == 0
+    assert out.splitlines() == [
+        "forgot int_1: 1 lines erased",
+        f"snapshots that still hold it, marked: {snapshot}; remove them to be rid of it",
+    ]
+    assert one_line(weakspot("forget", "int_9")).startswith("int_9: no such interaction; ")
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1", "no-host-of-this-name.invalid:1", "127.0.0.1:99999"])
+def test_a_gateway_that_cannot_listen_says_so_in_one_line(weakspot, listen):
+    line = one_line(weakspot("gateway", "--listen", listen))
+    assert listen in line

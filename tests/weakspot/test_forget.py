@@ -30,7 +30,8 @@ def test_it_is_gone_from_raw_dataset_and_splits_and_the_snapshot_is_marked(works
     done = forget(workspace, config, gone.id)
     assert (done.lines, done.snapshots, done.adapters) == (1, [old], [])
     holding = files_with(workspace, gone.query.text)
-    assert holding and all(name.startswith(f"snapshots/{old}/") for name in holding)
+    assert holding
+    assert all(name.startswith(f"snapshots/{old}/") for name in holding)
     assert ids(workspace.snapshot_forgotten(old)) == [gone.id]
     assert validate(workspace, config, None).verdict != "failures"
 

@@ -406,11 +406,16 @@ def test_a_client_that_asks_is_told_that_the_teacher_is_at_it(workspace, setting
 
     async def call():
         async with Client(mcp_server.server(workspace, settings)) as client:
-            return await client.call_tool("consult_expert", TEXTS, progress_callback=progress)
+            result = await client.call_tool("consult_expert", TEXTS, progress_callback=progress)
+            meanwhile = len(told)
+            await asyncio.sleep(0.2)
+            return result, meanwhile
 
-    assert asyncio.run(call()).structured_content["stored"]
-    assert len(told) > 3
+    result, meanwhile = asyncio.run(call())
+    assert result.structured_content["stored"]
+    assert meanwhile > 3
     assert {message for _, message in told} == {"fable is answering"}
+    assert len(told) == meanwhile
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,11 @@
 """Where each domain stands, and when it is due."""
 
+import pytest
+
+from weakspot.stages.process import process
 from weakspot.status import status, why_due
+from weakspot.workspace import AdapterName
+from zddc.errors import UserError
 
 
 def test_status_of_an_empty_workspace_is_empty(workspace, config):
@@ -15,6 +20,28 @@ def test_status_counts_what_is_not_processed_yet(taught, interaction, capture):
     domains = {d.domain: d for d in status(workspace, config).domains}
     assert domains["colours"].splits == {"train": 48, "val": 6, "test": 6}
     assert domains["multi-domain"].examples == 80
+
+
+def test_status_counts_what_waits_for_permission(workspace, config, example, capture):
+    asked = {"teacher": "sonnet", "model": "m", "policy": "ask", "terms": ""}
+    capture(workspace, [example(1), example(2, consultation=asked)])
+    process(workspace, config)
+    found = status(workspace, config)
+    assert (found.waiting, found.unprocessed) == (1, 0)
+
+
+def test_an_adapter_that_saw_a_forgotten_interaction_is_due(config):
+    assert why_due(config, 10, 10, forgotten=True) == "saw a forgotten interaction"
+
+
+def test_a_damaged_manifest_is_one_line(workspace, config, example, capture):
+    capture(workspace, [example(n) for n in range(3)])
+    process(workspace, config)
+    file = workspace.adapter_manifest(AdapterName("spam", 1))
+    file.parent.mkdir(parents=True)
+    file.write_text("{}")
+    with pytest.raises(UserError, match="manifest.json: name: field required; train again: weakspot train spam"):
+        status(workspace, config)
 
 
 def test_a_domain_is_due_after_fifty_new_or_when_it_passes_two_hundred(config):

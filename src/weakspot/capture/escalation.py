@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from weakspot.config import Config
-from weakspot.records import Message
 
 # What agents put around a user's words: reminders and surroundings go, the task's own tags are only taken off.
 _SURROUNDINGS = re.compile(
-    r"<(system-reminder|environment_details|environment_context|additional_data|context)>.*?</\1>", re.DOTALL
+    r"<(system-reminder|environment_details|environment_context|user_instructions|additional_data|context)>"
 )
 _TAGS = re.compile(r"</?(?:task|user_message|user_query|user|feedback|answer)>")
-_POLITE = r"(?:(?:please|pls|ok(?:ay)?|now|then|let's|can you|could you|now please)[\s,]+)*"
-# Longer words are about something else: a text of this length is not searched at all.
-_LONGEST = 20_000
+_INTERRUPTION = re.compile(r"\[Request interrupted by user[^\]]{0,40}\]")
+_POLITE = r"(?:(?:please|pls|ok(?:ay)?|now|then|let's|can you|could you)[\s,]++)*"
+_EXPERT = r"(?:(?:the|an|your|my)\s++)?expert"
+_NOTHING = "(?!)"
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,21 @@ class Escalation:
 
 
 def spoken(text: str) -> str:
-    """Return what the user said, without what an agent put around it."""
-    # A command line's agent may hand on the quotes of its argument.
-    return _TAGS.sub("", _SURROUNDINGS.sub("", text)).strip().strip("\"'`“”«»").strip()
+    """Return what the user said, without what an agent put around it; empty where nothing is left."""
+    kept: list[str] = []
+    place, unclosed = 0, set()
+    for start in _SURROUNDINGS.finditer(text):
+        if start.start() < place or start[1] in unclosed:
+            continue
+        closing = f"</{start[1]}>"
+        end = text.find(closing, start.end())
+        if end < 0:
+            unclosed.add(start[1])  # nor will a later one be closed: the time stays linear
+            continue
+        kept.append(text[place : start.start()])
+        place = end + len(closing)
+    kept.append(text[place:])
+    return _INTERRUPTION.sub("", _TAGS.sub("", "".join(kept))).strip()
 
 
 def recognised(config: Config, text: str) -> Escalation | None:
@@ -37,10 +49,7 @@ def recognised(config: Config, text: str) -> Escalation | None:
     The whole turn must be one of ``[escalation] phrases``, in any case, with or without a "please" and a
     closing mark; after a colon it may go on with a remark.
     """
-    if len(text) > _LONGEST:
-        return None
-    words = spoken(text)
-    match = _pattern(tuple(config.escalation.phrases), _names(config)).fullmatch(words)
+    match = _pattern(tuple(config.escalation.phrases), _names(config)).fullmatch(spoken(text))
     if match is None:
         return None
     named = next((group for group in match.groups()[:-1] if group), "")
@@ -64,19 +73,6 @@ def phrase(config: Config, teacher: str) -> str:
     return first.replace("{teacher}", teacher.capitalize())
 
 
-def last_escalation(config: Config, messages: list[Message]) -> tuple[int, Escalation] | None:
-    """Return place and wish of the escalation that ``messages`` end in, None where they do not.
-
-    It is the last user turn; after it only the expert's own tool calls and their results may stand. In
-    front of it there must be a question and an attempt, or there is nothing to consult anybody about.
-    """
-    users = [n for n, message in enumerate(messages) if message.role == "user"]
-    if len(users) < 2 or users[-1] - users[-2] < 2:
-        return None
-    wish = recognised(config, messages[users[-1]].content or "")
-    return (users[-1], wish) if wish else None
-
-
 def _names(config: Config) -> tuple[str, ...]:
     tables = config.teachers.items()
     return tuple(name for teacher, table in tables for name in (teacher, table.model, *table.names))
@@ -84,11 +80,12 @@ def _names(config: Config) -> tuple[str, ...]:
 
 @lru_cache(maxsize=8)
 def _pattern(phrases: tuple[str, ...], names: tuple[str, ...]) -> re.Pattern[str]:
-    expert = r"(?:the|an|your|my)?\s*expert"
-    either = "|".join(_spaced(name) for name in sorted(names, key=len, reverse=True))
-    bodies = (_spaced(one).replace(_spaced("{teacher}"), f"({either}|{expert})") for one in phrases)
-    return re.compile(rf"{_POLITE}(?:{'|'.join(bodies)})(?:\s*,?\s*please)?\s*(?:[.!?…]*|:\s*(.*))", re.I | re.DOTALL)
+    # Nothing gives back white space that it took, so that the time grows with the text and no faster.
+    teacher = "|".join([*(_spaced(name) for name in sorted(names, key=len, reverse=True)), _EXPERT])
+    bodies = [_spaced(one).replace(_spaced("{teacher}"), f"({teacher})") for one in phrases] or [_NOTHING]
+    end = r"(?:\s*+,?\s*+please)?\s*+(?:[.!?…]*|:\s*(.*))"
+    return re.compile(f"{_POLITE}(?:{'|'.join(bodies)}){end}", re.IGNORECASE | re.DOTALL)
 
 
 def _spaced(text: str) -> str:
-    return r"\s+".join(re.escape(word) for word in text.split())
+    return r"\s++".join(re.escape(word) for word in text.split())

@@ -215,7 +215,8 @@ def test_what_tools_found_is_context_and_no_call_of_the_local_model_is_a_target(
     )
     found = view.tokens(tokenizer, example, 512)
     prompt, target = tokenizer.decode(found.ids[: found.start]), tokenizer.decode(found.ids[found.start :])
-    assert "x = 1" in prompt and "a.py" in prompt
+    assert "x = 1" in prompt
+    assert "a.py" in prompt
     assert "No idea." not in prompt + target
     assert target.startswith("It is 1.")
 
