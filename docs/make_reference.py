@@ -10,7 +10,7 @@ import typer
 
 import weakspot.cli
 import zddc.cli
-from weakspot.config import Config, Domain, Table
+from weakspot.config import Config, Domain, Table, Teacher
 
 PAGE = Path(__file__).with_name("reference.md")
 _HEAD = """\
@@ -84,7 +84,7 @@ def _default(parameter: Any) -> str:
 
 def _settings(config: Config) -> Iterator[str]:
     for name, field in Config.model_fields.items():
-        if name == "domains":
+        if name in ("domains", "teachers"):
             continue
         table = getattr(config, name)
         yield f"### [{field.alias or name}]\n\n{table.__doc__}\n"
@@ -95,7 +95,9 @@ def _settings(config: Config) -> Iterator[str]:
     yield "| domain | default of `triggers` |\n|---|---|"
     for domain, entry in config.domains.items():
         yield f"| `{domain}` | {', '.join(f'`{trigger}`' for trigger in entry.triggers)} |"
-    yield ""
+    for name, teacher in config.teachers.items():
+        yield f"\n### [teachers.{name}]\n\n{Teacher.__doc__} A table of yours needs `kind` and `model`.\n"
+        yield from _keys(teacher)
 
 
 def _keys(table: Table) -> Iterator[str]:

@@ -47,7 +47,7 @@ def parse_interaction(line: bytes) -> Interaction:
     return interaction(parse_json_object(line))
 
 
-def interaction(value: dict[str, Any], *, whole: bool = True) -> Interaction:
+def interaction(value: object, *, whole: bool = True) -> Interaction:
     """Check a decoded JSON object as :func:`parse_interaction` does a line.
 
     Without ``whole`` an answer that is marked as incomplete passes: it is stored, and never trained on.

@@ -42,8 +42,9 @@ def collected(found: "Collected") -> None:
 
 def examined(found: "Examined") -> None:
     """The consultations in other programs' files, as far as they are new."""
-    files = ", ".join(f"{count} {name}{'' if count == 1 else 's'}" for name, count in found.formats.items())
-    line(f"{files}: {found.conversations} conversations, {len(found.found)} new consultations")
+    files = ", ".join(_counted(count, name) for name, count in found.formats.items())
+    consultations = _counted(len(found.found), "new consultation")
+    line(f"{files}: {_counted(found.conversations, 'conversation')}, {consultations}")
     for one in found.found[:_SHOWN]:
         query = one.query if len(one.query) <= _SHOWN_CHARACTERS else f"{one.query[: _SHOWN_CHARACTERS - 1]}…"
         incomplete = ", incomplete" if one.incomplete else ""
@@ -52,6 +53,12 @@ def examined(found: "Examined") -> None:
         line(f"  … and {len(found.found) - _SHOWN} more")
     if found.left_out:
         line(f"left out: {', '.join(f'{count} {reason}' for reason, count in found.left_out.items())}")
+    if found.not_understood:
+        line(f"not understood: {_counted(len(found.not_understood), 'file')}, as {found.not_understood[0]}")
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count} {word}{'' if count == 1 else 's'}"
 
 
 def imported(done: "Imported") -> None:

@@ -2,16 +2,17 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from weakspot.capture.escalation import Escalation, phrase, recognised, teacher_named
+from weakspot.capture.escalation import phrase, recognised, spoken, teacher_named
 from weakspot.capture.keeping import Collected, keep
+from weakspot.capture.scrub import scrub
 from weakspot.capture.teachers import Question, cost
 from weakspot.config import Config
 from weakspot.data.journal import Journal
-from weakspot.protocols.parts import Answer
+from weakspot.protocols.parts import Answer, shown_arguments
 from weakspot.workspace import Workspace
 
 Messages = list[dict[str, Any]]
@@ -23,11 +24,12 @@ _INSTRUCTION = (
     "Answer my question before it yourself, in full, as if that attempt had not been made: "
     "do not mention the attempt, the other model or this request."
 )
+_BROKEN_IN = "(the user broke in)"
 
 
 @dataclass(frozen=True)
 class Wish:
-    """A conversation parted into what a record needs: all messages are as the client sent them.
+    """A conversation parted into what a record needs: its messages are as the client sent them.
 
     ``before`` ends in the query; ``attempt`` is the local model's turn, empty where the client sent none;
     ``escalation`` is what the user said; ``own`` are the expert's tool calls so far, and their results.
@@ -50,43 +52,62 @@ def wish(config: Config, messages: Messages, named: str | None) -> Wish | None:
     """Return what ``messages`` ask of a teacher, None where they are for the local model.
 
     ``named`` is the teacher that a header or the model's name asks for. Without it the last user turn must
-    be a trigger phrase, with a question and an attempt in front of it. With it, a last user turn that is
-    no trigger phrase is the query itself.
+    be a trigger phrase, with a question in front of it. With it, a last user turn that is no trigger phrase
+    is the query itself, and an answer behind it the attempt.
 
     Raises :class:`UnknownTeacherError` for a name that is nobody's.
     """
     teacher = teacher_named(config, named) if named is not None else None
     if named is not None and teacher is None:
         raise UnknownTeacherError(f"there is no teacher {named[:80]}; there are {', '.join(config.teachers)}")
-    users = [place for place, message in enumerate(messages) if message.get("role") == "user"]
-    if not users:
+    turns = _user_turns(messages)
+    last, said = next(turns, (-1, ""))
+    if last < 0:
         return None
-    said = _spoken(messages[users[-1]])
-    trigger = recognised(config, said)
+    rest, trigger = _steps(messages[last + 1 :]), recognised(config, said)
     if trigger is not None:
-        found = _after_an_attempt(config, messages, users, trigger, said)
-        if found is not None:
-            return replace(found, teacher=teacher or found.teacher)
+        first = last
+        for place, words in turns:
+            if recognised(config, words) is None:
+                attempt = _steps(messages[place + 1 : first])
+                answered = any(one.get("role") == "assistant" for one in attempt)
+                return Wish(
+                    teacher or trigger.teacher,
+                    before=messages[: place + 1],
+                    attempt=attempt if answered else [],
+                    escalation=said,
+                    own=rest,
+                    remark=trigger.remark,
+                    attempt_from="sent" if answered else "missing",
+                )
+            # Whoever consults a second teacher, or again, still means the question in front of the first trigger.
+            first = place
     if teacher is None:
         return None
-    before, own = messages[: users[-1] + 1], messages[users[-1] + 1 :]
-    return Wish(teacher, before, [], phrase(config, teacher), own, attempt_from="missing")
+    before, escalation = messages[: last + 1], phrase(config, teacher)
+    # Agents send the results of the expert's own calls; who sends an answer wants it judged.
+    if rest and rest[-1].get("role") == "assistant":
+        return Wish(teacher, before, rest, escalation)
+    return Wish(teacher, before, [], escalation, rest, attempt_from="missing")
 
 
-def _after_an_attempt(
-    config: Config, messages: Messages, users: Sequence[int], trigger: Escalation, said: str
-) -> Wish | None:
-    # Whoever consults a second teacher, or again, still means the question in front of the first trigger.
-    first = len(users) - 1
-    while first > 0 and recognised(config, _spoken(messages[users[first - 1]])):
-        first -= 1
-    if first == 0:
-        return None
-    query, end = users[first - 1], users[first]
-    attempt = messages[query + 1 : end]
-    if not any(message.get("role") == "assistant" for message in attempt):
-        return None
-    return Wish(trigger.teacher, messages[: query + 1], attempt, said, messages[users[-1] + 1 :], trigger.remark)
+def end_of_query(messages: Messages) -> int:
+    """Return how many messages there are up to the user's last turn, with it; all where there is none."""
+    return next(_user_turns(messages), (len(messages) - 1, ""))[0] + 1
+
+
+def _user_turns(messages: Messages) -> Iterator[tuple[int, str]]:
+    """Yield place and words of each turn of the user, the last first.
+
+    What agents write in the user's name between tool calls has nothing of the user in it, and is left out.
+    """
+    for place in reversed(range(len(messages))):
+        if messages[place].get("role") == "user" and (said := spoken(text_of(messages[place].get("content")) or "")):
+            yield place, said
+
+
+def _steps(messages: Messages) -> Messages:
+    return [message for message in messages if message.get("role") != "user"]
 
 
 def question(one: Wish, tools: Sequence[dict[str, Any]], max_tokens: int | None) -> Question:
@@ -94,20 +115,35 @@ def question(one: Wish, tools: Sequence[dict[str, Any]], max_tokens: int | None)
     messages = [*one.before]
     if one.attempt:
         remark = f"\n\n{one.remark}" if one.remark else ""
-        messages += [*_answered_calls(one.attempt), {"role": "user", "content": _INSTRUCTION + remark}]
-    return Question([*messages, *one.own], list(tools), max_tokens)
+        messages += [*one.attempt, {"role": "user", "content": _INSTRUCTION + remark}]
+    return Question(_paired([*messages, *one.own]), list(tools), max_tokens)
 
 
-def _answered_calls(attempt: Messages) -> Messages:
-    """Give each tool call a result: a teacher's API refuses calls that were broken off."""
+def _paired(messages: Messages) -> Messages:
+    """Give each tool call readable arguments and one result, as a teacher's API refuses all else."""
     found: Messages = []
-    answered = {message.get("tool_call_id") for message in attempt if message.get("role") == "tool"}
-    for message in attempt:
-        found.append(message)
-        for call in message.get("tool_calls") or ():
-            if call.get("id") not in answered:
-                found.append({"role": "tool", "tool_call_id": call.get("id"), "content": "(the user broke in)"})
-    return found
+    waiting: list[str] = []
+    for message in [*messages, {"role": "end"}]:
+        if message["role"] == "tool":
+            if message.get("tool_call_id") in waiting:
+                waiting.remove(message["tool_call_id"])
+                found.append(message)
+            continue
+        found += [{"role": "tool", "tool_call_id": one, "content": _BROKEN_IN} for one in waiting]
+        found.append(_readable(message, json.dumps))
+        waiting = [call["id"] for call in message.get("tool_calls") or ()]
+    return found[:-1]
+
+
+def _readable(message: dict[str, Any], form: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
+    """Return a message with the arguments of its tool calls in another form, also where they were cut."""
+    if not message.get("tool_calls"):
+        return message
+    calls = []
+    for call in message["tool_calls"]:
+        arguments = form(shown_arguments(call["function"].get("arguments")))
+        calls.append({**call, "function": {**call["function"], "arguments": arguments}})
+    return {**message, "tool_calls": calls}
 
 
 def kept(
@@ -118,14 +154,15 @@ def kept(
     *,
     seconds: float,
     source: str,
-    complete: bool = True,
     tools: Sequence[dict[str, Any]] = (),
-    conversation_id: str | None = None,
+    secrets: Sequence[str] = (),
     into: Journal | None = None,
 ) -> Collected:
-    """Store the consultation, marked as incomplete unless the answer came to its end; see ``keeping.keep``."""
-    teacher = config.teachers[one.teacher]
-    finished = answer.finished
+    """Store the consultation, marked as incomplete unless the answer came to its end; see ``keeping.keep``.
+
+    ``secrets`` are the client's own, which are looked for as the settings' are.
+    """
+    teacher, finished = config.teachers[one.teacher], answer.finished
     consultation = {
         "teacher": one.teacher,
         "model": (finished.model if finished else "") or teacher.model,
@@ -140,43 +177,39 @@ def kept(
     # A record has a local answer, also where nobody had one: an empty one teaches as well.
     attempt = one.attempt or [{"role": "assistant", "content": ""}]
     turns = [*one.before, *attempt, {"role": "user", "content": one.escalation}, *one.own, answer.message()]
+    said: Any = {"messages": [recorded(turn) for turn in turns], "tools": list(tools)}
+    if secrets:
+        said = scrub(said, secrets).value
     metadata: dict[str, Any] = {
         "source": source,
         "attempt": one.attempt_from,
         "consultation": {key: value for key, value in consultation.items() if value is not None},
-        **({"conversation_id": conversation_id} if conversation_id else {}),
-        **({"tools": list(tools)} if tools else {}),
-        **({} if complete and answer.complete else {"incomplete": True}),
+        **({"tools": said["tools"]} if tools else {}),
+        **({} if answer.complete else {"incomplete": True}),
     }
-    return keep(workspace, config, [recorded(turn) for turn in turns], metadata, into)
+    return keep(workspace, config, said["messages"], metadata, into)
 
 
-def recorded(message: Mapping[str, Any]) -> dict[str, Any]:
+def recorded(message: dict[str, Any]) -> dict[str, Any]:
     """Return a chat message as it is kept: text instead of parts, an image as a word."""
     kept_as_it_is = {key: message[key] for key in ("tool_calls", "tool_call_id", "name") if message.get(key)}
-    role = "system" if message.get("role") == "developer" else message.get("role")
-    return {"role": role, "content": text_of(message.get("content")), **kept_as_it_is}
+    role = "system" if message["role"] == "developer" else message["role"]
+    return _readable({"role": role, "content": text_of(message.get("content")), **kept_as_it_is}, dict)
 
 
 def text_of(content: Any) -> str | None:
     """Return the words of a message's content, None where it has none."""
     if content is None or isinstance(content, str):
         return content
-    parts = [part if isinstance(part, dict) else {"type": "text", "text": str(part)} for part in content]
-    return "\n".join(
-        str(part.get("text", "")) if part.get("type") == "text" else f"[{part.get('type')}]" for part in parts
-    )
-
-
-def _spoken(message: Mapping[str, Any]) -> str:
-    return text_of(message.get("content")) or ""
+    parts = [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
+    return "\n".join(str(part.get("text")) if part.get("type") == "text" else f"[{part.get('type')}]" for part in parts)
 
 
 def conversation_key(messages: Sequence[Mapping[str, Any]]) -> bytes:
     """Return what tells one conversation from another: a hash of what was said, the system's words aside."""
     said = [
-        (message.get("role"), " ".join(_spoken(message).split()), message.get("tool_call_id"))
+        (message.get("role"), " ".join((text_of(message.get("content")) or "").split()), message.get("tool_call_id"))
         for message in messages
         if message.get("role") not in ("system", "developer")
     ]
-    return hashlib.sha256(json.dumps(said, ensure_ascii=True).encode()).digest()
+    return hashlib.sha256(json.dumps(said).encode()).digest()

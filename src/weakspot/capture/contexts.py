@@ -148,6 +148,7 @@ _HEADERS = (
 )
 _COMMANDS = (
     _rule("password", "identified", r"\bidentified by '(?P<secret>[^\s']{6,200})'", _password),
+    _rule("password", ":5432:", r":5432:[\w*-]{1,64}:[\w*-]{1,64}:(?P<secret>\S{6,200})", _password),
     _rule("password", "securestring", r"securestring [\"'](?P<secret>[^\s\"']{6,200})[\"']", _password),
     _rule("password", "login", r"\blogin\s{1,4}\S{1,100}\s{1,4}password[ \t]{1,4}(?P<secret>\S{6,200})", _password),
     _rule(

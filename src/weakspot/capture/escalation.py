@@ -40,7 +40,8 @@ def spoken(text: str) -> str:
         kept.append(text[place : start.start()])
         place = end + len(closing)
     kept.append(text[place:])
-    return _INTERRUPTION.sub("", _TAGS.sub("", "".join(kept))).strip()
+    # A command line's agent may hand on its argument with the quotes around it.
+    return _INTERRUPTION.sub("", _TAGS.sub("", "".join(kept))).strip().strip("\"'`“”«»").strip()
 
 
 def recognised(config: Config, text: str) -> Escalation | None:

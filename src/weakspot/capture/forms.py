@@ -57,6 +57,8 @@ FORMS = (
     _form("npm_", r"npm_[A-Za-z0-9]{36}"),
     _form("pypi-", r"pypi-[\w-]{50,300}"),
     _form("dop_v1_ doo_v1_ dor_v1_", r"do[opr]_v1_[a-f0-9]{64}"),
+    _form("dp.", r"dp\.(?:ct|pt|st|sa|scim|audit)\.(?:[\w-]{2,35}\.)?[A-Za-z0-9]{40,44}"),
+    _form("nrak-", r"NRAK-[A-Z0-9]{27}"),
     _form("sk", r"SK[0-9a-f]{32}(?![A-Za-z0-9])"),
     _form("sg.", r"SG\.[\w-]{16,32}\.[\w-]{32,64}"),
     _form(":aa", r"(?<!\d)(?P<secret>\d{8,10}:AA[\w-]{32,35})", "token", anywhere=True),  # Telegram

@@ -1,18 +1,19 @@
 """Import interactions, each only once: from our own formats, and those found in what other programs store."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from weakspot.capture.decisions import read_decisions
+from weakspot.capture.escalation import spoken
 from weakspot.capture.finding import FOUND_ID, consultations
-from weakspot.capture.formats.entries import BadLine, Entry, entries
-from weakspot.capture.keeping import conversation, journal_of, line_of, new_id, timestamp
+from weakspot.capture.formats import own
+from weakspot.capture.formats.entries import BadLine, entries
+from weakspot.capture.keeping import journal_of, line_of
 from weakspot.capture.scrub import scrub
-from weakspot.capture.sources import FLAT_KEYS, Source, sources
+from weakspot.capture.sources import Source, sources
 from weakspot.capture.teachers import known_secrets
 from weakspot.config import Config
 from weakspot.data import journal
@@ -21,7 +22,6 @@ from weakspot.records import Interaction
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
 
-IMPORTED = "import"
 _WRITTEN_AT_ONCE_CHARACTERS = 4_000_000
 _SHOWN_CHARACTERS = 200
 
@@ -50,18 +50,24 @@ class Found:
 
 @dataclass
 class Examined:
-    """What other programs' files hold: files by format, and the consultations in them that are new.
+    """What files hold: how many there are of each format, and the new consultations in other programs'.
 
-    ``left_out`` counts by reason what looked like a consultation and is none.
+    ``left_out`` counts by reason what looked like a consultation and is none; ``not_understood`` are files
+    of a folder that hold nothing that we know.
     """
 
-    sources: list[Source]
-    formats: dict[str, int]
+    sources: list[Source] = field(default_factory=list)
+    not_understood: list[Path] = field(default_factory=list)
     conversations: int = 0
     found: list[Found] = field(default_factory=list)
     already_there: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
     bad: list[BadLine] = field(default_factory=list)
+
+    @property
+    def formats(self) -> dict[str, int]:
+        """The number of files by their format."""
+        return dict(Counter(source.format for source in self.sources))
 
     @property
     def foreign(self) -> bool:
@@ -75,6 +81,7 @@ class Examined:
             "conversations": self.conversations,
             "found": [asdict(one) for one in self.found],
             "left_out": self.left_out,
+            "not_understood": [str(file) for file in self.not_understood],
         }
 
 
@@ -83,10 +90,9 @@ def examine(workspace: Workspace, config: Config, path: Path) -> Examined:
 
     Raises :class:`UserError` for what is not understood.
     """
-    there = sources(config, path)
-    done = Examined(there, dict(Counter(source.format for source in there)))
+    done = Examined(*sources(config, path))
     known = _Known(workspace)
-    for source in there:
+    for source in done.sources:
         for number, one in _foreign(config, source, done):
             try:
                 record = _scrubbed(one, config)
@@ -105,24 +111,20 @@ def examine(workspace: Workspace, config: Config, path: Path) -> Examined:
 def import_examined(workspace: Workspace, config: Config, examined: Examined) -> Imported:
     """Append what was found, and all that our own formats hold, as far as it is not there yet."""
     known, into = _Known(workspace), _Batches(workspace, config)
+    bad, already = [*examined.bad], examined.already_there
     chosen = {one.interaction_id for one in examined.found}
-    bad: list[BadLine] = [*examined.bad]
-    already = examined.already_there
     for source in examined.sources:
-        for _, one in _foreign(config, source, Examined([], {})):
-            # What came in since the person looked is left for another time.
-            if one.id in chosen and not known.has(record := _scrubbed(one, config)):
-                into.add(line_of(record, config))
-                known.add(record)
-        for entry in entries(source.path) if source.own else ():
+        for number, one in _own(config, source) if source.own else _chosen(config, source, chosen):
             try:
-                record = _scrubbed(_own(config, entry), config)
+                if isinstance(one, RecordError):
+                    raise one
+                record = _scrubbed(one, config)
                 if known.has(record):
-                    already += 1
+                    already += source.own  # the others were counted when they were examined
                     continue
                 into.add(line_of(record, config))
             except RecordError as error:
-                bad.append(BadLine(entry.number, error.reason, error.detail, str(source.path)))
+                bad.append(BadLine(number, error.reason, error.detail, str(source.path)))
                 continue
             known.add(record)
     into.write()
@@ -151,7 +153,7 @@ def _foreign(config: Config, source: Source, done: Examined) -> Iterator[tuple[i
                 done.bad.append(conversation)
                 continue
             done.conversations += 1
-            for one in consultations(config, conversation, f"{IMPORTED}:{source.name}"):
+            for one in consultations(config, conversation, f"{own.IMPORTED}:{source.name}"):
                 if isinstance(one, RecordError):
                     done.left_out[one.reason] += 1
                 else:
@@ -160,30 +162,18 @@ def _foreign(config: Config, source: Source, done: Examined) -> Iterator[tuple[i
         done.bad.append(BadLine(0, "not-readable", str(error), str(source.path)))
 
 
-def _own(config: Config, entry: Entry) -> Interaction:
-    value = parse_json_object(entry.data)
-    if "messages" not in value:
-        value = _from_flat(value, config)
-    metadata = value.setdefault("metadata", {})
-    if not isinstance(metadata, dict):
-        raise RecordError("bad-schema", "metadata: not an object")
-    now = datetime.now(UTC)
-    filled: dict[str, Any] = {"timestamp": timestamp(now), "interaction_id": new_id(now), "source": IMPORTED}
-    value["metadata"] = {**filled, **metadata}
-    return interaction(value, whole=False)
+def _chosen(config: Config, source: Source, chosen: Set[str]) -> Iterator[tuple[int, Interaction]]:
+    """Yield the consultations that a person has seen; what came in since is left for another time."""
+    if chosen:
+        yield from (found for found in _foreign(config, source, Examined()) if found[1].id in chosen)
 
 
-def _from_flat(value: dict[str, Any], config: Config) -> dict[str, Any]:
-    unknown, missing = sorted(set(value) - FLAT_KEYS), sorted(FLAT_KEYS - {"domain"} - set(value))
-    if unknown or missing:
-        what = f"no {', '.join(missing)}" if missing else f"unknown {', '.join(unknown)}"
-        raise RecordError("bad-schema", f"{what}: neither the raw format nor query, local, expert[, domain]")
-    query, local, expert = value["query"], value["local"], value["expert"]
-    if not all(isinstance(text, str) for text in (query, local, expert)):
-        raise RecordError("bad-schema", "query, local and expert are texts")
-    turns = conversation(query, local, expert, config.collect.escalation)
-    metadata = {"domain": value["domain"]} if value.get("domain") is not None else {}
-    return {"messages": turns, "metadata": metadata}
+def _own(config: Config, source: Source) -> Iterator[tuple[int, Interaction | RecordError]]:
+    for entry in entries(source.path):
+        try:
+            yield entry.number, own.interaction_of(config, entry)
+        except RecordError as error:
+            yield entry.number, error
 
 
 def _scrubbed(one: Interaction, config: Config) -> Interaction:
@@ -200,7 +190,7 @@ def _shown(record: Interaction) -> Found:
     local_model = (metadata.model_extra or {}).get("local_model")
     return Found(
         record.id,
-        " ".join(record.query.text.split())[:_SHOWN_CHARACTERS],
+        " ".join(spoken(record.query.text).split())[:_SHOWN_CHARACTERS],
         local_model if isinstance(local_model, str) else None,
         metadata.consultation.teacher if metadata.consultation else "",
         len(record.messages),

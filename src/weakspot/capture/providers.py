@@ -15,6 +15,10 @@ _KEY = re.compile(r"[\w.+/=~-]{16,8000}")
 _KINDS: dict[str, Kind] = {"private-key": "private-key", "jwt": "token"}
 
 
+# Some of its rules take a time that grows with the square of the text. No key is longer than the overlap.
+_PIECE, _OVERLAP = 8_000, 1_000
+
+
 @functools.cache
 def _library() -> tuple[ModuleType | None, int]:
     try:
@@ -31,8 +35,10 @@ def provider_keys(text: str) -> Iterator[Span]:
     if betterleaks is None or process_id != os.getpid():
         return
     readable = _ALLOW.sub(r"\1_allow", text.replace("\0", " ")).encode("utf-8", "replace").decode("utf-8")
-    findings = betterleaks.scan_string(readable)
-    # The rules of low confidence go by the name beside a value, and so do we, with fewer false hits.
-    for secret, rule in {one.secret: one.rule_id for one in findings if one.confidence == "high"}.items():
-        if _KEY.fullmatch(secret):
-            yield from occurrences(secret, _KINDS.get(rule, "api-key"), text)
+    for start in range(0, len(text), _PIECE):
+        piece = readable[start : start + _PIECE + _OVERLAP]
+        for finding in betterleaks.scan_string(piece):
+            # The rules of low confidence go by the name beside a value, and so do we, with fewer false hits.
+            if finding.confidence == "high" and _KEY.fullmatch(finding.secret):
+                for span in occurrences(finding.secret, _KINDS.get(finding.rule_id, "api-key"), piece):
+                    yield span._replace(start=start + span.start, end=start + span.end)

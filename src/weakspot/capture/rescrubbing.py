@@ -56,7 +56,7 @@ def rescrub(workspace: Workspace, config: Config, *, dry_run: bool) -> Rescrubbe
             except RecordError:
                 unreadable += 1
                 continue
-            found.append(Found(record.id, line.number, dict(cleaned.counts)))
+            found.append(Found(record.id, line.number, dict(cleaned.counts.items())))
             changes[line] = text
     if changes and not dry_run:
         collect = config.collect

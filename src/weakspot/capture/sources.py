@@ -6,17 +6,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from weakspot.capture.escalation import recognised
-from weakspot.capture.formats import chat_logs, claude_code, databases, open_webui, opencode
+from weakspot.capture.formats import chat_logs, claude_code, databases, open_webui, opencode, own
 from weakspot.capture.formats.entries import BadLine, entries
-from weakspot.capture.formats.messages import words
 from weakspot.capture.formats.turns import Conversation
 from weakspot.config import Config
 from weakspot.parsing import RecordError
 from zddc.errors import UserError
 
-RAW, FLAT = "raw format", "query, local, expert"
-FLAT_KEYS = frozenset({"query", "local", "expert", "domain"})
+_RAW = "raw format"
 _SUFFIXES = frozenset({".jsonl", ".ndjson", ".json", ".db", ".sqlite", ".sqlite3", ".log"})
 # A session may begin with lines that tell nothing.
 _LOOKED_AT = 1000
@@ -49,15 +46,21 @@ class Source:
         return self.read is None
 
 
-def sources(config: Config, path: Path) -> list[Source]:
-    """Return what ``path`` holds; raise :class:`UserError` where that is nothing we understand."""
+def sources(config: Config, path: Path) -> tuple[list[Source], list[Path]]:
+    """Return what ``path`` holds, and the files of a folder that are not understood.
+
+    Raises :class:`UserError` where there is nothing else.
+    """
     if not path.exists():
         raise UserError(path, "no such file", "give a file or a folder of conversations")
-    files = list(_files(path)) if path.is_dir() else [path]
-    found = [source for file in files if (source := _source(config, file, alone=file == path)) is not None]
-    if not found:
+    if not path.is_dir():
+        found = {path: _source(config, path)}
+    else:
+        found = {file: _source_or_none(config, file) for file in _files(path)}
+    understood = [source for source in found.values() if source is not None]
+    if not understood:
         raise UserError(path, "nothing in it is understood", f"what can be imported: {_UNDERSTOOD}")
-    return found
+    return understood, [file for file, source in found.items() if source is None]
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -72,15 +75,17 @@ def _files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _source(config: Config, path: Path, *, alone: bool) -> Source | None:
+def _source(config: Config, path: Path) -> Source | None:
+    if path.is_dir():
+        return Source(path, "opencode storage", "opencode", opencode.conversations_of_folder)
+    return _of_database(path) if databases.is_database(path) else _of_objects(config, path)
+
+
+def _source_or_none(config: Config, path: Path) -> Source | None:
     try:
-        if path.is_dir():
-            return Source(path, "opencode storage", "opencode", opencode.conversations_of_folder)
-        return _of_database(path) if databases.is_database(path) else _of_objects(config, path)
+        return _source(config, path)
     except (OSError, UserError):
-        if alone:
-            raise
-        return None  # one of many files, and no conversation as far as can be seen
+        return None  # one of many, and no conversation as far as can be seen
 
 
 def _of_database(file: Path) -> Source | None:
@@ -100,26 +105,11 @@ def _of_objects(config: Config, file: Path) -> Source | None:
             value = entry.value()
         except RecordError:
             continue
-        if found := _own_format(config, value):
-            return Source(file, found)
+        if own.claims_raw(config, value):
+            return Source(file, _RAW)
+        if own.claims_flat(value):
+            return Source(file, "query, local, expert")
         for format_, name, claims, read in _FORMATS:
             if claims(value):
                 return Source(file, format_, name, read)
-    return Source(file, RAW) if empty else None
-
-
-def _own_format(config: Config, value: dict[str, Any]) -> str | None:
-    if _is_raw(config, value):
-        return RAW
-    return FLAT if "messages" not in value and len(FLAT_KEYS & value.keys()) >= 2 else None
-
-
-def _is_raw(config: Config, value: dict[str, Any]) -> bool:
-    """Whether an object is an interaction: with our metadata, or else with nothing but a consultation."""
-    turns = value.get("messages")
-    if not isinstance(turns, list) or value.keys() - {"messages", "metadata"}:
-        return False
-    if isinstance(value.get("metadata"), dict):
-        return True
-    asked = [words(one.get("content")) for one in turns if isinstance(one, dict) and one.get("role") == "user"]
-    return bool(asked) and (asked[-1] == config.collect.escalation or recognised(config, asked[-1]) is not None)
+    return Source(file, _RAW) if empty else None

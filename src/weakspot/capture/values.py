@@ -22,7 +22,10 @@ _PATH = re.compile(r"(?:[a-z]{2,20}:/|[~.]{0,2})/[\w./%-]*|[a-z0-9_-]{2,40}(?:/[
 _SEPARATOR = re.compile(r"[-_./+=]+")
 _SWITCH = re.compile(r"(?<=[a-z])[A-Z]|(?<=[A-Za-z])[0-9]|(?<=[0-9])[A-Za-z]")
 _PASSPHRASE = re.compile(r"[a-z]{2,20}(?:-[a-z]{2,20}){2,10}")
-_CLASSES = tuple(map(re.compile, (r"[a-z]", r"[A-Z]", r"[0-9]", r"[^\sA-Za-z0-9._/-]")))
+_SPACE = re.compile(r"\s")
+_LETTER = re.compile(r"[^\W\d_]")
+# ASCII without letters and what joins words; other scripts write prose without blanks.
+_DIGIT_OR_SYMBOL = re.compile(r"[0-9!-,:-@\[-^`{-~]")
 
 
 def is_stand_in(value: str) -> bool:
@@ -37,22 +40,26 @@ def is_random(value: str) -> bool:
     in words joined as in camelCase or kebab-case at fewer than 2.
     """
     core = _SEPARATOR.sub("", value[:400])
-    return len(core) >= 14 and 5 * len(_SWITCH.findall(core)) > len(core) and not is_stand_in(value)
+    return len(core) >= 14 and _switches(core) > 0.2 and not _SPACE.search(value) and not is_stand_in(value)
 
 
 def is_password(value: str, *, quoted: bool) -> bool:
     """Tell whether the value of something called a password is one, and not a name, a type, code or a path.
 
-    Characters of two kinds make a password where it is quoted; where it is not, it could be a variable.
+    Without quotes it could be a variable, and more is asked of it.
     """
-    if not 6 <= len(value) <= 200 or is_stand_in(value) or _PATH.fullmatch(value):
+    if not 6 <= len(value) <= 200 or _SPACE.search(value) or is_stand_in(value) or _PATH.fullmatch(value):
         return False
-    if not quoted and (_NAME.fullmatch(value) or _CODE.fullmatch(value)):
+    if not quoted and (_CODE.fullmatch(value) or (_NAME.fullmatch(value) and _switches(value) < 0.25)):
         return False
-    kinds = [bool(one.search(value)) for one in _CLASSES]
-    return sum(kinds) >= 2 and (kinds[2] or kinds[3] or 5 * len(_SWITCH.findall(value)) >= len(value))
+    has_letter, has_sign = bool(_LETTER.search(value)), bool(_DIGIT_OR_SYMBOL.search(value))
+    return has_letter and (has_sign or _switches(value) >= 0.2)
 
 
 def is_passphrase(value: str) -> bool:
     """Tell whether a value is three words or more with hyphens between them."""
     return bool(_PASSPHRASE.fullmatch(value)) and not is_stand_in(value)
+
+
+def _switches(value: str) -> float:
+    return len(_SWITCH.findall(value)) / len(value)

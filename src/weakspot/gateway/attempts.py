@@ -1,13 +1,23 @@
 """The local model's latest answers, for clients that leave them out when they consult."""
 
+import json
 from collections import OrderedDict
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from weakspot.capture.consulting import conversation_key
+from weakspot.capture.consulting import Messages, conversation_key, end_of_query
+from weakspot.gateway.upstream import GatewayError, Upstream
 from weakspot.protocols import openai_chat
-from weakspot.protocols.parts import Answer
-from weakspot.strict_json import decoded
+from weakspot.protocols.parts import Answer, StreamError
+
+_KEPT = ("messages", "tools", "max_tokens", "max_completion_tokens", "temperature")
+
+
+class _Heard(NamedTuple):
+    """The steps between query and answer as JSON, and the answer as it was passed on."""
+
+    steps: bytes
+    answer: bytes
+    streamed: bool
 
 
 class Attempts:
@@ -18,41 +28,41 @@ class Attempts:
 
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes, self._bytes = most_bytes, 0
-        self._answers: OrderedDict[bytes, tuple[list[dict[str, Any]], bytes, bool]] = OrderedDict()
+        self._heard: OrderedDict[bytes, _Heard] = OrderedDict()
 
-    def remember(self, messages: Sequence[dict[str, Any]], answer: bytes, *, streamed: bool) -> None:
+    def remember(self, messages: Messages, answer: bytes, *, streamed: bool) -> None:
         """Keep the server's answer to ``messages``: a whole body, or a recorded stream."""
-        if len(answer) > self._most_bytes:
-            return
-        query = _after_query(messages)
-        key = conversation_key(messages[:query])
+        query = end_of_query(messages)
+        key, steps = conversation_key(messages[:query]), json.dumps(messages[query:]).encode()
         self._forget(key)
-        self._answers[key] = (list(messages[query:]), answer, streamed)
-        self._bytes += len(answer)
+        self._heard[key] = _Heard(steps, answer, streamed)
+        self._bytes += len(steps) + len(answer)
         while self._bytes > self._most_bytes:
-            self._forget(next(iter(self._answers)))
+            self._forget(next(iter(self._heard)))
 
-    def recall(self, messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    def recall(self, messages: Messages) -> Messages:
         """Return the local model's turn that followed ``messages``, which end in a query; empty if unknown."""
-        steps, data, streamed = self._answers.get(conversation_key(messages), ([], b"", False))
-        if not data:
+        heard = self._heard.get(conversation_key(messages))
+        if heard is None:
             return []
+        parts = openai_chat.parts_of_stream if heard.streamed else openai_chat.parts_of_completion
         try:
-            parts = openai_chat.parts_of_stream(data) if streamed else openai_chat.parts_of_completion(_body(data))
-            answer = Answer.of(parts)
-        except ValueError:
+            answer = Answer.of(parts(heard.answer))
+        except StreamError:
             return []
-        return [] if answer.empty else [*steps, answer.message()]
+        return [] if answer.empty else [*json.loads(heard.steps), answer.message()]
 
     def _forget(self, key: bytes) -> None:
-        gone = self._answers.pop(key, None)
-        self._bytes -= len(gone[1]) if gone else 0
+        if (gone := self._heard.pop(key, None)) is not None:
+            self._bytes -= len(gone.steps) + len(gone.answer)
 
 
-def _after_query(messages: Sequence[dict[str, Any]]) -> int:
-    return max((n + 1 for n, message in enumerate(messages) if message.get("role") == "user"), default=len(messages))
-
-
-def _body(data: bytes) -> dict[str, Any]:
-    value = decoded(data.decode("utf-8", "replace"))
-    return value if isinstance(value, dict) else {}
+async def attempted(upstream: Upstream, headers: Any, chat: dict[str, Any]) -> Messages:
+    """Ask the local model what a teacher is asked; return its turn, empty where it has none."""
+    try:
+        model = await upstream.known_model("", headers)
+        asked = {"model": model, **{key: chat[key] for key in _KEPT if key in chat}}
+        answer = Answer.of(openai_chat.parts_of_completion(await upstream.completion(asked, headers)))
+    except (GatewayError, StreamError):
+        return []
+    return [] if answer.empty else [answer.message()]

@@ -4,21 +4,21 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from weakspot.capture import consulting
-from weakspot.capture.consulting import Wish
+from weakspot.capture.consulting import Messages, Wish
 from weakspot.capture.keeping import Collected
 from weakspot.capture.teachers import TeacherError, Teachers
 from weakspot.config import Config
 from weakspot.data.journal import Journal
-from weakspot.gateway.attempts import Attempts
+from weakspot.gateway.attempts import Attempts, attempted
 from weakspot.gateway.keeper import Keeper
 from weakspot.gateway.metrics import Metrics
-from weakspot.gateway.passing import attempted
-from weakspot.gateway.upstream import Upstream
+from weakspot.gateway.translating import STREAM_HEADERS
+from weakspot.gateway.upstream import CREDENTIALS, Upstream
 from weakspot.protocols import anthropic_messages, openai_chat
 from weakspot.protocols.parts import Answer, Finished, Part
 from weakspot.workspace import Workspace
@@ -27,15 +27,27 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 SOURCE = "gateway"
-# What agents call their session by: opencode, Claude Code.
-_SESSIONS = ("x-session-id", "x-claude-code-session-id")
-# How long a record waits for the local model's attempt when the teacher has finished before it.
-_ATTEMPT_SECONDS = 300.0
+# How long the end of an answer waits for the local model's attempt, which was asked for when the teacher was.
+ATTEMPT_SECONDS = 15.0
 _LAST_SECONDS = 10.0
+# Shorter ones are words that local servers take for a key, as "none": they are no secrets.
+_SHORTEST_KEY = 20
 _log = logging.getLogger(__name__)
 
 Writer = openai_chat.Writer | anthropic_messages.Writer
-_Asked = asyncio.Task[list[dict[str, Any]]]
+
+
+@dataclass
+class _Consultation:
+    """What is known of a consultation while its answer comes; ``stored`` is set once, when it has ended."""
+
+    wish: Wish
+    asked: asyncio.Task[Messages] | None
+    tools: list[dict[str, Any]]
+    secrets: list[str]
+    answer: Answer = field(default_factory=Answer)
+    started: float = field(default_factory=time.monotonic)
+    stored: asyncio.Task[None] | None = None
 
 
 class Consultations:
@@ -57,127 +69,119 @@ class Consultations:
         self._unfinished: set[asyncio.Task[None]] = set()
 
     async def answer(
-        self, request: "web.Request", one: Wish, chat: dict[str, Any], writer: Writer
+        self, request: "web.Request", wish: Wish, chat: dict[str, Any], writer: Writer
     ) -> "web.StreamResponse":
         """Answer the client from the teacher; the record is stored before the client sees the end.
 
         Raises :class:`TeacherError` as long as nothing was sent. A client that goes away, or a teacher that
         breaks off, leaves a record that is marked as incomplete.
         """
-        one, asked = self._with_attempt(request, one, chat)
-        session = next((value for name in _SESSIONS if (value := request.headers.get(name))), None)
-        kept = _Kept(one, asked, chat.get("tools") or (), time.monotonic(), session)
-        asking = self._teachers.ask(one.teacher, consulting.question(one, kept.tools, _limit(chat)))
-        async with contextlib.aclosing(asking) as parts:
-            try:
-                response = await self._sent(request, writer, parts, kept, stream=bool(chat.get("stream")))
-            except TeacherError:
-                self._done(kept, "failed")
-                raise
-            except (asyncio.CancelledError, ConnectionError):
-                self._done(kept, "client-gone")
-                raise
-        return response
+        wish, asked = self._with_attempt(request, wish, chat)
+        one = _Consultation(wish, asked, chat.get("tools") or [], _secrets(request))
+        question = consulting.question(wish, one.tools, _limit(chat))
+        try:
+            async with contextlib.aclosing(self._teachers.ask(wish.teacher, question)) as parts:
+                return await self._sent(request, one, writer, parts, stream=bool(chat.get("stream")))
+        except TeacherError:
+            self._ended(one, "failed")
+            raise
+        finally:
+            self._ended(one, "client-gone")
 
     async def close(self) -> None:
-        """Wait for records that still lack the local model's attempt, and leave the teachers."""
+        """Wait for what is being stored, and leave the teachers."""
         if self._unfinished:
             await asyncio.wait(self._unfinished, timeout=_LAST_SECONDS)
         await self._teachers.close()
 
-    def _with_attempt(self, request: "web.Request", one: Wish, chat: dict[str, Any]) -> tuple[Wish, _Asked | None]:
+    def _with_attempt(
+        self, request: "web.Request", wish: Wish, chat: dict[str, Any]
+    ) -> tuple[Wish, asyncio.Task[Messages] | None]:
         """Find the attempt that a client left out: remembered, or asked for while the teacher answers."""
-        if one.attempt:
-            return one, None
-        if remembered := self._attempts.recall(one.before):
-            return replace(one, attempt=remembered, attempt_from="remembered"), None
+        if wish.attempt:
+            return wish, None
+        if remembered := self._attempts.recall(wish.before):
+            return replace(wish, attempt=remembered, attempt_from="remembered"), None
         if not self._config.gateway.ask_missing_attempt:
-            return one, None
+            return wish, None
         headers = self._upstream.json_headers(request)
-        return one, asyncio.create_task(attempted(self._upstream, headers, {**chat, "messages": one.before}))
+        return wish, asyncio.create_task(attempted(self._upstream, headers, {**chat, "messages": wish.before}))
 
     async def _sent(
-        self, request: "web.Request", writer: Writer, parts: AsyncIterator[Part], kept: "_Kept", *, stream: bool
+        self, request: "web.Request", one: _Consultation, writer: Writer, parts: AsyncIterator[Part], *, stream: bool
     ) -> "web.StreamResponse":
         from aiohttp import web
 
         # What goes wrong before the first part has an HTTP status of its own.
         part = await anext(parts)
-        headers = {"Content-Type": writer.content_type, "Cache-Control": "no-cache"}
-        response = web.StreamResponse(headers=headers)
+        response = web.StreamResponse(headers=STREAM_HEADERS)
         if stream:
             await response.prepare(request)
             await response.write(writer.begin())
         try:
             while not isinstance(part, Finished):
-                kept.answer.add(part)
+                one.answer.add(part)
                 if stream:
                     await response.write(writer.write(part))
                 part = await anext(parts)
         except TeacherError as error:
             if not stream:
                 raise
-            self._done(kept, "failed")
+            self._ended(one, "failed")
             await response.write(writer.failed(error.status, str(error)))
             return response
-        kept.answer.add(part)
-        stored = self._done(kept, "answered" if kept.answer.complete else "cut")
-        if kept.asked is None or kept.asked.done():  # nobody waits for a slow local model
-            await asyncio.shield(stored)
+        one.answer.add(part)
+        await asyncio.shield(self._ended(one, "answered" if one.answer.complete else "cut"))
         if not stream:
-            return web.json_response(writer.whole(kept.answer))
+            return web.json_response(writer.whole(one.answer))
         await response.write(writer.write(part) + writer.end())
         return response
 
-    def _done(self, kept: "_Kept", outcome: str) -> "asyncio.Task[None]":
-        """Count and log a consultation, and store it in a task that goes on when the client goes away."""
-        seconds = time.monotonic() - kept.started
-        self._metrics.consultations.labels(kept.wish.teacher, outcome).inc()
-        _log.info("consulted %s: %s, %.1f s", kept.wish.teacher, outcome, seconds)
-        if kept.asked is not None and outcome in ("failed", "client-gone"):
-            kept.asked.cancel()
-        task = asyncio.create_task(self._keep(kept, seconds))
-        self._unfinished.add(task)
-        task.add_done_callback(self._unfinished.discard)
-        return task
+    def _ended(self, one: _Consultation, outcome: str) -> "asyncio.Task[None]":
+        """Count a consultation, and store it in a task that goes on when the client goes away; only the first time."""
+        if one.stored is None:
+            seconds = time.monotonic() - one.started
+            self._metrics.consulted(one.wish.teacher, outcome, self._config, one.answer.finished, seconds)
+            _log.info("consulted %s: %s, %.1f s", one.wish.teacher, outcome, seconds)
+            one.stored = asyncio.create_task(self._store(one, seconds))
+            self._unfinished.add(one.stored)
+            one.stored.add_done_callback(self._unfinished.discard)
+        return one.stored
 
-    async def _keep(self, kept: "_Kept", seconds: float) -> None:
-        if kept.answer.finished is None and kept.answer.empty:
+    async def _store(self, one: _Consultation, seconds: float) -> None:
+        wish = one.wish
+        if one.asked is not None:
+            # An answer that nobody will learn from is not worth waiting for.
+            await asyncio.wait([one.asked], timeout=ATTEMPT_SECONDS if one.answer.complete else 0)
+            one.asked.cancel()  # where it has not ended
+            done = one.asked.done() and not one.asked.cancelled()
+            if done and (attempt := one.asked.result()):
+                wish = replace(wish, attempt=attempt, attempt_from="asked")
+        if one.answer.finished is None and one.answer.empty:
             return  # nobody said anything
-        one = kept.wish
-        if kept.asked is not None:
-            await asyncio.wait([kept.asked], timeout=_ATTEMPT_SECONDS)
-            if kept.asked.done() and not kept.asked.cancelled() and kept.asked.result():
-                one = replace(one, attempt=kept.asked.result(), attempt_from="asked")
 
         def store(journal: Journal) -> Collected:
             return consulting.kept(
                 self._workspace,
                 self._config,
-                one,
-                kept.answer,
+                wish,
+                one.answer,
                 seconds=seconds,
                 source=SOURCE,
-                tools=kept.tools,
-                conversation_id=kept.session,
+                tools=one.tools,
+                secrets=one.secrets,
                 into=journal,
             )
 
         await self._keeper.keep(store)
 
 
-@dataclass
-class _Kept:
-    """What is known of a consultation while its answer comes."""
-
-    wish: Wish
-    asked: _Asked | None
-    tools: Sequence[dict[str, Any]]
-    started: float
-    session: str | None
-    answer: Answer = field(default_factory=Answer)
-
-
 def _limit(chat: dict[str, Any]) -> int | None:
     limit = chat.get("max_completion_tokens") or chat.get("max_tokens")
     return limit if isinstance(limit, int) and limit > 0 else None
+
+
+def _secrets(request: "web.Request") -> list[str]:
+    """Return the keys that the client itself sent, which its conversation may hold as well."""
+    values = [value.split()[-1] for name, value in request.headers.items() if name.lower() in CREDENTIALS and value]
+    return [value for value in values if len(value) >= _SHORTEST_KEY]

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import traceback
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -30,54 +31,66 @@ class Keeper:
         self._pending: deque[Task] = deque()
         self._thread = ThreadPoolExecutor(1, "journal")
         self._retrying: asyncio.Task[None] | None = None
+        self._closing = asyncio.Event()
 
     async def keep(self, task: Task) -> None:
         """Store one interaction; return when it is acknowledged, or waits, or turned out to teach nothing."""
         if await self._stored(task):
             return
-        if len(self._pending) >= MOST_PENDING:
-            self._give_up("too many waiting")
         self._pending.append(task)
+        if len(self._pending) > MOST_PENDING:
+            self._pending.popleft()
+            self._give_up(1, "too many waiting")
         self._metrics.pending.set(len(self._pending))
         if self._retrying is None or self._retrying.done():
             self._retrying = asyncio.create_task(self._retry())
 
     async def close(self) -> None:
         """Try once more what waits, and count as lost what still cannot be stored."""
+        self._closing.set()
         if self._retrying is not None:
-            self._retrying.cancel()
+            await self._retrying
         if self._pending:
-            await self._try_pending()
-        while self._pending:
-            self._give_up("not stored when the gateway ended")
+            self._give_up(len(self._pending), "not stored when the gateway ended")
         self._thread.shutdown()
 
     async def _retry(self) -> None:
         while self._pending:
-            await asyncio.sleep(RETRY_SECONDS)
+            try:
+                async with asyncio.timeout(RETRY_SECONDS):
+                    await self._closing.wait()
+            except TimeoutError:
+                pass
             await self._try_pending()
+            if self._closing.is_set():
+                return
 
     async def _try_pending(self) -> None:
-        while self._pending and await self._stored(self._pending[0], again=True):
-            self._pending.popleft()
+        while self._pending:
+            task = self._pending.popleft()
+            if not await self._stored(task, again=True):
+                self._pending.appendleft(task)
+                return
             self._metrics.pending.set(len(self._pending))
 
     async def _stored(self, task: Task, *, again: bool = False) -> bool:
         """Run the task in the journal's thread; False where the disk refused and another try may do."""
         try:
-            kept = await asyncio.get_running_loop().run_in_executor(self._thread, self._run, task)
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._run, task)
         except RecordError as error:
             self._metrics.lost.labels(error.reason).inc()
-            _log.warning("not captured: %s", error.detail)
-            return True
+            _log.warning("not captured: %s: %s", error.reason, error.detail)
         except (OSError, UserError) as error:
             self._metrics.capture_failures.labels(type(error).__name__).inc()
             if not again:
                 _log.error("not stored yet, will try again: %s", error)
             return False
-        self._metrics.captured.inc()
-        if consultation := kept.interaction.metadata.consultation:
-            self._metrics.consulted(consultation)
+        except Exception as error:  # our bug, which must not take the client's answer with it
+            self._metrics.lost.labels("bug").inc()
+            # The error's own words may be the conversation's.
+            _log.error("not captured: %s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
+        else:
+            self._metrics.captured.inc()
         return True
 
     def _run(self, task: Task) -> Collected:
@@ -87,8 +100,6 @@ class Keeper:
             self._journal.reopen()
             return task(self._journal)
 
-    def _give_up(self, why: str) -> None:
-        self._pending.popleft()
-        self._metrics.pending.set(len(self._pending))
-        self._metrics.lost.labels("storage").inc()
-        _log.error("an interaction is lost: %s", why)
+    def _give_up(self, count: int, why: str) -> None:
+        self._metrics.lost.labels("storage").inc(count)
+        _log.error("%d interactions are lost: %s", count, why)

@@ -2,8 +2,11 @@
 
 from typing import TYPE_CHECKING
 
+from weakspot.capture.teachers import cost
+
 if TYPE_CHECKING:
-    from weakspot.records import Consultation
+    from weakspot.config import Config
+    from weakspot.protocols.parts import Finished
 
 
 class Metrics:
@@ -24,7 +27,7 @@ class Metrics:
             "weakspot_consultations", "Consultations by teacher and outcome.", ["teacher", "outcome"], registry=registry
         )
         self.teacher_seconds = Histogram(
-            "weakspot_teacher_seconds", "Until a teacher's answer was whole.", ["teacher"], registry=registry
+            "weakspot_teacher_seconds", "Until a consultation had ended.", ["teacher"], registry=registry
         )
         self.tokens = Counter(
             "weakspot_teacher_tokens", "Tokens by teacher.", ["teacher", "direction"], registry=registry
@@ -39,13 +42,16 @@ class Metrics:
         )
         self.lost = Counter("weakspot_capture_lost", "Interactions that were given up.", ["reason"], registry=registry)
 
-    def consulted(self, consultation: "Consultation") -> None:
-        """Count what a stored consultation cost."""
-        teacher = consultation.teacher
-        self.tokens.labels(teacher, "input").inc(consultation.input_tokens or 0)
-        self.tokens.labels(teacher, "output").inc(consultation.output_tokens or 0)
-        self.dollars.labels(teacher).inc(consultation.cost_usd or 0)
-        self.teacher_seconds.labels(teacher).observe(consultation.seconds or 0)
+    def consulted(
+        self, teacher: str, outcome: str, config: "Config", finished: "Finished | None", seconds: float
+    ) -> None:
+        """Count a consultation that has ended, and what it cost as far as that is known."""
+        self.consultations.labels(teacher, outcome).inc()
+        self.teacher_seconds.labels(teacher).observe(seconds)
+        if finished is not None:
+            self.tokens.labels(teacher, "input").inc(finished.input_tokens or 0)
+            self.tokens.labels(teacher, "output").inc(finished.output_tokens or 0)
+            self.dollars.labels(teacher).inc(cost(config.teachers[teacher], finished) or 0)
 
     def text(self) -> bytes:
         """Return everything in Prometheus' text format."""

@@ -1,41 +1,39 @@
-"""The gateway's endpoints: what is consulted, what is passed on, and who may ask at all."""
+"""The gateway's endpoints: what is consulted, and what is passed on."""
 
 import asyncio
 import json
 import logging
 import signal
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from weakspot.capture import consulting
-from weakspot.capture.consulting import MODEL_PREFIX, UnknownTeacherError
-from weakspot.capture.teachers import TeacherError
+from weakspot.capture.consulting import MODEL_PREFIX, Wish
 from weakspot.config import Config
-from weakspot.gateway import passing
 from weakspot.gateway.attempts import Attempts
+from weakspot.gateway.bodies import chat_of_messages, read_object, require_chat
 from weakspot.gateway.consultation import Consultations
+from weakspot.gateway.guard import MESSAGES, Guard, NamesNoSecret
 from weakspot.gateway.keeper import Keeper
 from weakspot.gateway.metrics import Metrics
-from weakspot.gateway.upstream import Upstream, UpstreamError, returned_headers
+from weakspot.gateway.passing import passed_on
+from weakspot.gateway.translating import counted, translated
+from weakspot.gateway.upstream import GatewayError, Upstream, end_to_end
 from weakspot.protocols import anthropic_messages, openai_chat
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
 
 if TYPE_CHECKING:
     from aiohttp import web
-    from aiohttp.typedefs import Middleware
 
 CONSULT_HEADER = "x-weakspot-consult"
-_CHAT, _MESSAGES = "/v1/chat/completions", "/v1/messages"
-_COUNT = f"{_MESSAGES}/count_tokens"
+_CHAT, _COUNT = "/v1/chat/completions", f"{MESSAGES}/count_tokens"
 _OWN = ("/health", "/metrics")
-_NAMED = (_CHAT, _MESSAGES, _COUNT, "/v1/responses", "/v1/completions", "/v1/embeddings", "/v1/models", *_OWN)
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
-_log = logging.getLogger(__name__)
-
-Handler = Callable[["web.Request"], Awaitable["web.StreamResponse"]]
+_NAMED = (_CHAT, MESSAGES, _COUNT, "/v1/responses", "/v1/completions", "/v1/embeddings", "/v1/models")
+_HEALTH_SECONDS = 2.0
+# Ctrl-C does not wait for a stream that goes on for minutes.
+_LAST_SECONDS = 3.0
+_http_log = logging.getLogger(f"{__name__}.http")
 
 
 class Gateway:
@@ -55,7 +53,6 @@ class Gateway:
             attempts=self.attempts,
             metrics=self.metrics,
         )
-        self.in_flight = 0
 
     async def close(self) -> None:
         """Finish what is captured, then leave."""
@@ -65,67 +62,69 @@ class Gateway:
 
     async def chat(self, request: "web.Request") -> "web.StreamResponse":
         """Chat completions: a consultation, or the local model."""
-        data = await request.read()
-        body = _object(data)
-        one = self._wish(request, body)
-        if one is not None:
-            return await self.consultations.answer(
-                request, one, body, openai_chat.Writer(str(body.get("model", "")), body)
-            )
-        return await passing.passed_on(self.upstream, request, data, self.attempts, body)
+        data, body = await read_object(request)
+        wish = self._wish(request, body)
+        if wish is not None:
+            usage_wanted = bool((body.get("stream_options") or {}).get("include_usage"))
+            writer = openai_chat.Writer(str(body.get("model", "")), usage_wanted=usage_wanted)
+            return await self.consultations.answer(request, wish, body, writer)
+        messages = _messages(body)
+
+        def hear(answer: bytes, streamed: bool) -> None:
+            if messages:
+                self.attempts.remember(messages, answer, streamed=streamed)
+
+        return await passed_on(self.upstream, request, data, hear)
 
     async def messages(self, request: "web.Request") -> "web.StreamResponse":
         """Anthropic's messages: a consultation, or the local model translated."""
-        body = _object(await request.read())
-        chat = _translated(body)
-        one = self._wish(request, chat)
-        if one is not None:
-            writer = anthropic_messages.Writer(str(body.get("model", "")), body)
-            return await self.consultations.answer(request, one, chat, writer)
-        return await passing.translated(self.upstream, request, body, self.attempts)
+        _, body = await read_object(request)
+        chat = chat_of_messages(body)
+        wish = self._wish(request, chat)
+        if wish is not None:
+            writer = anthropic_messages.Writer(str(body.get("model", "")))
+            return await self.consultations.answer(request, wish, chat, writer)
+        return await translated(self.upstream, request, chat, self.attempts)
 
     async def count_tokens(self, request: "web.Request") -> "web.StreamResponse":
         """How long a request of messages is."""
-        body = _object(await request.read())
-        _translated(body)
-        return await passing.counted(self.upstream, request, body)
+        _, body = await read_object(request)
+        return await counted(self.upstream, request, chat_of_messages(body))
 
     async def models(self, request: "web.Request") -> "web.StreamResponse":
         """The local models, and each teacher as ``expert/<teacher>``."""
         from aiohttp import web
 
-        headers = {**self.upstream.headers(request), "Accept-Encoding": "identity"}
+        headers = self.upstream.headers(request)
+        headers["Accept-Encoding"] = "identity"
         async with self.upstream.request("GET", request.raw_path, headers) as answer:
-            data = await answer.read()
-            returned = [(n, v) for n, v in returned_headers(answer) if n.lower() != "content-length"]
+            status, data, returned = answer.status, await answer.read(), end_to_end(answer.headers)
         try:
             body = json.loads(data)
             experts = [f"{MODEL_PREFIX}{name}" for name in self.config.teachers]
             body["data"] += [{"id": one, "object": "model", "created": 0, "owned_by": "weakspot"} for one in experts]
-            data = json.dumps(body, ensure_ascii=False).encode()
+            data = json.dumps(body).encode()
         except (ValueError, TypeError, KeyError):
-            pass  # an answer that we do not know is passed on as it is
-        response = web.Response(status=answer.status, body=data)
-        for name, value in returned:
-            response.headers[name] = value
-        return response
+            data = self.upstream.without_key(data)  # an answer that we do not know is passed on as it is
+        returned.popall("Content-Length", None)
+        return web.Response(status=status, body=data, headers=returned)
 
     async def pass_on(self, request: "web.Request") -> "web.StreamResponse":
         """Everything else, untouched."""
         if CONSULT_HEADER in request.headers:
-            raise UpstreamError(400, f"{CONSULT_HEADER}: a teacher can be consulted on {_CHAT} and {_MESSAGES} only")
-        return await passing.passed_on(self.upstream, request, None)
+            raise GatewayError(400, f"{CONSULT_HEADER}: a teacher can be consulted on {_CHAT} and {MESSAGES} only")
+        return await passed_on(self.upstream, request, await request.read())
 
     async def health(self, request: "web.Request") -> "web.StreamResponse":
         """Whether the gateway works, and whether the local model's server answers."""
         from aiohttp import web
 
         try:
-            async with asyncio.timeout(2):
-                names = await self.upstream.models(self.upstream.json_headers(request))
-        except (UpstreamError, TimeoutError, ValueError):
-            names = []
-        return web.json_response({"status": "ok", "upstream": "ok" if names else "down", "models": names})
+            async with asyncio.timeout(_HEALTH_SECONDS):
+                names = await self.upstream.models(self.upstream.json_headers(request), fresh=True)
+        except (GatewayError, TimeoutError):
+            return web.json_response({"status": "ok", "upstream": "down", "models": []})
+        return web.json_response({"status": "ok", "upstream": "ok", "models": names})
 
     async def show_metrics(self, request: "web.Request") -> "web.StreamResponse":
         """Prometheus' text format."""
@@ -133,46 +132,37 @@ class Gateway:
 
         return web.Response(body=self.metrics.text(), headers={"Content-Type": "text/plain; version=0.0.4"})
 
-    def _wish(self, request: "web.Request", chat: dict[str, Any]) -> consulting.Wish | None:
-        model, messages = chat.get("model"), chat.get("messages")
-        if not isinstance(messages, list) or not all(isinstance(message, dict) for message in messages):
-            return None  # the local model's server has its own words for that
-        named = request.headers.get(CONSULT_HEADER)
+    def _wish(self, request: "web.Request", chat: dict[str, Any]) -> Wish | None:
+        """Return what is asked of a teacher; None for the local model, whose server has its own words for nonsense."""
+        model, named = chat.get("model"), request.headers.get(CONSULT_HEADER)
         if named is None and isinstance(model, str) and model.startswith(MODEL_PREFIX):
             named = model.removeprefix(MODEL_PREFIX)
-        return consulting.wish(self.config, messages, named)
+        wish = consulting.wish(self.config, _messages(chat), named)
+        if wish is None and named is None:
+            return None
+        require_chat(chat)
+        if wish is None:
+            raise GatewayError(400, "there is no question to consult a teacher about")
+        return wish
 
 
-def _object(data: bytes) -> dict[str, Any]:
-    try:
-        body = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise UpstreamError(400, f"the body is not JSON: {error}") from None
-    if not isinstance(body, dict):
-        raise UpstreamError(400, "the body is not a JSON object")
-    return body
-
-
-def _translated(body: dict[str, Any]) -> dict[str, Any]:
-    try:
-        return anthropic_messages.chat_request(body)
-    except (AttributeError, TypeError, KeyError) as error:
-        raise UpstreamError(400, f"not a request of messages: {error}") from None
+def _messages(chat: dict[str, Any]) -> list[dict[str, Any]]:
+    messages = chat.get("messages")
+    sound = isinstance(messages, list) and all(isinstance(message, dict) for message in messages)
+    return messages if isinstance(messages, list) and sound else []
 
 
 def application(workspace: Workspace, config: Config) -> "web.Application":
-    """Return the gateway as an aiohttp application; run it with ``handler_cancellation``."""
+    """Return the gateway as an aiohttp application; run it as :func:`serve` does."""
     from aiohttp import web
 
     gateway = Gateway(workspace, config)
-    app = web.Application(
-        client_max_size=config.gateway.max_body_bytes,
-        middlewares=[_guarded(gateway)],
-    )
+    guard = Guard(gateway.metrics, config.gateway.max_in_flight, _NAMED, _OWN)
+    app = web.Application(client_max_size=config.gateway.max_body_bytes, middlewares=[guard.middleware()])
     app.router.add_post(_CHAT, gateway.chat)
-    app.router.add_post(_MESSAGES, gateway.messages)
+    app.router.add_post(MESSAGES, gateway.messages)
     app.router.add_post(_COUNT, gateway.count_tokens)
-    app.router.add_get("/v1/models", gateway.models)
+    app.router.add_get("/v1/models", gateway.models, allow_head=False)
     app.router.add_get("/health", gateway.health)
     app.router.add_get("/metrics", gateway.show_metrics)
     app.router.add_route("*", "/{path:.*}", gateway.pass_on)
@@ -184,90 +174,46 @@ def application(workspace: Workspace, config: Config) -> "web.Application":
     return app
 
 
-def _guarded(gateway: Gateway) -> "Middleware":
-    """Return the middleware that limits, counts, and gives each error the shape of the client's protocol."""
-    from aiohttp import web
-
-    @web.middleware
-    async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-        endpoint = request.path if request.path in _NAMED else "other"
-        if request.path in _OWN:
-            return await handler(request)
-        if not _same_site(request):
-            return _error(request, 403, "pages of other sites may not use the gateway")
-        if gateway.in_flight >= gateway.config.gateway.max_in_flight:
-            gateway.metrics.shed.inc()
-            gateway.metrics.requests.labels(endpoint, "503").inc()
-            return _error(request, 503, "too many requests at work; try again", {"Retry-After": "1"})
-        gateway.in_flight += 1
-        gateway.metrics.in_flight.set(gateway.in_flight)
-        started, status = time.monotonic(), "499"
-        try:
-            response = await _answered(request, handler)
-            status = str(response.status)
-            return response
-        finally:
-            gateway.in_flight -= 1
-            gateway.metrics.in_flight.set(gateway.in_flight)
-            gateway.metrics.requests.labels(endpoint, status).inc()
-            gateway.metrics.seconds.labels(endpoint).observe(time.monotonic() - started)
-
-    return guarded
-
-
-async def _answered(request: "web.Request", handler: Handler) -> "web.StreamResponse":
-    from aiohttp import web
-
-    try:
-        return await handler(request)
-    except UpstreamError as error:
-        return _error(request, error.status, str(error))
-    except UnknownTeacherError as error:
-        return _error(request, 404, str(error))
-    except TeacherError as error:
-        _log.warning("%s", error)
-        return _error(request, error.status, str(error), {"Retry-After": error.retry_after or "5"})
-    except web.HTTPException as error:
-        return _error(request, error.status, error.reason)
-
-
-def _error(
-    request: "web.Request", status: int, message: str, headers: dict[str, str] | None = None
-) -> "web.StreamResponse":
-    from aiohttp import web
-
-    dialect = anthropic_messages if request.path.startswith(_MESSAGES) else openai_chat
-    return web.json_response(dialect.error(status, message), status=status, headers=headers)
-
-
-def _same_site(request: "web.Request") -> bool:
-    """Whether no browser sends this for a page of another site, which could spend a teacher's money."""
-    origin = request.headers.get("Origin")
-    return origin is None or urlsplit(origin).hostname in (*_LOOPBACK, urlsplit(f"//{request.host}").hostname)
-
-
-async def serve(workspace: Workspace, config: Config, started: Callable[[str], None]) -> None:
-    """Run the gateway until it is told to stop; call ``started`` with its address when it listens.
+async def started(workspace: Workspace, config: Config) -> "tuple[web.AppRunner, str]":
+    """Start the gateway in the running event loop; return what ends it by ``cleanup()``, and its address.
 
     Raises :class:`UserError` for an address that cannot be listened on.
     """
     from aiohttp import web
 
-    host, _, port = config.gateway.listen.rpartition(":")
-    runner = web.AppRunner(application(workspace, config), access_log=None, handler_cancellation=True)
+    if not any(isinstance(one, NamesNoSecret) for one in _http_log.filters):
+        _http_log.addFilter(NamesNoSecret())
+    runner = web.AppRunner(
+        application(workspace, config),
+        access_log=None,
+        logger=_http_log,
+        handler_cancellation=True,
+        auto_decompress=False,
+        shutdown_timeout=_LAST_SECONDS,
+    )
     await runner.setup()
+    host, _, port = config.gateway.listen.rpartition(":")
     try:
-        try:
-            site = web.TCPSite(runner, host.strip("[]"), int(port), backlog=1024)
-            await site.start()
-        except (OSError, OverflowError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise UserError(config.gateway.listen, reason.lower(), "choose another with --listen") from None
-        bound = runner.addresses[0]
-        started(f"http://{bound[0]}:{bound[1]}")
+        await web.TCPSite(runner, host.strip("[]"), int(port), backlog=1024).start()
+    except (OSError, OverflowError) as error:
+        await runner.cleanup()
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UserError(config.gateway.listen, reason.lower(), "choose another with --listen") from None
+    name, bound = runner.addresses[0][:2]
+    return runner, f"http://[{name}]:{bound}" if ":" in name else f"http://{name}:{bound}"
+
+
+async def serve(workspace: Workspace, config: Config, listening: Callable[[str], None]) -> None:
+    """Run the gateway until it is told to stop; call ``listening`` with its address when it listens.
+
+    Raises :class:`UserError` for an address that cannot be listened on.
+    """
+    runner, address = await started(workspace, config)
+    try:
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        listening(address)
         await stop.wait()
     finally:
         await runner.cleanup()

@@ -1,16 +1,18 @@
-"""The way to the local model: requests passed on, answers passed back byte for byte."""
+"""The way to the local model's server."""
 
 import json
-import os
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from weakspot.capture.teachers import key_from
 from weakspot.config import Config
+from weakspot.protocols.reading import error_text
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession, web
+    from multidict import CIMultiDict, CIMultiDictProxy
 
 # https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1, and what each side of a proxy says for itself.
 _HOP_BY_HOP = frozenset(
@@ -19,14 +21,18 @@ _HOP_BY_HOP = frozenset(
         *("te", "trailer", "transfer-encoding", "upgrade", "host", "expect"),
     }
 )
-_CREDENTIALS = frozenset({"authorization", "x-api-key", "cookie"})
+CREDENTIALS = frozenset({"authorization", "x-api-key", "api-key", "cookie"})
 _TRACED = frozenset({"user-agent", "x-request-id", "traceparent"})
 _OURS = "x-weakspot-"
+# What aiohttp would add to a request that is to be passed on as it is.
+_ADDED = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 _MODELS_SECONDS = 60.0
+# The servers that we know give up an idle connection after 5 s: one that is used again may be closing.
+_IDLE_SECONDS = 4.0
 
 
-class UpstreamError(Exception):
-    """The local server cannot be reached, or broke off: a status for the client and one line."""
+class GatewayError(Exception):
+    """A request that cannot be answered: an HTTP status for the client, and one line."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -39,90 +45,126 @@ class Upstream:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._session: ClientSession | None = None
-        self._models: tuple[float, list[str]] = (-_MODELS_SECONDS, [])
+        self._names: tuple[float, list[str]] = (0.0, [])
 
     @asynccontextmanager
     async def request(
-        self, method: str, path: str, headers: Mapping[str, str], data: Any = None
+        self, method: str, path: str, headers: Mapping[str, str], data: bytes | None = None
     ) -> AsyncIterator["ClientResponse"]:
         """Send a request and give the answer, undecoded; leaving the block early breaks the connection off.
 
-        Raises :class:`UpstreamError` where there is no answer.
+        Raises :class:`GatewayError` where there is no answer, or it breaks off.
         """
         import aiohttp
         from yarl import URL
 
-        url = URL(self.url(path), encoded=True)
+        url = URL(self._url(path), encoded=True)
         try:
             async with self._connections().request(
-                method, url, headers=headers, data=data, allow_redirects=False
+                method, url, headers=headers, data=data, allow_redirects=False, skip_auto_headers=_ADDED
             ) as response:
                 yield response
         except aiohttp.ClientConnectorError:
-            raise UpstreamError(502, f"the local model's server {self._config.gateway.upstream} is down") from None
+            raise GatewayError(502, f"the local model's server {self._config.gateway.upstream} is down") from None
+        except aiohttp.ClientConnectionResetError:
+            raise  # not the server: the client went away while it was written to
         except TimeoutError:
-            raise UpstreamError(504, "the local model's server did not answer in time") from None
+            raise GatewayError(504, "the local model's server did not answer in time") from None
         except aiohttp.ClientError as error:
-            raise UpstreamError(502, f"the local model's server broke off ({type(error).__name__})") from None
+            raise GatewayError(502, f"the local model's server broke off ({type(error).__name__})") from None
 
-    async def completion(self, chat: dict[str, Any], headers: Mapping[str, str]) -> tuple[int, bytes]:
-        """Ask for a chat completion in one piece; return status and body."""
-        request = {**chat, "stream": False}
-        request.pop("stream_options", None)
-        data = json.dumps(request, ensure_ascii=False).encode()
-        async with self.request("POST", "/v1/chat/completions", headers, data) as response:
-            return response.status, await response.read()
+    async def completion(self, chat: dict[str, Any], headers: Mapping[str, str]) -> bytes:
+        """Ask for a chat completion in one piece; raise :class:`GatewayError` for any other answer."""
+        request = {key: value for key, value in chat.items() if key not in ("stream", "stream_options")}
+        async with self.request("POST", "/v1/chat/completions", headers, json.dumps(request).encode()) as response:
+            data = await response.read()
+            self.require_success(response.status, data)
+            return data
 
-    async def models(self, headers: Mapping[str, str]) -> list[str]:
-        """Return the names of the models that the server has; those of a minute ago will do."""
-        since, names = self._models
-        if time.monotonic() - since < _MODELS_SECONDS and names:
+    async def models(self, headers: Mapping[str, str], *, fresh: bool = False) -> list[str]:
+        """Return the names of the models that the server has, none where it does not tell.
+
+        Unless ``fresh`` those of a minute ago will do.
+        """
+        since, names = self._names
+        if names and not fresh and time.monotonic() - since < _MODELS_SECONDS:
             return names
         async with self.request("GET", "/v1/models", headers) as response:
-            body = json.loads(await response.read())
-        names = [str(model.get("id")) for model in body.get("data") or ()] if isinstance(body, dict) else []
-        self._models = (time.monotonic(), names)
+            data = await response.read()
+        try:
+            names = [str(model["id"]) for model in json.loads(data)["data"]]
+        except (ValueError, TypeError, KeyError):
+            names = []
+        self._names = (time.monotonic(), names)
         return names
 
-    def url(self, path: str) -> str:
-        """Return where ``path`` of the gateway is at the server, whose own prefix may be another than /v1."""
-        root = self._config.gateway.upstream.rstrip("/")
-        return root + path.removeprefix("/v1") if path.startswith("/v1/") else root.removesuffix("/v1") + path
+    async def known_model(self, wanted: str, headers: Mapping[str, str]) -> str:
+        """Return ``wanted`` if the server has such a model, else the first that it has.
 
-    def headers(self, request: "web.BaseRequest") -> dict[str, str]:
+        Clients of other providers know their own provider's names only.
+        """
+        names = await self.models(headers)
+        return wanted if wanted in names or not names else names[0]
+
+    def require_success(self, status: int, data: bytes) -> None:
+        """Raise :class:`GatewayError` with the server's own words for any status but 200."""
+        if status == 200:
+            return
+        try:
+            text = error_text(json.loads(data)["error"])
+        except (ValueError, TypeError, KeyError):
+            text = data[:300].decode("utf-8", "replace")
+        message = " ".join(self.without_key(text.encode()).decode().split())
+        raise GatewayError(status if status >= 400 else 502, f"the local model's server: {message}")
+
+    def without_key(self, data: bytes) -> bytes:
+        """Return what the server says in an error without our key to it."""
+        key = self.key.encode()
+        return data.replace(key, b"<API_KEY>") if key else data
+
+    def headers(self, request: "web.BaseRequest") -> "CIMultiDict[str]":
         """Return the client's headers that go on to the server; a key of the settings replaces the client's."""
-        named = {name.strip().lower() for name in request.headers.get("Connection", "").split(",")}
-        found = {
-            name: value
-            for name, value in request.headers.items()
-            if name.lower() not in _HOP_BY_HOP | named and not name.lower().startswith(_OURS)
-        }
-        key = self._key()
-        return {**{n: v for n, v in found.items() if not key or n.lower() not in _CREDENTIALS}, **key}
+        from multidict import CIMultiDict
 
-    def json_headers(self, request: "web.BaseRequest") -> dict[str, str]:
+        replaced = {"content-length", *(CREDENTIALS if self.key else ())}
+        kept = end_to_end(request.headers).items()
+        found = CIMultiDict((n, v) for n, v in kept if n.lower() not in replaced and not n.lower().startswith(_OURS))
+        return _with_key(found, self.key)
+
+    def json_headers(self, request: "web.BaseRequest") -> "CIMultiDict[str]":
         """Return the headers of a request that the gateway itself writes for a client.
 
         Only what traces a request goes along: the client's key may be meant for a provider elsewhere.
         """
-        traced = {name: value for name, value in request.headers.items() if name.lower() in _TRACED}
-        return {**traced, "Content-Type": "application/json", "Accept-Encoding": "identity", **self._key()}
+        from multidict import CIMultiDict
 
-    def _key(self) -> dict[str, str]:
-        key = os.environ.get(self._config.gateway.upstream_api_key_env or " ", "").strip()
-        return {"Authorization": f"Bearer {key}"} if key else {}
+        found = CIMultiDict((n, v) for n, v in request.headers.items() if n.lower() in _TRACED)
+        found.update({"Content-Type": "application/json", "Accept-Encoding": "identity"})
+        return _with_key(found, self.key)
+
+    @property
+    def key(self) -> str:
+        """The key of the settings to the server, empty where it needs none."""
+        return key_from(self._config.gateway.upstream_api_key_env)
 
     async def close(self) -> None:
         """Give back the connections."""
         if self._session is not None:
             await self._session.close()
 
+    def _url(self, path: str) -> str:
+        """Return where ``path`` of the gateway is at the server, whose own prefix may be another than /v1."""
+        if not path.startswith("/"):
+            raise GatewayError(400, "the request's target is not a path")  # another host's name could hide in it
+        root = self._config.gateway.upstream.rstrip("/")
+        return root + path.removeprefix("/v1") if path.startswith("/v1/") else root.removesuffix("/v1") + path
+
     def _connections(self) -> "ClientSession":
         import aiohttp
 
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30),
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE_SECONDS),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._config.gateway.connect_timeout_seconds),
                 auto_decompress=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
@@ -130,6 +172,15 @@ class Upstream:
         return self._session
 
 
-def returned_headers(response: "ClientResponse") -> list[tuple[str, str]]:
-    """Return the headers of an answer that go back to the client, repeated ones repeated."""
-    return [(name, value) for name, value in response.headers.items() if name.lower() not in _HOP_BY_HOP]
+def _with_key(headers: "CIMultiDict[str]", key: str) -> "CIMultiDict[str]":
+    if key:
+        headers["Authorization"] = f"Bearer {key}"
+    return headers
+
+
+def end_to_end(headers: "CIMultiDictProxy[str]") -> "CIMultiDict[str]":
+    """Return the headers that a proxy passes on, repeated ones repeated."""
+    from multidict import CIMultiDict
+
+    named = {name.strip().lower() for value in headers.getall("Connection", ()) for name in value.split(",")}
+    return CIMultiDict((n, v) for n, v in headers.items() if n.lower() not in _HOP_BY_HOP | named)

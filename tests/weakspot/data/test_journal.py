@@ -1,6 +1,5 @@
 """What was acknowledged is read exactly once, by every read, whatever its neighbours and the disk do."""
 
-import contextlib
 import errno
 import itertools
 import os
@@ -17,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weakspot.data import journal, mounts
-from weakspot.data.journal import Journal, JournalError, Line
+from weakspot.data.journal import Journal, Line
 from zddc.errors import UserError
 
 ONE_LINE = st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"))
@@ -335,192 +334,6 @@ def test_who_goes_on_reading_is_not_waited_for_for_ever(file, monkeypatch):
     assert [line.data for line in lines] == [b"b"]
     journal.replace(file, changes)
     assert texts(file) == ["b", "c", "A"]
-
-
-# A disk that fails
-
-
-class Disk:
-    """A file system on a disk whose last blocks can be taken away, so that what is new cannot be written to it."""
-
-    def __init__(self, folder):
-        self.folder, self._backing = folder / "disk", folder / "backing"
-        self._image, self._ballast = self._backing / "image", self._backing / "ballast"
-        self._device = None
-
-    def start(self) -> bool:
-        self.folder.mkdir()
-        self._backing.mkdir()
-        if os.geteuid() != 0 or not system("mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", self._backing):
-            return False
-        with self._image.open("wb") as stream:
-            # Where the file system keeps its own records: only the blocks of files fail.
-            stream.write(bytes(2**22))
-            stream.truncate(2**26)
-        # Without a journal of its own, it goes on after an error.
-        if not system("mkfs.ext4", "-q", "-b", "4096", "-O", "^has_journal", "-E", "nodiscard", self._image):
-            return False
-        found = subprocess.run(
-            ["losetup", "--find", "--show", self._image], capture_output=True, text=True, check=False
-        )
-        self._device = found.stdout.strip()
-        if found.returncode:
-            return False
-        # A loop device takes a merged write of which the last part failed for done.
-        Path(f"/sys/block/{Path(self._device).name}/queue/nomerges").write_text("2")
-        return system("mount", self._device, self.folder)
-
-    def fail(self) -> None:
-        with self._ballast.open("wb", buffering=0) as stream, contextlib.suppress(OSError):
-            while True:
-                stream.write(bytes(4096))
-
-    def mend(self) -> None:
-        self._ballast.unlink()
-
-    def damage(self, data: bytes) -> None:
-        """Overwrite the first bytes of ``data`` where it is on the disk; whoever has it in memory does not see it."""
-        with self._image.open("r+b") as stream:
-            stream.seek(stream.read().index(data))
-            stream.write(bytes(3))
-
-    def restart(self) -> None:
-        """Lose what is not on the disk but in memory."""
-        assert system("umount", self.folder)
-        assert system("mount", self._device, self.folder)
-
-    def stop(self) -> None:
-        system("umount", self.folder)
-        if self._device:
-            system("losetup", "--detach", self._device)
-        system("umount", self._backing)
-
-
-def system(*command: object) -> bool:
-    return not subprocess.run([str(word) for word in command], capture_output=True, check=False).returncode
-
-
-@pytest.fixture
-def disk(tmp_path):
-    disk = Disk(tmp_path)
-    try:
-        if not disk.start():
-            pytest.skip("a disk that fails needs root, loop devices and ext4")
-        yield disk
-    finally:
-        disk.stop()
-
-
-def failed(disk) -> tuple[Journal, list[str]]:
-    """Return a journal of which the last append failed, and what was acknowledged before."""
-    shared = Journal(disk.folder / "f.jsonl")
-    acknowledged = [f"{number} {'x' * 5000}" for number in range(20)]
-    for record in acknowledged:
-        shared.append([record])
-    before = shared.file.read_bytes()
-    disk.fail()
-    with pytest.raises(JournalError) as caught:
-        shared.append(["y" * 50_000])
-    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(shared.file))
-    assert shared.file.read_bytes() == before
-    return shared, acknowledged
-
-
-def test_after_a_failed_sync_nothing_is_acknowledged_until_reopened(disk):
-    shared, acknowledged = failed(disk)
-    for _ in range(2):
-        with pytest.raises(JournalError, match="an earlier sync failed: nothing is stored until reopened"):
-            shared.append(["not stored"])
-        assert texts(shared.file) == acknowledged
-    disk.mend()
-    with pytest.raises(JournalError, match="an earlier sync failed: nothing is stored until reopened"):
-        shared.append(["not stored"])
-    shared.reopen()
-    shared.append(["after"])
-    disk.restart()
-    assert texts(shared.file) == [*acknowledged, "after"]
-
-
-def test_on_a_disk_that_goes_on_failing_each_append_fails_anew(disk):
-    shared, acknowledged = failed(disk)
-    for _ in range(3):
-        shared.reopen()
-        with pytest.raises(JournalError, match="No space left"):
-            shared.append(["z" * 50_000])
-        assert texts(shared.file) == acknowledged
-    disk.mend()
-    shared.reopen()
-    shared.append(["after"])
-    disk.restart()
-    assert texts(shared.file) == [*acknowledged, "after"]
-
-
-def test_what_one_writer_could_not_sync_does_not_hurt_the_next(disk):
-    """The other writer comes after the failure: nobody tells it, and its sync succeeds."""
-    shared, acknowledged = failed(disk)
-    disk.mend()
-    others = [f"another {'o' * (4096 * 3 - 9)}" for _ in range(3)]
-    for other in others:
-        journal.append(shared.file, [other])
-    disk.restart()
-    assert texts(shared.file) == [*acknowledged, *others]
-
-
-def test_writers_at_once_are_all_told_and_lose_nothing(disk):
-    """Each appends until the disk fails, opens its journal anew until the disk is mended, and goes on."""
-    file, mended = disk.folder / "f.jsonl", threading.Event()
-
-    def write(name: str) -> list[str]:
-        shared, acknowledged = Journal(file), []
-        while not (mended.is_set() and acknowledged[-1].startswith("after")):
-            record = f"{'after' if mended.is_set() else name} {name} {len(acknowledged)} {'x' * 5000}"
-            try:
-                if shared.failed:
-                    shared.reopen()
-                shared.append([record])
-                acknowledged.append(record)
-            except JournalError:
-                assert shared.failed
-                time.sleep(0.01)
-        return acknowledged
-
-    with ThreadPoolExecutor(4) as threads:
-        writing = [threads.submit(write, name) for name in "abcd"]
-        time.sleep(0.1)
-        disk.fail()
-        time.sleep(0.2)
-        disk.mend()
-        mended.set()
-        acknowledged = [record for one in writing for record in one.result()]
-    disk.restart()
-    assert sorted(texts(file)) == sorted(acknowledged)
-
-
-def test_a_record_that_is_gone_stays_a_failure(disk):
-    shared, acknowledged = failed(disk)
-    disk.mend()
-    disk.damage(acknowledged[1].encode())
-    assert texts(shared.file) == acknowledged
-    with pytest.raises(JournalError, match=r"the record that was stored at byte 5003 is not there any more"):
-        shared.reopen()
-    with pytest.raises(JournalError, match="an earlier sync failed"):
-        shared.append(["not stored"])
-
-
-def test_a_record_that_was_forgotten_meanwhile_is_not_missed(disk):
-    shared, acknowledged = failed(disk)
-    disk.mend()
-    journal.replace(shared.file, {line_of(shared.file, acknowledged[1]): None})
-    shared.reopen()
-    shared.append(["after"])
-    assert texts(shared.file) == [acknowledged[0], *acknowledged[2:], "after"]
-
-
-def test_what_only_a_process_needs_to_survive_is_not_synced(disk):
-    disk.fail()
-    shared = Journal(disk.folder / "f.jsonl", "process")
-    shared.append(["x" * 50_000])
-    assert texts(shared.file) == ["x" * 50_000]
 
 
 # Network file systems

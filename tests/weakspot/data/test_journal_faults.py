@@ -118,7 +118,7 @@ except OSError:
     try:
         shared.append({NEW})
     except journal.JournalError:
-        sys.exit(0)
+        os._exit(1)
 shared.append({NEW})
 """
     for fault, acknowledged in faults.each(act, file, prepare):

@@ -12,7 +12,7 @@ from weakspot.capture.formats import messages
 from weakspot.capture.formats.entries import BadLine, Entry, entries
 from weakspot.capture.formats.turns import Conversation, Turn
 from weakspot.parsing import RecordError
-from weakspot.records import Message, normalised
+from weakspot.records import Message
 
 Object = dict[str, Any]
 # Where programs put what was asked, and what came back.
@@ -45,14 +45,13 @@ def conversations(file: Path) -> Iterator[Conversation | BadLine]:
     places: dict[bytes, array[int]] = {}
     for entry in entries(file):
         try:
-            found = exchange(entry.value())
+            first = _first_question(entry.value())
         except RecordError as error:
             yield BadLine(entry.number, error.reason, error.detail, str(file))
             continue
         # Embeddings, health checks and the like are logged as well: they are no chats.
-        asked = found.asked if found else ()
-        if first := next((message for message, _ in asked if message.role == "user"), None):
-            key = hashlib.sha256(normalised(first.text).encode()).digest()
+        if first is not None:
+            key = hashlib.sha256(_plain(first).encode()).digest()
             places.setdefault(key, array("Q")).extend((entry.number, entry.offset, len(entry.data)))
     with file.open("rb") as stream:
         for key, where in places.items():
@@ -88,6 +87,14 @@ def exchange(value: Object) -> Exchange | None:
         answer = replace(answer, messages=(said,), model=model or answer.model)
     tools = request.get("tools") or _object(value.get("model_parameters")).get("tools")
     return Exchange(tuple(system), asked, answer, tools if isinstance(tools, list) else [])
+
+
+def _first_question(value: Object) -> str | None:
+    asked = _list((_request(value) or {}).get("messages"))
+    return next(
+        (messages.words(one.get("content")) for one in asked if isinstance(one, dict) and one.get("role") == "user"),
+        None,
+    )
 
 
 def _request(value: Object) -> Object | None:
@@ -182,5 +189,10 @@ class _Joined:
 
 
 def _hash(parent: str, said: Sequence[Message]) -> str:
-    words = [(message.role, normalised(message.text)) for message in said]
+    words = [(message.role, _plain(message.text)) for message in said]
     return hashlib.sha256(json.dumps([parent, words]).encode()).hexdigest()[:32]
+
+
+def _plain(text: str) -> str:
+    """Return a text with every white space alike: each request repeats all that was said, so this must be fast."""
+    return " ".join(text.split())

@@ -1,0 +1,61 @@
+"""Our own formats: interactions as the raw file holds them, and their three texts as people write them down."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from weakspot.capture.escalation import recognised
+from weakspot.capture.formats.entries import Entry
+from weakspot.capture.formats.messages import words
+from weakspot.capture.keeping import conversation, new_id, timestamp
+from weakspot.config import Config
+from weakspot.parsing import RecordError, interaction, parse_json_object
+from weakspot.records import Interaction
+
+IMPORTED = "import"
+_FLAT = frozenset({"query", "local", "expert", "domain"})
+
+
+def claims_raw(config: Config, value: dict[str, Any]) -> bool:
+    """Return whether an object is an interaction: with our metadata, or else with nothing but a consultation."""
+    turns = value.get("messages")
+    if not isinstance(turns, list) or value.keys() - {"messages", "metadata"}:
+        return False
+    if isinstance(value.get("metadata"), dict):
+        return True
+    asked = [words(one.get("content")) for one in turns if isinstance(one, dict) and one.get("role") == "user"]
+    return bool(asked) and (asked[-1] == config.collect.escalation or recognised(config, asked[-1]) is not None)
+
+
+def claims_flat(value: dict[str, Any]) -> bool:
+    """Return whether an object is meant as the three texts of a consultation."""
+    return "messages" not in value and len(_FLAT & value.keys()) >= 2
+
+
+def interaction_of(config: Config, entry: Entry) -> Interaction:
+    """Return the interaction of a line, its id, timestamp and source filled in where they are missing.
+
+    Raises :class:`RecordError` as :func:`interaction` does; an answer that is marked as incomplete is taken.
+    """
+    value = parse_json_object(entry.data)
+    if "messages" not in value:
+        value = _from_flat(value, config)
+    metadata = value.setdefault("metadata", {})
+    if not isinstance(metadata, dict):
+        raise RecordError("bad-schema", "metadata: not an object")
+    now = datetime.now(UTC)
+    filled: dict[str, Any] = {"timestamp": timestamp(now), "interaction_id": new_id(now), "source": IMPORTED}
+    value["metadata"] = {**filled, **metadata}
+    return interaction(value, whole=False)
+
+
+def _from_flat(value: dict[str, Any], config: Config) -> dict[str, Any]:
+    unknown, missing = sorted(set(value) - _FLAT), sorted(_FLAT - {"domain"} - set(value))
+    if unknown or missing:
+        what = f"no {', '.join(missing)}" if missing else f"unknown {', '.join(unknown)}"
+        raise RecordError("bad-schema", f"{what}: neither the raw format nor query, local, expert[, domain]")
+    query, local, expert = value["query"], value["local"], value["expert"]
+    if not all(isinstance(text, str) for text in (query, local, expert)):
+        raise RecordError("bad-schema", "query, local and expert are texts")
+    turns = conversation(query, local, expert, config.collect.escalation)
+    metadata = {"domain": value["domain"]} if value.get("domain") is not None else {}
+    return {"messages": turns, "metadata": metadata}

@@ -1,0 +1,90 @@
+"""What a client's body must be before the gateway acts on it."""
+
+import json
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import BaseModel, ValidationError, model_validator
+
+from weakspot.gateway.upstream import GatewayError
+from weakspot.parsing import explain
+from weakspot.protocols import anthropic_requests
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+
+class _Image(BaseModel):
+    url: str
+
+
+class _Part(BaseModel):
+    type: str
+    text: str | None = None
+    image_url: _Image | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.type in ("text", "image_url") and getattr(self, self.type) is None:
+            raise ValueError(f"{self.type} is missing")
+        return self
+
+
+class _Named(BaseModel):
+    name: str
+
+
+class _Call(BaseModel):
+    id: str
+    function: _Named
+
+
+class _Message(BaseModel):
+    role: str
+    content: str | list[_Part] | None = None
+    tool_calls: list[_Call] | None = None
+    tool_call_id: str | None = None
+
+
+class _Tool(BaseModel):
+    type: str
+    function: _Named
+
+
+class _Chat(BaseModel):
+    """What a teacher is asked from; the local model's server has its own opinion of the rest."""
+
+    messages: list[_Message]
+    tools: list[_Tool] | None = None
+    stream: bool | None = None
+
+
+async def read_object(request: "web.Request") -> tuple[bytes, dict[str, Any]]:
+    """Return a body and the JSON object that it is; raise :class:`GatewayError` for any other."""
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        raise GatewayError(415, "the body is compressed; send it as it is")
+    data = await request.read()
+    try:
+        body = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise GatewayError(400, f"the body is not JSON: {error}") from None
+    if not isinstance(body, dict):
+        raise GatewayError(400, "the body is not a JSON object")
+    return data, body
+
+
+def chat_of_messages(body: dict[str, Any]) -> dict[str, Any]:
+    """Return a request of messages as a chat completion's; raise :class:`GatewayError` where it is none."""
+    try:
+        return anthropic_requests.chat_request(body)
+    except KeyError as error:
+        raise GatewayError(400, f"not a request of messages: {error} is missing") from None
+    except (AttributeError, TypeError):
+        raise GatewayError(400, "not a request of messages") from None
+
+
+def require_chat(body: dict[str, Any]) -> None:
+    """Raise :class:`GatewayError` for a body that no teacher can be asked from."""
+    try:
+        _Chat.model_validate(body, strict=True)
+    except ValidationError as error:
+        raise GatewayError(400, explain(error)) from None

@@ -1,0 +1,139 @@
+"""What every request passes: who may ask, how many at once, and errors in the shape of the client's protocol."""
+
+import ipaddress
+import logging
+import time
+import traceback
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from weakspot.capture.consulting import UnknownTeacherError
+from weakspot.capture.teachers import TeacherError
+from weakspot.gateway.metrics import Metrics
+from weakspot.gateway.upstream import GatewayError
+from weakspot.protocols import anthropic_messages, openai_chat
+
+if TYPE_CHECKING:
+    from aiohttp import web
+    from aiohttp.typedefs import Middleware
+
+MESSAGES = "/v1/messages"
+# Clients of both protocols heed this word.
+_NO_RETRY = {"x-should-retry": "false"}
+_log = logging.getLogger(__name__)
+
+Handler = Callable[["web.Request"], Awaitable["web.StreamResponse"]]
+
+
+class Guard:
+    """Lets at most ``most`` requests in at once; endpoints that are not in ``named`` are counted as others."""
+
+    def __init__(self, metrics: Metrics, most: int, named: tuple[str, ...], exempt: tuple[str, ...]) -> None:
+        self._metrics, self._most, self._named, self._exempt = metrics, most, named, exempt
+        self._in_flight = 0
+
+    def middleware(self) -> "Middleware":
+        """Return what aiohttp calls for each request."""
+        from aiohttp import web
+
+        @web.middleware
+        async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+            if request.path in self._exempt:
+                return await handler(request)
+            endpoint, started, status = request.path if request.path in self._named else "other", time.monotonic(), 499
+            self._count(1)
+            try:
+                response = await self._answered(request, handler)
+                status = response.status
+                return response
+            finally:
+                self._count(-1)
+                self._metrics.requests.labels(endpoint, str(status)).inc()
+                self._metrics.seconds.labels(endpoint).observe(time.monotonic() - started)
+
+        return guarded
+
+    def _count(self, change: int) -> None:
+        self._in_flight += change
+        self._metrics.in_flight.set(self._in_flight)
+
+    async def _answered(self, request: "web.Request", handler: Handler) -> "web.StreamResponse":
+        from aiohttp import web
+
+        if not same_site(request.headers.get("Origin"), request.host):
+            return _error(request, 403, "pages of other sites may not use the gateway")
+        if self._in_flight > self._most:
+            self._metrics.shed.inc()
+            return _error(request, 503, "too many requests at work; try again", {"Retry-After": "1"})
+        try:
+            return await handler(request)
+        except ConnectionError:
+            return web.Response(status=499)  # to nobody: the client went away
+        except Exception as error:
+            return _explained(request, error)
+
+
+def _explained(request: "web.Request", error: Exception) -> "web.StreamResponse":
+    from aiohttp import web
+
+    headers = None
+    match error:
+        case GatewayError():
+            status, message = error.status, str(error)
+        case UnknownTeacherError():
+            status, message = 404, str(error)
+        case TeacherError():
+            status, message = error.status, str(error)
+            headers = {"Retry-After": error.retry_after} if error.retry_after else _NO_RETRY
+            _log.warning("%s", error)
+        case web.HTTPException():
+            status, message = error.status, error.reason
+        case _:
+            status, message, headers = 500, "a bug of the gateway; its log says where", _NO_RETRY
+            # The error's own words may be the conversation's.
+            where = "".join(traceback.format_tb(error.__traceback__))
+            _log.error("%s %s: %s\n%s", request.method, request.path, type(error).__name__, where)
+    return _error(request, status, message, headers)
+
+
+def _error(
+    request: "web.Request", status: int, message: str, headers: dict[str, str] | None = None
+) -> "web.StreamResponse":
+    from aiohttp import web
+
+    dialect = anthropic_messages if request.path.startswith(MESSAGES) else openai_chat
+    return web.json_response(dialect.error(status, message), status=status, headers=headers)
+
+
+def same_site(origin: str | None, host: str) -> bool:
+    """Whether no browser sends this for a page of another site, which could spend a teacher's money.
+
+    A site's name may be made to lead here; an address, and the names of this machine for itself, may not.
+    """
+    if origin is None:
+        return True
+    parts = urlsplit(origin)
+    if parts.scheme not in ("http", "https", ""):
+        return True  # an editor's or a desktop program's own pages
+    name = parts.hostname or ""
+    return name == "localhost" or (_is_address(name) and name in (urlsplit(f"//{host}").hostname, "127.0.0.1", "::1"))
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+class NamesNoSecret(logging.Filter):
+    """Leaves the kind of error only of what the HTTP server logs: its words quote headers that it could not read."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Shorten the line."""
+        if record.exc_info and record.exc_info[0] is not None:
+            record.msg, record.args = f"{record.getMessage()}: {record.exc_info[0].__name__}", ()
+            record.exc_info = record.exc_text = None
+        return True

@@ -1,0 +1,90 @@
+"""Clients of Anthropic's messages, answered by the local model."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from weakspot.gateway.attempts import Attempts
+from weakspot.gateway.upstream import GatewayError, Upstream
+from weakspot.protocols import anthropic_messages, openai_chat
+from weakspot.protocols.parts import Answer, StreamError
+
+if TYPE_CHECKING:
+    from aiohttp import ClientResponse, web
+
+STREAM_HEADERS = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache"}
+_BROKEN_OFF = "the local model's answer broke off"
+
+
+async def translated(
+    upstream: Upstream, request: "web.Request", chat: dict[str, Any], attempts: Attempts
+) -> "web.StreamResponse":
+    """Answer the request of messages that ``chat`` says, stream or whole.
+
+    Raises :class:`GatewayError`, with the server's own status, as long as nothing was sent.
+    """
+    from aiohttp import web
+
+    headers = upstream.json_headers(request)
+    writer = anthropic_messages.Writer(str(chat.get("model", "")))
+    asked = {**chat, "model": await upstream.known_model(str(chat.get("model", "")), headers)}
+    if chat.get("stream"):
+        data = json.dumps(asked).encode()
+        async with upstream.request("POST", "/v1/chat/completions", headers, data) as answered:
+            if answered.status != 200:
+                upstream.require_success(answered.status, await answered.read())
+            return await _streamed(request, answered, writer, chat, attempts)
+    data = await upstream.completion(asked, headers)
+    try:
+        answer = Answer.of(openai_chat.parts_of_completion(data))
+    except StreamError as error:
+        raise GatewayError(502, f"the local model's server: {error}") from None
+    attempts.remember(chat["messages"], data, streamed=False)
+    return web.json_response(writer.whole(answer))
+
+
+async def _streamed(
+    request: "web.Request",
+    answered: "ClientResponse",
+    writer: anthropic_messages.Writer,
+    chat: dict[str, Any],
+    attempts: Attempts,
+) -> "web.StreamResponse":
+    from aiohttp import ClientPayloadError, web
+
+    response = web.StreamResponse(headers=STREAM_HEADERS)
+    await response.prepare(request)
+    await response.write(writer.begin())
+    reader, heard, answer = openai_chat.Reader(), bytearray(), Answer()
+    try:
+        async for piece in answered.content.iter_any():
+            heard += piece
+            for part in reader.feed(piece):
+                answer.add(part)
+                await response.write(writer.write(part))
+        for part in reader.end():
+            answer.add(part)
+            await response.write(writer.write(part))
+    except StreamError as error:
+        await response.write(writer.failed(502, f"the local model's server: {error}"))
+        return response
+    except ClientPayloadError:
+        answer.finished = None
+    if answer.finished is None:
+        await response.write(writer.failed(502, _BROKEN_OFF))
+        return response
+    await response.write(writer.end())
+    attempts.remember(chat["messages"], bytes(heard), streamed=True)
+    return response
+
+
+async def counted(upstream: Upstream, request: "web.Request", chat: dict[str, Any]) -> "web.StreamResponse":
+    """Answer how many tokens a request of messages has, as the local model's own server counts them."""
+    from aiohttp import web
+
+    headers = upstream.json_headers(request)
+    model = await upstream.known_model(str(chat.get("model", "")), headers)
+    data = await upstream.completion({**chat, "model": model, "max_tokens": 1}, headers)
+    try:
+        return web.json_response({"input_tokens": json.loads(data)["usage"]["prompt_tokens"]})
+    except (ValueError, TypeError, KeyError):
+        raise GatewayError(502, "the local model's server does not count tokens") from None

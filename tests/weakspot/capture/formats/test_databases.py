@@ -1,0 +1,58 @@
+"""Databases of other programs are read while they write, and never written."""
+
+import sqlite3
+
+import pytest
+
+from weakspot.capture.formats import databases
+from zddc.errors import UserError
+
+
+@pytest.fixture
+def file(tmp_path):
+    """A database with a row that is still in its log."""
+    file = tmp_path / "a # strange ? name.db"
+    writer = sqlite3.connect(file, isolation_level=None)
+    writer.execute("PRAGMA journal_mode=WAL")
+    writer.execute("CREATE TABLE message (id text, data text)")
+    writer.execute("INSERT INTO message VALUES ('1', 'x')")
+    yield file, writer
+    writer.close()
+
+
+def test_what_is_only_in_the_log_of_a_writer_is_read(file):
+    file, _ = file
+    assert databases.is_database(file)
+    assert databases.tables(file) == {"message": {"id", "data"}}
+    with databases.opened(file) as database:
+        assert [row["data"] for row in database.execute("SELECT data FROM message")] == ["x"]
+
+
+def test_what_is_written_meanwhile_is_not_seen(file):
+    file, writer = file
+    with databases.opened(file) as database:
+        writer.execute("INSERT INTO message VALUES ('2', 'y')")
+        assert database.execute("SELECT count(*) FROM message").fetchone()[0] == 1
+
+
+def test_nothing_can_be_written(file):
+    file, _ = file
+    with (
+        pytest.raises(UserError, match="cannot be read as a database: attempt to write a readonly database"),
+        databases.opened(file) as database,
+    ):
+        database.execute("DELETE FROM message")
+
+
+def test_a_damaged_database_is_a_users_mistake(tmp_path):
+    file = tmp_path / "damaged.db"
+    file.write_bytes(b"SQLite format 3\0" + b"x" * 5000)
+    assert databases.is_database(file)
+    with pytest.raises(UserError, match=r"damaged.db: cannot be read as a database: .*; check it with its own program"):
+        databases.tables(file)
+
+
+def test_another_file_is_no_database(tmp_path):
+    file = tmp_path / "text.db"
+    file.write_text("SQLite")
+    assert not databases.is_database(file)

@@ -1,0 +1,165 @@
+"""A disk that really fails: what it could not take is not acknowledged, and what was acknowledged is on it."""
+
+import errno
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from weakspot.data import journal
+from weakspot.data.journal import Journal, JournalError
+
+
+def texts(file) -> list[str]:
+    return [line.data.decode() for line in journal.read_lines(file)]
+
+
+def test_what_was_acknowledged_survives_a_power_cut(disk):
+    """Its name as well, and those of the folders made for it."""
+    file = disk.folder / "new" / "folder" / "f.jsonl"
+    acknowledged = []
+    for number in range(5):
+        journal.append(file, [f"{number} {'x' * 3000 * number}"])
+        acknowledged.append(f"{number} {'x' * 3000 * number}")
+        with disk.after_power_cut() as folder:
+            assert texts(folder / "new" / "folder" / "f.jsonl") == acknowledged
+
+
+def test_what_is_to_survive_its_process_only_is_not_waited_for(disk):
+    file = disk.folder / "f.jsonl"
+    journal.append(file, ["on the disk"])
+    journal.append(file, ["in memory"], "process")
+    with disk.after_power_cut() as folder:
+        assert texts(folder / "f.jsonl") == ["on the disk"]
+    assert texts(file) == ["on the disk", "in memory"]
+
+
+def test_a_power_cut_while_replacing_loses_nothing_and_leaves_nothing_that_is_to_go(faults, disk):
+    """The process dies at each of its system calls, and what it had not synced is lost with it."""
+    file, secret = disk.folder / "f.jsonl", "secret " * 1500
+
+    def prepare() -> None:
+        file.unlink(missing_ok=True)
+        journal.append(file, ["one", secret, "three"])
+
+    act = "lines = list(journal.read_lines(file)); journal.replace(file, {lines[1]: 'scrubbed'})"
+    seen = []
+    for fault, acknowledged in faults.each(act, file, prepare, ["signal=KILL"]):
+        with disk.after_power_cut() as folder:
+            copy = folder / "f.jsonl"
+            found = texts(copy)
+            assert {"one", "three"} < set(found) <= {"one", "three", secret, "scrubbed"}, fault
+            assert "scrubbed" in found or not acknowledged, fault
+            journal.replace(copy, {line: "scrubbed" for line in journal.read_lines(copy) if b"secret" in line.data})
+            assert texts(copy) == ["one", "three", "scrubbed"], fault
+            assert b"secret" not in copy.read_bytes(), fault
+        seen.append(found)
+    assert {len(found) for found in seen} == {3, 4}
+
+
+def failed(disk) -> tuple[Journal, list[str]]:
+    """Return a journal of which the last append failed, and what was acknowledged before."""
+    shared = Journal(disk.folder / "f.jsonl")
+    acknowledged = [f"{number} {'x' * 5000}" for number in range(20)]
+    for record in acknowledged:
+        shared.append([record])
+    before = shared.file.read_bytes()
+    disk.fail()
+    with pytest.raises(JournalError) as caught:
+        shared.append(["y" * 50_000])
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(shared.file))
+    assert shared.file.read_bytes() == before
+    return shared, acknowledged
+
+
+def test_after_a_failed_sync_nothing_is_acknowledged_until_reopened(disk):
+    shared, acknowledged = failed(disk)
+    for _ in range(2):
+        with pytest.raises(JournalError, match="an earlier sync failed: nothing is stored until reopened"):
+            shared.append(["not stored"])
+        assert texts(shared.file) == acknowledged
+    disk.mend()
+    with pytest.raises(JournalError, match="an earlier sync failed: nothing is stored until reopened"):
+        shared.append(["not stored"])
+    shared.reopen()
+    shared.append(["after"])
+    disk.restart()
+    assert texts(shared.file) == [*acknowledged, "after"]
+
+
+def test_on_a_disk_that_goes_on_failing_each_append_fails_anew(disk):
+    shared, acknowledged = failed(disk)
+    for _ in range(3):
+        shared.reopen()
+        with pytest.raises(JournalError, match="No space left"):
+            shared.append(["z" * 50_000])
+        assert texts(shared.file) == acknowledged
+    disk.mend()
+    shared.reopen()
+    shared.append(["after"])
+    disk.restart()
+    assert texts(shared.file) == [*acknowledged, "after"]
+
+
+def test_what_one_writer_could_not_sync_does_not_hurt_the_next(disk):
+    """The other writer comes after the failure: nobody tells it, and its sync succeeds."""
+    shared, acknowledged = failed(disk)
+    disk.mend()
+    others = [f"another {'o' * (4096 * 3 - 9)}" for _ in range(3)]
+    for other in others:
+        journal.append(shared.file, [other])
+    disk.restart()
+    assert texts(shared.file) == [*acknowledged, *others]
+
+
+def test_writers_at_once_are_all_told_and_lose_nothing(disk):
+    """Each appends until the disk fails, opens its journal anew until the disk is mended, and goes on."""
+    file, mended = disk.folder / "f.jsonl", threading.Event()
+
+    def write(name: str) -> list[str]:
+        shared, acknowledged = Journal(file), [""]
+        while not acknowledged[-1].startswith("after"):
+            record = f"{'after' if mended.is_set() else name} {name} {len(acknowledged)} {'x' * 5000}"
+            try:
+                if shared.failed:
+                    shared.reopen()
+                shared.append([record])
+                acknowledged.append(record)
+            except JournalError:
+                assert shared.failed
+                time.sleep(0.01)
+        return acknowledged[1:]
+
+    with ThreadPoolExecutor(4) as threads:
+        writing = [threads.submit(write, name) for name in "abcd"]
+        time.sleep(0.1)
+        disk.fail()
+        time.sleep(0.2)
+        disk.mend()
+        mended.set()
+        acknowledged = [record for one in writing for record in one.result()]
+    disk.restart()
+    # What was appended behind a record that could not be stored keeps its place, of which not all reached the disk.
+    assert sorted(text for text in texts(file) if text.strip(" \0")) == sorted(acknowledged)
+
+
+def test_a_record_that_is_gone_stays_a_failure(disk):
+    shared, acknowledged = failed(disk)
+    disk.mend()
+    disk.damage(acknowledged[1].encode())
+    assert texts(shared.file) == acknowledged
+    with pytest.raises(JournalError, match=r"the record that was stored at byte 5003 is not there any more"):
+        shared.reopen()
+    with pytest.raises(JournalError, match="an earlier sync failed"):
+        shared.append(["not stored"])
+
+
+def test_a_record_that_was_forgotten_meanwhile_is_not_missed(disk):
+    shared, acknowledged = failed(disk)
+    disk.mend()
+    _, second, *_ = journal.read_lines(shared.file)
+    journal.replace(shared.file, {second: None})
+    shared.reopen()
+    shared.append(["after"])
+    assert texts(shared.file) == [acknowledged[0], *acknowledged[2:], "after"]

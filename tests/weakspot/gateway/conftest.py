@@ -1,0 +1,28 @@
+"""Tests of the gateway are coroutines, and have a world of servers to ask."""
+
+import asyncio
+import contextlib
+import functools
+import inspect
+from collections.abc import Callable
+
+import pytest
+from tests.weakspot.gateway.worlds import KEYS, World, opened
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a test that is a coroutine in an event loop of its own."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in inspect.signature(pyfuncitem.obj).parameters}
+    asyncio.run(pyfuncitem.obj(**arguments))
+    return True
+
+
+@pytest.fixture
+def world(workspace, monkeypatch) -> Callable[..., contextlib.AbstractAsyncContextManager[World]]:
+    """Open a world on an empty workspace; the keys of its teachers are in the environment."""
+    for name, key in KEYS.items():
+        monkeypatch.setenv(name, key)
+    return functools.partial(opened, workspace)
