@@ -179,7 +179,8 @@ _NO_ADDRESS = re.compile(
 _USERINFO = re.compile(r"://[^\s/@]{0,100}$")
 _LETTER = "A-Za-z0-9À-ɏ"
 _ADDRESS = (
-    rf"(?:(?<![{_LETTER}$.+-])|(?<=\\[nrtbf])|(?<=\\u[0-9a-f]{{4}}))"
+    # An escape such as \n ends in a letter that is not part of the address.
+    rf"(?<![{_LETTER}$.+-])(?:(?<=\\)(?:[nrtbf]|u[0-9a-f]{{4}}))?"
     rf"(?P<secret>[{_LETTER}][{_LETTER}._+-]{{0,63}}(?:@|%40)(?:[{_LETTER}-]{{1,63}}\.){{1,5}}[A-Za-z]{{2,24}})(?![A-Za-z0-9])"
 )
 

@@ -37,8 +37,9 @@ def provider_keys(text: str) -> Iterator[Span]:
     readable = _ALLOW.sub(r"\1_allow", text.replace("\0", " ")).encode("utf-8", "replace").decode("utf-8")
     for start in range(0, len(text), _PIECE):
         piece = readable[start : start + _PIECE + _OVERLAP]
-        for finding in betterleaks.scan_string(piece):
-            # The rules of low confidence go by the name beside a value, and so do we, with fewer false hits.
-            if finding.confidence == "high" and _KEY.fullmatch(finding.secret):
-                for span in occurrences(finding.secret, _KINDS.get(finding.rule_id, "api-key"), piece):
+        # The rules of low confidence go by the name beside a value, and so do we, with fewer false hits.
+        found = {one.secret: one.rule_id for one in betterleaks.scan_string(piece) if one.confidence == "high"}
+        for secret, rule in found.items():
+            if _KEY.fullmatch(secret):
+                for span in occurrences(secret, _KINDS.get(rule, "api-key"), piece):
                     yield span._replace(start=start + span.start, end=start + span.end)

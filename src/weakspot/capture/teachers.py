@@ -1,8 +1,9 @@
-"""The stronger models that can be consulted, each in its own protocol, over HTTP."""
+"""The stronger models that can be consulted: Anthropic's by the official client, others by the OpenAI protocol."""
 
+import contextlib
 import json
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -15,11 +16,13 @@ from weakspot.protocols.parts import Finished, Part, StreamError
 from weakspot.protocols.reading import error_text
 
 if TYPE_CHECKING:
-    from aiohttp import ClientResponse, ClientSession
+    from aiohttp import ClientSession
+    from anthropic import AsyncAnthropic
 
 # Never the environment's: there ANTHROPIC_BASE_URL may well be this gateway.
 _ADDRESSES = {"anthropic": "https://api.anthropic.com", "openai": "https://api.openai.com/v1"}
 _CONNECT_SECONDS = 20.0
+_NO_KEY = "none"
 
 
 class TeacherError(Exception):
@@ -68,6 +71,9 @@ class Teachers:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._session: ClientSession | None = None
+        self._clients: dict[str, AsyncAnthropic] = {}
+        if any(teacher.kind == "anthropic" for teacher in config.teachers.values()):
+            import anthropic  # noqa: F401  # takes a second: now, and not while other requests wait
 
     async def ask(self, name: str, question: Question) -> AsyncGenerator[Part]:
         """Yield the teacher's answer as it comes; the last part is :class:`Finished`.
@@ -75,95 +81,137 @@ class Teachers:
         Closing the iterator gives up the answer. Raises :class:`TeacherError` for whatever goes wrong,
         also in the middle.
         """
+        teacher = self._config.teachers[name]
+        key = key_from(teacher.api_key_env)
+        if teacher.api_key_env and not key:
+            raise TeacherError(502, f"teacher {name}: {teacher.api_key_env} is not set where weakspot runs")
+        reader = anthropic_messages.Reader() if teacher.kind == "anthropic" else openai_chat.Reader()
+        sent = self._from_anthropic if teacher.kind == "anthropic" else self._from_openai
+        try:
+            async with contextlib.aclosing(sent(name, teacher, key, question)) as answer:
+                async for data in answer:
+                    for part in reader.feed(data):
+                        yield part
+            ended = list(reader.end())
+            if not any(isinstance(part, Finished) for part in ended):
+                raise StreamError("the answer broke off")
+            for part in ended:
+                yield part
+        except StreamError as error:
+            raise TeacherError(502, f"teacher {name}: {self._shown(str(error))}", "5") from None
+        except TimeoutError:
+            raise TeacherError(504, f"teacher {name}: no answer in time", "5") from None
+
+    async def close(self) -> None:
+        """Give back the connections."""
+        if self._session is not None:
+            await self._session.close()
+        for client in self._clients.values():
+            await client.close()
+
+    async def _from_openai(self, name: str, teacher: Teacher, key: str, question: Question) -> AsyncGenerator[bytes]:
         import aiohttp
 
-        teacher = self._config.teachers[name]
-        address, headers = _address(teacher), _headers(name, teacher)
+        if self._session is None:
+            self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+        address = f"{_root(teacher)}/chat/completions"
         try:
-            async with self._connections().post(
+            async with self._session.post(
                 address,
-                json=_body(teacher, question),
-                headers=headers,
+                json=_chat_body(teacher, question),
+                headers={"Authorization": f"Bearer {key}"} if key else {},
                 timeout=aiohttp.ClientTimeout(total=teacher.timeout_seconds, sock_connect=_CONNECT_SECONDS),
                 # A redirection would take the key to a server that it was not given for.
                 allow_redirects=False,
                 proxy=_proxy(address),
             ) as response:
                 if response.status != 200:
-                    raise await self._refused(name, response)
-                reader = anthropic_messages.Reader() if teacher.kind == "anthropic" else openai_chat.Reader()
+                    raise self._refused(name, response.status, response.headers, await response.read())
                 async for data in response.content.iter_any():
-                    for part in reader.feed(data):
-                        yield part
-                ended = list(reader.end())
-                if not any(isinstance(part, Finished) for part in ended):
-                    raise StreamError("the answer broke off")
-                for part in ended:
-                    yield part
-        except StreamError as error:
-            raise TeacherError(502, f"teacher {name}: {self._shown(str(error))}", "5") from None
-        except TimeoutError:
-            raise TeacherError(504, f"teacher {name}: no answer in time", "5") from None
+                    yield data
         except aiohttp.ClientConnectorError as error:
             raise TeacherError(502, f"teacher {name}: cannot be reached ({type(error).__name__})", "5") from None
         except aiohttp.ClientError as error:
             raise TeacherError(502, f"teacher {name}: the answer broke off ({type(error).__name__})", "5") from None
 
-    async def close(self) -> None:
-        """Give back the connections."""
-        if self._session is not None:
-            await self._session.close()
+    async def _from_anthropic(self, name: str, teacher: Teacher, key: str, question: Question) -> AsyncGenerator[bytes]:
+        import anthropic
+        import httpx2
 
-    def _connections(self) -> "ClientSession":
-        import aiohttp
+        if name not in self._clients:
+            self._clients[name] = _official_client(teacher, key)
+        create = self._clients[name].messages.with_streaming_response.create
+        try:
+            async with create(**_messages_body(teacher, question), stream=True) as response:
+                async for data in response.iter_bytes():
+                    yield data
+        except anthropic.APIStatusError as error:
+            raise self._refused(name, error.status_code, error.response.headers, error.response.content) from None
+        except anthropic.APITimeoutError:
+            raise TimeoutError from None
+        except anthropic.APIConnectionError as error:
+            raise TeacherError(502, f"teacher {name}: cannot be reached ({type(error).__name__})", "5") from None
+        except httpx2.TimeoutException:
+            raise TimeoutError from None
+        except httpx2.HTTPError as error:
+            raise TeacherError(502, f"teacher {name}: the answer broke off ({type(error).__name__})", "5") from None
 
-        if self._session is None:
-            self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
-        return self._session
-
-    async def _refused(self, name: str, response: "ClientResponse") -> TeacherError:
-        data = await response.read()
+    def _refused(self, name: str, status: int, headers: Mapping[str, str], data: bytes) -> TeacherError:
         try:
             text = error_text(json.loads(data)["error"])
         except (ValueError, TypeError, KeyError):
             text = data.decode("utf-8", "replace")
-        message = f"teacher {name}: HTTP {response.status}: {self._shown(text)}"
-        if response.status in (429, 529):
-            return TeacherError(429, message, response.headers.get("Retry-After", "5"))
-        if response.status >= 500:
-            return TeacherError(502, message, response.headers.get("Retry-After", "5"))
+        message = f"teacher {name}: HTTP {status}: {self._shown(text)}"
+        if status in (429, 529):
+            return TeacherError(429, message, headers.get("Retry-After", "5"))
+        if status >= 500:
+            return TeacherError(502, message, headers.get("Retry-After", "5"))
         # A key that the teacher refuses is not the client's: a 401 would send the user looking there.
-        return TeacherError(response.status if response.status in (400, 413) else 502, message)
+        return TeacherError(status if status in (400, 413) else 502, message)
 
     def _shown(self, text: str) -> str:
         """Return the words of a server as one line that names no secret."""
         return " ".join(scrub_text(text, known_secrets(self._config)).split())[:500]
 
 
-def _address(teacher: Teacher) -> str:
-    root = (teacher.base_url or _ADDRESSES[teacher.kind]).rstrip("/")
-    return f"{root.removesuffix('/v1')}/v1/messages" if teacher.kind == "anthropic" else f"{root}/chat/completions"
+def _root(teacher: Teacher) -> str:
+    return (teacher.base_url or _ADDRESSES[teacher.kind]).rstrip("/")
 
 
-def _headers(name: str, teacher: Teacher) -> dict[str, str]:
-    key = key_from(teacher.api_key_env)
-    if teacher.api_key_env and not key:
-        raise TeacherError(502, f"teacher {name}: {teacher.api_key_env} is not set where weakspot runs")
-    if teacher.kind == "anthropic":
-        return {"anthropic-version": anthropic_messages.VERSION, **({"x-api-key": key} if key else {})}
-    return {"Authorization": f"Bearer {key}"} if key else {}
+def _official_client(teacher: Teacher, key: str) -> "AsyncAnthropic":
+    """Return the provider's own client, which gets nothing from the environment that is not this teacher's."""
+    import anthropic
+
+    # The client would send these headers wherever it goes, and they may hold another key.
+    custom = os.environ.get("ANTHROPIC_CUSTOM_HEADERS", "")
+    names = [line.partition(":")[0].strip() for line in custom.splitlines() if ":" in line]
+    omitted: dict[str, Any] = {} if not teacher.base_url else dict.fromkeys(names, anthropic.omit)
+    return anthropic.AsyncAnthropic(
+        api_key=key or _NO_KEY,
+        base_url=_root(teacher).removesuffix("/v1"),
+        timeout=teacher.timeout_seconds,
+        # A consultation is asked again by whoever wants it: the client sees at once what is wrong.
+        max_retries=0,
+        default_headers=omitted,
+        http_client=anthropic.DefaultAsyncHttpxClient(follow_redirects=False),
+    )
 
 
-def _body(teacher: Teacher, question: Question) -> dict[str, Any]:
-    limit = min(question.max_tokens or teacher.max_tokens, teacher.max_tokens)
-    if teacher.kind == "anthropic":
-        asked = anthropic_requests.request(question.messages, question.tools)
-        return {"model": teacher.model, **asked, "max_tokens": limit, "stream": True}
+def _limit(teacher: Teacher, question: Question) -> int:
+    return min(question.max_tokens or teacher.max_tokens, teacher.max_tokens)
+
+
+def _messages_body(teacher: Teacher, question: Question) -> dict[str, Any]:
+    asked = anthropic_requests.request(question.messages, question.tools)
+    return {"model": teacher.model, **asked, "max_tokens": _limit(teacher, question)}
+
+
+def _chat_body(teacher: Teacher, question: Question) -> dict[str, Any]:
     # OpenAI's newer models refuse the older name, other servers may not know the newer one.
     limit_key = "max_tokens" if teacher.base_url else "max_completion_tokens"
     asked = openai_chat.request(question.messages, question.tools)
     options = {"stream": True, "stream_options": {"include_usage": True}}
-    return {"model": teacher.model, **asked, limit_key: limit, **options}
+    return {"model": teacher.model, **asked, limit_key: _limit(teacher, question), **options}
 
 
 def _proxy(address: str) -> str | None:

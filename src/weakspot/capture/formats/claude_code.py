@@ -68,7 +68,7 @@ class _Session:
     def _parent(self, value: dict[str, Any], session: str) -> str | None:
         parent = value.get("parentUuid", "")
         # Sessions that were resumed may refer to lines that are in no file: then the line before is meant.
-        return parent if parent is None or parent in self._seen else self._last.get(session)
+        return parent if parent is None or str(parent) in self._seen else self._last.get(session)
 
     def _turns(self, uuid: str, parent: str | None, value: dict[str, Any]) -> Iterator[Turn]:
         message = value.get("message")

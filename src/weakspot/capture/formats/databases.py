@@ -47,6 +47,7 @@ def _reading(address: str) -> sqlite3.Connection:
     database = sqlite3.connect(address, uri=True, isolation_level=None)
     try:
         database.row_factory = sqlite3.Row
+        database.text_factory = lambda data: data.decode("utf-8", "replace")
         database.execute("BEGIN")
         database.execute("SELECT count(*) FROM sqlite_master").fetchone()  # from here on, nothing changes for us
     except sqlite3.Error:

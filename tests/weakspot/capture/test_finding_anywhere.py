@@ -1,0 +1,127 @@
+"""Whatever stands where a format has something else: nothing breaks, and what is found is an interaction."""
+
+import copy
+import json
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from weakspot.capture.finding import consultations
+from weakspot.capture.formats import chat_logs, claude_code, open_webui, opencode
+from weakspot.capture.formats.turns import Conversation
+from weakspot.config import Config
+from weakspot.parsing import RecordError, interaction
+
+ANY = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**20), 10**20) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=6),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+TURNS = [("user", "Why is the sky blue?"), ("assistant", "It is the sea."), ("user", "consult opus")]
+TURNS.append(("assistant", "Rayleigh scattering."))
+BLOCK = {"type": "tool_use", "id": "t", "name": "look", "input": {"at": "sky"}}
+
+
+def claude_code_lines() -> list[dict]:
+    lines = [
+        {
+            **{"type": role, "uuid": str(n), "parentUuid": str(n - 1) if n else None, "sessionId": "s"},
+            **{"timestamp": "2025-10-31T14:30:00.000Z", "isSidechain": False, "isMeta": False},
+            "message": {
+                **{"role": role, "id": f"m{n}", "model": "qwen", "stop_reason": "end_turn"},
+                **{"content": [{"type": "text", "text": text}], "usage": {"input_tokens": 1, "output_tokens": 1}},
+            },
+        }
+        for n, (role, text) in enumerate(TURNS)
+    ]
+    lines[3]["message"]["content"].append(BLOCK)
+    return lines
+
+
+def opencode_export() -> list[dict]:
+    tool = {"type": "tool", "tool": "look", "callID": "t", "state": {"status": "completed", "input": {}, "output": "x"}}
+    turns = [
+        {
+            "info": {
+                **{"id": f"m{n}", "role": role, "parentID": f"m{n - 1}", "modelID": "qwen", "finish": "stop"},
+                **{"time": {"created": n, "completed": n}, "tokens": {"input": 1, "output": 1, "cache": {"read": 1}}},
+            },
+            "parts": [{"type": "text", "text": text, "synthetic": False}, *([tool] if role == "assistant" else [])],
+        }
+        for n, (role, text) in enumerate(TURNS)
+    ]
+    return [{"info": {"id": "ses_1", "parentID": None}, "messages": turns}]
+
+
+def open_webui_export() -> list[dict]:
+    output = [{"type": "message", "content": [{"type": "output_text", "text": "Rayleigh."}]}]
+    output += [{"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}]
+    output += [{"type": "function_call_output", "call_id": "c", "output": "x"}]
+    stored = {
+        str(n): {
+            **{"id": str(n), "parentId": str(n - 1) if n else None, "childrenIds": [], "role": role, "content": text},
+            **{"model": "qwen", "timestamp": n, "done": True, "usage": {"prompt_tokens": 1}, "info": {}},
+            **({"output": output} if n == 3 else {}),
+        }
+        for n, (role, text) in enumerate(TURNS)
+    }
+    return [{"id": "c", "chat": {"history": {"messages": stored}, "params": {"system": "Be brief."}}}]
+
+
+def chat_log() -> list[dict]:
+    asked = [{"role": role, "content": text} for role, text in TURNS]
+    choice = {"message": {**asked[3], "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": "{}"}}]}}
+    return [
+        {
+            **{"model": "claude-opus-5-5", "messages": asked[:3], "endTime": 1.0, "status": "success"},
+            **{"response": {"choices": [choice], "usage": {"prompt_tokens": 1}}, "model_parameters": {"tools": []}},
+        },
+        {"request": {"messages": asked[:1]}, "response": json.dumps({"content": [BLOCK], "stop_reason": "max_tokens"})},
+    ]
+
+
+FORMATS = {
+    "Claude Code": (claude_code_lines, claude_code.conversations),
+    "opencode": (opencode_export, opencode.conversations),
+    "Open WebUI": (open_webui_export, open_webui.conversations),
+    "chat log": (chat_log, chat_logs.conversations),
+}
+
+
+def places(value: object) -> Iterator[tuple[object, object]]:
+    """Yield every container in a JSON value with every key in it."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in list(items):
+        yield value, key
+        yield from places(inner)
+
+
+def found(read, file) -> list:
+    conversations = (one for one in read(file) if isinstance(one, Conversation))
+    return [one for conversation in conversations for one in consultations(Config(), conversation, "import:test")]
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_unchanged_there_is_one_consultation(name, tmp_path):
+    make, read = FORMATS[name]
+    (tmp_path / "file").write_text("\n".join(json.dumps(one) for one in make()))
+    (one,) = found(read, tmp_path / "file")
+    assert one.query.content == "Why is the sky blue?"
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@settings(max_examples=3000)
+@given(data=st.data())
+def test_anything_may_stand_anywhere(name, tmp_path_factory, data):
+    make, read = FORMATS[name]
+    values = copy.deepcopy(make())
+    for _ in range(data.draw(st.integers(1, 3))):
+        container, key = data.draw(st.sampled_from(list(places(values))))
+        container[key] = data.draw(ANY)
+    file = tmp_path_factory.mktemp("any") / "file"
+    file.write_bytes(b"\n".join(json.dumps(one).encode() for one in values))
+    for one in found(read, file):
+        if not isinstance(one, RecordError):
+            assert interaction(one.model_dump(exclude_unset=True), whole=False) == one
