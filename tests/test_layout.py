@@ -39,6 +39,8 @@ TESTED_ELSEWHERE = {
     "weakspot/cli/options.py": "tests/weakspot/test_cli.py gives every command its options",
     "weakspot/cli/pipeline.py": "tests/weakspot/test_cli.py runs every command",
     "weakspot/cli/capture.py": "tests/weakspot/test_cli.py runs every command",
+    "weakspot/cli/decisions.py": "tests/weakspot/test_cli.py runs every command",
+    "weakspot/cli/servers.py": "tests/weakspot/test_cli.py and test_mcp_server.py run the commands",
     "weakspot/strict_json.py": "tests/weakspot/test_parsing.py reads what is no JSON through it",
     "weakspot/card.py": "tests/weakspot/stages/test_train.py reads the card and the picture",
     "weakspot/report.py": "tests/weakspot/stages/test_evaluate.py reads the page",

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 SOURCE = "mcp"
 PATH = "/mcp"
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-# Clients give up a call after 30 to 60 s of silence; a teacher may take minutes.
+# A teacher may take minutes, and opencode, for one, gives up a call after 60 s without a sign of life.
 _PROGRESS_SECONDS = 5.0
-# An agent may be left alone overnight, and not every client opens a new session where its own has ended.
+# An agent may be left alone overnight, and Cline, for one, opens no new session where its own has ended.
 _SESSION_SECONDS = 7 * 24 * 3600.0
 _LAST_SECONDS = 5
 _log = logging.getLogger(__name__)
@@ -106,6 +106,7 @@ class PipelineStatus(BaseModel):
 
     raw_lines: int = Field(description="interactions captured")
     unprocessed: int = Field(description="those of them that 'weakspot process' has not seen")
+    waiting: int = Field(description="those of them that a person must allow first: 'weakspot allow'")
     snapshot: str | None = Field(description="the newest immutable copy of the dataset")
     domains: list[DomainStanding]
 
@@ -204,6 +205,8 @@ async def consult(workspace: Workspace, config: Config, teachers: Teachers, one:
 
     Raises :class:`TeacherError` where no answer came to its end.
     """
+    import anyio
+
     answer, started = Answer(), time.monotonic()
     try:
         async with contextlib.aclosing(teachers.ask(one.teacher, consulting.question(one, (), None))) as parts:
@@ -211,8 +214,8 @@ async def consult(workspace: Workspace, config: Config, teachers: Teachers, one:
                 answer.add(part)
     finally:
         seconds = round(time.monotonic() - started, 3)
-        # The thread goes on to its end where nobody waits for it any more.
-        kept = await asyncio.to_thread(_kept, workspace, config, one, answer, seconds)
+        with anyio.CancelScope(shield=True):  # the client may be gone, and this call with it
+            kept = await asyncio.to_thread(_kept, workspace, config, one, answer, seconds)
     teacher, finished = config.teachers[one.teacher], answer.finished
     if finished is None or answer.empty:
         raise TeacherError(502, f"teacher {one.teacher}: no answer ({finished.reason if finished else 'it broke off'})")

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import fcntl
 import json
+import os
 import re
 import signal
 import socket
@@ -498,7 +499,7 @@ def test_the_status_is_that_of_the_command(processed, config):
     from weakspot.status import status
 
     found = calling(mcp_server.server(processed, config), "pipeline_status", {}).structured_content
-    assert (found["raw_lines"], found["unprocessed"]) == (40, 0)
+    assert (found["raw_lines"], found["unprocessed"], found["waiting"]) == (40, 0, 0)
     assert found["snapshot"] == status(processed, config).snapshot
     assert found["domains"][0] == {
         "domain": "eggs",
@@ -523,29 +524,48 @@ def test_the_real_command_consults(request, workspace, transport, mode):
     assert the_record(workspace).id == result.structured_content["interaction_id"]
 
 
-def test_standard_output_holds_the_protocol_and_nothing_else(stdio, workspace):
-    arguments = {"query": "q", "local": "l", "expert": "e"}
+@contextlib.contextmanager
+def talking(stdio, messages: list[dict]) -> Iterator[subprocess.Popen]:
+    """Start the real command, and send it messages of the protocol as they are, behind a handshake."""
     client = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
-    messages = [
-        {"id": 1, "method": "initialize", "params": client},
-        {"method": "notifications/initialized"},
-        {"id": 2, "method": "tools/call", "params": {"name": "consult_expert", "arguments": TEXTS}},
-        {"id": 3, "method": "tools/call", "params": {"name": "record_interaction", "arguments": arguments}},
-        {"id": 4, "method": "tools/call", "params": {"name": "consult_expert", "arguments": {**TEXTS, "teacher": "x"}}},
-        {"id": 5, "method": "tools/call", "params": {"name": "nobody", "arguments": {}}},
-    ]
-    with subprocess.Popen(
-        [stdio.command, *stdio.args], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        for message in messages:
+    first = [{"id": 1, "method": "initialize", "params": client}, {"method": "notifications/initialized"}]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([stdio.command, *stdio.args], env={**os.environ, **stdio.env}, text=True, **pipes) as process:
+        for message in [*first, *messages]:
             process.stdin.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
             process.stdin.flush()
+        yield process
+
+
+def call_of(number: int, name: str, arguments: dict) -> dict:
+    return {"id": number, "method": "tools/call", "params": {"name": name, "arguments": arguments}}
+
+
+def test_standard_output_holds_the_protocol_and_nothing_else(stdio, workspace):
+    calls = [
+        call_of(2, "consult_expert", TEXTS),
+        call_of(3, "record_interaction", {"query": "q", "local": "l", "expert": "e"}),
+        call_of(4, "consult_expert", {**TEXTS, "teacher": "nobody"}),
+        call_of(5, "no_such_tool", {}),
+    ]
+    with talking(stdio, calls) as process:
         answers = [json.loads(process.stdout.readline()) for _ in range(5)]
         out, err = process.communicate(timeout=20)
-    assert process.returncode == 0
-    assert (out, err) == ("", "")
+    assert (process.returncode, out, err) == (0, "", "")
     assert sorted(answer["id"] for answer in answers) == [1, 2, 3, 4, 5]
     assert len(lines(workspace)) == 2
+
+
+def test_a_client_that_ends_leaves_the_teacher_alone(stdio, workspace, teacher):
+    teacher.pieces, teacher.seconds_a_piece = ["and so on "] * 600, 0.05
+    with talking(stdio, [call_of(2, "consult_expert", TEXTS)]) as process:
+        assert teacher.asked_now.wait(20)
+        time.sleep(0.5)
+        process.stdin.close()
+        assert teacher.left_alone.wait(5)
+        assert process.wait(timeout=5) == 0
+    (line,) = lines(workspace)
+    assert json.loads(line)["metadata"]["incomplete"] is True
 
 
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
@@ -562,7 +582,7 @@ def test_a_call_that_the_client_gives_up_leaves_the_teacher_alone(request, works
             await asyncio.to_thread(teacher.asked_now.wait, 20)
             await asyncio.sleep(0.5)
             asking.cancel()
-            left = await asyncio.to_thread(teacher.left_alone.wait, 1)
+            left = await asyncio.to_thread(teacher.left_alone.wait, 5)
             return left, await client.call_tool("pipeline_status")
 
     left, status = asyncio.run(call())

@@ -13,10 +13,8 @@ _ALLOW = re.compile(r"(gitleaks|betterleaks):allow", re.IGNORECASE)
 # The other findings are addresses, or names with their passwords: we find what is secret in them.
 _KEY = re.compile(r"[\w.+/=~-]{16,8000}")
 _KINDS: dict[str, Kind] = {"private-key": "private-key", "jwt": "token"}
-
-
-# Some of its rules take a time that grows with the square of the text. No key is longer than the overlap.
-_PIECE, _OVERLAP = 8_000, 1_000
+# The longer the text, the longer it takes for each character of it. Hardly a key is longer than the overlap.
+_PIECE, _OVERLAP = 3_500, 500
 
 
 @functools.cache

@@ -23,7 +23,7 @@ def test_a_key_is_found_at_every_place():
     assert found(f"a {LINEAR} b\n{LINEAR}") == [LINEAR, LINEAR]
 
 
-@pytest.mark.parametrize("before", ["", "\0", "\ud800", "ä" * 7_990 + " ", "x " * 4_500, "İ "])
+@pytest.mark.parametrize("before", ["", "\0", "\ud800", "ä" * 3_490 + " ", "x " * 4_500, "İ "])
 @pytest.mark.parametrize("after", ["", " # gitleaks:allow", " # BetterLeaks:Allow"])
 def test_nothing_keeps_it_from_looking(before, after):
     assert {*found(f"{before}{LINEAR}{after}")} == {LINEAR}

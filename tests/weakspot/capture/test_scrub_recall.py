@@ -142,10 +142,10 @@ def library(request, monkeypatch) -> str:
 # Recall and precision, a little below what was reached over these seeds. The held-out part measures how the
 # rules do on what they were not made for: what it shows to be missing is not to be mended by looking at it.
 FLOORS = {
-    ("tuned", "with betterleaks"): (0.98, 0.99),
-    ("tuned", "without betterleaks"): (0.96, 0.99),
+    ("tuned", "with betterleaks"): (0.99, 0.99),
+    ("tuned", "without betterleaks"): (0.97, 0.99),
     ("held out", "with betterleaks"): (0.97, 0.98),
-    ("held out", "without betterleaks"): (0.94, 0.98),
+    ("held out", "without betterleaks"): (0.945, 0.98),
 }
 
 

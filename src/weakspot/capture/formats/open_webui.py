@@ -91,7 +91,8 @@ def _turns(stored: Sequence[Object], system: str | None) -> Iterator[Turn]:
     known = {str(one["id"]) for one in stored}
     children: dict[str | None, list[Object]] = {}
     for one in sorted(stored, key=_seconds):
-        children.setdefault(parent if (parent := str(one.get("parentId"))) in known else None, []).append(one)
+        above = str(one.get("parentId"))
+        children.setdefault(above if above in known else None, []).append(one)
     waiting = [(one, first) for one in children.pop(None, ())]
     for one, parent in waiting:
         yield _turn(one, parent)

@@ -1,6 +1,8 @@
 """Databases of other programs are read while they write, and never written."""
 
+import os
 import sqlite3
+import subprocess
 
 import pytest
 
@@ -42,6 +44,22 @@ def test_nothing_can_be_written(file):
         databases.opened(file) as database,
     ):
         database.execute("DELETE FROM message")
+
+
+def test_a_database_is_read_where_nothing_can_be_written(tmp_path):
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    with sqlite3.connect(folder / "old.db") as database:
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("CREATE TABLE message (id)")
+    database.close()
+    mounts = [["mount", "--bind", folder, folder], ["mount", "-o", "remount,ro,bind", folder, folder]]
+    if os.geteuid() != 0 or any(subprocess.run(one, capture_output=True, check=False).returncode for one in mounts):
+        pytest.skip("a folder can be made read-only for everybody by root only")
+    try:
+        assert databases.tables(folder / "old.db") == {"message": {"id"}}
+    finally:
+        subprocess.run(["umount", folder], check=True)
 
 
 def test_a_damaged_database_is_a_users_mistake(tmp_path):

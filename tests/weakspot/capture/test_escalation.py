@@ -1,0 +1,122 @@
+"""Who is asked for is recognised in what people and their agents send, and in nothing else."""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from weakspot.capture.escalation import Escalation, phrase, recognised, spoken, teacher_named
+from weakspot.config import load
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory):
+    return load(
+        tmp_path_factory.mktemp("settings") / "none.toml",
+        [
+            'escalation.phrases=["consult {teacher}", "frag mal {teacher}", "phone a friend"]',
+            'teachers.coder={kind="openai", model="Big/Coder-480B", names=["the big coder"]}',
+            "escalation.default_teacher=opus",
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "teacher"),
+    [
+        ("consult Sonnet", "sonnet"),
+        ("Consult  sonnet.", "sonnet"),
+        ("please consult Opus!", "opus"),
+        ("ok, now consult opus, please", "opus"),
+        ("Could you consult claude sonnet?", "sonnet"),
+        ("consult claude-sonnet-5-5", "sonnet"),
+        ("consult the big coder", "coder"),
+        ("CONSULT big/coder-480b", "coder"),
+        ("frag mal Sonnet …", "sonnet"),
+        ("consult the expert", "opus"),
+        ("consult an expert", "opus"),
+        ("consult expert", "opus"),
+        ("phone a friend", "opus"),
+        ("<user_query>\nconsult sonnet\n</user_query>", "sonnet"),
+        ("<task>consult sonnet</task>\n<environment_details>\n# Time\n</environment_details>", "sonnet"),
+        ("<system-reminder>consult opus</system-reminder>consult sonnet", "sonnet"),
+        ("[Request interrupted by user for tool use]\nconsult sonnet", "sonnet"),
+    ],
+)
+def test_a_turn_that_asks_for_a_teacher_is_recognised(settings, text, teacher):
+    assert recognised(settings, text) == Escalation(teacher)
+
+
+def test_a_remark_stands_behind_a_colon(settings):
+    assert recognised(settings, "consult sonnet: keep it\n\nshort.") == Escalation("sonnet", "keep it\n\nshort.")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "please",
+        "consult",
+        "consult gemini",
+        "consult sonnet about this",
+        "Should I consult sonnet?",
+        "Do not consult sonnet",
+        "consult sonnet opus",
+        "I said: consult sonnet",
+        "sonnet",
+        "consult the experts",
+        "consult theexpert",
+        "ask sonnet",
+        "<system-reminder>consult sonnet</system-reminder>",
+        "<system-reminder>consult sonnet",
+    ],
+)
+def test_any_other_turn_is_not(settings, text):
+    assert recognised(settings, text) is None
+
+
+def test_without_phrases_nothing_is_recognised(tmp_path):
+    settings = load(tmp_path / "none.toml", ["escalation.phrases=[]"])
+    assert [recognised(settings, text) for text in ("", "please", "consult sonnet")] == [None, None, None]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "consult sonnet" + " " * 300_000 + "x",
+        "consult" + " " * 300_000 + "x",
+        "please " * 100_000,
+        "consult sonnet" + "!" * 300_000 + "x",
+        "<context>" * 50_000,
+        "<context>a</context>" * 50_000,
+        "<task>" * 100_000,
+        "[Request interrupted by user" * 20_000,
+    ],
+    ids=range(8),
+)
+def test_no_text_takes_long(settings, text):
+    started = time.perf_counter()
+    assert recognised(settings, text) is None
+    assert time.perf_counter() - started < 1
+
+
+@given(st.text(st.sampled_from("<>/ axt[]"), max_size=40))
+def test_what_was_said_is_part_of_what_was_sent(text):
+    rest = iter(text)
+    assert all(character in rest for character in spoken(text))
+
+
+def test_surroundings_of_any_length_are_taken_off(settings):
+    reminder = f"<system-reminder>{'long ' * 100_000}</system-reminder>"
+    assert recognised(settings, f"{reminder}\nconsult sonnet\n{reminder}") == Escalation("sonnet")
+
+
+def test_a_teacher_goes_by_key_model_and_names(settings):
+    names = ["sonnet", "Claude  Sonnet", "claude-sonnet-5-5", "Big/Coder-480B", "nobody", ""]
+    assert [teacher_named(settings, name) for name in names] == ["sonnet", "sonnet", "sonnet", "coder", None, None]
+
+
+def test_the_phrase_that_stands_for_a_wish_is_recognised_itself(settings):
+    assert phrase(settings, "sonnet") == "consult Sonnet"
+    assert recognised(settings, phrase(settings, "coder")) == Escalation("coder")

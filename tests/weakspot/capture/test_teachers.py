@@ -1,0 +1,308 @@
+"""Teachers of both protocols are asked over real sockets, and what goes wrong is one line that names no secret."""
+
+import asyncio
+import contextlib
+import json
+import time
+from pathlib import Path
+
+import pytest
+from tests.servers import Reply, Server, raw_server
+
+from weakspot.capture.teachers import Question, TeacherError, Teachers, cost, known_secrets
+from weakspot.config import Teacher, load
+from weakspot.protocols.parts import Answer, Finished
+
+KEY = "a-key-of-no-known-form-4f9Qz71Lm"
+QUESTION = Question([{"role": "user", "content": "q"}], max_tokens=50)
+NOWHERE = Path("no-such-folder/weakspot.toml")
+KINDS = ["anthropic", "openai"]
+either_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch):
+    """Other programs' settings, one of them the address of the gateway itself, and no proxy."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TEACHER_KEY", KEY)
+    for provider in ("ANTHROPIC", "OPENAI"):
+        monkeypatch.setenv(f"{provider}_BASE_URL", "http://127.0.0.1:9")
+        for name in ("API_KEY", "AUTH_TOKEN", "ORG_ID", "PROJECT_ID"):
+            monkeypatch.setenv(f"{provider}_{name}", "another-s-secret")
+    monkeypatch.setenv("ANTHROPIC_CUSTOM_HEADERS", "x-secret: another-s-secret")
+
+
+def settings(kind: str, url: str, *more: str):
+    values = {"kind": kind, "model": "big", "base_url": url, "api_key_env": "TEACHER_KEY", "timeout_seconds": 5.0}
+    table = ", ".join(f"{key}={json.dumps(value)}" for key, value in values.items())
+    return load(NOWHERE, [f"teachers.t={{{table}}}", *(f"teachers.t.{one}" for one in more)])
+
+
+def url_of(server: Server, kind: str) -> str:
+    return server.url if kind == "anthropic" else f"{server.url}/v1"
+
+
+async def answered(config, question: Question = QUESTION) -> Answer:
+    teachers, answer = Teachers(config), Answer()
+    try:
+        async for part in teachers.ask("t", question):
+            answer.add(part)
+    finally:
+        await teachers.close()
+    return answer
+
+
+def answer_of(kind: str, reply: Reply, question: Question = QUESTION, *more: str):
+    """Ask a server that replies so; return the answer, and what the server was asked."""
+
+    async def asked():
+        async with Server(reply) as server:
+            return await answered(settings(kind, url_of(server, kind), *more), question), server.asked
+
+    return asyncio.run(asked())
+
+
+def error_of(kind: str, reply: Reply, *more: str) -> TeacherError:
+    with pytest.raises(TeacherError) as error:
+        answer_of(kind, reply, QUESTION, *more)
+    return error.value
+
+
+@either_kind
+def test_a_teacher_answers(kind):
+    reply = Reply("An answer. 😀", "hm", (("1", "look", '{"what": 1}'),), usage=(100, 20), model="served")
+    answer, asked = answer_of(kind, reply)
+    assert (answer.text, answer.thought) == ("An answer. 😀", "hm")
+    assert [(one.id, one.name, one.arguments) for one in answer.calls.values()] == [("1", "look", '{"what": 1}')]
+    assert answer.finished == Finished("tool_calls", "served", 100, 20)
+    assert len(asked) == 1
+
+
+def test_an_anthropic_teacher_is_asked_in_its_protocol():
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
+    _, [asked] = answer_of("anthropic", Reply("a"), Question([*QUESTION.messages], tools, 50))
+    assert (asked.method, asked.path) == ("POST", "/v1/messages")
+    assert (asked.headers["x-api-key"], asked.headers["anthropic-version"]) == (KEY, "2023-06-01")
+    assert "Authorization" not in asked.headers
+    assert asked.body == {
+        "model": "big",
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "q"}]}],
+        "tools": [{"name": "f", "input_schema": {"type": "object"}}],
+        "max_tokens": 50,
+        "stream": True,
+    }
+
+
+def test_an_openai_teacher_is_asked_in_its_protocol():
+    tools = [{"type": "function", "function": {"name": "f"}}]
+    _, [asked] = answer_of("openai", Reply("a"), Question([*QUESTION.messages], tools, 50))
+    assert (asked.method, asked.path) == ("POST", "/v1/chat/completions")
+    assert asked.headers["Authorization"] == f"Bearer {KEY}"
+    assert "x-api-key" not in asked.headers
+    assert asked.body == {
+        "model": "big",
+        "messages": QUESTION.messages,
+        "tools": tools,
+        "max_tokens": 50,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+
+
+@either_kind
+def test_the_settings_limit_an_answer(kind):
+    for limit, expected in ((None, 40), (1000, 40), (30, 30)):
+        _, [asked] = answer_of(kind, Reply("a"), Question(QUESTION.messages, max_tokens=limit), "max_tokens=40")
+        assert asked.body["max_tokens"] == expected
+
+
+@either_kind
+def test_nothing_of_the_environment_reaches_a_teacher_but_its_key(kind):
+    _, [asked] = answer_of(kind, Reply("a"))
+    assert "another-s-secret" not in str(asked.headers)
+    assert {name.lower() for name in asked.headers} <= {
+        *("host", "accept", "accept-encoding", "user-agent", "content-length", "content-type"),
+        *("authorization", "x-api-key", "anthropic-version"),
+    }
+
+
+@either_kind
+def test_a_teacher_without_a_key_is_asked_without_one(kind):
+    _, [asked] = answer_of(kind, Reply("a"), QUESTION, 'api_key_env=""')
+    assert not {"authorization", "x-api-key"} & {name.lower() for name in asked.headers}
+
+
+@either_kind
+@pytest.mark.parametrize("value", [None, " "])
+def test_a_missing_key_is_said_before_anybody_is_asked(kind, value, monkeypatch):
+    monkeypatch.delenv("TEACHER_KEY") if value is None else monkeypatch.setenv("TEACHER_KEY", value)
+    error = error_of(kind, Reply("a"))
+    assert str(error) == "teacher t: TEACHER_KEY is not set where weakspot runs"
+    assert (error.status, error.retry_after) == (502, None)
+
+
+@either_kind
+def test_a_key_that_was_changed_is_used(kind, monkeypatch):
+    async def twice():
+        async with Server(Reply("a")) as server:
+            teachers = Teachers(settings(kind, url_of(server, kind)))
+            for key in ("first-key", "second-key"):
+                monkeypatch.setenv("TEACHER_KEY", key)
+                assert [part async for part in teachers.ask("t", QUESTION)]
+            await teachers.close()
+            return [one.headers.get("x-api-key") or one.headers["Authorization"][7:] for one in server.asked]
+
+    assert asyncio.run(twice()) == ["first-key", "second-key"]
+
+
+@either_kind
+@pytest.mark.parametrize(
+    ("status", "headers", "shown", "retry_after"),
+    [
+        (400, {}, 400, None),
+        (401, {}, 502, None),
+        (403, {}, 502, None),
+        (404, {}, 502, None),
+        (413, {}, 413, None),
+        (429, {"Retry-After": "17"}, 429, "17"),
+        (429, {}, 429, "5"),
+        (529, {}, 429, "5"),
+        (500, {}, 502, "5"),
+        (503, {"Retry-After": "3"}, 502, "3"),
+        (302, {"Location": "/v1/models"}, 502, None),
+    ],
+)
+def test_an_error_of_a_teacher_says_what_it_was(kind, status, headers, shown, retry_after):
+    error = error_of(kind, Reply("Something is\nwrong.", status=status, headers=headers))
+    assert (error.status, error.retry_after) == (shown, retry_after)
+    assert str(error) == f"teacher t: HTTP {status}: Something is wrong."
+
+
+@either_kind
+def test_a_page_instead_of_an_error_is_shown(kind):
+    error = error_of(kind, Reply(status=502, data=b"<html>Bad\xffGateway</html>" * 1000))
+    assert str(error).startswith("teacher t: HTTP 502: <html>Bad\ufffdGateway</html>")
+    assert len(str(error)) < 600
+
+
+@either_kind
+@pytest.mark.parametrize("where", ["status", "stream"])
+def test_an_error_names_no_key(kind, where):
+    text = f"Incorrect API key provided: {KEY}, nor sk-ant-api03-Zx81Kd93Lq02Wm45Np67Rt"
+    if where == "status":
+        error = error_of(kind, Reply(text, status=401))
+    else:
+        data = b"data: " + json.dumps({"type": "error", "error": {"message": text}}).encode() + b"\n\n"
+        error = error_of(kind, Reply(data=data))
+    assert "Incorrect API key provided: <" in str(error)
+    assert KEY not in str(error)
+    assert "Zx81Kd93" not in str(error)
+    assert error.__cause__ is None
+
+
+@either_kind
+@pytest.mark.parametrize("count", range(6))
+def test_an_answer_that_breaks_off_is_an_error(kind, count):
+    error = error_of(kind, Reply("a b c d e f", pieces=6, break_after=count))
+    assert (error.status, error.retry_after) == (502, "5")
+    assert "broke off" in str(error)
+
+
+@either_kind
+def test_an_answer_that_only_stops_is_an_error(kind):
+    assert str(error_of(kind, Reply(data=b""))) == "teacher t: the answer broke off"
+    assert "the protocol" in str(error_of(kind, Reply(data=b"data: 5\n\n")))
+
+
+@either_kind
+def test_a_teacher_that_is_down_is_an_error(kind):
+    with pytest.raises(TeacherError, match="teacher t: cannot be reached") as error:
+        asyncio.run(answered(settings(kind, "http://127.0.0.1:9")))
+    assert (error.value.status, error.value.retry_after) == (502, "5")
+
+
+@either_kind
+@pytest.mark.parametrize("slow", [{"seconds_before_headers": 5}, {"seconds_a_piece": 0.3}])
+def test_a_teacher_that_is_too_slow_is_an_error(kind, slow):
+    started = time.monotonic()
+    error = error_of(kind, Reply("a b c d e f g h", pieces=8, **slow), "timeout_seconds=0.5")
+    assert (error.status, str(error)) == (504, "teacher t: no answer in time")
+    assert time.monotonic() - started < 3
+
+
+@either_kind
+@pytest.mark.parametrize("when", ["before headers", "before first", "mid-stream"])
+def test_who_stops_listening_gives_the_answer_up(kind, when):
+    slow = {
+        "before headers": "seconds_before_headers",
+        "before first": "seconds_before_first",
+        "mid-stream": "seconds_a_piece",
+    }
+
+    async def left():
+        async with Server(Reply("a b c d e f", pieces=6, **{slow[when]: 0.4})) as server:
+            teachers = Teachers(settings(kind, url_of(server, kind)))
+            parts = teachers.ask("t", QUESTION)
+            asked = asyncio.create_task(server.next_asked())
+            async with contextlib.aclosing(parts):
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(0.2):
+                        await anext(parts)
+            seconds = await asyncio.wait_for((await asked).aborted, 1)
+            await teachers.close()
+            return seconds
+
+    assert asyncio.run(left())
+
+
+@either_kind
+def test_a_redirection_is_not_followed(kind):
+    async def redirected():
+        async with Server(Reply("a")) as other:
+            headers = {"Location": f"{other.url}/v1/messages"}
+            async with Server(Reply(status=307, headers=headers)) as server:
+                with pytest.raises(TeacherError, match="HTTP 307"):
+                    await answered(settings(kind, url_of(server, kind)))
+            return other.asked
+
+    assert asyncio.run(redirected()) == []
+
+
+@pytest.mark.parametrize(("kind", "host"), [("anthropic", b"api.anthropic.com"), ("openai", b"api.openai.com")])
+def test_a_teacher_without_an_address_is_at_its_provider_s_behind_the_proxy_of_this_machine(kind, host, monkeypatch):
+    seen = []
+
+    def refuse(head: bytes) -> list[bytes]:
+        seen.append(head)
+        return [b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"]
+
+    async def asked():
+        async with raw_server(refuse) as proxy:
+            monkeypatch.setenv("HTTPS_PROXY", proxy)
+            with pytest.raises(TeacherError, match="teacher t: "):
+                await answered(settings(kind, ""))
+
+    asyncio.run(asked())
+    assert seen[0].startswith(b"CONNECT %s:443 " % host)
+    assert KEY.encode() not in seen[0]
+
+
+def test_a_teacher_on_this_machine_is_asked_without_the_proxy(monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    answer, _ = answer_of("openai", Reply("a"))
+    assert answer.text == "a"
+
+
+def test_the_cost_is_known_where_prices_and_counts_are():
+    priced = Teacher(kind="openai", model="m", input_price=2.0, output_price=10.0)
+    assert cost(priced, Finished("stop", "m", 1_000_000, 100_000)) == 3.0
+    assert cost(priced, Finished("stop", "m", None, 100_000)) is None
+    assert cost(Teacher(kind="openai", model="m"), Finished("stop", "m", 1, 1)) is None
+
+
+def test_the_secrets_of_this_process_are_known(monkeypatch):
+    monkeypatch.setenv("UPSTREAM_KEY", " upstream ")
+    config = load(NOWHERE, ["gateway.upstream_api_key_env=UPSTREAM_KEY", "teachers.sonnet.api_key_env=TEACHER_KEY"])
+    assert known_secrets(config) == sorted(["another-s-secret", "upstream", KEY])
