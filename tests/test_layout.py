@@ -22,6 +22,17 @@ HEAVY = frozenset(
     {
         *("torch", "transformers", "peft", "scipy", "matplotlib", "numpy", "rensa", "safetensors", "accelerate"),
         *("bitsandbytes", "gguf", "huggingface_hub", "jinja2", "markupsafe", "psutil", "tokenizers"),
+        *(
+            "betterleaks",
+            "aiohttp",
+            "anthropic",
+            "openai",
+            "httpx2",
+            "mcp",
+            "starlette",
+            "uvicorn",
+            "prometheus_client",
+        ),
     }
 )
 # What workspace.py alone may spell.

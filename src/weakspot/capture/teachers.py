@@ -1,7 +1,9 @@
 """The stronger models that can be consulted: Anthropic's by the official client, others by the OpenAI protocol."""
 
+import asyncio
 import contextlib
 import json
+import logging
 import os
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 _ADDRESSES = {"anthropic": "https://api.anthropic.com", "openai": "https://api.openai.com/v1"}
 _CONNECT_SECONDS = 20.0
 _NO_KEY = "none"
+# The official client quotes whole requests where it logs.
+_TALKATIVE = ("anthropic", "httpx2", "httpcore2")
 
 
 class TeacherError(Exception):
@@ -71,9 +75,11 @@ class Teachers:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._session: ClientSession | None = None
-        self._clients: dict[str, AsyncAnthropic] = {}
+        self._clients: dict[tuple[str, str], AsyncAnthropic] = {}
         if any(teacher.kind == "anthropic" for teacher in config.teachers.values()):
             import anthropic  # noqa: F401  # takes a second: now, and not while other requests wait
+        for name in _TALKATIVE:
+            logging.getLogger(name).setLevel(logging.WARNING)
 
     async def ask(self, name: str, question: Question) -> AsyncGenerator[Part]:
         """Yield the teacher's answer as it comes; the last part is :class:`Finished`.
@@ -87,9 +93,14 @@ class Teachers:
             raise TeacherError(502, f"teacher {name}: {teacher.api_key_env} is not set where weakspot runs")
         reader = anthropic_messages.Reader() if teacher.kind == "anthropic" else openai_chat.Reader()
         sent = self._from_anthropic if teacher.kind == "anthropic" else self._from_openai
+        deadline = asyncio.get_running_loop().time() + teacher.timeout_seconds
         try:
             async with contextlib.aclosing(sent(name, teacher, key, question)) as answer:
-                async for data in answer:
+                while True:
+                    async with asyncio.timeout_at(deadline):
+                        data = await anext(answer, None)
+                    if data is None:
+                        break
                     for part in reader.feed(data):
                         yield part
             ended = list(reader.end())
@@ -120,7 +131,7 @@ class Teachers:
                 address,
                 json=_chat_body(teacher, question),
                 headers={"Authorization": f"Bearer {key}"} if key else {},
-                timeout=aiohttp.ClientTimeout(total=teacher.timeout_seconds, sock_connect=_CONNECT_SECONDS),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
                 # A redirection would take the key to a server that it was not given for.
                 allow_redirects=False,
                 proxy=_proxy(address),
@@ -138,9 +149,9 @@ class Teachers:
         import anthropic
         import httpx2
 
-        if name not in self._clients:
-            self._clients[name] = _official_client(teacher, key)
-        create = self._clients[name].messages.with_streaming_response.create
+        if (name, key) not in self._clients:
+            self._clients[name, key] = _official_client(teacher, key)
+        create = self._clients[name, key].messages.with_streaming_response.create
         try:
             async with create(**_messages_body(teacher, question), stream=True) as response:
                 async for data in response.iter_bytes():

@@ -106,6 +106,11 @@ def test_known_secrets_go_wherever_they_stand():
     assert scrub("xplain wordsx", ["plain words"]).value == "x<API_KEY_1>x"
 
 
+def test_a_placeholder_is_never_hit():
+    text = "see <API_KEY_1>, PASSWORD=aB3<EMAIL_1>xY7!"
+    assert scrub(text, ["API_KEY_1", "PASSWORD=aB3<EMAIL"]) == (text, {})
+
+
 def test_a_line_of_a_log_is_scrubbed():
     assert scrub_text(f"401 for {GITHUB}: plain words", ["plain words"]) == "401 for <API_KEY_1>: <API_KEY_2>"
 

@@ -1,6 +1,7 @@
 """A disk that really fails: what it could not take is not acknowledged, and what was acknowledged is on it."""
 
 import errno
+import fcntl
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -133,10 +134,13 @@ def test_writers_at_once_are_all_told_and_lose_nothing(disk):
 
     with ThreadPoolExecutor(4) as threads:
         writing = [threads.submit(write, name) for name in "abcd"]
-        time.sleep(0.1)
-        disk.fail()
-        time.sleep(0.2)
-        disk.mend()
+        for change in (disk.fail, disk.mend):
+            time.sleep(0.1)
+            # While no sync is under way: of one that finds room for a part, a loop device says that it was done.
+            with file.open("rb") as stream:
+                fcntl.flock(stream, fcntl.LOCK_EX)
+                time.sleep(0.1)
+                change()
         mended.set()
         acknowledged = [record for one in writing for record in one.result()]
     disk.restart()
