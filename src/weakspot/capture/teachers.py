@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import io
 import json
 import logging
 import os
@@ -129,8 +130,8 @@ class Teachers:
         try:
             async with self._session.post(
                 address,
-                json=_chat_body(teacher, question),
-                headers={"Authorization": f"Bearer {key}"} if key else {},
+                data=io.BytesIO(json.dumps(_chat_body(teacher, question)).encode()),
+                headers={"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})},
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
                 # A redirection would take the key to a server that it was not given for.
                 allow_redirects=False,
@@ -203,6 +204,7 @@ def _official_client(teacher: Teacher, key: str) -> "AsyncAnthropic":
         timeout=teacher.timeout_seconds,
         # A consultation is asked again by whoever wants it: the client sees at once what is wrong.
         max_retries=0,
+        open_telemetry=False,
         default_headers=omitted,
         http_client=anthropic.DefaultAsyncHttpxClient(follow_redirects=False),
     )

@@ -275,12 +275,12 @@ def _write(descriptor: int, file: Path, lines: Sequence[bytes], durability: Dura
                 os.fdatasync(descriptor)
         except JournalError:
             with contextlib.suppress(OSError, UserError):
-                _take_back(descriptor, file, _spans(begin, lines))
+                _take_back(descriptor, file, lines, begin)
             raise
     return begin
 
 
-def _take_back(descriptor: int, file: Path, spans: Sequence[tuple[int, int]]) -> None:
+def _take_back(descriptor: int, file: Path, lines: Sequence[bytes], offset: int) -> None:
     """Erase lines that could not be synced, and cut them off where nobody has written behind them yet.
 
     Overwriting makes their pages, and what of the neighbours is in them, dirty again, as the kernel takes them for
@@ -288,7 +288,13 @@ def _take_back(descriptor: int, file: Path, spans: Sequence[tuple[int, int]]) ->
     write is lost although its sync succeeds (Linux 6.18: the block stays marked as unwritten). Hence the cut.
     """
     _exclude(descriptor, file)
-    _erase(descriptor, file, spans, "process")
+    ours = []
+    for line in lines:
+        # Who opened the journal anew meanwhile may have found nothing there, cut it off, and written there.
+        if os.pread(descriptor, len(line), offset) == line:
+            ours.append((offset, len(line) - 1))
+        offset += len(line)
+    _erase(descriptor, file, ours, "process")
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     _cut_empty_tail(descriptor)
     fcntl.flock(descriptor, fcntl.LOCK_UN)
@@ -305,12 +311,6 @@ def _cut_empty_tail(descriptor: int) -> None:
         size *= 2
     newline = tail.find(b"\n", len(kept))
     os.ftruncate(descriptor, end - len(tail) + (len(kept) if newline < 0 else newline + 1))
-
-
-def _spans(offset: int, lines: Sequence[bytes]) -> list[tuple[int, int]]:
-    """Return offset and length of each line, newlines left out, where the first is at ``offset``."""
-    ends = itertools.accumulate(map(len, lines), initial=offset)
-    return [(begin, len(line) - 1) for begin, line in zip(ends, lines, strict=False)]
 
 
 def _erase(descriptor: int, file: Path, spans: Sequence[tuple[int, int]], durability: Durability) -> None:

@@ -26,7 +26,7 @@ async def passed_on(
     headers = upstream.headers(request)
     if hear is not None:
         headers["Accept-Encoding"] = "identity"  # what is heard must be readable
-    async with upstream.request(request.method, request.raw_path, headers, data or None) as answer:
+    async with upstream.request(request.method, request.raw_path, headers, data) as answer:
         if answer.status >= 400 and upstream.key:
             return await _error(upstream, answer)
         response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=end_to_end(answer.headers))

@@ -1,5 +1,6 @@
 """The way to the local model's server."""
 
+import io
 import json
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -61,7 +62,12 @@ class Upstream:
         url = URL(self._url(path), encoded=True)
         try:
             async with self._connections().request(
-                method, url, headers=headers, data=data, allow_redirects=False, skip_auto_headers=_ADDED
+                method,
+                url,
+                headers=headers,
+                data=io.BytesIO(data) if data else None,
+                allow_redirects=False,
+                skip_auto_headers=_ADDED,
             ) as response:
                 yield response
         except aiohttp.ClientConnectorError:

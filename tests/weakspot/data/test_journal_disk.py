@@ -144,8 +144,8 @@ def test_writers_at_once_are_all_told_and_lose_nothing(disk):
         mended.set()
         acknowledged = [record for one in writing for record in one.result()]
     disk.restart()
-    # What was appended behind a record that could not be stored keeps its place, of which not all reached the disk.
-    assert sorted(text for text in texts(file) if text.strip(" \0")) == sorted(acknowledged)
+    # Of a record that could not be stored, and behind which others wrote, a part may have reached the disk.
+    assert sorted(text for text in texts(file) if text.endswith("x" * 5000)) == sorted(acknowledged)
 
 
 def test_a_record_that_is_gone_stays_a_failure(disk):
