@@ -89,7 +89,7 @@ class Server:
         return self.chats[-1]
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        asked = Asked(request.method, request.path_qs, request.headers.copy(), await request.read())
+        asked = Asked(request.method, request.raw_path, request.headers.copy(), await request.read())
         self.asked.append(asked)
         self.arrived.set()
         if asked.path == "/v1/models":

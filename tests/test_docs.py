@@ -36,8 +36,10 @@ NOT_RUN = {
     r"git clone |pip install ": "needs the network",
     r"make (demo|test|check|fix|setup|docs|bench)\b": "takes minutes",
     r"weakspot .*(--load-in-4bit|Qwen/)": "needs a GPU and a hub",
+    r"weakspot (gateway|mcp)\b": "stays until it is stopped",
+    r"weakspot collect --from ~/|claude ": "needs another program and its sessions",
 }
-MOST_NOT_RUN = 8
+MOST_NOT_RUN = 11
 NEEDS_THE_MODEL = re.compile(r"^weakspot (train|evaluate|deploy|ask|run)\b", re.MULTILINE)
 
 

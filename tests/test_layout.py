@@ -30,6 +30,8 @@ HEAVY = frozenset(
             "httpx2",
             "mcp",
             "starlette",
+            "mcp_types",
+            "anyio",
             "uvicorn",
             "prometheus_client",
         ),
@@ -37,7 +39,8 @@ HEAVY = frozenset(
 )
 # What workspace.py alone may spell.
 FILE_NAMES = re.compile(
-    r"interactions\.jsonl|all\.jsonl|multi-domain\.jsonl|rejections\.jsonl|decisions\.jsonl|forgotten\.jsonl|assignments\.jsonl|metrics\.jsonl"
+    r"interactions\.jsonl|all\.jsonl|multi-domain\.jsonl|rejections\.jsonl"
+    r"|decisions\.jsonl|forgotten\.jsonl|assignments\.jsonl|metrics\.jsonl"
     r"|(train|val|test)\.jsonl|manifest\.json|evaluation\.(json|html)|loss\.png"
 )
 WORDS_THAT_NAME_NOTHING = {"utils", "util", "helpers", "helper", "common", "manager", "base", "misc"}

@@ -40,7 +40,7 @@ def test_a_damaged_manifest_is_one_line(workspace, config, example, capture):
     file = workspace.adapter_manifest(AdapterName("spam", 1))
     file.parent.mkdir(parents=True)
     file.write_text("{}")
-    with pytest.raises(UserError, match="manifest.json: name: field required; train again: weakspot train spam"):
+    with pytest.raises(UserError, match=r"manifest\.json: name: field required; train again: weakspot train spam"):
         status(workspace, config)
 
 

@@ -83,7 +83,7 @@ class Consultations:
             async with contextlib.aclosing(self._teachers.ask(wish.teacher, question)) as parts:
                 return await self._sent(request, one, writer, parts, stream=bool(chat.get("stream")))
         except TeacherError:
-            self._ended(one, "failed")
+            await asyncio.shield(self._ended(one, "failed"))
             raise
         finally:
             self._ended(one, "client-gone")
@@ -127,7 +127,7 @@ class Consultations:
         except TeacherError as error:
             if not stream:
                 raise
-            self._ended(one, "failed")
+            await asyncio.shield(self._ended(one, "failed"))
             await response.write(writer.failed(error.status, str(error)))
             return response
         one.answer.add(part)

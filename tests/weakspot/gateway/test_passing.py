@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 from tests.servers import Reply, raw_server, sse
 from tests.weakspot.gateway.worlds import SOAK
+from yarl import URL
 
 CHAT = "/v1/chat/completions"
 STREAMS = 1000
@@ -82,16 +83,15 @@ async def test_a_stream_is_the_same_bytes_however_it_is_cut(world):
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/completions", "/v1/responses", "/v1/embeddings", "/v1/rerank?a=%2f&b=ü", "/props"]
+    "path", ["/v1/completions", "/v1/responses", "/v1/embeddings", "/v1/a%2fb/../c?d=%C3%BC&e", "/props"]
 )
 async def test_other_paths_go_through(world, path):
     async with world() as one, aiohttp.ClientSession() as session:
         one.upstream.script = Reply(data=b"\x00any bytes", headers={"Content-Type": "application/x-any"})
-        async with session.post(one.address + path, data=b"\xff{no json") as got:
+        async with session.post(URL(one.address + path, encoded=True), data=b"\xff{no json") as got:
             assert (got.status, await got.read(), got.content_type) == (200, b"\x00any bytes", "application/x-any")
         [asked] = one.upstream.asked
-        assert (asked.method, asked.data) == ("POST", b"\xff{no json")
-        assert asked.path == path.replace("%2f", "/").replace("ü", "%C3%BC") or "%2f" in asked.path.lower()
+        assert (asked.method, asked.path, asked.data) == ("POST", path, b"\xff{no json")
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE", "PROPFIND"])
