@@ -19,6 +19,8 @@ class Asked:
     path: str
     headers: Any
     data: bytes
+    client: tuple[str, int] | None = None
+    """Address and port of the connection."""
     aborted: asyncio.Future[float] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     @property
@@ -89,7 +91,7 @@ class Server:
         return self.chats[-1]
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
-        asked = Asked(request.method, request.raw_path, request.headers.copy(), await request.read())
+        asked = Asked(request.method, request.raw_path, request.headers.copy(), await request.read(), _peer(request))
         self.asked.append(asked)
         self.arrived.set()
         if asked.path == "/v1/models":
@@ -126,6 +128,10 @@ class Server:
             await asyncio.sleep(reply.seconds_a_piece)
         await response.write_eof()
         return response
+
+
+def _peer(request: web.Request) -> tuple[str, int] | None:
+    return request.transport.get_extra_info("peername") if request.transport else None
 
 
 def parted(text: str, count: int) -> list[str]:

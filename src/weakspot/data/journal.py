@@ -2,20 +2,17 @@
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import io
 import itertools
 import os
-import struct
-import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from weakspot.data import mounts, store
+from weakspot.data import locks, mounts, store
 from zddc.errors import UserError
 
 Durability = Literal["process", "disk"]
@@ -25,7 +22,6 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # The control character CAN: the line that it begins is to be disregarded. One byte is written whole or not at all.
 _ERASED = b"\x18"
 _REMEMBERED = 1000
-_PATIENCE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -44,12 +40,10 @@ class JournalError(OSError):
 class Journal:
     """A file that any number of processes and threads append records to, one a line.
 
-    A record is acknowledged by the return of :meth:`append`; ``durability`` says what it then survives.
-    Two locks, both of the file itself and gone with their holder: writers hold that of the file's end while
-    they write, never while they wait for the disk; :func:`read_lines` and :func:`replace` share that of
-    what the file holds. Raises :class:`UserError` for a file on a network file system, where neither
-    locks nor syncs can be relied on, unless ``allow_network``. No descriptor is kept: a journal
-    may be used after a fork, and its file may be moved away or removed, which the next append finds out.
+    A record is acknowledged by the return of :meth:`append`; ``durability`` says what it then survives. Raises
+    :class:`UserError` for a file on a network file system, where neither locks nor syncs can be relied on, unless
+    ``allow_network``. No descriptor is kept: a journal may be used after a fork, and where its file was moved
+    away or removed, the next append makes a new one.
     """
 
     def __init__(self, file: Path, durability: Durability = "disk", *, allow_network: bool = False) -> None:
@@ -70,7 +64,7 @@ class Journal:
         if self.failed:
             raise JournalError(errno.EIO, "an earlier sync failed: nothing is stored until reopened", str(self.file))
         try:
-            with _opened(self.file, os.O_CREAT) as descriptor:
+            with locks.opened(self.file, create=True) as descriptor:
                 offset = _write(descriptor, self.file, lines, self.durability)
                 inode = os.fstat(descriptor).st_ino
         except JournalError:
@@ -90,9 +84,9 @@ class Journal:
         long before, and share no page with what failed. Those replaced meanwhile are passed over. At last the
         tail is healed. A record that is not there stays a failure: to go on without it, make a new journal.
         """
-        with _opened(self.file, os.O_CREAT) as descriptor:
-            fcntl.flock(descriptor, fcntl.LOCK_UN)
-            _exclude(descriptor, self.file)
+        with locks.opened(self.file, create=True) as descriptor:
+            locks.release_end(descriptor)
+            locks.lock_content(descriptor, self.file)
             with _syncing(self.file):
                 os.fsync(descriptor)
                 store.sync_folder(self.file.parent)
@@ -104,8 +98,8 @@ class Journal:
                 if place == inode and not erased and hashlib.sha256(found).digest() != digest:
                     problem = f"the record that was stored at byte {offset} is not there any more"
                     raise JournalError(errno.EIO, problem, str(self.file))
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            _cut_empty_tail(descriptor)
+            locks.lock_end(descriptor)
+            _cut_lost_tail(descriptor)
             _write(descriptor, self.file, [], "disk")
         self.failed = False
 
@@ -127,7 +121,7 @@ def read_lines(file: Path) -> Iterator[Line]:
     except FileNotFoundError:
         return
     with stream:
-        for line in _lines(stream, _share(stream.fileno())):
+        for line in _lines(stream, locks.share_content(stream.fileno())):
             if _holds_something(line.data):
                 yield line
 
@@ -152,19 +146,19 @@ def replace(
     """
     _refuse_network(file, allow_network)
     fresh = dict.fromkeys(_line(record) for record in changes.values() if record is not None)
-    with _opened(file) as descriptor:
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
-        _exclude(descriptor, file)
+    with locks.opened(file) as descriptor:
+        locks.release_end(descriptor)
+        locks.lock_content(descriptor, file)
         found: list[Line] = []
         with open(descriptor, "rb", closefd=False) as stream:
-            for line in _lines(stream, _end(descriptor)):
+            for line in _lines(stream, locks.settled_size(descriptor)):
                 if line in changes or line.data.startswith(_ERASED):
                     found.append(line)
                 else:
                     fresh.pop(line.data + b"\n", None)
         for line in changes.keys() - set(found):
             raise UserError(f"{file}:{line.number}", "the line is not any more what was read", "run the command again")
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        locks.lock_end(descriptor)
         _write(descriptor, file, list(fresh), durability)
         _erase(descriptor, file, [(line.offset, len(line.data)) for line in found], durability)
 
@@ -173,75 +167,6 @@ def _refuse_network(file: Path, allowed: bool) -> None:
     if not allowed and (kind := mounts.kind(file)) in mounts.NETWORK:
         problem = f"lies on a network file system ({kind}), where locks and syncs cannot be relied on"
         raise UserError(file, problem, "keep it on a local disk, or set [collect] allow_network_filesystem")
-
-
-@contextlib.contextmanager
-def _opened(file: Path, flags: int = 0) -> Iterator[int]:
-    """Give a descriptor of the file whose name is ``file``, with the lock of its end; errors name it."""
-    descriptor = -1
-    try:
-        if flags & os.O_CREAT:
-            store.make_folder(file.parent)
-        # While this one waited for the lock, the file may have been moved away.
-        while descriptor < 0 or not _has_name(descriptor, file):
-            if descriptor >= 0:
-                os.close(descriptor)
-            descriptor = os.open(file, flags | os.O_RDWR | os.O_CLOEXEC, 0o644)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield descriptor
-    except JournalError:
-        raise
-    except OSError as error:
-        raise store.named(error, file) from None
-    finally:
-        if descriptor >= 0:
-            os.close(descriptor)
-
-
-def _has_name(descriptor: int, file: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), file.stat())
-    except FileNotFoundError:
-        return False
-
-
-def _end(descriptor: int) -> int:
-    """Return the size of a file that nobody is writing to."""
-    fcntl.flock(descriptor, fcntl.LOCK_SH)
-    size = os.fstat(descriptor).st_size
-    fcntl.flock(descriptor, fcntl.LOCK_UN)
-    return size
-
-
-def _body_lock(kind: int) -> bytes:
-    """Return a request for the lock of all that a file holds: a ``struct flock``, of the open file and no process."""
-    return struct.pack("hhqqi", kind, os.SEEK_SET, 0, 0, 0)
-
-
-def _share(descriptor: int) -> int:
-    """Keep what the file holds from being overwritten until the descriptor is closed; return the file's size."""
-    try:
-        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLKW, _body_lock(fcntl.F_RDLCK))
-        return _end(descriptor)
-    except OSError as error:
-        # An imported file may lie where there are no locks; no journal can.
-        if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
-            raise
-        return os.fstat(descriptor).st_size
-
-
-def _exclude(descriptor: int, file: Path) -> None:
-    """Keep others from reading or overwriting what the file holds until the descriptor is closed."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while True:
-        try:
-            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _body_lock(fcntl.F_WRLCK))
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise UserError(file, "another process is reading it", "wait until that has ended") from None
-            time.sleep(0.01)
-        else:
-            return
 
 
 @contextlib.contextmanager
@@ -268,7 +193,7 @@ def _write(descriptor: int, file: Path, lines: Sequence[bytes], durability: Dura
         raise
     begin = end + torn
     # All writers would wait for each other's syncs if the lock were held meanwhile: bench/bench_store.py.
-    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    locks.release_end(descriptor)
     if durability == "disk":
         try:
             with _syncing(file):
@@ -287,27 +212,25 @@ def _take_back(descriptor: int, file: Path, lines: Sequence[bytes], offset: int)
     clean. That is not enough for who writes next: what it adds to a block that ext4 has allocated and failed to
     write is lost although its sync succeeds (Linux 6.18: the block stays marked as unwritten). Hence the cut.
     """
-    _exclude(descriptor, file)
-    ours = []
+    locks.lock_content(descriptor, file)
     for line in lines:
         # Who opened the journal anew meanwhile may have found nothing there, cut it off, and written there.
         if os.pread(descriptor, len(line), offset) == line:
-            ours.append((offset, len(line) - 1))
+            _put(descriptor, _ERASED * (len(line) - 1), offset)
         offset += len(line)
-    _erase(descriptor, file, ours, "process")
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
-    _cut_empty_tail(descriptor)
-    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    locks.lock_end(descriptor)
+    _cut_lost_tail(descriptor)
+    locks.release_end(descriptor)
     os.fdatasync(descriptor)
 
 
-def _cut_empty_tail(descriptor: int) -> None:
-    """Cut off the last lines if they hold nothing, or only blocks that never reached the disk, under both locks."""
+def _cut_lost_tail(descriptor: int) -> None:
+    """Cut off, under both locks, the last lines that were taken back and the last bytes that never reached the disk."""
     end, size = os.fstat(descriptor).st_size, 65536
     tail = kept = b""
     while not kept and len(tail) < end:
         tail = os.pread(descriptor, size, max(0, end - size))
-        kept = tail.rstrip(b" \r\n\0")
+        kept = tail.rstrip(_ERASED + b"\n\0")
         size *= 2
     newline = tail.find(b"\n", len(kept))
     os.ftruncate(descriptor, end - len(tail) + (len(kept) if newline < 0 else newline + 1))

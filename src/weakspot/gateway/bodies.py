@@ -1,6 +1,7 @@
 """What a client's body must be before the gateway acts on it."""
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ValidationError, model_validator
@@ -11,6 +12,10 @@ from weakspot.protocols import anthropic_requests
 
 if TYPE_CHECKING:
     from aiohttp import web
+
+
+# pydantic names the branch of a union that it tried.
+_BRANCH = re.compile(r"\.list\[[^.]*\]")
 
 
 class _Image(BaseModel):
@@ -40,7 +45,7 @@ class _Call(BaseModel):
 
 class _Message(BaseModel):
     role: str
-    content: str | list[_Part] | None = None
+    content: list[_Part] | str | None = None
     tool_calls: list[_Call] | None = None
     tool_call_id: str | None = None
 
@@ -56,6 +61,7 @@ class _Chat(BaseModel):
     messages: list[_Message]
     tools: list[_Tool] | None = None
     stream: bool | None = None
+    stream_options: dict[str, Any] | None = None
 
 
 async def read_object(request: "web.Request") -> tuple[bytes, dict[str, Any]]:
@@ -87,4 +93,4 @@ def require_chat(body: dict[str, Any]) -> None:
     try:
         _Chat.model_validate(body, strict=True)
     except ValidationError as error:
-        raise GatewayError(400, explain(error)) from None
+        raise GatewayError(400, _BRANCH.sub("", explain(error))) from None

@@ -113,11 +113,14 @@ def same_site(origin: str | None, host: str) -> bool:
     """
     if origin is None:
         return True
-    parts = urlsplit(origin)
+    try:
+        parts, ours = urlsplit(origin), urlsplit(f"//{host}").hostname
+    except ValueError:
+        return False
     if parts.scheme not in ("http", "https", ""):
         return True  # an editor's or a desktop program's own pages
     name = parts.hostname or ""
-    return name == "localhost" or (_is_address(name) and name in (urlsplit(f"//{host}").hostname, "127.0.0.1", "::1"))
+    return name == "localhost" or (_is_address(name) and name in (ours, "127.0.0.1", "::1"))
 
 
 def _is_address(name: str) -> bool:

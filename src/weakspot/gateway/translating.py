@@ -32,17 +32,18 @@ async def translated(
         async with upstream.request("POST", "/v1/chat/completions", headers, data) as answered:
             if answered.status != 200:
                 upstream.require_success(answered.status, await answered.read())
-            return await _streamed(request, answered, writer, chat, attempts)
+            return await _streamed(upstream, request, answered, writer, chat, attempts)
     data = await upstream.completion(asked, headers)
     try:
         answer = Answer.of(openai_chat.parts_of_completion(data))
     except StreamError as error:
-        raise GatewayError(502, f"the local model's server: {error}") from None
+        raise upstream.failed(str(error)) from None
     attempts.remember(chat["messages"], data, streamed=False)
     return web.json_response(writer.whole(answer))
 
 
 async def _streamed(
+    upstream: Upstream,
     request: "web.Request",
     answered: "ClientResponse",
     writer: anthropic_messages.Writer,
@@ -65,7 +66,7 @@ async def _streamed(
             answer.add(part)
             await response.write(writer.write(part))
     except StreamError as error:
-        await response.write(writer.failed(502, f"the local model's server: {error}"))
+        await response.write(writer.failed(502, str(upstream.failed(str(error)))))
         return response
     except ClientPayloadError:
         answer.finished = None

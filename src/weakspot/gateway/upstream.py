@@ -120,8 +120,12 @@ class Upstream:
             text = error_text(json.loads(data)["error"])
         except (ValueError, TypeError, KeyError):
             text = data[:300].decode("utf-8", "replace")
-        message = " ".join(self.without_key(text.encode()).decode().split())
-        raise GatewayError(status if status >= 400 else 502, f"the local model's server: {message}")
+        raise self.failed(text, status if status >= 400 else 502)
+
+    def failed(self, text: str, status: int = 502) -> GatewayError:
+        """Return the error that the server's own words are, as one line that does not name our key."""
+        message = " ".join(self.without_key(text.encode("utf-8", "replace")).decode().split())
+        return GatewayError(status, f"the local model's server: {message}")
 
     def without_key(self, data: bytes) -> bytes:
         """Return what the server says in an error without our key to it."""

@@ -7,7 +7,6 @@ import resource
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -143,26 +142,6 @@ sys.exit(any(os.wait()[1] for _ in "abcd"))
     written = {f"{name}{number} " + name * 20000 for name in "abcd" for number in range(300)}
     assert len(texts(file)) == 1201
     assert set(texts(file)) == written | {"from the parent"}
-
-
-def test_a_file_that_was_moved_away_while_waiting_gets_nothing_more(file):
-    """An append that waits for the lock when the file is moved goes to the file that has the name then."""
-    journal.append(file, ["old"])
-    script = """
-import fcntl, time
-with file.open("rb") as stream:
-    fcntl.flock(stream, fcntl.LOCK_EX)
-    print("held", flush=True)
-    time.sleep(0.5)
-"""
-    with start(script, file, stdout=subprocess.PIPE) as holder:
-        assert holder.stdout.readline() == b"held\n"
-        waiting = threading.Thread(target=journal.append, args=(file, ["new"]))
-        waiting.start()
-        time.sleep(0.2)
-        moved = file.rename(file.with_name("moved.jsonl"))
-        waiting.join()
-    assert (texts(moved), texts(file)) == (["old"], ["new"])
 
 
 # Reading
@@ -321,19 +300,6 @@ def replace_all(file, count: int) -> None:
     for n in range(count):
         old = next(line for line in journal.read_lines(file) if line.data.startswith(b"%d old" % n))
         journal.replace(file, {old: f"{n} new {'z' * 30_000}"})
-
-
-def test_who_goes_on_reading_is_not_waited_for_for_ever(file, monkeypatch):
-    monkeypatch.setattr(journal, "_PATIENCE_SECONDS", 0.1)
-    journal.append(file, ["a", "b"])
-    lines = journal.read_lines(file)
-    changes = {next(lines): "A"}
-    with pytest.raises(UserError, match="another process is reading it; wait until that has ended"):
-        journal.replace(file, changes)
-    journal.append(file, ["c"])
-    assert [line.data for line in lines] == [b"b"]
-    journal.replace(file, changes)
-    assert texts(file) == ["b", "c", "A"]
 
 
 # Network file systems

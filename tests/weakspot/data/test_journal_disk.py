@@ -159,11 +159,18 @@ def test_a_record_that_is_gone_stays_a_failure(disk):
         shared.append(["not stored"])
 
 
-def test_a_record_that_was_forgotten_meanwhile_is_not_missed(disk):
-    shared, acknowledged = failed(disk)
+def test_records_that_were_forgotten_meanwhile_are_not_missed(disk):
+    """Nor is the place of the last one cut off together with what failed."""
+    shared = Journal(disk.folder / "f.jsonl")
+    for text in ("one", "two", "three", "four"):
+        shared.append([text])
+    _, two, _, four = journal.read_lines(shared.file)
+    journal.replace(shared.file, {four: None})
+    disk.fail()
+    with pytest.raises(JournalError):
+        shared.append(["y" * 50_000])
     disk.mend()
-    _, second, *_ = journal.read_lines(shared.file)
-    journal.replace(shared.file, {second: None})
+    journal.replace(shared.file, {two: None})
     shared.reopen()
     shared.append(["after"])
-    assert texts(shared.file) == [acknowledged[0], *acknowledged[2:], "after"]
+    assert shared.file.read_text() == "one\n   \nthree\n    \nafter\n"

@@ -1,0 +1,41 @@
+"""Metrics are sound for Prometheus, and name nothing that a user wrote."""
+
+from prometheus_client.parser import text_string_to_metric_families
+from tests.servers import Reply
+
+from weakspot.config import Config
+from weakspot.gateway.metrics import Metrics
+from weakspot.protocols.parts import Finished
+
+
+def test_a_consultation_is_counted_with_what_it_cost():
+    metrics = Metrics()
+    metrics.consulted("sonnet", "answered", Config(), Finished("stop", "m", 1_000_000, 1000), 2.5)
+    metrics.consulted("sonnet", "answered", Config(), Finished("stop", "m"), 1.0)
+    metrics.consulted("sonnet", "failed", Config(), None, 0.5)
+    found = {
+        (sample.name, *sorted(sample.labels.values())): sample.value
+        for family in text_string_to_metric_families(metrics.text().decode())
+        for sample in family.samples
+    }
+    assert found["weakspot_consultations_total", "answered", "sonnet"] == 2
+    assert found["weakspot_consultations_total", "failed", "sonnet"] == 1
+    assert found["weakspot_teacher_tokens_total", "input", "sonnet"] == 1_000_000
+    assert found["weakspot_teacher_tokens_total", "output", "sonnet"] == 1000
+    assert found["weakspot_teacher_cost_usd_total", "sonnet"] == 2.01
+    assert (found["weakspot_teacher_seconds_count", "sonnet"], found["weakspot_teacher_seconds_sum", "sonnet"]) == (
+        3,
+        4,
+    )
+
+
+async def test_requests_are_counted_by_the_endpoints_that_there_are(world):
+    async with world() as one, one.openai() as client:
+        await client.chat.completions.create(model="m", messages=[])
+        one.upstream.script = Reply(data=b"{}")
+        await client.get("/any/secret-path", cast_to=object)
+        await client.post("/chat/completions/secret", cast_to=object)
+        assert await one.metric('weakspot_requests_total{endpoint="/v1/chat/completions",status="200"}') == 1
+        assert await one.metric('weakspot_requests_total{endpoint="other",status="200"}') == 2
+        assert await one.metric("weakspot_requests_total") == 3
+        assert await one.metric("weakspot_request_seconds_count") == 3

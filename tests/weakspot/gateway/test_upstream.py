@@ -1,0 +1,133 @@
+"""Where a request goes, what goes with it, and connections that are used again."""
+
+import asyncio
+import contextlib
+import socket
+
+import pytest
+from aiohttp.test_utils import make_mocked_request
+from multidict import CIMultiDict
+from tests.servers import Reply, Server
+
+from weakspot.config import load
+from weakspot.gateway import upstream
+from weakspot.gateway.upstream import GatewayError, Upstream
+
+
+@pytest.fixture
+def upstream_at(tmp_path):
+    def made(address: str, *more: str) -> Upstream:
+        return Upstream(load(tmp_path / "none.toml", [f"gateway.upstream={address}", *more]))
+
+    return made
+
+
+@pytest.mark.parametrize(
+    ("prefix", "path", "expected"),
+    [
+        ("/v1", "/v1/chat/completions", "/v1/chat/completions"),
+        ("/v1/", "/v1/models?a=b", "/v1/models?a=b"),
+        ("/api/v1", "/v1/chat/completions", "/api/v1/chat/completions"),
+        ("/openai/v2", "/v1/chat/completions", "/openai/v2/chat/completions"),
+        ("", "/v1/chat/completions", "/chat/completions"),
+        ("/v1", "/props", "/props"),
+        ("/api/v1", "/props", "/api/props"),
+        ("/v1", "/v10/x", "/v10/x"),
+        ("/v1", "/v1/%2e%2e/a%2Fb", "/v1/%2e%2e/a%2Fb"),
+        ("/v1", "//evil.example/x", "//evil.example/x"),
+    ],
+)
+async def test_a_path_leads_to_the_server_wherever_its_own_begin(upstream_at, prefix, path, expected):
+    async with Server(Reply(data=b"a")) as server:
+        one = upstream_at(server.url + prefix)
+        async with one.request("GET", path, {}) as answer:
+            assert answer.status == 200
+        await one.close()
+        assert [asked.path for asked in server.asked] == [expected]
+
+
+@pytest.mark.parametrize("path", ["@evil.example/", "http://evil.example/", ".evil.example/", "*", ""])
+async def test_what_is_no_path_leads_nowhere(upstream_at, path):
+    one = upstream_at("http://127.0.0.1:9")
+    with pytest.raises(GatewayError, match="not a path"):
+        async with one.request("GET", path, {}):
+            pass
+    await one.close()
+
+
+def request(*headers: tuple[str, str]):
+    return make_mocked_request("POST", "/", headers=CIMultiDict(headers))
+
+
+CLIENT = [
+    ("Authorization", "Bearer client"),
+    ("X-Api-Key", "client"),
+    ("Cookie", "client"),
+    ("X-Request-Id", "7"),
+    ("X-Weakspot-Consult", "sonnet"),
+    ("Content-Length", "5"),
+    ("Connection", "x-hop"),
+    ("X-Hop", "1"),
+]
+
+
+def test_the_client_s_headers_go_on_but_for_the_connection_s_and_ours(upstream_at):
+    found = upstream_at("http://localhost/v1").headers(request(*CLIENT))
+    assert list(found.items()) == CLIENT[:4]
+
+
+def test_a_key_of_the_settings_replaces_the_client_s(upstream_at, monkeypatch):
+    monkeypatch.setenv("LOCAL_KEY", " ours ")
+    one = upstream_at("http://localhost/v1", "gateway.upstream_api_key_env=LOCAL_KEY")
+    assert list(one.headers(request(*CLIENT)).items()) == [("X-Request-Id", "7"), ("Authorization", "Bearer ours")]
+    assert one.json_headers(request(*CLIENT))["Authorization"] == "Bearer ours"
+    assert one.without_key(b"not ours, not ours") == b"not <API_KEY>, not <API_KEY>"
+
+
+def test_what_the_gateway_asks_itself_has_no_key_of_the_client(upstream_at):
+    found = upstream_at("http://localhost/v1").json_headers(request(*CLIENT))
+    assert dict(found) == {"X-Request-Id": "7", "Content-Type": "application/json", "Accept-Encoding": "identity"}
+
+
+async def test_an_idle_connection_is_given_up_before_the_server_does_it(upstream_at, monkeypatch):
+    """Servers close a connection after five seconds without a request: it must not be used just then."""
+    assert upstream._IDLE_SECONDS < 5
+    monkeypatch.setattr(upstream, "_IDLE_SECONDS", 0.2)
+    clients = []
+    async with Server(lambda asked: Reply(data=b"a")) as server:
+        one = upstream_at(server.url)
+        for pause in (0.0, 0.5, 0.0):
+            async with one.request("POST", "/x", {}, b"b") as answer:
+                await answer.read()
+            clients.append(server.asked[-1].client)
+            await asyncio.sleep(pause)
+        await one.close()
+    assert clients[0] == clients[1] != clients[2]
+
+
+async def test_a_server_that_does_not_accept_in_time_is_an_error(upstream_at):
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server, contextlib.ExitStack() as waiting:
+        for _ in range(4):  # whoever comes now waits for somebody to be accepted
+            one = waiting.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(server.getsockname())
+        full = upstream_at(f"http://127.0.0.1:{server.getsockname()[1]}", "gateway.connect_timeout_seconds=0.2")
+        with pytest.raises(GatewayError, match="did not answer in time") as error:
+            async with full.request("GET", "/x", {}):
+                pass
+        assert error.value.status == 504
+        await full.close()
+
+
+async def test_names_of_models_are_known_for_a_minute_and_asked_for_anew_where_they_must_be_fresh(upstream_at):
+    async with Server(models=("a", "b")) as server:
+        one = upstream_at(f"{server.url}/v1")
+        assert await one.models({}) == ["a", "b"]
+        server.models = ("c",)
+        assert await one.models({}) == ["a", "b"]
+        assert await one.models({}, fresh=True) == ["c"]
+        assert [await one.known_model(wanted, {}) for wanted in ("c", "other")] == ["c", "c"]
+        server.models = ()
+        assert await one.models({}, fresh=True) == []
+        assert await one.known_model("other", {}) == "other"
+        await one.close()
