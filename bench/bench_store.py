@@ -1,4 +1,4 @@
-"""Claim: letting the lock go before waiting for the disk stores durable records faster than holding it, and than SQLite.
+"""Claim: letting the lock go before the disk answers stores durable records faster than holding it, and than SQLite.
 
 Eight processes each store records of 2 KB one by one, and a record counts when its writer was told that it is on the
 disk. The peers: the same append with the lock held until the disk has answered, and SQLite in WAL mode with

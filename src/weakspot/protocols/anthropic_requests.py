@@ -27,6 +27,10 @@ def chat_request(body: dict[str, Any]) -> dict[str, Any]:
         chat["messages"] += _chat_messages(message)
     if "stop_sequences" in body:
         chat["stop"] = body["stop_sequences"]
+    form = (body.get("output_config") or {}).get("format") or {}
+    if form.get("type") == "json_schema":
+        schema = {"name": "answer", "schema": form["schema"], "strict": True}
+        chat["response_format"] = {"type": "json_schema", "json_schema": schema}
     if tools := [_function(tool) for tool in body.get("tools") or () if "input_schema" in tool]:
         chat["tools"] = tools
         choice = body.get("tool_choice") or {}

@@ -47,7 +47,7 @@ async def test_the_whole_request_is_translated(world):
             tools=ANTHROPIC_TOOLS,
             tool_choice={"type": "any", "disable_parallel_tool_use": True},
             stop_sequences=["x"],
-            temperature=0.3,
+            extra_body={"temperature": 0.3},
             **OPTIONS,
         )
         assert one.upstream.chats[0].body == {

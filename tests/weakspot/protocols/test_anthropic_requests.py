@@ -108,6 +108,13 @@ def test_a_choice_of_tools_is_kept(choice, expected):
     assert {key: asked[key] for key in asked if key in ("tool_choice", "parallel_tool_calls")} == expected
 
 
+def test_a_form_of_the_answer_is_kept():
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}}
+    asked = chat(output_config={"format": {"type": "json_schema", "schema": schema}, "effort": "low"})
+    assert asked["response_format"]["json_schema"]["schema"] == schema
+    assert "response_format" not in chat(output_config={"effort": "low"})
+
+
 def test_the_provider_s_own_tools_are_left_out():
     assert "tools" not in chat(tools=[{"type": "web_search_20250305", "name": "web_search"}])
 
