@@ -7,7 +7,7 @@ import json
 import logging
 import os
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _ADDRESSES = {"anthropic": "https://api.anthropic.com", "openai": "https://api.openai.com/v1"}
 _CONNECT_SECONDS = 20.0
 _NO_KEY = "none"
+_SHORTEST_SECRET = 8
 # The official client quotes whole requests where it logs.
 _TALKATIVE = ("anthropic", "httpx2", "httpcore2")
 
@@ -43,11 +44,15 @@ class TeacherError(Exception):
 
 @dataclass(frozen=True)
 class Question:
-    """What a teacher is asked: chat messages, the tools it may call, the most tokens it may write."""
+    """What a teacher is asked: chat messages, the tools it may call, the most tokens it may write.
+
+    ``secrets`` are taken out of the messages before anybody sees them, as the keys of the settings are.
+    """
 
     messages: list[dict[str, Any]]
     tools: list[dict[str, Any]] = field(default_factory=list)
     max_tokens: int | None = None
+    secrets: tuple[str, ...] = ()
 
 
 def known_secrets(config: Config) -> list[str]:
@@ -92,6 +97,7 @@ class Teachers:
         key = key_from(teacher.api_key_env)
         if teacher.api_key_env and not key:
             raise TeacherError(502, f"teacher {name}: {teacher.api_key_env} is not set where weakspot runs")
+        question = self._discreet(question)
         reader = anthropic_messages.Reader() if teacher.kind == "anthropic" else openai_chat.Reader()
         sent = self._from_anthropic if teacher.kind == "anthropic" else self._from_openai
         deadline = asyncio.get_running_loop().time() + teacher.timeout_seconds
@@ -167,6 +173,14 @@ class Teachers:
             raise TimeoutError from None
         except httpx2.HTTPError as error:
             raise TeacherError(502, f"teacher {name}: the answer broke off ({type(error).__name__})", "5") from None
+
+    def _discreet(self, question: Question) -> Question:
+        """Take out the keys that somebody may have shown to an agent, and that belong to others."""
+        text = json.dumps(question.messages)
+        for secret in (*known_secrets(self._config), *question.secrets):
+            if len(secret) >= _SHORTEST_SECRET:
+                text = text.replace(json.dumps(secret)[1:-1], "<API_KEY>")
+        return replace(question, messages=json.loads(text))
 
     def _refused(self, name: str, status: int, headers: Mapping[str, str], data: bytes) -> TeacherError:
         try:

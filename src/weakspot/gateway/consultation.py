@@ -78,7 +78,7 @@ class Consultations:
         """
         wish, asked = self._with_attempt(request, wish, chat)
         one = _Consultation(wish, asked, chat.get("tools") or [], _secrets(request))
-        question = consulting.question(wish, one.tools, _limit(chat))
+        question = replace(consulting.question(wish, one.tools, _limit(chat)), secrets=tuple(one.secrets))
         try:
             async with contextlib.aclosing(self._teachers.ask(wish.teacher, question)) as parts:
                 return await self._sent(request, one, writer, parts, stream=bool(chat.get("stream")))

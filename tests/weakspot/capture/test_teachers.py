@@ -130,6 +130,15 @@ def test_nothing_of_the_environment_reaches_a_teacher_but_its_key(kind):
 
 
 @either_kind
+def test_keys_that_somebody_showed_to_an_agent_are_not_shown_to_a_teacher(kind):
+    shown = [{"role": "user", "content": f'env says KEY="{KEY}", mine is "client\\key"'}]
+    _, [asked] = answer_of(kind, Reply("a"), Question(shown, secrets=("client\\key", "short")))
+    assert KEY not in asked.data.decode()
+    assert 'env says KEY="<API_KEY>", mine is "<API_KEY>"' in str(asked.body)
+    assert shown[0]["content"].count("<API_KEY>") == 0
+
+
+@either_kind
 def test_a_teacher_without_a_key_is_asked_without_one(kind):
     _, [asked] = answer_of(kind, Reply("a"), QUESTION, 'api_key_env=""')
     assert key_sent(asked) in ("", "none")
