@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from weakspot.data import journal
+from weakspot.data import journal, locks
 from weakspot.data.journal import Journal, JournalError
 
 
@@ -114,6 +114,26 @@ def test_what_one_writer_could_not_sync_does_not_hurt_the_next(disk):
     assert texts(shared.file) == [*acknowledged, *others]
 
 
+def test_what_a_reader_kept_from_being_taken_back_is_cut_off_when_reopened(disk, monkeypatch):
+    monkeypatch.setattr(locks, "_PATIENCE_SECONDS", 0.1)
+    shared = Journal(disk.folder / "f.jsonl")
+    acknowledged = ["one", "two", "x" * 5000]
+    shared.append(acknowledged)
+    reading = journal.read_lines(shared.file)
+    next(reading)
+    disk.fail()
+    with pytest.raises(JournalError):
+        shared.append(["y" * 50_000])
+    assert texts(shared.file) == [*acknowledged, "y" * 50_000]
+    reading.close()
+    disk.mend()
+    shared.reopen()
+    shared.append(["after"])
+    disk.restart()
+    assert [text for text in texts(shared.file) if text.strip("y")] == [*acknowledged, "after"]
+    assert shared.file.stat().st_size < 10_000
+
+
 def test_writers_at_once_are_all_told_and_lose_nothing(disk):
     """Each appends until the disk fails, opens its journal anew until the disk is mended, and goes on."""
     file, mended = disk.folder / "f.jsonl", threading.Event()
@@ -162,8 +182,8 @@ def test_a_record_that_is_gone_stays_a_failure(disk):
 def test_records_that_were_forgotten_meanwhile_are_not_missed(disk):
     """Nor is the place of the last one cut off together with what failed."""
     shared = Journal(disk.folder / "f.jsonl")
-    for text in ("one", "two", "three", "four"):
-        shared.append([text])
+    shared.append(["one", "two"])
+    shared.append(["three", "four"])
     _, two, _, four = journal.read_lines(shared.file)
     journal.replace(shared.file, {four: None})
     disk.fail()

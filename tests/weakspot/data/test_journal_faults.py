@@ -1,5 +1,7 @@
 """A system call that fails, or in which the process dies, loses nothing that was acknowledged, whichever it is."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from weakspot.data import journal
@@ -141,3 +143,16 @@ except journal.JournalError:
 """
     assert faults.run(act, file, "-e", "inject=fsync:error=EIO:when=1")
     assert texts(file) == ["b"]
+
+
+def test_a_writer_does_not_wait_for_the_disk_of_another(faults, file):
+    journal.append(file, OLD)
+    slow = ("-e", "inject=fdatasync:delay_enter=1000000")
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(faults.run, f"journal.append(file, {NEW})", file, *slow)
+        while texts(file) != [*OLD, *NEW]:
+            assert not waiting.done()
+        journal.append(file, ["after"])
+        assert not waiting.done()
+        assert waiting.result()
+    assert texts(file) == [*OLD, *NEW, "after"]
