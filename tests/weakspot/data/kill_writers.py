@@ -3,6 +3,7 @@
 usage: python kill_writers.py FOLDER SIZE KILLS [WRITERS] [SEED]
 """
 
+import ctypes
 import itertools
 import json
 import os
@@ -23,6 +24,9 @@ from weakspot.data.journal import Journal
 # The file is checked and begun anew when it is this long.
 LONGEST_FILE = 2**28
 LONGEST_LIFE_SECONDS = 0.02
+# Whatever ends this process, no writer goes on without it.
+libc = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1
 # Appended when all writers are dead: what they left must not hurt it.
 AFTER = '{"id": "after"}'
 
@@ -65,6 +69,7 @@ def one_file(file: Path, size: int, kills: int, writers: int, chance: random.Ran
     """Kill writers until the file is long enough, then check what it holds."""
     counts: Counter[str] = Counter()
     acknowledged: set[str] = set()
+    file.touch()
     alive = [start(file, size, f"{slot}-0") for slot in range(writers)]
     while alive:
         time.sleep(chance.uniform(0, LONGEST_LIFE_SECONDS / writers))
@@ -83,16 +88,22 @@ def one_file(file: Path, size: int, kills: int, writers: int, chance: random.Ran
 
 
 def start(file: Path, size: int, name: str) -> Writer:
-    """Start a writer; every other one waits for the disk with each record."""
+    """Start a writer; every other one waits for the disk with each record.
+
+    None writes on while the file is twice as long as it should get, so that it cannot fill the disk.
+    """
     reading, writing = os.pipe()
     if process := os.fork():
         os.close(writing)
         os.set_blocking(reading, False)
         return Writer(name, process, reading)
     try:
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         slot, _ = name.split("-")
         shared = Journal(file, "disk" if int(slot) % 2 else "process")
         for number in itertools.count():
+            while file.stat().st_size > 2 * LONGEST_FILE:
+                time.sleep(0.001)
             shared.append([record(f"{name}-{number}", size).decode()])
             os.write(writing, b"%d\n" % number)
     finally:
@@ -133,7 +144,6 @@ def checked(file: Path, size: int, acknowledged: set[str]) -> Counter[str]:
         elif last != AFTER.encode():
             counts["damaged"] += 1
     counts["lost"] = len(acknowledged - found.keys()) + (last != AFTER.encode())
-    counts["lost"] = len(acknowledged - found.keys())
     counts["repeated"] = sum(number > 1 for number in found.values())
     counts["unacknowledged"] = len(found.keys() - acknowledged)
     return counts

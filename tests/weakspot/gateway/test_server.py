@@ -1,10 +1,23 @@
 """The gateway as real clients of both protocols see it, with the local model and with both kinds of teacher."""
 
+import asyncio
 import json
+import signal
+import socket
+import subprocess
+import sys
+import time
 
+import aiohttp
+import openai
 import pytest
 from tests.servers import Reply
-from tests.weakspot.gateway.worlds import ANTHROPIC_TOOLS, TOOLS, World
+from tests.weakspot.gateway.worlds import ANTHROPIC_TOOLS, TOOLS, World, settings
+
+from weakspot.config import load
+from weakspot.data import journal
+from weakspot.gateway import server
+from zddc.errors import UserError
 
 LOOK = (("call_1", "look", '{"what": "the sky"}'),)
 
@@ -113,3 +126,132 @@ async def test_a_teacher_is_consulted(world, client, stream, teacher, way):
             "cost_usd": 0.004 if teacher == "sonnet" else None,
             "stop_reason": "stop",
         }
+
+
+@either_client
+@streamed_or_whole
+@pytest.mark.parametrize("teacher", ["sonnet", "coder"])
+async def test_tool_calls_of_a_teacher_reach_the_client(world, client, stream, teacher):
+    ask, tools = CLIENTS[client]
+    async with world() as one:
+        calls = (*LOOK, ("call_2", "look", '{"what": "the sea"}'))
+        one.teacher(teacher).script = Reply("Let me see.", calls=calls)
+        messages = [
+            {"role": "user", "content": "Which colour?"},
+            {"role": "assistant", "content": "Red."},
+            {"role": "user", "content": f"consult {teacher}"},
+        ]
+        answer = await ask(one, messages, stream=stream, tools=tools)
+        assert answer == ("Let me see.", [("look", {"what": "the sky"}), ("look", {"what": "the sea"})], "tool_calls")
+        found = one.record.expert.tool_calls
+        assert [call.function.arguments for call in found] == [{"what": "the sky"}, {"what": "the sea"}]
+        assert one.record.tools == TOOLS
+
+
+# the other endpoints
+
+
+async def test_the_models_are_the_server_s_and_the_teachers(world):
+    async with world() as one, one.openai() as client, one.anthropic() as other:
+        names = [model.id async for model in client.models.list()]
+        assert names == ["local-model", "expert/sonnet", "expert/opus", "expert/coder"]
+        assert [model.id async for model in other.models.list()] == names
+
+
+@pytest.mark.parametrize("reply", [Reply("no", status=500), Reply(data=b"<html>"), Reply(data=b"[]")])
+async def test_models_of_a_server_that_we_do_not_understand_are_passed_on(world, reply):
+    async with world() as one, aiohttp.ClientSession() as session:
+        one.upstream.models, one.upstream.script = (), reply
+        async with session.get(f"{one.address}/v1/models") as answer:
+            assert answer.status == reply.status
+            assert await answer.read() == (reply.data or await answer.read())
+
+
+async def test_health_tells_whether_the_local_server_answers(world):
+    async with world() as one, aiohttp.ClientSession() as session:
+        async with session.get(f"{one.address}/health") as answer:
+            assert await answer.json() == {"status": "ok", "upstream": "ok", "models": ["local-model"]}
+        await one.upstream._runner.cleanup()
+        async with session.get(f"{one.address}/health") as answer:
+            assert (answer.status, await answer.json()) == (200, {"status": "ok", "upstream": "down", "models": []})
+
+
+async def test_a_teacher_is_consulted_on_two_endpoints_only(world):
+    async with world() as one, one.openai(default_headers={"x-weakspot-consult": "sonnet"}) as client:
+        with pytest.raises(openai.BadRequestError, match="/v1/chat/completions and /v1/messages only"):
+            await client.responses.create(model="m", input="q")
+
+
+async def test_responses_embeddings_and_completions_are_the_server_s(world):
+    async with world() as one, one.openai() as client:
+        one.upstream.script = Reply(
+            data=b'{"object": "list", "data": [{"object": "embedding", "index": 0, "embedding": [1.5]}]}'
+        )
+        found = await client.embeddings.create(model="m", input="q", encoding_format="float")
+        assert found.data[0].embedding == [1.5]
+        events = b'event: response.output_text.delta\ndata: {"type": "response.output_text.delta", "delta": "hi"}\n\n'
+        one.upstream.script = Reply(data=events, headers={"Content-Type": "text/event-stream"})
+        stream = await client.responses.create(model="m", input="consult sonnet", stream=True)
+        assert [event.delta async for event in stream] == ["hi"]
+        one.upstream.script = Reply(
+            data=b'data: {"choices": [{"text": "a", "index": 0}]}\n\ndata: [DONE]\n\n',
+            headers={"Content-Type": "text/event-stream"},
+        )
+        stream = await client.completions.create(model="m", prompt="q", stream=True)
+        assert [chunk.choices[0].text async for chunk in stream] == ["a"]
+        assert [asked.path for asked in one.upstream.asked] == ["/v1/embeddings", "/v1/responses", "/v1/completions"]
+
+
+# the process
+
+
+def test_the_command_runs_until_it_is_told_to_stop(workspace):
+    """What is at work when it is told so is finished, or kept as incomplete."""
+
+    async def scenario() -> None:
+        from tests.servers import Server
+
+        async with Server(Reply("word " * 200, pieces=200, seconds_a_piece=0.05)) as teacher:
+            workspace.root.mkdir()
+            text = settings("http://127.0.0.1:9", teacher.url, teacher.url, "ask_missing_attempt = false")
+            workspace.config_file.write_text(text)
+            command = [sys.executable, "-m", "weakspot", "gateway", "--json", "--workspace", str(workspace.root)]
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env={"PATH": "", "SONNET_KEY": "k1", "CODER_KEY": "k2"},
+            )
+            address = json.loads(await process.stdout.readline())["listening"]
+            async with aiohttp.ClientSession() as session:
+                body = {"model": "expert/coder", "messages": [{"role": "user", "content": "q"}], "stream": True}
+                async with session.post(f"{address}/v1/chat/completions", json=body) as answer:
+                    await answer.content.readany()
+                    started = time.monotonic()
+                    process.send_signal(signal.SIGTERM)
+                    assert await asyncio.wait_for(process.wait(), 15) == 0
+                    assert time.monotonic() - started < 10
+            assert "Traceback" not in (await process.stderr.read()).decode()
+
+    asyncio.run(scenario())
+    [line] = journal.read_lines(workspace.raw)
+    assert json.loads(line.data)["metadata"]["incomplete"] is True
+
+
+async def test_an_address_that_is_taken_is_the_user_s_mistake(workspace, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        for listen in (address, "127.0.0.1:99999", "192.0.2.77:80"):
+            with pytest.raises(UserError) as error:
+                await server.started(workspace, load(tmp_path / "none.toml", [f"gateway.listen={listen}"]))
+            assert str(error.value).startswith(f"{listen}: ")
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="there is no IPv6 here")
+async def test_an_address_may_be_one_of_ipv6(workspace, tmp_path):
+    config = load(tmp_path / "none.toml", ['gateway.listen="[::1]:0"', "gateway.upstream=http://127.0.0.1:9"])
+    runner, address = await server.started(workspace, config)
+    async with aiohttp.ClientSession() as session, session.get(f"{address}/health") as answer:
+        assert answer.status == 200
+    await runner.cleanup()
+    assert address.startswith("http://[::1]:")
