@@ -12,13 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from weakspot import status
-from weakspot.capture import consulting, escalation
-from weakspot.capture.consulting import Wish
-from weakspot.capture.keeping import Collected
-from weakspot.capture.teachers import TeacherError, Teachers, cost
+from weakspot.capture.asking import Consulted, consult, plain_wish, refuse_empty
+from weakspot.capture.teachers import TeacherError, Teachers
 from weakspot.config import Config
-from weakspot.parsing import RecordError
-from weakspot.protocols.parts import Answer
 from weakspot.stages.collect import collect
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
@@ -61,20 +57,6 @@ Keep an exchange in which somebody else gave the answer that you could not: the 
 Not for answers of consult_expert, which are kept already. All texts are training data: give them whole and word for \
 word, and only an answer that turned out to be right."""
 _STATUS = "Show how many interactions are captured, and where each domain's adapter stands. Costs nothing."
-
-
-class Consulted(BaseModel):
-    """The expert's answer, and what became of the record of it."""
-
-    answer: str = Field(description="what the expert says, to be passed on or acted on")
-    complete: bool = Field(description="false where the answer was cut off: it is kept, but never trained on")
-    teacher: str = Field(description="who was asked")
-    model: str = Field(description="the model that answered")
-    interaction_id: str | None = Field(description="of the record, null where it could not be stored")
-    stored: bool = Field(description="whether the record is on the disk")
-    not_stored_because: str | None = Field(description="why it is not; the answer holds all the same")
-    seconds: float = Field(description="until the answer was whole")
-    cost_usd: float | None = Field(description="null where a price is not known")
 
 
 class Recorded(BaseModel):
@@ -152,10 +134,10 @@ def server(workspace: Workspace, config: Config) -> "MCPServer":
         teacher: Annotated[str, Field(description=f"one of {known}; empty is {default}")] = "",
     ) -> Consulted:
         with _explained():
-            one = _wish(config, query, attempt, context, teacher)
+            one = plain_wish(config, query, attempt, context, teacher)
             beat = asyncio.create_task(_progress(call, one.teacher))
             try:
-                return await consult(workspace, config, teachers, one)
+                return await consult(workspace, config, teachers, one, SOURCE)
             finally:
                 beat.cancel()
 
@@ -175,7 +157,7 @@ def server(workspace: Workspace, config: Config) -> "MCPServer":
         ] = "",
     ) -> Recorded:
         with _explained():
-            _refuse_empty(query=query, local=local, expert=expert)
+            refuse_empty(query=query, local=local, expert=expert)
             kept = collect(
                 workspace,
                 config,
@@ -198,70 +180,6 @@ def server(workspace: Workspace, config: Config) -> "MCPServer":
             return PipelineStatus.model_validate(status.status(workspace, config))
 
     return mcp
-
-
-async def consult(workspace: Workspace, config: Config, teachers: Teachers, one: Wish) -> Consulted:
-    """Ask the teacher, and keep what it says, also where it breaks off or the client goes away.
-
-    Raises :class:`TeacherError` where no answer came to its end.
-    """
-    import anyio
-
-    answer, started = Answer(), time.monotonic()
-    try:
-        async with contextlib.aclosing(teachers.ask(one.teacher, consulting.question(one, (), None))) as parts:
-            async for part in parts:
-                answer.add(part)
-    finally:
-        seconds = round(time.monotonic() - started, 3)
-        with anyio.CancelScope(shield=True):  # the client may be gone, and this call with it
-            kept = await asyncio.to_thread(_kept, workspace, config, one, answer, seconds)
-    teacher, finished = config.teachers[one.teacher], answer.finished
-    if finished is None or answer.empty:
-        raise TeacherError(502, f"teacher {one.teacher}: no answer ({finished.reason if finished else 'it broke off'})")
-    return Consulted(
-        answer=answer.text,
-        complete=answer.complete,
-        teacher=one.teacher,
-        model=finished.model or teacher.model,
-        interaction_id=kept.interaction.id if isinstance(kept, Collected) else None,
-        stored=isinstance(kept, Collected),
-        not_stored_because=kept if isinstance(kept, str) else None,
-        seconds=seconds,
-        cost_usd=cost(teacher, finished),
-    )
-
-
-def _kept(workspace: Workspace, config: Config, one: Wish, answer: Answer, seconds: float) -> Collected | str:
-    """Store what was said; return the record, or why there is none."""
-    if answer.empty:
-        return "nothing was said"
-    try:
-        return consulting.kept(workspace, config, one, answer, seconds=seconds, source=SOURCE)
-    except (RecordError, UserError, OSError) as error:
-        _log.error("a consultation is not stored: %s", error)
-        return str(error)
-
-
-def _wish(config: Config, query: str, attempt: str, context: str, teacher: str) -> Wish:
-    """Return what a call asks for; raise :class:`UserError` for what cannot be asked."""
-    _refuse_empty(query=query, attempt=attempt)
-    name = escalation.teacher_named(config, teacher or config.escalation.default_teacher)
-    if name is None:
-        raise UserError("teacher", f"there is no {teacher[:80]}", f"there are {', '.join(config.teachers)}")
-    before = [{"role": "system", "content": context}] if context.strip() else []
-    return Wish(
-        teacher=name,
-        before=[*before, {"role": "user", "content": query}],
-        attempt=[{"role": "assistant", "content": attempt}],
-        escalation=escalation.phrase(config, name),
-    )
-
-
-def _refuse_empty(**texts: str) -> None:
-    for name, text in texts.items():
-        if not text.strip():
-            raise UserError(name, "is empty", "give the whole text, word for word")
 
 
 @contextlib.contextmanager

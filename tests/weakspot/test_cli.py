@@ -152,7 +152,7 @@ def test_any_text_may_come_from_a_file_or_standard_input(workspace, tmp_path):
         (["--from", "x", "--query", "q"], "collect: --from does not go with --query; give one or the other"),
         (
             [*TEXTS, "--domain", "../x"],
-            "--domain: '../x' is not a domain name: use lower-case letters, digits",
+            "domain: '../x' is not a domain name: use lower-case letters, digits",
         ),
         (
             ["--query", "-", "--local", "-", "--expert", "e"],

@@ -37,7 +37,7 @@ def collect(
         try:
             domain_name(domain)
         except ValueError as error:
-            raise UserError("--domain", str(error), "give another name") from None
+            raise UserError("domain", str(error), "give another name") from None
     messages = conversation(query, local, expert, escalation or config.collect.escalation)
     try:
         return keep(workspace, config, messages, {"source": MANUAL, **({"domain": domain} if domain else {})})

@@ -68,8 +68,8 @@ def test_an_empty_local_answer_may_be_collected(workspace, config):
             {"query": "\udcff"},
             "interaction: a text holds a lone surrogate, which is no character; nothing was",
         ),
-        ({"domain": "../x"}, "--domain: '../x' is not a domain name"),
-        ({"domain": "all"}, "--domain: 'all' is a reserved name"),
+        ({"domain": "../x"}, "domain: '../x' is not a domain name"),
+        ({"domain": "all"}, "domain: 'all' is a reserved name"),
     ],
 )
 def test_a_text_that_teaches_nothing_is_refused_and_nothing_is_stored(workspace, config, change, line):

@@ -1,0 +1,84 @@
+"""One question to a teacher; what a tool's client sees of it is in tests/weakspot/test_mcp_server.py."""
+
+import asyncio
+import contextlib
+
+import pytest
+from tests.servers import Reply, Server
+
+from weakspot.capture.asking import consult, plain_wish
+from weakspot.capture.consulting import Wish
+from weakspot.capture.teachers import TeacherError, Teachers
+from weakspot.config import Config, load
+from weakspot.data import journal
+from weakspot.records import Interaction
+from zddc.errors import UserError
+
+KEY = "sk-test-4f9Qz71LmXw82VbNc05RtYhU"
+
+
+@pytest.fixture
+def ask(workspace, tmp_path, monkeypatch):
+    """Ask a teacher who answers with a script, and give up after some seconds; return the answer and the records."""
+    monkeypatch.setenv("CODER_KEY", KEY)
+
+    async def asked(reply: Reply, seconds: float = 60):
+        async with Server(reply) as server:
+            file = tmp_path / "weakspot.toml"
+            file.write_text(
+                f'[teachers.coder]\nkind = "openai"\nmodel = "coder-480b"\nbase_url = "{server.url}/v1"\n'
+                'api_key_env = "CODER_KEY"\n'
+            )
+            config = load(file)
+            teachers = Teachers(config)
+            try:
+                async with asyncio.timeout(seconds):
+                    return await consult(workspace, config, teachers, wish(config), "test")
+            finally:
+                await teachers.close()
+
+    return lambda *arguments: asyncio.run(asked(*arguments))
+
+
+def wish(config: Config) -> Wish:
+    return plain_wish(config, "Which revision follows A1?", "Perhaps A10?", "", "coder")
+
+
+def records(workspace) -> list[Interaction]:
+    return [Interaction.from_json(line.data) for line in journal.read_lines(workspace.raw)]
+
+
+def test_a_wish_is_a_question_with_what_stands_in_front_of_it_and_an_attempt():
+    config = Config()
+    one = plain_wish(config, "q", "a", "the file", "")
+    assert one.teacher == config.escalation.default_teacher
+    assert [message["role"] for message in one.before] == ["system", "user"]
+    assert one.attempt == [{"role": "assistant", "content": "a"}]
+    assert [message["role"] for message in plain_wish(config, "q", "a", " ", "").before] == ["user"]
+
+
+@pytest.mark.parametrize("texts", [("", "a"), ("q", " \n")])
+def test_a_wish_has_a_question_and_an_attempt(texts):
+    with pytest.raises(UserError, match="is empty"):
+        plain_wish(Config(), *texts, "", "")
+
+
+def test_the_answer_is_kept_where_it_was_given(ask, workspace):
+    done = ask(Reply("A2."))
+    [record] = records(workspace)
+    assert (done.answer, done.stored, done.interaction_id) == ("A2.", True, record.id)
+    assert (record.local.content, record.expert.content, record.metadata.source) == ("Perhaps A10?", "A2.", "test")
+
+
+def test_an_answer_that_is_given_up_is_kept_as_incomplete(ask, workspace):
+    with contextlib.suppress(TimeoutError):
+        ask(Reply("word " * 50, pieces=50, seconds_a_piece=0.05), 0.6)
+    [record] = records(workspace)
+    assert record.metadata.incomplete
+    assert record.expert.content.startswith("word")
+
+
+def test_a_teacher_that_fails_leaves_nothing(ask, workspace):
+    with pytest.raises(TeacherError):
+        ask(Reply("no", status=401))
+    assert records(workspace) == []
