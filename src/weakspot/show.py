@@ -105,7 +105,7 @@ def rescrubbed(done: "Rescrubbed") -> None:
 
 def forgotten(done: "Forgotten") -> None:
     """What became of a forgotten interaction."""
-    line(f"forgot {done.interaction_id}: {done.lines} lines erased")
+    line(f"forgot {done.interaction_id}: {done.lines} {'line' if done.lines == 1 else 'lines'} erased")
     if done.snapshots:
         line(f"snapshots that still hold it, marked: {', '.join(done.snapshots)}; remove them to be rid of it")
     if done.adapters:

@@ -419,7 +419,7 @@ def test_forget_says_what_still_holds_it(weakspot, as_json, workspace, example, 
     status, out, _ = weakspot("forget", "int_1")
     assert status == 0
     assert out.splitlines() == [
-        "forgot int_1: 1 lines erased",
+        "forgot int_1: 1 line erased",
         f"snapshots that still hold it, marked: {snapshot}; remove them to be rid of it",
     ]
     assert one_line(weakspot("forget", "int_9")).startswith("int_9: no such interaction; ")
