@@ -94,7 +94,7 @@ class Server:
         asked = Asked(request.method, request.raw_path, request.headers.copy(), await request.read(), _peer(request))
         self.asked.append(asked)
         self.arrived.set()
-        if asked.path == "/v1/models":
+        if asked.path == "/v1/models" and self.models:
             return web.json_response(
                 {"object": "list", "data": [{"id": one, "object": "model"} for one in self.models]}
             )

@@ -1,5 +1,6 @@
 """The commands that stay: the gateway in front of the local model, and the MCP server."""
 
+import sys
 from typing import Annotated
 
 import typer
@@ -37,6 +38,7 @@ def _say_where(address: str, config: Config, json_: bool) -> None:
         console.print_json({"listening": address, "upstream": config.gateway.upstream})
     else:
         show.gateway(address, config)
+    sys.stdout.flush()  # who reads a pipe waits for the address
 
 
 def mcp(

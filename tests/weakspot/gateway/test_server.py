@@ -158,13 +158,13 @@ async def test_the_models_are_the_server_s_and_the_teachers(world):
         assert [model.id async for model in other.models.list()] == names
 
 
-@pytest.mark.parametrize("reply", [Reply("no", status=500), Reply(data=b"<html>"), Reply(data=b"[]")])
+@pytest.mark.parametrize("reply", [Reply(data=b"no", status=500), Reply(data=b"<html>"), Reply(data=b"[]")])
 async def test_models_of_a_server_that_we_do_not_understand_are_passed_on(world, reply):
     async with world() as one, aiohttp.ClientSession() as session:
         one.upstream.models, one.upstream.script = (), reply
         async with session.get(f"{one.address}/v1/models") as answer:
             assert answer.status == reply.status
-            assert await answer.read() == (reply.data or await answer.read())
+            assert await answer.read() == reply.data
 
 
 async def test_health_tells_whether_the_local_server_answers(world):
@@ -222,7 +222,7 @@ def test_the_command_runs_until_it_is_told_to_stop(workspace):
                 stderr=subprocess.PIPE,
                 env={"PATH": "", "SONNET_KEY": "k1", "CODER_KEY": "k2"},
             )
-            address = json.loads(await process.stdout.readline())["listening"]
+            address = json.loads(await asyncio.wait_for(process.stdout.readline(), 30))["listening"]
             async with aiohttp.ClientSession() as session:
                 body = {"model": "expert/coder", "messages": [{"role": "user", "content": "q"}], "stream": True}
                 async with session.post(f"{address}/v1/chat/completions", json=body) as answer:
