@@ -174,6 +174,20 @@ class Workspace:
         return self.merged(name) / "manifest.json"
 
     @property
+    def releases(self) -> Path:
+        """Every change of what is in service, append only."""
+        return self.root / "releases.jsonl"
+
+    @property
+    def usage(self) -> Path:
+        """Every question that the gateway answered, without its words, append only."""
+        return self.root / "usage.jsonl"
+
+    def gguf(self, name: AdapterName) -> Path:
+        """An adapter's and its merged model's GGUF files, and what proves them."""
+        return self.adapters / f"{name}-gguf"
+
+    @property
     def lock(self) -> Path:
         """Held by whatever rewrites the dataset or the adapters."""
         return self.root / ".lock"

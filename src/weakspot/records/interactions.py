@@ -1,4 +1,4 @@
-"""Every record that crosses a stage boundary, in the order in which they flow."""
+"""What is captured: the interaction, and what people decide about it."""
 
 import hashlib
 import json
@@ -11,27 +11,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from weakspot.strict_json import decoded
 
-Split = Literal["train", "val", "test"]
-SPLITS: tuple[Split, ...] = ("train", "val", "test")
 MULTI_DOMAIN = "multi-domain"
 RESERVED_DOMAINS = frozenset({MULTI_DOMAIN, "all", "rejections"})
 
-# A key that programs count by; the detail beside it is the sentence a person reads.
-Reason = Literal[
-    "too-large",
-    "not-json",
-    "bad-schema",
-    "wrong-roles",
-    "empty-query",
-    "empty-expert",
-    "truncated",
-    "duplicate-id",
-    "exact-duplicate",
-    "links-splits",
-    "policy-ask",
-    "policy-refuse",
-    "forgotten",
-]
 Policy = Literal["allow", "ask", "refuse"]
 
 _DOMAIN = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -260,137 +242,3 @@ class Decision(Record):
     action: Literal["allow", "refuse", "forget"]
     timestamp: Annotated[str, AfterValidator(_timestamp)]
     content: str | None = None
-
-
-class Rejection(Record):
-    """A raw line that was left out: its number, the byte that it begins at, and why."""
-
-    line: int
-    offset: int | None = None
-    reason: Reason
-    detail: str
-    interaction_id: str | None = None
-
-
-class Assignment(Record):
-    """An example's group and the split that the group is in, for ever."""
-
-    interaction_id: str
-    group: str
-    split: Split
-    domain: str
-
-
-class Snapshot(Record):
-    """The manifest of an immutable copy of the dataset: SHA-256 by file, and the counts."""
-
-    files: dict[str, str]
-    counts: dict[str, int]
-    near_duplicate_threshold: float
-
-
-class BaseReference(Record):
-    """Which base an adapter belongs to; ``identity`` is a hash of its configuration."""
-
-    name: str
-    location: str
-    revision: str | None
-    identity: str
-
-
-class AdapterManifest(Record):
-    """What an adapter was made of and what came of it; written last: where it is, the adapter is whole."""
-
-    name: str
-    domain: str
-    version: int
-    base: BaseReference
-    snapshot: str
-    examples: int
-    domain_examples: int
-    settings: dict[str, dict[str, Any]]
-    seed: int
-    steps: int
-    best_step: int
-    train_loss: float
-    val_loss: float | None
-    seconds: float
-    created: str
-    versions: dict[str, str]
-    files: dict[str, str]
-
-
-class Row(Record):
-    """One test example under base and adapter.
-
-    Losses are nats a token on the expert's answer; margins are the mean log-probability of a token of
-    the expert's answer less that of the local one's; exact is None where the expert's answer is not JSON.
-    """
-
-    interaction_id: str
-    domain: str
-    query: str
-    local: str
-    expert: str
-    tokens: int
-    base_loss: float
-    adapter_loss: float
-    base_margin: float
-    adapter_margin: float
-    base_answer: str | None = None
-    adapter_answer: str | None = None
-    base_exact: bool | None = None
-    adapter_exact: bool | None = None
-
-
-Outcome = Literal["better", "worse", "undecided"]
-
-
-class Comparison(Record):
-    """Adapter and base compared in pairs: means, their difference with its 95 % interval, p, the outcome.
-
-    ``needed`` is about how many test examples would decide, None where it cannot be told.
-    """
-
-    metric: str
-    n: int
-    base: float
-    adapter: float
-    difference: float
-    low: float
-    high: float
-    p: float
-    outcome: Outcome
-    needed: int | None = None
-
-
-Verdict = Literal["accept", "reject", "not enough evidence"]
-
-
-class Scorecard(Record):
-    """The gate's verdict on an adapter, with everything that it rests on."""
-
-    adapter: str
-    adapter_sha256: str
-    base: BaseReference
-    verdict: Verdict
-    reasons: list[str]
-    comparisons: list[Comparison]
-    harm: list[Comparison]
-    rows: list[Row]
-    created: str
-
-
-class MergedManifest(Record):
-    """What a merged model was made of and how it was proved; written last."""
-
-    name: str
-    adapter: str
-    adapter_sha256: str
-    base: BaseReference
-    verdict: Verdict
-    largest_logit_difference: float
-    prompts: int
-    sample: dict[str, str]
-    created: str
-    files: dict[str, str]

@@ -1,0 +1,63 @@
+"""Every record that crosses a stage boundary; the modules are in the order in which they flow."""
+
+from weakspot.records.adapters import (
+    AdapterManifest,
+    BaseReference,
+    Comparison,
+    MergedManifest,
+    Outcome,
+    Row,
+    Scorecard,
+    Verdict,
+)
+from weakspot.records.datasets import SPLITS, Assignment, Reason, Rejection, Snapshot, Split
+from weakspot.records.interactions import (
+    MULTI_DOMAIN,
+    RESERVED_DOMAINS,
+    Consultation,
+    Decision,
+    Function,
+    Interaction,
+    Message,
+    Metadata,
+    Policy,
+    Record,
+    ToolCall,
+    domain_name,
+    normalised,
+)
+from weakspot.records.releases import Proof, Release, Target, Use
+
+__all__ = [
+    "AdapterManifest",
+    "Assignment",
+    "BaseReference",
+    "Comparison",
+    "Consultation",
+    "Decision",
+    "Function",
+    "Interaction",
+    "MULTI_DOMAIN",
+    "MergedManifest",
+    "Message",
+    "Metadata",
+    "Outcome",
+    "Policy",
+    "Proof",
+    "RESERVED_DOMAINS",
+    "Reason",
+    "Record",
+    "Rejection",
+    "Release",
+    "Row",
+    "SPLITS",
+    "Scorecard",
+    "Snapshot",
+    "Split",
+    "Target",
+    "ToolCall",
+    "Use",
+    "Verdict",
+    "domain_name",
+    "normalised",
+]
