@@ -74,7 +74,7 @@ def test_605_real_records_become_an_adapter_that_lowers_the_test_loss(embedded, 
     assert loss["adapter"] < loss["base"]
 
     allowed = ["--allow-unproven"] if card["verdict"] == "not enough evidence" else []
-    merged, _ = weakspot(capsys, "deploy", domain, *allowed)
-    assert merged["largest_logit_difference"] < 1e-2
+    release, _ = weakspot(capsys, "deploy", domain, *allowed)
+    assert release["proof"]["largest_difference"] < 1e-2
     status, _ = weakspot(capsys, "status")
     assert next(one for one in status["domains"] if one["domain"] == domain)["deployed"]

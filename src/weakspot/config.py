@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from weakspot.records import Policy, domain_name
+from weakspot.records import Policy, Target, domain_name
 from zddc.errors import UserError
 
 _VARIABLE = r"^([A-Za-z_][A-Za-z0-9_]*)?$"
@@ -84,6 +84,17 @@ class Gateway(Table):
     remembered_bytes: int = Field(
         33_554_432, ge=0, description="of local answers, kept in memory for clients that leave them out"
     )
+
+
+class Retrieval(Table):
+    """Past expert answers to similar questions, shown to the local model in front of the question."""
+
+    enabled: bool = Field(False, description="show them in the gateway")
+    examples: int = Field(3, ge=1, description="shown at most")
+    min_similarity: float = Field(
+        0.1, ge=0, le=1, description="of two questions: the share of character n-grams that they have in common"
+    )
+    max_characters: int = Field(4000, ge=1, description="of all questions and answers shown; a longer one is left out")
 
 
 class Teacher(Table):
@@ -169,12 +180,17 @@ class Evaluate(Table):
     max_new_tokens: int = Field(
         256, ge=1, description="where the expert's answer is JSON and the model has to write it"
     )
+    retrieval: bool = Field(True, description="measure base and adapter with retrieved examples as well")
 
 
 class Deploy(Table):
     """How an adapter is put into service."""
 
-    proof_prompts: int = Field(6, ge=1, description="held-out prompts on which merged and trained must agree")
+    proof_prompts: int = Field(12, ge=1, description="held-out prompts on which served and trained must agree")
+    target: Target = Field("merged", description="where run and watch put what is accepted")
+    server: str = Field(
+        "", pattern="^(https?://.*)?$", description="of target vllm, ollama or gateway; empty is [gateway] upstream"
+    )
 
 
 class Status(Table):
@@ -219,6 +235,7 @@ class Config(Table):
     collect: Collect = Collect()
     escalation: Escalation = Escalation()
     gateway: Gateway = Gateway()
+    retrieval: Retrieval = Retrieval()
     process: Process = Process()
     validate_: Validate = Field(Validate(), alias="validate")
     train: Train = Train()

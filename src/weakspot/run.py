@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from weakspot import releases
 from weakspot.config import Config
 from weakspot.data.dataset import split_examples
-from weakspot.stages.deploy import deploy, read_merged
+from weakspot.stages.deploy import Destination, deploy
 from weakspot.stages.evaluate import evaluate, read_scorecard
 from weakspot.stages.process import process
 from weakspot.stages.train import train
@@ -61,8 +62,12 @@ def _prove_and_deploy(workspace: Workspace, config: Config, domain: str) -> Iter
         yield Step("evaluate", domain, f"{name}: {card.verdict}")
     if card.verdict != "accept":
         yield Step("deploy", domain, f"{name} is not deployed: {card.verdict}")
-    elif read_merged(workspace, name) is None:
-        deploy(workspace, config, domain)
-        yield Step("deploy", domain, str(workspace.merged(name)))
+        return
+    # What people went back from is not put into service again by itself.
+    target, known = config.deploy.target, releases.read_releases(workspace)
+    if releases.was_released(known, str(name), target):
+        standing = "is in service" if releases.answering(known, str(name)) else "was taken back"
+        yield Step("deploy", domain, f"{name} {standing}")
     else:
-        yield Step("deploy", domain, f"{name} is in service")
+        done = deploy(workspace, config, domain, Destination(target, config.deploy.server))
+        yield Step("deploy", domain, f"{target}: {done.location}")

@@ -8,12 +8,14 @@ from rich.text import Text
 from zddc.console import err, out, table
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
     from weakspot.capture.permission import Waiting
     from weakspot.capture.rescrubbing import Rescrubbed
     from weakspot.config import Config
     from weakspot.forget import Forgotten
     from weakspot.model.preflight import Preflight
-    from weakspot.records import AdapterManifest, MergedManifest, Scorecard
+    from weakspot.records import AdapterManifest, Release, Scorecard
     from weakspot.run import Step
     from weakspot.stages.collect import Collected, Examined, Imported
     from weakspot.stages.process import Processed
@@ -183,12 +185,32 @@ def scorecard(card: "Scorecard", page: Path) -> None:
     line(f"report: {page}")
 
 
-def merged(done: "MergedManifest", folder: Path) -> None:
-    """A merged model, its proof and a sample of what it answers."""
-    line(f"{folder}: answers as base and adapter do")
-    line(f"largest difference {done.largest_logit_difference:.2g} nats over {done.prompts} held-out conversations")
-    line(f"asked     {done.sample['query']}")
-    line(f"answered  {done.sample['answer']}")
+def release(done: "Release") -> None:
+    """What answers now, where, and how it was proved."""
+    verb = "in service" if done.action == "deploy" else "back in service"
+    share = "" if done.share == 1 else f", for {done.share:.0%} of the questions"
+    line(f"release {done.number}: {done.adapter or 'the base'} is {verb} for {done.domain} at {done.target}{share}")
+    if done.location:
+        line(f"{done.location}" + (f", asked for as {done.served_name}" if done.served_name else ""))
+    if done.proof is not None:
+        proof = done.proof
+        line(
+            f"post-flight: {proof.same_answers} of {proof.prompts} held-out prompts answered alike, largest difference "
+            f"from the adapter {proof.largest_difference:.2g} nats, from the base {proof.mean_difference_from_base:.2g}"
+        )
+
+
+def releases(found: "Sequence[Release]", live: "Collection[Release]") -> None:
+    """Every release in a row, what answers now marked."""
+    rows = table("", "release", "when", "who", "domain", "target", "adapter", "verdict", "share")
+    for one in found:
+        what = one.adapter or "the base"
+        rows.add_row(
+            "live" if one in live else "",
+            f"{one.number} {one.action}",
+            *(one.created, one.who, one.domain, one.target, what, one.verdict or "", f"{one.share:.0%}"),
+        )
+    out.print(rows)
 
 
 def status(found: "Status") -> None:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
+from weakspot import releases
 from weakspot.config import Config
 from weakspot.data import dataset, journal
 from weakspot.parsing import explain
 from weakspot.records import MULTI_DOMAIN, SPLITS, AdapterManifest, Assignment, Rejection
 from weakspot.stages import evaluate
-from weakspot.stages.deploy import read_merged
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
@@ -81,7 +81,7 @@ def domain_status(workspace: Workspace, config: Config, domain: str, splits: Cou
         splits={split: splits[split] for split in SPLITS},
         adapter=str(name) if name else None,
         verdict=card.verdict if card else None,
-        deployed=name is not None and read_merged(workspace, name) is not None,
+        deployed=name is not None and releases.answering(releases.read_releases(workspace), str(name)),
         due=why_due(config, examples, seen, forgotten=name is not None and workspace.adapter_forgotten(name).exists()),
     )
 

@@ -1,5 +1,6 @@
 """Where everything lies on disk: the only module that knows file names."""
 
+import contextlib
 import os
 import re
 from dataclasses import dataclass
@@ -21,6 +22,14 @@ class AdapterName:
 
     def __str__(self) -> str:
         return f"{self.domain}-lora-v{self.version}"
+
+    @classmethod
+    def parsed(cls, text: str) -> "AdapterName":
+        """Return the name that ``text`` is; raise ValueError where it is none."""
+        match = re.fullmatch(r"(.+)-lora-v([1-9]\d*)", text)
+        if match is None:
+            raise ValueError(f"{text!r} is not an adapter's name")
+        return cls(match[1], int(match[2]))
 
     @property
     def label(self) -> str:
@@ -179,6 +188,11 @@ class Workspace:
         return self.root / "releases.jsonl"
 
     @property
+    def releases_lock(self) -> Path:
+        """Held for the moment in which a release is numbered and written."""
+        return self.root / ".releases.lock"
+
+    @property
     def usage(self) -> Path:
         """Every question that the gateway answered, without its words, append only."""
         return self.root / "usage.jsonl"
@@ -196,9 +210,10 @@ class Workspace:
         """The adapters (of one domain), oldest version first; incomplete ones only when asked for."""
         found = []
         for folder in self.adapters.glob("*-lora-v*"):
-            match = re.fullmatch(r"(.+)-lora-v([1-9]\d*)", folder.name)
-            if match and folder.is_dir():
-                name = AdapterName(match[1], int(match[2]))
+            with contextlib.suppress(ValueError):
+                name = AdapterName.parsed(folder.name)
+                if not folder.is_dir():
+                    continue
                 if domain in (None, name.domain) and (not complete or self.adapter_manifest(name).exists()):
                     found.append(name)
         return sorted(found)

@@ -44,3 +44,24 @@ def taught(workspace, tiny_base, interaction, capture):
     )
     process(workspace, config)
     return workspace, config
+
+
+@pytest.fixture
+def accepted(taught):
+    """A workspace whose first adapter for colours is trained and accepted, and its settings."""
+    workspace, config = taught
+    train(workspace, config, "colours")
+    evaluate(workspace, config, "colours")
+    judged(workspace, AdapterName("colours", 1), "accept")
+    return workspace, config
+
+
+@pytest.fixture
+def judge():
+    """Write another verdict over an adapter's own."""
+    return judged
+
+
+def judged(workspace: Workspace, name: AdapterName, verdict: str) -> None:
+    card = read_scorecard(workspace, name).model_copy(update={"verdict": verdict, "reasons": ["because"]})
+    store.write_atomically(workspace.evaluation(name), card.model_dump_json().encode())

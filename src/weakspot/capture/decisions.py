@@ -1,5 +1,6 @@
-"""What people decide about interactions: allow or refuse to train on them, or forget them."""
+"""What people decide about interactions: to train on them or not, with which words, in which domain, or never more."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,14 +15,39 @@ from weakspot.records import Decision, Interaction
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
 
+YES, NO = ("allow", "accept"), ("refuse", "reject")
+
 
 @dataclass
 class Decisions:
-    """The latest decision by interaction id, and what was forgotten, by id and by content."""
+    """By interaction id the decisions that stand, oldest first, and what was forgotten, by id and by content."""
 
-    latest: dict[str, str] = field(default_factory=dict)
+    standing: defaultdict[str, list[Decision]] = field(default_factory=lambda: defaultdict(list))
     forgotten: set[str] = field(default_factory=set)
     forgotten_contents: set[str] = field(default_factory=set)
+
+    def add(self, decision: Decision) -> None:
+        """Take in the next decision."""
+        earlier = self.standing[decision.interaction_id]
+        if decision.action == "forget":
+            self.forgotten.add(decision.interaction_id)
+            if decision.content:
+                self.forgotten_contents.add(decision.content)
+        elif decision.action != "undo":
+            earlier.append(decision)
+        elif earlier:
+            earlier.pop()
+
+    def latest(self, identity: str, *actions: str) -> Decision | None:
+        """Return the latest decision about an interaction that is one of ``actions`` and stands."""
+        # Not an index, which would add an entry for every id that is asked about.
+        made = reversed(self.standing.get(identity, ()))
+        return next((decision for decision in made if decision.action in actions), None)
+
+    def judgement(self, identity: str) -> str | None:
+        """Return whether a person wants an interaction trained on: allow, accept, refuse, reject, or None."""
+        found = self.latest(identity, *YES, *NO)
+        return found.action if found else None
 
     def require_allowed(self, example: Interaction) -> None:
         """Raise :class:`RecordError` for an interaction that must not be trained on.
@@ -30,18 +56,29 @@ class Decisions:
         """
         if self.is_forgotten(example):
             raise RecordError("forgotten", "a person had it forgotten")
-        consultation, decided = example.metadata.consultation, self.latest.get(example.id)
+        consultation, decided = example.metadata.consultation, self.judgement(example.id)
         if decided == "refuse":
             raise RecordError("policy-refuse", "a person refused it")
+        if decided == "reject":
+            raise RecordError("rejected", "a person rejected it")
         if consultation is None or consultation.policy == "allow":
             return
         terms = f" ({consultation.terms})" if consultation.terms else ""
         if consultation.policy == "refuse":
             raise RecordError("policy-refuse", f"the policy for {consultation.teacher} is refuse{terms}")
-        if decided != "allow":
+        if decided is None:
             raise RecordError(
                 "policy-ask", f"the policy for {consultation.teacher} is ask{terms}; see 'weakspot allow'"
             )
+
+    def revised(self, example: Interaction) -> Interaction:
+        """Return an interaction in the words and the domain that a person gave it; its metadata has the edit's time."""
+        edit, move = self.latest(example.id, "edit"), self.latest(example.id, "move")
+        if edit and (edit.query or edit.expert):
+            example = example.reworded(edit.query, edit.expert).described({"edited": edit.timestamp})
+        if move and move.domain:
+            example = example.described({"domain": move.domain})
+        return example
 
     def is_forgotten(self, example: Interaction) -> bool:
         """Whether a person had this very interaction forgotten, or one of the same messages."""
@@ -55,32 +92,47 @@ def read_decisions(workspace: Workspace) -> Decisions:
     found = Decisions()
     for line in journal.read_lines(workspace.decisions):
         try:
-            decision = Decision.from_json(line.data)
+            found.add(Decision.from_json(line.data))
         except ValidationError as error:
             raise UserError(f"{workspace.decisions}:{line.number}", explain(error), "mend that line") from None
-        found.latest[decision.interaction_id] = decision.action
-        if decision.action == "forget":
-            found.forgotten.add(decision.interaction_id)
-            if decision.content:
-                found.forgotten_contents.add(decision.content)
     return found
 
 
 def decide(workspace: Workspace, config: Config, decisions: Sequence[tuple[str, str, str | None]]) -> None:
-    """Append decisions, each an interaction id, an action, and for forgetting the hash of its messages."""
+    """Append decisions, each an interaction id, an action, and for forgetting the hash of its messages.
+
+    Forgetting erases the words of earlier edits.
+    """
     if not decisions:
         return
+    made = [made_now(identity, action, content=content) for identity, action, content in decisions]
+    append(workspace, config, made)
+    forgotten = {decision.interaction_id for decision in made if decision.action == "forget"}
+    if forgotten:
+        _erase_edits(workspace, config, forgotten)
+
+
+def made_now(identity: str, action: str, **words: str | None) -> Decision:
+    """Return a decision of this moment; raise pydantic's ``ValidationError`` for words that it cannot have."""
+    said = {name: word for name, word in words.items() if word is not None}
     moment = timestamp(datetime.now(UTC))
-    lines = [
-        Decision.model_validate(
-            {
-                "interaction_id": identity,
-                "action": action,
-                "timestamp": moment,
-                **({"content": content} if content else {}),
-            }
-        ).to_json()
-        for identity, action, content in decisions
-    ]
-    collect = config.collect
+    return Decision.model_validate({"interaction_id": identity, "action": action, "timestamp": moment, **said})
+
+
+def append(workspace: Workspace, config: Config, decisions: Sequence[Decision]) -> None:
+    """Append decisions as durably as the settings ask."""
+    collect, lines = config.collect, [decision.to_json() for decision in decisions]
     journal.append(workspace.decisions, lines, collect.durability, allow_network=collect.allow_network_filesystem)
+
+
+def _erase_edits(workspace: Workspace, config: Config, identities: set[str]) -> None:
+    edits: dict[journal.Line, str | None] = {}
+    for line in journal.read_lines(workspace.decisions):
+        decision = Decision.from_json(line.data)
+        if decision.action == "edit" and decision.interaction_id in identities:
+            edits[line] = None
+    if edits:
+        collect = config.collect
+        journal.replace(
+            workspace.decisions, edits, collect.durability, allow_network=collect.allow_network_filesystem
+        )

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from weakspot.cli import capture, decisions, pipeline, servers
+from weakspot.cli import capture, decisions, pipeline, servers, service
 from zddc import console
 
 app = typer.Typer(
@@ -33,7 +33,9 @@ for command in (
     pipeline.validate,
     pipeline.train,
     pipeline.evaluate,
-    pipeline.deploy,
+    service.deploy,
+    service.releases,
+    service.rollback,
     pipeline.ask,
     pipeline.status,
     pipeline.run,

@@ -107,27 +107,6 @@ def evaluate(
         show.scorecard(card, place.evaluation_page(name))
 
 
-def deploy(
-    domain: DomainArgument = None,
-    allow_unproven: Annotated[
-        bool, typer.Option("--allow-unproven", help="Also without an accept; never after a reject.")
-    ] = False,
-    workspace: WorkspaceOption = None,
-    set_: SetOption = None,
-    json_: JsonOption = False,
-) -> None:
-    """Merge a proved adapter into its base as a standalone model, and prove that it answers alike."""
-    from weakspot.stages import deploy as stage
-
-    place, config = open_workspace(workspace, set_)
-    name = place.require_adapter(domain or MULTI_DOMAIN)
-    done = stage.deploy(place, config, domain or MULTI_DOMAIN, allow_unproven=allow_unproven)
-    if json_:
-        print_json({**done.model_dump(), "folder": str(place.merged(name))})
-    else:
-        show.merged(done, place.merged(name))
-
-
 def ask(
     question: Annotated[
         list[str] | None, typer.Argument(metavar="[QUESTION]...", help="A text, @file, or - for one a line.")

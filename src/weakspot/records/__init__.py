@@ -6,6 +6,7 @@ from weakspot.records.adapters import (
     Comparison,
     MergedManifest,
     Outcome,
+    Proof,
     Row,
     Scorecard,
     Verdict,
@@ -26,7 +27,7 @@ from weakspot.records.interactions import (
     domain_name,
     normalised,
 )
-from weakspot.records.releases import Proof, Release, Target, Use
+from weakspot.records.releases import Release, Target, Use
 
 __all__ = [
     "MULTI_DOMAIN",

@@ -97,6 +97,20 @@ class Scorecard(Record):
     created: str
 
 
+class Proof(Record):
+    """A served artefact compared with the trained adapter and with the base, on held-out prompts.
+
+    Differences are nats a token, over the tokens that the served model wrote greedily: its own log-probability
+    of each against that of the adapter (largest), and against that of the base (mean over all tokens).
+    ``same_answers`` of ``prompts`` are word for word what the adapter writes.
+    """
+
+    prompts: int
+    same_answers: int
+    largest_difference: float
+    mean_difference_from_base: float
+
+
 class MergedManifest(Record):
     """What a merged model was made of and how it was proved; written last."""
 
@@ -105,8 +119,7 @@ class MergedManifest(Record):
     adapter_sha256: str
     base: BaseReference
     verdict: Verdict
-    largest_logit_difference: float
-    prompts: int
+    proof: Proof
     sample: dict[str, str]
     created: str
     files: dict[str, str]

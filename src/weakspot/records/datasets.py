@@ -21,6 +21,7 @@ Reason = Literal[
     "links-splits",
     "policy-ask",
     "policy-refuse",
+    "rejected",
     "forgotten",
 ]
 

@@ -221,6 +221,14 @@ class Interaction(Record):
         metadata = {**self.metadata.model_dump(exclude_unset=True), **values}
         return self.model_copy(update={"metadata": Metadata.model_validate(metadata)})
 
+    def reworded(self, query: str | None, expert: str | None) -> "Interaction":
+        """Return the same interaction with another query or expert answer, where given; tool calls stay."""
+        messages = list(self.messages)
+        for place, words in ((self._places[0], query), (len(messages) - 1, expert)):
+            if words is not None:
+                messages[place] = messages[place].model_copy(update={"content": words})
+        return self.model_copy(update={"messages": messages})
+
     def content_key(self) -> str:
         """Hash of the messages, alike for texts that differ in Unicode form or white space only."""
         turns = [(message.role, normalised(message.text)) for message in self.messages]
@@ -232,13 +240,23 @@ def normalised(text: str) -> str:
     return _SPACES.sub(" ", unicodedata.normalize("NFC", text)).strip()
 
 
-class Decision(Record):
-    """What a person decided about an interaction; of several, the latest counts, but forgetting is for ever.
+_Said = Annotated[str, Field(pattern=r"\S")]
 
-    ``content`` is the hash of a forgotten interaction's messages, so that no import brings it back.
+
+class Decision(Record):
+    """What a person decided about an interaction.
+
+    Of allow, accept, refuse and reject the latest counts; so does, each for itself, the latest edit and the latest
+    move. An ``undo`` takes back the latest of all that still stands, but forgetting is for ever.
+
+    ``content`` is the hash of a forgotten interaction's messages, so that no import brings it back. ``query`` and
+    ``expert`` are the texts of an edit, ``domain`` is that of a move; what is not there is as it was captured.
     """
 
     interaction_id: str
-    action: Literal["allow", "refuse", "forget"]
+    action: Literal["allow", "refuse", "forget", "accept", "reject", "edit", "move", "undo"]
     timestamp: Annotated[str, AfterValidator(_timestamp)]
     content: str | None = None
+    query: _Said | None = None
+    expert: _Said | None = None
+    domain: Annotated[str, AfterValidator(domain_name)] | None = None

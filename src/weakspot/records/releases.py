@@ -4,24 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from weakspot.records.adapters import Verdict
+from weakspot.records.adapters import Proof, Verdict
 from weakspot.records.interactions import Record
 
 Target = Literal["merged", "vllm", "gguf", "ollama", "gateway"]
-
-
-class Proof(Record):
-    """A served artefact compared with the trained adapter and with the base, on held-out prompts.
-
-    Differences are nats a token, over the tokens that the served model wrote greedily: its own log-probability
-    of each against that of the adapter (largest), and against that of the base (mean over all tokens).
-    ``same_answers`` of ``prompts`` are word for word what the adapter writes.
-    """
-
-    prompts: int
-    same_answers: int
-    largest_difference: float
-    mean_difference_from_base: float
 
 
 class Release(Record):
@@ -29,22 +15,23 @@ class Release(Record):
 
     ``adapter`` is None where the base answers again. ``location`` is a folder, a file, or a server's address;
     ``served_name`` the model's name there. ``share`` of the questions go to it, the others to what was live before.
+    Number, who and when are filled in when it is published.
     """
 
-    number: int
     action: Literal["deploy", "rollback"]
     domain: str
     target: Target
-    adapter: str | None
-    adapter_sha256: str | None
-    snapshot: str | None
-    verdict: Verdict | None
     location: str
-    served_name: str | None
-    share: Annotated[float, Field(gt=0, le=1)]
-    proof: Proof | None
-    who: str
-    created: str
+    adapter: str | None = None
+    adapter_sha256: str | None = None
+    snapshot: str | None = None
+    verdict: Verdict | None = None
+    served_name: str | None = None
+    share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    proof: Proof | None = None
+    number: int = 0
+    who: str = ""
+    created: str = ""
 
 
 class Use(Record):

@@ -1,67 +1,116 @@
-"""Put a proved adapter into service: merge it, load the result, and prove that it is the same model."""
+"""Put a proved adapter into service at a target, prove that what is served is what was trained, and go back."""
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
+from weakspot import releases
 from weakspot.config import Config
-from weakspot.data import dataset, store
-from weakspot.model import bases, generating, lora, merging, view
-from weakspot.model.bases import Base
-from weakspot.model.view import Tokens, ViewError
-from weakspot.progress import bar
-from weakspot.records import AdapterManifest, Interaction, MergedManifest, Scorecard
+from weakspot.data import store
+from weakspot.model import lora
+from weakspot.records import AdapterManifest, Proof, Release, Scorecard, Target
+from weakspot.serving import merged
 from weakspot.stages import evaluate
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
-if TYPE_CHECKING:
-    import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-    from weakspot.model.packing import LanguageModel
+# Two releases that are alike in these are the same to whoever asks.
+_WHAT_ANSWERS = ("adapter", "adapter_sha256", "location", "served_name", "share")
 
 
-def deploy(workspace: Workspace, config: Config, domain: str, *, allow_unproven: bool = False) -> MergedManifest:
-    """Merge the domain's newest adapter into its base as a standalone model, proved to answer like the two.
+@dataclass(frozen=True)
+class Destination:
+    """Where an adapter goes: the target, the server's address where it has one, and its share of the questions."""
 
-    Raises :class:`UserError` for a rejected adapter, for one that is not proved unless ``allow_unproven``,
-    and where the merged model differs from base and adapter by more than rounding: then nothing is left.
+    target: Target = "merged"
+    server: str = ""
+    share: float = 1.0
+
+
+@dataclass(frozen=True)
+class Placed:
+    """What a target made of an adapter: where it is, by what name it is asked, and the proof of it."""
+
+    location: str
+    served_name: str | None
+    proof: Proof
+
+
+def deploy(
+    workspace: Workspace,
+    config: Config,
+    domain: str,
+    destination: Destination = Destination(),
+    *,
+    allow_unproven: bool = False,
+) -> Release:
+    """Put the domain's newest adapter into service and return the release; one that is live already is returned.
+
+    Raises :class:`UserError` for a rejected adapter, for one that is not proved unless ``allow_unproven``, and
+    where what is served does not answer as the trained adapter does: then the previous release stays.
     """
     name = workspace.require_adapter(domain)
     manifest = evaluate.read_manifest(workspace, name)
     card = evaluate.read_scorecard(workspace, name)
     _require_proof(workspace, name, card, allow_unproven=allow_unproven)
-    done = read_merged(workspace, name)
-    if done is not None and done.adapter_sha256 == manifest.files[lora.WEIGHTS]:
-        return done
-    if manifest.settings["train"]["load_in_4bit"]:
-        # The proof below compares with the full-precision base, which is the one merged into.
-        manifest = manifest.model_copy(
-            update={"settings": {**manifest.settings, "train": {**manifest.settings["train"], "load_in_4bit": False}}}
-        )
-    base, model, tokenizer = evaluate.load(workspace, manifest)
-    prompts = _prompts(workspace, config, domain, tokenizer)
-    expected = [last_logits(model, one) for one in prompts]
-    del model
-    with (
-        store.locked(workspace.lock, "process, train or deploy"),
-        store.folder_written_whole(workspace.merged(name)) as folder,
-    ):
-        with bar(f"merging {name}") as advance:
-            merging.merge(merging.base_folder(base.location, base.revision), workspace.adapter(name), folder, advance)
-        tokenizer.save_pretrained(folder)
-        merged = bases.load_model(
-            Base(str(name), str(folder), None), bases.dtype_for(manifest.settings["train"]["precision"])
-        )
-        difference = _prove(merged, prompts, expected, str(name))
-        sample = _sample(workspace, config, domain, merged, tokenizer)
-        _write_manifest(workspace, name, manifest, card, folder, difference, len(prompts), sample)
-    proved = read_merged(workspace, name)
-    if proved is None:
-        raise RuntimeError(f"{workspace.merged(name)} has no manifest after it was written")
-    return proved
+    with store.locked(workspace.lock, "process, train or deploy"):
+        placed = _placed(workspace, config, name, manifest, card, destination)
+    draft = Release(
+        action="deploy",
+        domain=domain,
+        target=destination.target,
+        adapter=str(name),
+        adapter_sha256=manifest.files[lora.WEIGHTS],
+        snapshot=manifest.snapshot,
+        verdict=card.verdict if card else "not enough evidence",
+        location=placed.location,
+        served_name=placed.served_name,
+        share=destination.share,
+        proof=placed.proof,
+    )
+    current = releases.live(releases.read_releases(workspace)).get((domain, destination.target))
+    if current is not None and all(getattr(current, key) == getattr(draft, key) for key in _WHAT_ANSWERS):
+        return current
+    return releases.publish(workspace, config, draft)
+
+
+def _placed(
+    workspace: Workspace,
+    config: Config,
+    name: AdapterName,
+    manifest: AdapterManifest,
+    card: Scorecard | None,
+    destination: Destination,
+) -> Placed:
+    match destination.target:
+        case "merged":
+            done = merged.write(workspace, config, name, manifest, card)
+            return Placed(str(workspace.merged(name)), None, done.proof)
+    raise UserError(destination.target, "no such target", "give another")
+
+
+def rollback(workspace: Workspace, config: Config, domain: str, target: Target | None = None) -> list[Release]:
+    """Put back what answered before the live adapter of a domain, at one target or at all; return what is live.
+
+    Takes seconds: nothing is converted or trained, and no other command is waited for. Where the domain was
+    rolled back already, nothing changes, so that it may be asked for twice.
+    """
+    known = releases.read_releases(workspace)
+    chosen = [one for (of, at), one in releases.live(known).items() if of == domain and target in (None, at)]
+    if not chosen:
+        at = f" at {target}" if target else ""
+        raise UserError(domain, f"has no release{at}", "see 'weakspot releases'")
+    return [one if one.action == "rollback" else _back(workspace, config, known, one) for one in chosen]
+
+
+def _back(workspace: Workspace, config: Config, known: list[Release], current: Release) -> Release:
+    earlier = releases.before(known, current)
+    name = None if earlier is None or earlier.adapter is None else AdapterName.parsed(earlier.adapter)
+    if name is not None:
+        evaluate.read_manifest(workspace, name)  # whole, or an error before anything is changed
+    back = Release(action="rollback", domain=current.domain, target=current.target, location="")
+    if earlier is not None:
+        kept = {key: getattr(earlier, key) for key in ("snapshot", "verdict", "proof", *_WHAT_ANSWERS)}
+        back = back.model_copy(update={**kept, "share": 1.0})
+    return releases.publish(workspace, config, back)
 
 
 def _require_proof(workspace: Workspace, name: AdapterName, card: Scorecard | None, *, allow_unproven: bool) -> None:
@@ -79,95 +128,3 @@ def _require_proof(workspace: Workspace, name: AdapterName, card: Scorecard | No
         raise UserError(
             str(name), f"is not proved: {'; '.join(card.reasons)}", "capture more, or pass --allow-unproven"
         )
-
-
-def read_merged(workspace: Workspace, name: AdapterName) -> MergedManifest | None:
-    """Read what a merged model was made of, None where it is not complete."""
-    file = workspace.merged_manifest(name)
-    return MergedManifest.from_json(file.read_bytes()) if file.exists() else None
-
-
-def _prompts(workspace: Workspace, config: Config, domain: str, tokenizer: "PreTrainedTokenizerBase") -> list[Tokens]:
-    """Held-out conversations with their expert answers, the domain's own first."""
-    examples = dataset.split_examples(workspace, "test")
-    examples.sort(key=lambda example: example.domain != domain)
-    found: list[Tokens] = []
-    for example in examples:
-        try:
-            found.append(view.tokens(tokenizer, example, min(config.train.max_length, 512)))
-        except ViewError:
-            continue
-        if len(found) == config.deploy.proof_prompts:
-            break
-    if not found:
-        raise UserError(
-            domain, "no test example to prove the merged model on", "capture more, then run 'weakspot process'"
-        )
-    return found
-
-
-def last_logits(model: "LanguageModel", one: Tokens) -> "torch.Tensor":
-    """Return the logits, in fp32 on the CPU, of every supervised token: ``[tokens, vocabulary]``."""
-    import torch
-
-    with torch.inference_mode():
-        ids = torch.tensor([one.ids], device=model.device)
-        kept = torch.arange(one.start - 1, len(one.ids) - 1, device=model.device)
-        logits = model(input_ids=ids, use_cache=False, logits_to_keep=kept).logits[0]
-        return torch.as_tensor(logits).float().cpu()
-
-
-def _prove(
-    merged: "PreTrainedModel", prompts: Sequence[Tokens], expected: "Sequence[torch.Tensor]", name: str
-) -> float:
-    """Return the largest difference of log-probabilities; raise where it is more than rounding explains."""
-    import torch
-
-    largest = 0.0
-    for one, wanted in zip(prompts, expected, strict=True):
-        got = last_logits(merged, one)
-        largest = max(largest, float((got.log_softmax(-1) - wanted.log_softmax(-1)).abs().max()))
-    # Measured: 1e-4 nats in fp32; a merge in bf16 rounds each weight to 3 digits.
-    limit = 1e-2 if merged.dtype == torch.float32 else 0.5
-    if not largest <= limit:
-        raise UserError(
-            name,
-            f"the merged model differs from base and adapter by {largest:.3g} nats",
-            "report this, nothing was deployed",
-        )
-    return largest
-
-
-def _sample(
-    workspace: Workspace, config: Config, domain: str, merged: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase"
-) -> dict[str, str]:
-    examples = dataset.split_examples(workspace, "test", domain) or dataset.split_examples(workspace, "test")
-    example: Interaction = min(examples, key=lambda one: len(one.query.text))
-    text = evaluate.prompt(tokenizer, example)
-    (answer,) = generating.answers(merged, tokenizer, [text], min(config.evaluate.max_new_tokens, 128), 1)
-    return {"query": example.query.text, "answer": answer, "expert": example.expert.text}
-
-
-def _write_manifest(
-    workspace: Workspace,
-    name: AdapterName,
-    manifest: AdapterManifest,
-    card: Scorecard | None,
-    folder: Path,
-    difference: float,
-    prompts: int,
-    sample: dict[str, str],
-) -> None:
-    merged = MergedManifest(
-        name=workspace.merged(name).name,
-        adapter=str(name),
-        adapter_sha256=manifest.files[lora.WEIGHTS],
-        base=manifest.base,
-        verdict=card.verdict if card else "not enough evidence",
-        largest_logit_difference=difference,
-        prompts=prompts,
-        sample=sample,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        files={file.name: store.sha256(file) for file in sorted(folder.iterdir())},
-    )
-    store.write_atomically(folder / workspace.merged_manifest(name).name, merged.to_document())

@@ -1,0 +1,79 @@
+"""Which of many texts are about the same as a given one: BM25 over words and character n-grams, kept as texts come.
+
+A well-kept library such as bm25s needs numpy, which a gateway does without, and its index built anew for each text.
+"""
+
+import heapq
+import math
+import re
+from collections import defaultdict
+
+from weakspot.data.similarity import grams
+
+_SATURATION, _LENGTH = 1.2, 0.75  # k1 and b, as in Robertson, Zaragoza: The Probabilistic Relevance Framework, 2009
+_WORD = re.compile(r"\w+")
+# A pasted log may be megabytes long; what it is about stands at its beginning or at its end.
+_COMPARED_CHARACTERS = 4000
+_MOST_POSTINGS = 20_000
+
+
+class Ranking:
+    """Texts by number, and which of them are most about what a query is about.
+
+    A term counts once in a text, so the part of BM25 that depends on the text is a factor of its length alone.
+    """
+
+    def __init__(self) -> None:
+        self._lengths: list[int] = []
+        self._removed: set[int] = set()
+        self._postings: defaultdict[str, list[int]] = defaultdict(list)
+        self._total = 0
+
+    def add(self, text: str) -> int:
+        """Add a text; return its number, which counts up from 0."""
+        number, own = len(self._lengths), terms(text)
+        self._lengths.append(len(own))
+        self._total += len(own)
+        for term in own:
+            self._postings[term].append(number)
+        return number
+
+    def remove(self, number: int) -> None:
+        """Leave a text out of every answer from now on."""
+        self._removed.add(number)
+
+    def best(self, text: str, count: int) -> list[int]:
+        """Return up to ``count`` numbers of texts that share a term with ``text``, the best first.
+
+        The rarest terms are looked up first, and terms that so many texts share that they tell nothing not at
+        all: the time is bounded, however many texts there are and however long this one is.
+        """
+        found = [(term, self._postings[term]) for term in terms(text) if term in self._postings]
+        scores: defaultdict[int, float] = defaultdict(float)
+        looked_up = 0
+        for _, numbers in sorted(found, key=lambda one: (len(one[1]), one[0])):
+            looked_up += len(numbers)
+            if looked_up > _MOST_POSTINGS and scores:
+                break
+            rarity = math.log(1 + (len(self._lengths) - len(numbers) + 0.5) / (len(numbers) + 0.5))
+            for number in numbers:
+                scores[number] += rarity
+        mean = self._total / max(1, len(self._lengths))
+        ranked = (
+            (score / (1 + _SATURATION * (1 - _LENGTH + _LENGTH * self._lengths[number] / mean)), number)
+            for number, score in scores.items()
+            if number not in self._removed
+        )
+        return [number for _, number in heapq.nlargest(count, ranked)]
+
+
+def compared(text: str) -> str:
+    """Return the part of a text by which it is found: all, or of a long one its beginning and its end."""
+    half = _COMPARED_CHARACTERS // 2
+    return text if len(text) <= _COMPARED_CHARACTERS else f"{text[:half]} {text[-half:]}"
+
+
+def terms(text: str) -> set[str]:
+    """Return the words and character n-grams that a text is found by, ignoring case."""
+    part = compared(text)
+    return {word.casefold() for word in _WORD.findall(part)} | grams(part)

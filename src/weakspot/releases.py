@@ -1,0 +1,83 @@
+"""What is in service: the list of releases, what is live, and going back."""
+
+import getpass
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from pydantic import ValidationError
+
+from weakspot.config import Config
+from weakspot.data import journal, store
+from weakspot.parsing import explain
+from weakspot.records import Release, Target
+from weakspot.workspace import Workspace
+from zddc.errors import UserError
+
+
+def read_releases(workspace: Workspace) -> list[Release]:
+    """Return every release, oldest first; raise :class:`UserError` for a line that is none."""
+    found = []
+    for line in journal.read_lines(workspace.releases):
+        try:
+            found.append(Release.from_json(line.data))
+        except ValidationError as error:
+            raise UserError(f"{workspace.releases}:{line.number}", explain(error), "mend that line") from None
+    return found
+
+
+def live(releases: Sequence[Release]) -> dict[tuple[str, Target], Release]:
+    """Return the newest release of each domain and target: what answers now."""
+    return {(one.domain, one.target): one for one in releases}
+
+
+def answering(releases: Sequence[Release], adapter: str) -> bool:
+    """Whether an adapter is live anywhere."""
+    return any(one.adapter == adapter for one in live(releases).values())
+
+
+def was_released(releases: Sequence[Release], adapter: str, target: Target) -> bool:
+    """Whether an adapter was ever live at a target, also where people went back from it."""
+    return any(one.adapter == adapter and one.target == target for one in releases)
+
+
+def before(releases: Sequence[Release], current: Release) -> Release | None:
+    """Return what was live before the adapter of ``current`` was deployed; None where that was the base.
+
+    What people went back from is passed over: nobody wants it back by accident.
+    """
+    stack: list[Release] = []
+    for one in releases:
+        if (one.domain, one.target) != (current.domain, current.target) or one.number > current.number:
+            continue
+        if one.action == "rollback":
+            while stack and stack[-1].adapter != one.adapter:
+                stack.pop()
+        elif stack and stack[-1].adapter == one.adapter:
+            stack[-1] = one
+        else:
+            stack.append(one)
+    return stack[-2] if len(stack) > 1 else None
+
+
+def publish(workspace: Workspace, config: Config, draft: Release) -> Release:
+    """Append a release, which is live from then on; return it with its number, who made it and when."""
+    with store.locked(workspace.releases_lock, "release"):
+        known = read_releases(workspace)
+        filled = {
+            "number": known[-1].number + 1 if known else 1,
+            "who": _who(),
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        release = draft.model_copy(update=filled)
+        allow_network = config.collect.allow_network_filesystem
+        journal.append(workspace.releases, [release.to_json()], allow_network=allow_network)
+    return release
+
+
+def _who() -> str:
+    """Return the user that this process runs as, also where the system knows no name for the number."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())

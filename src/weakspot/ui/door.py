@@ -1,0 +1,103 @@
+"""Who may come in: one browser with the printed address, and no page of another site in its name."""
+
+import hmac
+import ipaddress
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from aiohttp import web
+    from aiohttp.typedefs import Middleware
+
+HEADERS = {
+    # Nothing of another site, no script or style in a page: what a model wrote stays text even where it is not escaped.
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
+    " form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+_FORM = "application/x-www-form-urlencoded"
+
+Handler = Callable[["web.Request"], Awaitable["web.StreamResponse"]]
+
+
+class Door:
+    """A token that opens once, the session that it gives, and the word that each of its forms must bring along."""
+
+    def __init__(self, opened: Callable[[], None]) -> None:
+        """``opened`` is called when the token was used, and there is another one."""
+        self.token = secrets.token_urlsafe(32)
+        self.form_token = secrets.token_urlsafe(32)
+        self._session = secrets.token_urlsafe(32)
+        self._opened = opened
+
+    def middleware(self) -> "Middleware":
+        """Return what aiohttp calls for each request."""
+        from aiohttp import web
+
+        @web.middleware
+        async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+            try:
+                response = self._entered(request) or await self._let_in(request, handler)
+            except web.HTTPException as error:
+                response = web.Response(text=f"{error.status} {error.text or error.reason}\n", status=error.status)
+            for name, value in HEADERS.items():
+                response.headers.setdefault(name, value)
+            return response
+
+        return guarded
+
+    def _entered(self, request: "web.Request") -> "web.Response | None":
+        """Answer a request that brings the token: it gets the session, and the token has served its time."""
+        from aiohttp import web
+
+        _require_own_host(request)
+        if request.method != "GET" or not _same(request.query.get("token", ""), self.token):
+            return None
+        self.token = secrets.token_urlsafe(32)
+        self._opened()
+        response = web.Response(status=303, headers={"Location": "/"})
+        response.set_cookie(_cookie(request), self._session, httponly=True, samesite="Strict", path="/")
+        return response
+
+    async def _let_in(self, request: "web.Request", handler: Handler) -> "web.StreamResponse":
+        from aiohttp import web
+
+        if not _same(request.cookies.get(_cookie(request), ""), self._session):
+            raise web.HTTPForbidden(text="open the address that the terminal shows; each opens one browser")
+        if request.method not in ("GET", "HEAD"):
+            origin = request.headers.get("Origin")
+            same_origin = request.headers.get("Sec-Fetch-Site", "same-origin") == "same-origin"
+            if not same_origin or origin not in (None, f"http://{request.host}"):
+                raise web.HTTPForbidden(text="pages of other sites may decide nothing here")
+            if request.content_type != _FORM:
+                raise web.HTTPUnsupportedMediaType
+            if not _same(str((await request.post()).get("token", "")), self.form_token):
+                raise web.HTTPForbidden(text="this page is of an earlier run; load it again")
+        return await handler(request)
+
+
+def _require_own_host(request: "web.Request") -> None:
+    """Refuse another site's name that was made to lead here: only addresses cannot be."""
+    from aiohttp import web
+
+    try:
+        name = urlsplit(f"//{request.host}").hostname or ""
+        if name != "localhost":
+            ipaddress.ip_address(name)
+    except ValueError:
+        raise web.HTTPForbidden(text="this is not the address that the terminal shows") from None
+
+
+def _cookie(request: "web.Request") -> str:
+    # Cookies know no ports: two of us on one machine would overwrite each other's.
+    return f"weakspot-{request.url.port}"
+
+
+def _same(given: str, known: str) -> bool:
+    return hmac.compare_digest(given.encode(errors="replace"), known.encode())

@@ -1,0 +1,205 @@
+"""What the pages show: each method makes one of them, from the files as they are now."""
+
+import importlib
+from collections.abc import Mapping
+from functools import cached_property
+from itertools import pairwise
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from weakspot import status
+from weakspot.capture import reviewing
+from weakspot.capture.decisions import NO, YES
+from weakspot.config import Config
+from weakspot.data import journal
+from weakspot.forget import forget
+from weakspot.records import Interaction, Release
+from weakspot.stages import evaluate
+from weakspot.ui import charts
+from weakspot.ui.differences import differences
+from weakspot.ui.review import STATES, Entry, Filter, Index
+from weakspot.workspace import AdapterName, Workspace
+from zddc.errors import UserError
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_LISTED = 20
+
+
+class Pages:
+    """The pages of one workspace, and what was decided on them since they are served."""
+
+    def __init__(self, workspace: Workspace, config: Config, form_token: str) -> None:
+        self._workspace, self._config, self._form_token = workspace, config, form_token
+        self._index = Index(workspace, config)
+        self._decided: list[str] = []
+        self._notice = ""
+
+    @cached_property
+    def _templates(self) -> "Environment":
+        from jinja2 import Environment, PackageLoader, StrictUndefined
+
+        templates = Environment(
+            autoescape=True,
+            loader=PackageLoader("weakspot.ui"),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        templates.globals.update(where=where, form_token=self._form_token, root=str(self._workspace.root))
+        return templates
+
+    def _page(self, name: str, **values: object) -> str:
+        notice, self._notice = self._notice, ""
+        return self._templates.get_template(name).render(page=name, notice=notice, **values)
+
+    def overview(self) -> str:
+        """How much there is of each domain, and what is to be done."""
+        found = status.status(self._workspace, self._config)
+        largest = max((domain.examples for domain in found.domains), default=1)
+        return self._page("overview.html", status=found, largest=max(1, largest))
+
+    def review(self, wanted: Filter, identity: str = "") -> str:
+        """One interaction beside the others that are wanted; the first of them where ``identity`` names none."""
+        self._index.refresh()
+        entries = self._index.matching(wanted)
+        place = next((n for n, entry in enumerate(entries) if entry.id == identity), None)
+        if place is None and entries and self._index.read(identity) is None:
+            place, identity = 0, entries[0].id
+        captured = self._index.read(identity)
+        first = (place or 0) // _LISTED * _LISTED
+        listed = entries[first : first + _LISTED]
+        return self._page(
+            "review.html",
+            wanted=wanted,
+            states=list(STATES),
+            domains=self._index.domains(),
+            count=len(entries),
+            place=place,
+            listed=[(entry, self._marks(entry)) for entry in listed],
+            current=self._shown(captured) if captured else None,
+            previous=entries[place - 1].id if place else None,
+            following=entries[place + 1].id if place is not None and place + 1 < len(entries) else None,
+            undoable=bool(self._decided),
+        )
+
+    def _marks(self, entry: Entry) -> list[str]:
+        decisions = self._index.decisions
+        judged = decisions.judgement(entry.id)
+        states = {
+            "accepted": judged in YES,
+            "rejected": judged in NO,
+            "waiting": judged is None and entry.policy == "ask",
+            "edited": decisions.latest(entry.id, "edit") is not None,
+            "moved": decisions.latest(entry.id, "move") is not None,
+            "incomplete": entry.incomplete,
+        }
+        return [state for state, holds in states.items() if holds]
+
+    def _shown(self, captured: Interaction) -> dict[str, object]:
+        entry = self._index.entry(captured.id)
+        revised = self._index.decisions.revised(captured)
+        changed = [
+            (name, before.text)
+            for name, before, after in (
+                ("query", captured.query, revised.query),
+                ("expert's answer", captured.expert, revised.expert),
+            )
+            if before != after
+        ]
+        return {
+            "id": captured.id,
+            "domain": self._index.domain(entry),
+            "marks": self._marks(entry),
+            "metadata": captured.metadata,
+            "context": [(message.role, message.text) for message in captured.context],
+            "query": revised.query.text,
+            "escalation": captured.escalation.text,
+            "differences": differences(revised.local.text, revised.expert.text),
+            "captured": changed,
+            "fields": (reviewing.editable(revised.query), reviewing.editable(revised.expert)),
+        }
+
+    def decide(self, wanted: Filter, form: Mapping[str, str]) -> str:
+        """Take in a decision; return the id of what to look at next. A mistake becomes the next page's notice."""
+        self._index.refresh()
+        before = [entry.id for entry in self._index.matching(wanted)]
+        action, identity = form.get("action", ""), form.get("id", "")
+        try:
+            identity = self._decide(action, identity, form)
+        except UserError as error:
+            self._notice = str(error)
+            return identity
+        self._index.refresh()
+        after = {entry.id for entry in self._index.matching(wanted)}
+        if action in ("edit", "move", "undo") and identity in after:
+            return identity
+        return next((later for one, later in pairwise(before) if one == identity), before[-1] if before else "")
+
+    def _decide(self, action: str, identity: str, form: Mapping[str, str]) -> str:
+        workspace, config = self._workspace, self._config
+        if action == "undo":
+            if not self._decided:
+                raise UserError("undo", "nothing was decided since this page is served", "decide something first")
+            identity = self._decided.pop()
+            reviewing.undo(workspace, config, identity)
+            return identity
+        captured = self._index.read(identity)
+        if captured is None:
+            raise UserError(identity or "id", "no such interaction", "load the page again")
+        if action in ("accept", "reject"):
+            reviewing.judge(workspace, config, captured, accepted=action == "accept")
+        elif action == "edit":
+            reviewing.edit(workspace, config, captured, form.get("query", ""), form.get("expert", ""))
+        elif action == "move":
+            reviewing.move(workspace, config, captured, form.get("to", "").strip())
+        elif action == "forget":
+            forget(workspace, config, identity)
+            self._decided = [one for one in self._decided if one != identity]
+            return identity
+        else:
+            raise UserError(action or "action", "is none of the decisions", "load the page again")
+        self._decided.append(identity)
+        return identity
+
+    def adapters(self) -> str:
+        """Every adapter, the newest of a domain first, with the verdict on it."""
+        names = sorted(self._workspace.adapter_names(), key=lambda name: (name.domain, -name.version))
+        found = [
+            (name, status.read(self._workspace, name), evaluate.read_scorecard(self._workspace, name)) for name in names
+        ]
+        return self._page("adapters.html", adapters=found)
+
+    def curve(self, name: str) -> str | None:
+        """An adapter's training curve; None where there is no such adapter."""
+        found = self._adapter(name)
+        best = status.read(self._workspace, found).best_step if found else 0
+        return charts.training_curve(self._workspace, found, best) if found else None
+
+    def scorecard(self, name: str) -> str | None:
+        """An adapter's scorecard as `evaluate` wrote it; None where it did not."""
+        found = self._adapter(name)
+        file = self._workspace.evaluation_page(found) if found else None
+        return file.read_text(encoding="utf-8") if file and file.exists() else None
+
+    def _adapter(self, name: str) -> AdapterName | None:
+        return next((found for found in self._workspace.adapter_names() if str(found) == name), None)
+
+    def releases(self) -> str:
+        """What is and was in service, newest first, and the economics."""
+        found = [Release.from_json(line.data) for line in journal.read_lines(self._workspace.releases)]
+        used = self._workspace.usage.exists()
+        return self._page("releases.html", releases=found[::-1], used=used)
+
+    def economics(self) -> str | None:
+        """The picture of what was asked of whom; None where nothing was counted yet."""
+        if not self._workspace.usage.exists():
+            return None
+        return str(importlib.import_module("weakspot.economics").chart(self._workspace))
+
+
+def where(wanted: Filter, identity: str = "") -> str:
+    """Return the address of an interaction among those that are wanted."""
+    words = {**vars(wanted), "id": identity}
+    return f"/review?{urlencode({name: word for name, word in words.items() if word})}"

@@ -1,0 +1,163 @@
+"""The interactions as a reviewer looks for them: where each lies in the raw file, and what is known about it."""
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from weakspot.capture.decisions import NO, YES, Decisions, read_decisions
+from weakspot.config import Config
+from weakspot.data import journal
+from weakspot.parsing import RecordError, interaction, parse_json_object
+from weakspot.records import Interaction, Policy
+from weakspot.stages.process import labelled
+from weakspot.workspace import Workspace
+
+_SHOWN_CHARACTERS = 90
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One interaction of the raw file: what a list shows of it, and where the rest is to be read."""
+
+    id: str
+    offset: int
+    length: int
+    digest: bytes
+    query: str
+    domain: str
+    policy: Policy | None
+    incomplete: bool
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which interactions are wanted; empty words want all of them."""
+
+    domain: str = ""
+    state: str = ""
+    search: str = ""
+
+
+STATES: dict[str, Callable[[Decisions, Entry], bool]] = {
+    "undecided": lambda decisions, entry: decisions.judgement(entry.id) is None,
+    "waiting": lambda decisions, entry: entry.policy == "ask" and decisions.judgement(entry.id) is None,
+    "accepted": lambda decisions, entry: decisions.judgement(entry.id) in YES,
+    "rejected": lambda decisions, entry: decisions.judgement(entry.id) in NO,
+    "edited": lambda decisions, entry: decisions.latest(entry.id, "edit") is not None,
+}
+
+
+class Index:
+    """What lies where in the raw file. It holds no conversation: a hundred thousand take some tens of megabytes."""
+
+    def __init__(self, workspace: Workspace, config: Config) -> None:
+        self._workspace, self._config = workspace, config
+        self._entries: dict[str, Entry] = {}
+        self._by_offset: dict[int, tuple[bytes, Entry | None]] = {}
+        self._seen: list[object] = [None, None]
+        self.decisions = Decisions()
+        self._searched: tuple[str, list[Entry]] | None = None
+
+    def refresh(self) -> None:
+        """Take in what was captured, erased or decided since; a line that is as it was is not read again."""
+        files = (self._workspace.raw, self._workspace.decisions)
+        states = [(s.st_ino, s.st_size, s.st_mtime_ns) if (s := _stat(file)) else None for file in files]
+        if states[1] != self._seen[1]:
+            self.decisions = read_decisions(self._workspace)
+        if states[0] != self._seen[0]:
+            lines: dict[int, tuple[bytes, Entry | None]] = {}
+            for line in journal.read_lines(self._workspace.raw):
+                digest = _digest(line.data)
+                before = self._by_offset.get(line.offset)
+                same = before is not None and before[0] == digest
+                lines[line.offset] = before if before and same else (digest, self._entry(line, digest))
+            self._by_offset, self._entries = lines, {}
+            for _, entry in lines.values():
+                if entry is not None:  # of two with one id process takes the first, too
+                    self._entries.setdefault(entry.id, entry)
+            self._searched = None
+        self._seen = list(states)
+
+    def _entry(self, line: journal.Line, digest: bytes) -> Entry | None:
+        try:
+            example = interaction(parse_json_object(line.data), whole=False)
+        except RecordError:
+            return None  # process reports it, with its line number
+        words = " ".join(example.query.text[: 4 * _SHOWN_CHARACTERS].split())
+        consultation = example.metadata.consultation
+        return Entry(
+            id=example.id,
+            offset=line.offset,
+            length=len(line.data),
+            digest=digest,
+            query=words if len(words) <= _SHOWN_CHARACTERS else f"{words[: _SHOWN_CHARACTERS - 1]}…",
+            domain=labelled(example, self._config).domain,
+            policy=consultation.policy if consultation else None,
+            incomplete=bool(example.metadata.incomplete),
+        )
+
+    def entry(self, identity: str) -> Entry:
+        """Return what is known of an interaction; raise ``KeyError`` where there is none."""
+        return self._entries[identity]
+
+    def domain(self, entry: Entry) -> str:
+        """Return the domain that an interaction is in now."""
+        moved = self.decisions.latest(entry.id, "move")
+        return moved.domain if moved and moved.domain else entry.domain
+
+    def domains(self) -> list[str]:
+        """Return every domain that there is or that the settings name, in their order."""
+        found = {self.domain(entry) for entry in self._entries.values()}
+        return self._config.ordered({*found, *self._config.domains, self._config.collect.default_domain})
+
+    def matching(self, wanted: Filter) -> Sequence[Entry]:
+        """Return the interactions that are wanted, in the order of capture."""
+        found = self._having(wanted.search.casefold()) if wanted.search else self._entries.values()
+        has_state = STATES.get(wanted.state)
+        return [
+            entry
+            for entry in found
+            if entry.id not in self.decisions.forgotten
+            and wanted.domain in ("", self.domain(entry))
+            and (has_state is None or has_state(self.decisions, entry))
+        ]
+
+    def read(self, identity: str) -> Interaction | None:
+        """Return an interaction as it was captured; None where there is none, or not any more."""
+        entry = self._entries.get(identity)
+        if entry is None or identity in self.decisions.forgotten:
+            return None
+        with self._workspace.raw.open("rb") as stream:
+            stream.seek(entry.offset)
+            data = stream.read(entry.length)
+        # Somebody may have erased it since.
+        return interaction(parse_json_object(data), whole=False) if _digest(data) == entry.digest else None
+
+    def _having(self, search: str) -> list[Entry]:
+        """Return whatever has ``search`` in its id or in one of its turns; a new search reads the whole file."""
+        if self._searched and self._searched[0] == search:
+            return self._searched[1]
+        found = []
+        for line in journal.read_lines(self._workspace.raw):
+            digest, entry = self._by_offset.get(line.offset, (b"", None))
+            if entry is None or self._entries.get(entry.id) is not entry or digest != _digest(line.data):
+                continue
+            messages = parse_json_object(line.data)["messages"]
+            texts = (str(message.get("content") or "") for message in messages)
+            if search in entry.id.casefold() or any(search in text.casefold() for text in texts):
+                found.append(entry)
+        self._searched = (search, found)
+        return found
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=16).digest()
+
+
+def _stat(file: Path) -> os.stat_result | None:
+    try:
+        return file.stat()
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,73 @@
+"""A merged model answers as base and adapter do, or there is none."""
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from weakspot.model import bases, lora, merging
+from weakspot.model.bases import Base
+from weakspot.records import MergedManifest
+from weakspot.serving import merged
+from weakspot.serving.merged import read_merged
+from weakspot.stages.evaluate import read_manifest, read_scorecard
+from weakspot.workspace import AdapterName
+from zddc.errors import UserError
+
+NAME = AdapterName("colours", 1)
+
+
+def write(workspace, config):
+    manifest, card = read_manifest(workspace, NAME), read_scorecard(workspace, NAME)
+    return merged.write(workspace, config, NAME, manifest, card)
+
+
+def test_an_adapter_becomes_a_standalone_model(accepted):
+    workspace, config = accepted
+    done = write(workspace, config)
+    assert done == MergedManifest.from_json(workspace.merged_manifest(NAME).read_bytes())
+    assert done.proof.largest_difference < 1e-3 < done.proof.mean_difference_from_base
+    assert done.proof.prompts == done.proof.same_answers == 8
+    assert done.sample["answer"]
+    base = Base("merged", str(workspace.merged(NAME)), None)
+    merged, tokenizer = bases.load_model(base, torch.float32), bases.load_tokenizer(base)
+    plain = bases.load_model(Base("tiny", config.model.base, None), torch.float32)
+    ids = torch.tensor([tokenizer("Which colour?")["input_ids"]])
+    wanted = lora.load(plain, workspace.adapter(NAME))(input_ids=ids).logits
+    torch.testing.assert_close(merged(input_ids=ids).logits, wanted, rtol=1e-3, atol=1e-4)
+
+
+def test_writing_it_again_does_nothing(accepted):
+    workspace, config = accepted
+    write(workspace, config)
+    before = workspace.merged_manifest(NAME).stat().st_mtime_ns
+    write(workspace, config)
+    assert workspace.merged_manifest(NAME).stat().st_mtime_ns == before
+
+
+def test_a_merge_that_answers_otherwise_is_not_deployed(accepted, monkeypatch):
+    workspace, config = accepted
+    real = merging.merge
+
+    def lossy(base, adapter, target, advance):
+        real(base, adapter, target, advance)
+        tensors = load_file(target / "model.safetensors")
+        name = "model.layers.0.self_attn.o_proj.weight"
+        save_file({**tensors, name: tensors[name] + 1}, target / "model.safetensors", {"format": "pt"})
+        return 1
+
+    monkeypatch.setattr(merged.merging, "merge", lossy)
+    with pytest.raises(UserError, match="differs from base and adapter by"):
+        write(workspace, config)
+    assert not workspace.merged(NAME).exists()
+    assert read_merged(workspace, NAME) is None
+
+
+def test_an_adapter_that_changes_nothing_is_refused(accepted):
+    workspace, config = accepted
+    weights = workspace.adapter(NAME) / lora.WEIGHTS
+    tensors = {key: one * ("lora_B" not in key) for key, one in load_file(weights).items()}
+    manifest = read_manifest(workspace, NAME)
+    save_file(tensors, weights, {"format": "pt"})
+    with pytest.raises(UserError, match="changes nothing: it answers as the base does"):
+        merged.write(workspace, config, NAME, manifest, None)
+    assert not workspace.merged(NAME).exists()

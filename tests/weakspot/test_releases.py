@@ -1,0 +1,81 @@
+"""The list of releases: what is live, and what was before it."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from weakspot.data import journal
+from weakspot.releases import answering, before, live, publish, read_releases, was_released
+from weakspot.records import Release
+from zddc.errors import UserError
+
+
+def release(adapter: str | None, action: str = "deploy", domain: str = "d", target: str = "merged") -> Release:
+    return Release.model_validate(
+        {"action": action, "domain": domain, "target": target, "adapter": adapter, "location": "somewhere"}
+    )
+
+
+def numbered(*releases: Release) -> list[Release]:
+    return [one.model_copy(update={"number": number}) for number, one in enumerate(releases, 1)]
+
+
+def test_the_newest_of_a_domain_and_target_is_live(workspace, config):
+    for one in (release("a"), release("b", target="vllm"), release("c"), release("d", domain="e")):
+        publish(workspace, config, one)
+    found = read_releases(workspace)
+    assert [one.number for one in found] == [1, 2, 3, 4]
+    assert {key: one.adapter for key, one in live(found).items()} == {
+        ("d", "merged"): "c",
+        ("d", "vllm"): "b",
+        ("e", "merged"): "d",
+    }
+    assert (answering(found, "c"), answering(found, "a"), was_released(found, "a", "merged")) == (True, False, True)
+
+
+def test_what_was_gone_back_from_is_not_gone_back_to():
+    a, b, back, c = found = numbered(release("a"), release("b"), release("a", "rollback"), release("c"))
+    assert before(found, c).adapter == "a"
+    assert before(found[:2], b) == a
+    assert before(found[:1], a) is None
+    assert back.adapter == "a"
+
+
+def test_the_same_adapter_anew_is_no_step():
+    found = numbered(release("a"), release("b"), release("b"))
+    assert before(found, found[-1]).adapter == "a"
+
+
+@given(st.lists(st.sampled_from(["deploy", "rollback"]), max_size=12))
+def test_going_back_never_leads_to_what_was_gone_back_from(actions):
+    found: list[Release] = []
+    taken_back: set[str | None] = set()
+    for step, action in enumerate(actions):
+        if action == "deploy":
+            found = numbered(*found, release(f"v{step}"))
+        elif found and found[-1].action == "deploy":
+            earlier = before(found, found[-1])
+            taken_back.add(found[-1].adapter)
+            found = numbered(*found, release(earlier.adapter if earlier else None, "rollback"))
+            assert found[-1].adapter not in taken_back
+
+
+def test_releases_made_at_once_have_numbers_of_their_own(workspace, config):
+    def one(number: int) -> bool:
+        try:
+            publish(workspace, config, release(f"v{number}"))
+        except UserError:  # another was just writing: nothing was published
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as threads:
+        made = sum(threads.map(one, range(40)))
+    assert [found.number for found in read_releases(workspace)] == list(range(1, made + 1))
+
+
+def test_a_damaged_line_is_named(workspace):
+    journal.append(workspace.releases, ["{}"])
+    with pytest.raises(UserError, match="releases.jsonl:1"):
+        read_releases(workspace)
