@@ -155,24 +155,20 @@ def augmented(index: Index, messages: Messages) -> Messages:
     as :meth:`Index.refresh` does.
     """
     index.refresh()
-    turns = [
-        {"role": role, "content": text}
-        for one in reversed(index.search(messages))
-        for role, text in (("user", one.question), ("assistant", one.answer))
-    ]
     place = _behind_system([str(message.get("role")) for message in messages])
-    return [*messages[:place], *turns, *messages[place:]]
+    return [*messages[:place], *_turns(index.search(messages)), *messages[place:]]
 
 
 def with_examples(example: Interaction, found: Sequence[Found]) -> Interaction:
     """Return an interaction with found pairs in its context, as :func:`augmented` puts them into a conversation."""
-    turns = [
-        Message(role=role, content=text)
-        for one in reversed(found)
-        for role, text in (("user", one.question), ("assistant", one.answer))
-    ]
+    turns = [Message.model_validate(turn) for turn in _turns(found)]
     place = _behind_system([message.role for message in example.messages])
     return example.model_copy(update={"messages": [*example.messages[:place], *turns, *example.messages[place:]]})
+
+
+def _turns(found: Sequence[Found]) -> Messages:
+    pairs = [(("user", one.question), ("assistant", one.answer)) for one in reversed(found)]
+    return [{"role": role, "content": text} for pair in pairs for role, text in pair]
 
 
 def _behind_system(roles: Sequence[str]) -> int:

@@ -133,6 +133,4 @@ def _erase_edits(workspace: Workspace, config: Config, identities: set[str]) -> 
             edits[line] = None
     if edits:
         collect = config.collect
-        journal.replace(
-            workspace.decisions, edits, collect.durability, allow_network=collect.allow_network_filesystem
-        )
+        journal.replace(workspace.decisions, edits, collect.durability, allow_network=collect.allow_network_filesystem)

@@ -26,6 +26,7 @@ for command in (
     capture.collect,
     servers.gateway,
     servers.mcp,
+    servers.ui,
     decisions.allow,
     decisions.scrub,
     decisions.forget,

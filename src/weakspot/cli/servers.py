@@ -1,4 +1,4 @@
-"""The commands that stay: the gateway in front of the local model, and the MCP server."""
+"""The commands that stay: the gateway in front of the local model, the MCP server, and the pages."""
 
 import sys
 from typing import Annotated
@@ -57,3 +57,32 @@ def mcp(
         mcp_server.serve_stdio(place, config)
     else:
         mcp_server.serve_http(place, config, http)
+
+
+def ui(
+    listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where the browser finds the pages.")] = (
+        "127.0.0.1:8789"
+    ),
+    open_: Annotated[bool, typer.Option("--open/--no-open", help="Open them in the browser.")] = True,
+    allow_remote: Annotated[
+        bool, typer.Option("--allow-remote", help="Listen where other machines can connect, unencrypted.")
+    ] = False,
+    workspace: WorkspaceOption = None,
+    set_: SetOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Run the local web page on which interactions are reviewed, and adapters and releases looked at."""
+    import asyncio
+
+    from weakspot.ui import server
+
+    place, config = open_workspace(workspace, set_)
+    console.log_to_stderr("weakspot")
+
+    def listening(address: str) -> None:
+        console.print_json({"listening": address}) if json_ else show.line(f"open {address}")
+        sys.stdout.flush()
+        if open_ and sys.stdout.isatty():
+            server.open_in_browser(address)
+
+    asyncio.run(server.serve(place, config, listen, listening, allow_remote=allow_remote))

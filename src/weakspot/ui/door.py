@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from zddc.errors import UserError
+
 if TYPE_CHECKING:
     from aiohttp import web
     from aiohttp.typedefs import Middleware
@@ -46,6 +48,8 @@ class Door:
                 response = self._entered(request) or await self._let_in(request, handler)
             except web.HTTPException as error:
                 response = web.Response(text=f"{error.status} {error.text or error.reason}\n", status=error.status)
+            except UserError as error:
+                response = web.Response(text=f"{error}\n", status=409)
             for name, value in HEADERS.items():
                 response.headers.setdefault(name, value)
             return response

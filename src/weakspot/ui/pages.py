@@ -3,6 +3,7 @@
 import importlib
 from collections.abc import Mapping
 from functools import cached_property
+from importlib.util import find_spec
 from itertools import pairwise
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -11,9 +12,9 @@ from weakspot import status
 from weakspot.capture import reviewing
 from weakspot.capture.decisions import NO, YES
 from weakspot.config import Config
-from weakspot.data import journal
 from weakspot.forget import forget
-from weakspot.records import Interaction, Release
+from weakspot.records import Interaction
+from weakspot.releases import live, read_releases
 from weakspot.stages import evaluate
 from weakspot.ui import charts
 from weakspot.ui.differences import differences
@@ -47,7 +48,12 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        templates.globals.update(where=where, form_token=self._form_token, root=str(self._workspace.root))
+        templates.globals.update(
+            where=where,
+            waiting=where(Filter(state="waiting")),
+            form_token=self._form_token,
+            root=str(self._workspace.root),
+        )
         return templates
 
     def _page(self, name: str, **values: object) -> str:
@@ -188,9 +194,10 @@ class Pages:
 
     def releases(self) -> str:
         """What is and was in service, newest first, and the economics."""
-        found = [Release.from_json(line.data) for line in journal.read_lines(self._workspace.releases)]
-        used = self._workspace.usage.exists()
-        return self._page("releases.html", releases=found[::-1], used=used)
+        found = read_releases(self._workspace)
+        now = [release.number for release in live(found).values()]
+        used = self._workspace.usage.exists() and find_spec("weakspot.economics") is not None
+        return self._page("releases.html", releases=found[::-1], live=now, used=used)
 
     def economics(self) -> str | None:
         """The picture of what was asked of whom; None where nothing was counted yet."""

@@ -6,11 +6,11 @@ import logging
 import os
 import signal
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from weakspot.config import Config
 from weakspot.ui.door import Door
@@ -21,6 +21,8 @@ from zddc.errors import UserError
 
 if TYPE_CHECKING:
     from aiohttp import web
+
+T = TypeVar("T")
 
 _STATIC = {"style.css": "text/css", "keys.js": "text/javascript"}
 # What matplotlib and the scorecard draw has styles of its own, and must not have anything else.
@@ -40,7 +42,7 @@ class Site:
         """Finish what is being decided."""
         self._thread.shutdown()
 
-    async def _made[T](self, make: Callable[[], T]) -> T:
+    async def _made(self, make: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, make)
 
     async def overview(self, _request: "web.Request") -> "web.Response":
@@ -90,7 +92,7 @@ class Site:
         return web.Response(text=text, content_type=_STATIC[name])
 
 
-def _filter(words: "web.MultiMapping[str] | dict[str, str]") -> Filter:
+def _filter(words: Mapping[str, str]) -> Filter:
     return Filter(**{name: words.get(name, "") for name in ("domain", "state", "search")})
 
 
