@@ -71,6 +71,8 @@ class Gateway(Table):
     upstream: str = Field(
         "http://localhost:8000/v1", pattern="^https?://", description="the local model's server, OpenAI-compatible"
     )
+    alias: str = Field("local", min_length=1, description="the model's name that stands for whichever adapter is released")
+    model: str = Field("", description="the base's name at the upstream; empty is the first that it lists")
     listen: str = Field("127.0.0.1:8787", pattern=r"^\S+:\d+$", description="where clients reach the gateway")
     upstream_api_key_env: str = Field(
         "", pattern=_VARIABLE, description="environment variable with the local server's key, if it has one"

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from weakspot import releases
 from weakspot.config import Config
 from weakspot.data.dataset import split_examples
-from weakspot.stages.deploy import Destination, deploy
+from weakspot.serving.placement import Destination
+from weakspot.stages.deploy import deploy
 from weakspot.stages.evaluate import evaluate, read_scorecard
 from weakspot.stages.process import process
 from weakspot.stages.train import train

@@ -5,7 +5,11 @@ import json
 import pytest
 
 from weakspot import config as configuration
+from weakspot.data import store
+from weakspot.stages.evaluate import evaluate, read_scorecard
 from weakspot.stages.process import process
+from weakspot.stages.train import train
+from weakspot.workspace import AdapterName, Workspace
 
 COLOURS = ["red", "green", "blue", "black", "white", "brown"]
 

@@ -37,10 +37,11 @@ def deploy(
     json_: JsonOption = False,
 ) -> None:
     """Put a proved adapter into service, and prove that what is served is what was trained."""
+    from weakspot.serving.placement import Destination
     from weakspot.stages import deploy as stage
 
     place, config = open_workspace(workspace, set_)
-    where = stage.Destination(to or config.deploy.target, server or config.deploy.server, _share(canary))
+    where = Destination(to or config.deploy.target, server or config.deploy.server, _share(canary))
     if where.share < 1 and where.target != "gateway":
         raise UserError("--canary", f"{where.target} cannot share questions out", "give --to gateway")
     done = stage.deploy(place, config, domain or MULTI_DOMAIN, where, allow_unproven=allow_unproven)

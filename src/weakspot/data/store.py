@@ -9,6 +9,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from zddc.errors import UserError
 
@@ -104,6 +105,23 @@ def full_disk_named(file: Path) -> Iterator[None]:
         if isinstance(error, OSError) or f"os error {errno.ENOSPC}" not in str(error):
             raise
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file)) from None
+
+
+class FileState(NamedTuple):
+    """What a file looks like from outside: where any of it differs, something was written."""
+
+    inode: int = 0
+    size: int = 0
+    changed: int = 0
+
+    @classmethod
+    def of(cls, file: Path) -> "FileState":
+        """Return the state of a file, or that of none."""
+        try:
+            found = file.stat()
+        except FileNotFoundError:
+            return cls()
+        return cls(found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 def sha256(file: Path) -> str:

@@ -2,14 +2,11 @@
 
 import json
 from collections import OrderedDict
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from weakspot.capture.consulting import Messages, conversation_key, end_of_query
-from weakspot.gateway.upstream import GatewayError, Upstream
 from weakspot.protocols import openai_chat
 from weakspot.protocols.parts import Answer, StreamError
-
-_KEPT = ("messages", "tools", "max_tokens", "max_completion_tokens", "temperature")
 
 
 class _Heard(NamedTuple):
@@ -55,14 +52,3 @@ class Attempts:
     def _forget(self, key: bytes) -> None:
         if (gone := self._heard.pop(key, None)) is not None:
             self._bytes -= len(gone.steps) + len(gone.answer)
-
-
-async def attempted(upstream: Upstream, headers: Any, chat: dict[str, Any]) -> Messages:
-    """Ask the local model what a teacher is asked; return its turn, empty where it has none."""
-    try:
-        model = await upstream.known_model("", headers)
-        asked = {"model": model, **{key: chat[key] for key in _KEPT if key in chat}}
-        answer = Answer.of(openai_chat.parts_of_completion(await upstream.completion(asked, headers)))
-    except (GatewayError, StreamError):
-        return []
-    return [] if answer.empty else [answer.message()]

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 from weakspot.capture import consulting
 from weakspot.capture.consulting import Messages, Wish
 from weakspot.capture.keeping import Collected
-from weakspot.capture.teachers import TeacherError, Teachers
+from weakspot.capture.teachers import TeacherError, Teachers, cost
 from weakspot.config import Config
 from weakspot.data.journal import Journal
-from weakspot.gateway.attempts import Attempts, attempted
+from weakspot.gateway.attempts import Attempts
 from weakspot.gateway.keeper import Keeper
+from weakspot.gateway.local import Local
 from weakspot.gateway.metrics import Metrics
 from weakspot.gateway.translating import STREAM_HEADERS
-from weakspot.gateway.upstream import CREDENTIALS, Upstream
+from weakspot.gateway.upstream import CREDENTIALS
 from weakspot.protocols import anthropic_messages, openai_chat
 from weakspot.protocols.parts import Answer, Finished, Part
 from weakspot.workspace import Workspace
@@ -30,6 +31,7 @@ SOURCE = "gateway"
 # How long the end of an answer waits for the local model's attempt, which was asked for when the teacher was.
 ATTEMPT_SECONDS = 15.0
 _LAST_SECONDS = 10.0
+_REACHED = ("answered", "cut")
 # Shorter ones are words that local servers take for a key, as "none": they are no secrets.
 _SHORTEST_KEY = 20
 _log = logging.getLogger(__name__)
@@ -58,13 +60,13 @@ class Consultations:
         workspace: Workspace,
         config: Config,
         *,
-        upstream: Upstream,
+        local: Local,
         keeper: Keeper,
         attempts: Attempts,
         metrics: Metrics,
     ) -> None:
         self._workspace, self._config = workspace, config
-        self._upstream, self._keeper, self._attempts, self._metrics = upstream, keeper, attempts, metrics
+        self._local, self._keeper, self._attempts, self._metrics = local, keeper, attempts, metrics
         self._teachers = Teachers(config)
         self._unfinished: set[asyncio.Task[None]] = set()
 
@@ -104,8 +106,7 @@ class Consultations:
             return replace(wish, attempt=remembered, attempt_from="remembered"), None
         if not self._config.gateway.ask_missing_attempt:
             return wish, None
-        headers = self._upstream.json_headers(request)
-        return wish, asyncio.create_task(attempted(self._upstream, headers, {**chat, "messages": wish.before}))
+        return wish, asyncio.create_task(self._local.attempted(request, chat, wish.before))
 
     async def _sent(
         self, request: "web.Request", one: _Consultation, writer: Writer, parts: AsyncIterator[Part], *, stream: bool
@@ -142,6 +143,11 @@ class Consultations:
         if one.stored is None:
             seconds = time.monotonic() - one.started
             self._metrics.consulted(one.wish.teacher, outcome, self._config, one.answer.finished, seconds)
+            if outcome in _REACHED:
+                spent = (
+                    cost(self._config.teachers[one.wish.teacher], one.answer.finished) if one.answer.finished else None
+                )
+                self._local.consulted(one.wish.teacher, one.wish.before, seconds, spent)
             _log.info("consulted %s: %s, %.1f s", one.wish.teacher, outcome, seconds)
             one.stored = asyncio.create_task(self._store(one, seconds))
             self._unfinished.add(one.stored)

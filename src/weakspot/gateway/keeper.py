@@ -9,9 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 from weakspot.capture.keeping import Collected, journal_of
 from weakspot.config import Config
+from weakspot.data import journal
 from weakspot.data.journal import Journal, JournalError
 from weakspot.gateway.metrics import Metrics
 from weakspot.parsing import RecordError
+from weakspot.records import Use
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
 
@@ -27,6 +29,7 @@ class Keeper:
 
     def __init__(self, workspace: Workspace, config: Config, metrics: Metrics) -> None:
         self._journal = journal_of(workspace, config)
+        self._usage, self._allow_network = workspace.usage, config.collect.allow_network_filesystem
         self._metrics = metrics
         self._pending: deque[Task] = deque()
         self._thread = ThreadPoolExecutor(1, "journal")
@@ -44,6 +47,10 @@ class Keeper:
         self._metrics.pending.set(len(self._pending))
         if self._retrying is None or self._retrying.done():
             self._retrying = asyncio.create_task(self._retry())
+
+    def note(self, use: Use) -> None:
+        """Append a use behind what is being stored; nobody waits for it, and one that is refused is only counted."""
+        self._thread.submit(self._note, use.to_json())
 
     async def close(self) -> None:
         """Try once more what waits, and count as lost what still cannot be stored."""
@@ -92,6 +99,13 @@ class Keeper:
         else:
             self._metrics.captured.inc()
         return True
+
+    def _note(self, line: str) -> None:
+        try:
+            journal.append(self._usage, [line], "process", allow_network=self._allow_network)
+        except (OSError, UserError) as error:
+            self._metrics.uses_lost.inc()
+            _log.error("a use is not counted: %s", error)
 
     def _run(self, task: Task) -> Collected:
         try:

@@ -33,6 +33,13 @@ class Metrics:
             "weakspot_teacher_tokens", "Tokens by teacher.", ["teacher", "direction"], registry=registry
         )
         self.dollars = Counter("weakspot_teacher_cost_usd", "US dollars by teacher.", ["teacher"], registry=registry)
+        self.questions = Counter(
+            "weakspot_questions",
+            "Questions of users by domain and who answered.",
+            ["domain", "model"],
+            registry=registry,
+        )
+        self.uses_lost = Counter("weakspot_uses_lost", "Questions that could not be noted.", registry=registry)
         self.captured = Counter("weakspot_captured", "Interactions stored.", registry=registry)
         self.capture_failures = Counter(
             "weakspot_capture_failures", "Times that an interaction could not be stored.", ["reason"], registry=registry

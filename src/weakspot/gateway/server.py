@@ -5,6 +5,7 @@ import json
 import logging
 import signal
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from weakspot.capture import consulting
@@ -15,8 +16,10 @@ from weakspot.gateway.bodies import chat_of_messages, read_object, require_chat
 from weakspot.gateway.consultation import Consultations
 from weakspot.gateway.guard import MESSAGES, Guard, NamesNoSecret
 from weakspot.gateway.keeper import Keeper
+from weakspot.gateway.local import Local
 from weakspot.gateway.metrics import Metrics
 from weakspot.gateway.passing import passed_on
+from weakspot.gateway.routing import Routing
 from weakspot.gateway.translating import counted, translated
 from weakspot.gateway.upstream import GatewayError, Upstream, end_to_end
 from weakspot.protocols import anthropic_messages, openai_chat
@@ -45,10 +48,20 @@ class Gateway:
         self.upstream = Upstream(config)
         self.attempts = Attempts(config.gateway.remembered_bytes)
         self.keeper = Keeper(workspace, config, self.metrics)
-        self.consultations = Consultations(
+        self.routing = Routing(workspace, config, self.upstream)
+        self.local = Local(
             workspace,
             config,
             upstream=self.upstream,
+            routing=self.routing,
+            keeper=self.keeper,
+            attempts=self.attempts,
+            metrics=self.metrics,
+        )
+        self.consultations = Consultations(
+            workspace,
+            config,
+            local=self.local,
             keeper=self.keeper,
             attempts=self.attempts,
             metrics=self.metrics,
@@ -58,6 +71,7 @@ class Gateway:
         """Finish what is captured, then leave."""
         await self.consultations.close()
         await self.keeper.close()
+        await self.routing.close()
         await self.upstream.close()
 
     async def chat(self, request: "web.Request") -> "web.StreamResponse":
@@ -69,12 +83,11 @@ class Gateway:
             writer = openai_chat.Writer(str(body.get("model", "")), usage_wanted=usage_wanted)
             return await self.consultations.answer(request, wish, body, writer)
         messages = _messages(body)
-
-        def hear(answer: bytes, streamed: bool) -> None:
-            if messages:
-                self.attempts.remember(messages, answer, streamed=streamed)
-
-        return await passed_on(self.upstream, request, data, hear)
+        asked = await self.local.asked(request, body, messages)
+        # What is not to be changed goes on as the bytes that came.
+        sent = data if asked.chat == body else asked.data
+        hear = partial(self.local.heard, asked, messages)
+        return await passed_on(asked.route.upstream, request, sent, hear)
 
     async def messages(self, request: "web.Request") -> "web.StreamResponse":
         """Anthropic's messages: a consultation, or the local model translated."""
@@ -84,15 +97,17 @@ class Gateway:
         if wish is not None:
             writer = anthropic_messages.Writer(str(body.get("model", "")))
             return await self.consultations.answer(request, wish, chat, writer)
-        return await translated(self.upstream, request, chat, self.attempts)
+        asked = await self.local.asked(request, chat, chat["messages"], any_name=True)
+        return await translated(asked, request, chat, partial(self.local.heard, asked, chat["messages"]))
 
     async def count_tokens(self, request: "web.Request") -> "web.StreamResponse":
         """How long a request of messages is."""
         _, body = await read_object(request)
-        return await counted(self.upstream, request, chat_of_messages(body))
+        chat = chat_of_messages(body)
+        return await counted(await self.local.asked(request, chat, chat["messages"], any_name=True), request)
 
     async def models(self, request: "web.Request") -> "web.StreamResponse":
-        """The local models, and each teacher as ``expert/<teacher>``."""
+        """The alias, the local models, and each teacher as ``expert/<teacher>``."""
         from aiohttp import web
 
         headers = self.upstream.headers(request)
@@ -101,8 +116,8 @@ class Gateway:
             status, data, returned = answer.status, await answer.read(), end_to_end(answer.headers)
         try:
             body = json.loads(data)
-            experts = [f"{MODEL_PREFIX}{name}" for name in self.config.teachers]
-            body["data"] += [{"id": one, "object": "model", "created": 0, "owned_by": "weakspot"} for one in experts]
+            names = [self.config.gateway.alias, *(f"{MODEL_PREFIX}{name}" for name in self.config.teachers)]
+            body["data"] += [{"id": one, "object": "model", "created": 0, "owned_by": "weakspot"} for one in names]
             data = json.dumps(body).encode()
         except (ValueError, TypeError, KeyError):
             data = self.upstream.without_key(data)  # an answer that we do not know is passed on as it is
@@ -121,10 +136,10 @@ class Gateway:
 
         try:
             async with asyncio.timeout(_HEALTH_SECONDS):
-                names = await self.upstream.models(self.upstream.json_headers(request), fresh=True)
+                names = await self.upstream.models(self.upstream.json_headers(request), oldest_seconds=0)
         except (GatewayError, TimeoutError):
             return web.json_response({"status": "ok", "upstream": "down", "models": []})
-        return web.json_response({"status": "ok", "upstream": "ok", "models": names})
+        return web.json_response({"status": "ok", "upstream": "ok", "models": names, "live": self.routing.live()})
 
     async def show_metrics(self, request: "web.Request") -> "web.StreamResponse":
         """Prometheus' text format."""

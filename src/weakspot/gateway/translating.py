@@ -3,7 +3,8 @@
 import json
 from typing import TYPE_CHECKING, Any
 
-from weakspot.gateway.attempts import Attempts
+from weakspot.gateway.local import Asked
+from weakspot.gateway.passing import Hearer
 from weakspot.gateway.upstream import GatewayError, Upstream
 from weakspot.protocols import anthropic_messages, openai_chat
 from weakspot.protocols.parts import Answer, StreamError
@@ -15,30 +16,27 @@ STREAM_HEADERS = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Con
 _BROKEN_OFF = "the local model's answer broke off"
 
 
-async def translated(
-    upstream: Upstream, request: "web.Request", chat: dict[str, Any], attempts: Attempts
-) -> "web.StreamResponse":
-    """Answer the request of messages that ``chat`` says, stream or whole.
+async def translated(asked: Asked, request: "web.Request", chat: dict[str, Any], hear: Hearer) -> "web.StreamResponse":
+    """Answer the request of messages that ``chat`` says, stream or whole, and give a whole answer to ``hear``.
 
     Raises :class:`GatewayError`, with the server's own status, as long as nothing was sent.
     """
     from aiohttp import web
 
+    upstream = asked.route.upstream
     headers = upstream.json_headers(request)
     writer = anthropic_messages.Writer(str(chat.get("model", "")))
-    asked = {**chat, "model": await upstream.known_model(str(chat.get("model", "")), headers)}
     if chat.get("stream"):
-        data = json.dumps(asked).encode()
-        async with upstream.request("POST", "/v1/chat/completions", headers, data) as answered:
+        async with upstream.request("POST", "/v1/chat/completions", headers, asked.data) as answered:
             if answered.status != 200:
                 upstream.require_success(answered.status, await answered.read())
-            return await _streamed(upstream, request, answered, writer, chat, attempts)
-    data = await upstream.completion(asked, headers)
+            return await _streamed(upstream, request, answered, writer, hear)
+    data = await upstream.completion(asked.chat, headers)
     try:
         answer = Answer.of(openai_chat.parts_of_completion(data))
     except StreamError as error:
         raise upstream.failed(str(error)) from None
-    attempts.remember(chat["messages"], data, streamed=False)
+    hear(data, False)
     return web.json_response(writer.whole(answer))
 
 
@@ -47,8 +45,7 @@ async def _streamed(
     request: "web.Request",
     answered: "ClientResponse",
     writer: anthropic_messages.Writer,
-    chat: dict[str, Any],
-    attempts: Attempts,
+    hear: Hearer,
 ) -> "web.StreamResponse":
     from aiohttp import ClientPayloadError, web
 
@@ -74,17 +71,16 @@ async def _streamed(
         await response.write(writer.failed(502, _BROKEN_OFF))
         return response
     await response.write(writer.end())
-    attempts.remember(chat["messages"], bytes(heard), streamed=True)
+    hear(bytes(heard), True)
     return response
 
 
-async def counted(upstream: Upstream, request: "web.Request", chat: dict[str, Any]) -> "web.StreamResponse":
+async def counted(asked: Asked, request: "web.Request") -> "web.StreamResponse":
     """Answer how many tokens a request of messages has, as the local model's own server counts them."""
     from aiohttp import web
 
-    headers = upstream.json_headers(request)
-    model = await upstream.known_model(str(chat.get("model", "")), headers)
-    data = await upstream.completion({**chat, "model": model, "max_tokens": 1}, headers)
+    upstream = asked.route.upstream
+    data = await upstream.completion({**asked.chat, "max_tokens": 1}, upstream.json_headers(request))
     try:
         return web.json_response({"input_tokens": json.loads(data)["usage"]["prompt_tokens"]})
     except (ValueError, TypeError, KeyError):

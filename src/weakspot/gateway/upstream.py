@@ -27,7 +27,6 @@ _TRACED = frozenset({"user-agent", "x-request-id", "traceparent"})
 _OURS = "x-weakspot-"
 # What aiohttp would add to a request that is to be passed on as it is.
 _ADDED = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
-_MODELS_SECONDS = 60.0
 # The servers that we know give up an idle connection after 5 s: one that is used again may be closing.
 _IDLE_SECONDS = 4.0
 
@@ -87,13 +86,10 @@ class Upstream:
             self.require_success(response.status, data)
             return data
 
-    async def models(self, headers: Mapping[str, str], *, fresh: bool = False) -> list[str]:
-        """Return the names of the models that the server has, none where it does not tell.
-
-        Unless ``fresh`` those of a minute ago will do.
-        """
+    async def models(self, headers: Mapping[str, str], *, oldest_seconds: float = 60.0) -> list[str]:
+        """Return the names of the server's models, none where it does not tell; older ones are asked anew."""
         since, names = self._names
-        if names and not fresh and time.monotonic() - since < _MODELS_SECONDS:
+        if names and time.monotonic() - since < oldest_seconds:
             return names
         async with self.request("GET", "/v1/models", headers) as response:
             data = await response.read()
@@ -105,12 +101,9 @@ class Upstream:
         return names
 
     async def known_model(self, wanted: str, headers: Mapping[str, str]) -> str:
-        """Return ``wanted`` if the server has such a model, else the first that it has.
-
-        Clients of other providers know their own provider's names only.
-        """
+        """Return ``wanted`` if the server has such a model, else the settings' or the first that it has."""
         names = await self.models(headers)
-        return wanted if wanted in names or not names else names[0]
+        return wanted if wanted in names or not names else self._config.gateway.model or names[0]
 
     def require_success(self, status: int, data: bytes) -> None:
         """Raise :class:`GatewayError` with the server's own words for any status but 200."""

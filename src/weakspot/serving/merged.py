@@ -12,6 +12,7 @@ from weakspot.model.bases import Base
 from weakspot.model.view import Tokens, ViewError
 from weakspot.progress import bar
 from weakspot.records import AdapterManifest, Interaction, MergedManifest, Proof, Scorecard
+from weakspot.serving.placement import Candidate, Destination, Placed
 from weakspot.stages import evaluate
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
 
 # Less than this between adapter and base is what an adapter does that does nothing: one of zeros, or untrained.
 _NOTHING = 1e-6
+
+
+def place(workspace: Workspace, config: Config, candidate: Candidate, _: Destination) -> Placed:
+    """Write the merged model, as :func:`write` does; there is no name to ask for, only the folder."""
+    done = write(workspace, config, candidate.name, candidate.manifest, candidate.card)
+    return Placed(str(workspace.merged(candidate.name)), None, done.proof)
 
 
 def write(

@@ -1,37 +1,18 @@
 """Put a proved adapter into service at a target, prove that what is served is what was trained, and go back."""
 
-from dataclasses import dataclass
-
 from weakspot import releases
 from weakspot.config import Config
 from weakspot.data import store
 from weakspot.model import lora
-from weakspot.records import AdapterManifest, Proof, Release, Scorecard, Target
+from weakspot.records import Release, Target
 from weakspot.serving import merged
+from weakspot.serving.placement import Candidate, Destination, Placed
 from weakspot.stages import evaluate
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
 # Two releases that are alike in these are the same to whoever asks.
 _WHAT_ANSWERS = ("adapter", "adapter_sha256", "location", "served_name", "share")
-
-
-@dataclass(frozen=True)
-class Destination:
-    """Where an adapter goes: the target, the server's address where it has one, and its share of the questions."""
-
-    target: Target = "merged"
-    server: str = ""
-    share: float = 1.0
-
-
-@dataclass(frozen=True)
-class Placed:
-    """What a target made of an adapter: where it is, by what name it is asked, and the proof of it."""
-
-    location: str
-    served_name: str | None
-    proof: Proof
 
 
 def deploy(
@@ -48,19 +29,18 @@ def deploy(
     where what is served does not answer as the trained adapter does: then the previous release stays.
     """
     name = workspace.require_adapter(domain)
-    manifest = evaluate.read_manifest(workspace, name)
-    card = evaluate.read_scorecard(workspace, name)
-    _require_proof(workspace, name, card, allow_unproven=allow_unproven)
+    candidate = Candidate(name, evaluate.read_manifest(workspace, name), evaluate.read_scorecard(workspace, name))
+    _require_proof(workspace, candidate, allow_unproven=allow_unproven)
     with store.locked(workspace.lock, "process, train or deploy"):
-        placed = _placed(workspace, config, name, manifest, card, destination)
+        placed = _placed(workspace, config, candidate, destination)
     draft = Release(
         action="deploy",
         domain=domain,
         target=destination.target,
         adapter=str(name),
-        adapter_sha256=manifest.files[lora.WEIGHTS],
-        snapshot=manifest.snapshot,
-        verdict=card.verdict if card else "not enough evidence",
+        adapter_sha256=candidate.manifest.files[lora.WEIGHTS],
+        snapshot=candidate.manifest.snapshot,
+        verdict=candidate.verdict,
         location=placed.location,
         served_name=placed.served_name,
         share=destination.share,
@@ -72,18 +52,10 @@ def deploy(
     return releases.publish(workspace, config, draft)
 
 
-def _placed(
-    workspace: Workspace,
-    config: Config,
-    name: AdapterName,
-    manifest: AdapterManifest,
-    card: Scorecard | None,
-    destination: Destination,
-) -> Placed:
+def _placed(workspace: Workspace, config: Config, candidate: Candidate, destination: Destination) -> Placed:
     match destination.target:
         case "merged":
-            done = merged.write(workspace, config, name, manifest, card)
-            return Placed(str(workspace.merged(name)), None, done.proof)
+            return merged.place(workspace, config, candidate, destination)
     raise UserError(destination.target, "no such target", "give another")
 
 
@@ -113,7 +85,8 @@ def _back(workspace: Workspace, config: Config, known: list[Release], current: R
     return releases.publish(workspace, config, back)
 
 
-def _require_proof(workspace: Workspace, name: AdapterName, card: Scorecard | None, *, allow_unproven: bool) -> None:
+def _require_proof(workspace: Workspace, candidate: Candidate, *, allow_unproven: bool) -> None:
+    name, card = candidate.name, candidate.card
     if card is not None and card.verdict == "reject":
         raise UserError(
             str(name), f"was rejected: {card.reasons[0]}", f"see {workspace.evaluation_page(name)}, then train again"

@@ -154,7 +154,7 @@ async def test_tool_calls_of_a_teacher_reach_the_client(world, client, stream, t
 async def test_the_models_are_the_server_s_and_the_teachers(world):
     async with world() as one, one.openai() as client, one.anthropic() as other:
         names = [model.id async for model in client.models.list()]
-        assert names == ["local-model", "expert/sonnet", "expert/opus", "expert/coder"]
+        assert names == ["local-model", "local", "expert/sonnet", "expert/opus", "expert/coder"]
         assert [model.id async for model in other.models.list()] == names
 
 
@@ -170,7 +170,8 @@ async def test_models_of_a_server_that_we_do_not_understand_are_passed_on(world,
 async def test_health_tells_whether_the_local_server_answers(world):
     async with world() as one, aiohttp.ClientSession() as session:
         async with session.get(f"{one.address}/health") as answer:
-            assert await answer.json() == {"status": "ok", "upstream": "ok", "models": ["local-model"]}
+            found = await answer.json()
+        assert found == {"status": "ok", "upstream": "ok", "models": ["local-model"], "live": {}}
         await one.upstream._runner.cleanup()
         async with session.get(f"{one.address}/health") as answer:
             assert (answer.status, await answer.json()) == (200, {"status": "ok", "upstream": "down", "models": []})

@@ -125,9 +125,9 @@ async def test_names_of_models_are_known_for_a_minute_and_asked_for_anew_where_t
         assert await one.models({}) == ["a", "b"]
         server.models = ("c",)
         assert await one.models({}) == ["a", "b"]
-        assert await one.models({}, fresh=True) == ["c"]
+        assert await one.models({}, oldest_seconds=0) == ["c"]
         assert [await one.known_model(wanted, {}) for wanted in ("c", "other")] == ["c", "c"]
         server.models = ()
-        assert await one.models({}, fresh=True) == []
+        assert await one.models({}, oldest_seconds=0) == []
         assert await one.known_model("other", {}) == "other"
         await one.close()

@@ -62,10 +62,10 @@ def test_an_adapter_without_proof_needs_allow_unproven(accepted, judge):
     assert deploy(workspace, config, "colours", allow_unproven=True).verdict == "not enough evidence"
 
 
-def test_an_adapter_that_was_never_accepted_is_refused(taught):
+def test_an_adapter_that_was_never_evaluated_is_refused(taught):
     workspace, config = taught
     train(workspace, config, "colours")
-    with pytest.raises(UserError, match="was never accepted; run 'weakspot evaluate colours'"):
+    with pytest.raises(UserError, match="was never evaluated; run 'weakspot evaluate colours'"):
         deploy(workspace, config, "colours")
 
 
