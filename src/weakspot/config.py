@@ -71,7 +71,9 @@ class Gateway(Table):
     upstream: str = Field(
         "http://localhost:8000/v1", pattern="^https?://", description="the local model's server, OpenAI-compatible"
     )
-    alias: str = Field("local", min_length=1, description="the model's name that stands for whichever adapter is released")
+    alias: str = Field(
+        "local", min_length=1, description="the model's name that stands for whichever adapter is released"
+    )
     model: str = Field("", description="the base's name at the upstream; empty is the first that it lists")
     listen: str = Field("127.0.0.1:8787", pattern=r"^\S+:\d+$", description="where clients reach the gateway")
     upstream_api_key_env: str = Field(
@@ -199,7 +201,20 @@ class Status(Table):
     """When retraining is due."""
 
     retrain_after: int = Field(50, ge=1, description="new interactions in a domain since its last adapter")
+    retrain_streak: int = Field(20, ge=2, description="the latest consultations in a row, all in one domain")
     retrain_at: int = Field(200, ge=1, description="a domain passing this size")
+
+
+class Watch(Table):
+    """When ``watch`` may train."""
+
+    window: str = Field(
+        "",
+        pattern=r"^(([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d)?$",
+        description="hours of the day in which it may, as 22:00-06:00 in local time; empty is any",
+    )
+    idle_minutes: float = Field(10, ge=0, description="nothing asked or captured for so long")
+    interval_seconds: float = Field(60, gt=0, description="between two looks")
 
 
 _DOMAINS = {
@@ -245,6 +260,7 @@ class Config(Table):
     evaluate: Evaluate = Evaluate()
     deploy: Deploy = Deploy()
     status: Status = Status()
+    watch: Watch = Watch()
     domains: dict[Annotated[str, AfterValidator(domain_name)], Domain] = Field(
         {name: Domain(triggers=triggers) for name, triggers in _DOMAINS.items()}
     )

@@ -32,24 +32,29 @@ def run(workspace: Workspace, config: Config, domain: str | None) -> Iterator[St
     Without a domain every domain that is due is taken to the end; a named one is trained also when it is
     not due but was never trained. An adapter that is not accepted is not deployed.
     """
+    yield from refreshed(workspace, config, domain)
+    for entry in status(workspace, config).domains:
+        if domain in (None, entry.domain):
+            due = entry.due or ("never trained" if domain is not None and entry.adapter is None else "")
+            yield from taken_through(workspace, config, entry.domain, due)
+
+
+def refreshed(workspace: Workspace, config: Config, domain: str | None = None) -> Iterator[Step]:
+    """Process and validate; raise :class:`UserError` where nothing sound comes of it."""
     processed = process(workspace, config)
     yield Step("process", None, f"snapshot {processed.snapshot}" if processed.changed else "nothing changed")
     report = validate(workspace, config, domain)
     yield Step("validate", domain, report.verdict)
     if report.verdict == "failures":
         raise UserError(workspace.root, "the dataset has failures", "run 'weakspot validate' to see them")
-    for entry in status(workspace, config).domains:
-        if domain is not None and entry.domain != domain:
-            continue
-        due = entry.due or ("never trained" if domain is not None and entry.adapter is None else "")
-        unfinished = workspace.adapter_checkpoint(workspace.next_adapter(entry.domain)).exists()
-        if due or unfinished:
-            manifest = train(workspace, config, entry.domain)
-            yield Step("train", entry.domain, f"{manifest.name} ({due or 'resumed'})")
-        yield from _prove_and_deploy(workspace, config, entry.domain)
 
 
-def _prove_and_deploy(workspace: Workspace, config: Config, domain: str) -> Iterator[Step]:
+def taken_through(workspace: Workspace, config: Config, domain: str, due: str) -> Iterator[Step]:
+    """Train a domain that is ``due`` or half trained, evaluate what was not yet, deploy what was accepted."""
+    unfinished = workspace.adapter_checkpoint(workspace.next_adapter(domain)).exists()
+    if due or unfinished:
+        manifest = train(workspace, config, domain)
+        yield Step("train", domain, f"{manifest.name} ({due or 'resumed'})")
     name = workspace.newest_adapter(domain)
     if name is None:
         yield Step("train", domain, "not due")

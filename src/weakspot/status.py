@@ -1,6 +1,6 @@
 """Where each domain stands, and whether its adapter is due for retraining."""
 
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from weakspot import releases
 from weakspot.config import Config
 from weakspot.data import dataset, journal
-from weakspot.parsing import explain
+from weakspot.parsing import RecordError, explain, interaction, parse_json_object
 from weakspot.records import MULTI_DOMAIN, SPLITS, AdapterManifest, Assignment, Rejection
 from weakspot.stages import evaluate
 from weakspot.workspace import AdapterName, Workspace
@@ -53,7 +53,7 @@ def status(workspace: Workspace, config: Config) -> Status:
             counts.setdefault(present[place.interaction_id], Counter())[place.split] += 1
     if len(counts) > 1:
         counts[MULTI_DOMAIN] = sum(counts.values(), Counter())
-    raw = sum(1 for _ in journal.read_lines(workspace.raw))
+    raw, streak = _captured(workspace, config.status.retrain_streak)
     reasons = Counter(Rejection.from_json(line.data).reason for line in journal.read_lines(workspace.rejections))
     known = len(present) + reasons.total()
     snapshots = workspace.snapshot_names()
@@ -63,12 +63,35 @@ def status(workspace: Workspace, config: Config) -> Status:
         unprocessed=max(0, raw - known),
         waiting=reasons["policy-ask"],
         snapshot=snapshots[-1] if snapshots else None,
-        domains=[domain_status(workspace, config, domain, counts[domain]) for domain in config.ordered(counts)],
+        domains=[
+            domain_status(workspace, config, domain, counts[domain], streak=domain == streak)
+            for domain in config.ordered(counts)
+        ],
     )
 
 
-def domain_status(workspace: Workspace, config: Config, domain: str, splits: Counter[str]) -> DomainStatus:
-    """Return where one domain stands, given how many examples each of its splits has."""
+def _captured(workspace: Workspace, streak: int) -> tuple[int, str | None]:
+    """Return how many raw lines there are, and the domain that the last ``streak`` of them all have."""
+    lines, last = 0, deque[bytes](maxlen=streak)
+    for line in journal.read_lines(workspace.raw):
+        lines += 1
+        last.append(line.data)
+    domains = set()
+    for data in last:
+        try:
+            domains.add(interaction(parse_json_object(data)).metadata.domain)
+        except RecordError:
+            domains.add(None)
+    return lines, domains.pop() if len(last) == streak and len(domains) == 1 else None
+
+
+def domain_status(
+    workspace: Workspace, config: Config, domain: str, splits: Counter[str], *, streak: bool = False
+) -> DomainStatus:
+    """Return where one domain stands, given how many examples each of its splits has.
+
+    ``streak`` says whether the latest consultations were all of this domain.
+    """
     examples = splits.total()
     name = workspace.newest_adapter(domain)
     manifest = read(workspace, name) if name else None
@@ -82,14 +105,21 @@ def domain_status(workspace: Workspace, config: Config, domain: str, splits: Cou
         adapter=str(name) if name else None,
         verdict=card.verdict if card else None,
         deployed=name is not None and releases.answering(releases.read_releases(workspace), str(name)),
-        due=why_due(config, examples, seen, forgotten=name is not None and workspace.adapter_forgotten(name).exists()),
+        due=why_due(
+            config,
+            examples,
+            seen,
+            forgotten=name is not None and workspace.adapter_forgotten(name).exists(),
+            streak=streak,
+        ),
     )
 
 
-def why_due(config: Config, examples: int, seen: int, *, forgotten: bool = False) -> str:
+def why_due(config: Config, examples: int, seen: int, *, forgotten: bool = False, streak: bool = False) -> str:
     """Return why a domain of so many examples, ``seen`` of them at its last training, is due; empty if it is not.
 
-    Due is also an adapter that saw what was ``forgotten`` since.
+    Due is also an adapter that saw what was ``forgotten`` since, and a domain that the latest consultations were
+    all of, a ``streak``, where none of them was seen.
     """
     if forgotten:
         return "saw a forgotten interaction"
@@ -98,6 +128,8 @@ def why_due(config: Config, examples: int, seen: int, *, forgotten: bool = False
         return f"{examples - seen} new, at least {after}"
     if seen < at <= examples:
         return f"{examples} examples, past {at}"
+    if streak and examples - seen >= config.status.retrain_streak:
+        return f"the last {config.status.retrain_streak} consultations are all of it"
     return ""
 
 

@@ -188,6 +188,11 @@ class Workspace:
         return self.root / "releases.jsonl"
 
     @property
+    def watch_lock(self) -> Path:
+        """Held by the one process that retrains by itself."""
+        return self.root / ".watch.lock"
+
+    @property
     def releases_lock(self) -> Path:
         """Held for the moment in which a release is numbered and written."""
         return self.root / ".releases.lock"

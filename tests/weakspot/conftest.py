@@ -44,6 +44,7 @@ def taught(workspace, tiny_base, interaction, capture):
             "train.max_steps=12",
             "train.max_length=128",
             "evaluate.max_new_tokens=8",
+            "status.retrain_streak=50",
         ],
     )
     process(workspace, config)

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weakspot.data import journal
-from weakspot.releases import answering, before, live, publish, read_releases, was_released
 from weakspot.records import Release
+from weakspot.releases import answering, before, live, publish, read_releases, was_released
 from zddc.errors import UserError
 
 

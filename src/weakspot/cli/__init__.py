@@ -40,6 +40,7 @@ for command in (
     pipeline.ask,
     pipeline.status,
     pipeline.run,
+    service.watch,
 ):
     app.command()(command)
 

@@ -1,5 +1,6 @@
 """The commands that decide what answers: deploy, releases, rollback."""
 
+import sys
 from typing import Annotated
 
 import typer
@@ -78,3 +79,23 @@ def rollback(
         return
     for one in done:
         show.release(one)
+
+
+def watch(
+    once: Annotated[bool, typer.Option("--once", help="One look, then leave: for cron.")] = False,
+    workspace: WorkspaceOption = None,
+    set_: SetOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Retrain by itself: run what is due while nobody asks, and deploy what the gate accepts."""
+    from dataclasses import asdict
+
+    from weakspot import watch as noun
+
+    place, config = open_workspace(workspace, set_)
+    failed = False
+    for step in noun.watch(place, config, once=once):
+        failed = failed or step.stage == "error"
+        print_json(asdict(step)) if json_ else show.step(step)
+        sys.stdout.flush()
+    raise typer.Exit(1 if failed else 0)
