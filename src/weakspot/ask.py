@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from weakspot import adapters
 from weakspot.config import Config
 from weakspot.model import bases, generating
 from weakspot.model.bases import Base
 from weakspot.progress import bar
-from weakspot.stages import evaluate
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
@@ -23,7 +23,7 @@ def ask(
     """Return the greedy answer to each question, of the base, of base and adapter, or of the merged model."""
     model: LanguageModel
     if adapter is not None and not merged:
-        _, model, tokenizer = evaluate.load(workspace, evaluate.read_manifest(workspace, adapter))
+        _, model, tokenizer = adapters.load(workspace, adapters.read_manifest(workspace, adapter))
     else:
         base = bases.resolve(config.model) if adapter is None else _merged(workspace, adapter)
         tokenizer = bases.load_tokenizer(base)

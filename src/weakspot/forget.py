@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from weakspot import adapters
 from weakspot.capture.decisions import decide, read_decisions
 from weakspot.config import Config
 from weakspot.data import dataset, journal, store
 from weakspot.data.journal import Line
 from weakspot.parsing import RecordError, interaction, parse_json_object
 from weakspot.records import MULTI_DOMAIN, SPLITS, Decision, Interaction
-from weakspot.stages import evaluate
 from weakspot.stages.process import process
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
@@ -95,7 +95,7 @@ def _holds(folder: Path, workspace: Workspace, identity: str) -> bool:
 
 def _saw(workspace: Workspace, name: AdapterName, identity: str, snapshots: list[str]) -> bool:
     """Whether an adapter was trained, chosen or judged on the interaction."""
-    manifest = evaluate.read_manifest(workspace, name)
+    manifest = adapters.read_manifest(workspace, name)
     if manifest.snapshot not in snapshots:
         return False
     folder = workspace.snapshot(manifest.snapshot)
@@ -117,12 +117,12 @@ def _take_out_of_scorecard(workspace: Workspace, name: AdapterName, identity: st
     """Keep a row's numbers, which the verdict rests on, and drop its texts."""
     from weakspot import report
 
-    card = evaluate.read_scorecard(workspace, name)
+    card = adapters.read_scorecard(workspace, name)
     if card is None or all(row.interaction_id != identity or row.query == _GONE for row in card.rows):
         return
     words = dict.fromkeys(("query", "local", "expert"), _GONE) | dict.fromkeys(("base_answer", "adapter_answer"))
     rows = [row.model_copy(update=words) if row.interaction_id == identity else row for row in card.rows]
     card = card.model_copy(update={"rows": rows})
-    manifest = evaluate.read_manifest(workspace, name)
+    manifest = adapters.read_manifest(workspace, name)
     store.write_atomically(workspace.evaluation_page(name), report.page(card, manifest).encode())
     store.write_atomically(workspace.evaluation(name), card.to_document())

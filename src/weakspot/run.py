@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from weakspot import releases
+from weakspot import adapters, releases
 from weakspot.config import Config
 from weakspot.data.dataset import split_examples
 from weakspot.serving.placement import Destination
 from weakspot.stages.deploy import deploy
-from weakspot.stages.evaluate import evaluate, read_scorecard
+from weakspot.stages.evaluate import evaluate
 from weakspot.stages.process import process
 from weakspot.stages.train import train
 from weakspot.stages.validate import validate
@@ -59,7 +59,7 @@ def taken_through(workspace: Workspace, config: Config, domain: str, due: str) -
     if name is None:
         yield Step("train", domain, "not due")
         return
-    card = read_scorecard(workspace, name)
+    card = adapters.read_scorecard(workspace, name)
     if card is None:
         if not split_examples(workspace, "test", domain):
             yield Step("evaluate", domain, "no test example yet")

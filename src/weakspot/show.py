@@ -195,8 +195,9 @@ def release(done: "Release") -> None:
     if done.proof is not None:
         proof = done.proof
         line(
-            f"post-flight: {proof.same_answers} of {proof.prompts} held-out prompts answered alike, largest difference "
-            f"from the adapter {proof.largest_difference:.2g} nats, from the base {proof.mean_difference_from_base:.2g}"
+            f"post-flight: {proof.same_answers} of {proof.prompts} held-out prompts answered word for word alike"
+            + ("" if proof.difference is None else f", {proof.difference:.2g} nats a token from the adapter")
+            + f"; the adapter is {proof.change:.2g} from the base"
         )
 
 

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from weakspot import releases
+from weakspot import adapters, releases
 from weakspot.config import Config
 from weakspot.data import dataset, journal
 from weakspot.parsing import RecordError, explain, interaction, parse_json_object
 from weakspot.records import MULTI_DOMAIN, SPLITS, AdapterManifest, Assignment, Rejection
-from weakspot.stages import evaluate
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
@@ -95,7 +94,7 @@ def domain_status(
     examples = splits.total()
     name = workspace.newest_adapter(domain)
     manifest = read(workspace, name) if name else None
-    card = evaluate.read_scorecard(workspace, name) if name else None
+    card = adapters.read_scorecard(workspace, name) if name else None
     seen = manifest.domain_examples if manifest else 0
     return DomainStatus(
         domain=domain,

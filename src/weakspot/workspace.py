@@ -142,6 +142,10 @@ class Workspace:
         """One adapter's folder."""
         return self.adapters / str(name)
 
+    def expectation(self, name: AdapterName) -> Path:
+        """What the adapter and its base answer to held-out prompts, by which a deployment is proved."""
+        return self.adapter(name) / "expected.json"
+
     def merged(self, name: AdapterName) -> Path:
         """The standalone model made of the base and one adapter."""
         return self.adapters / f"{name}-merged"

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from weakspot import config as configuration
+from weakspot.adapters import read_scorecard
 from weakspot.data import store
-from weakspot.stages.evaluate import evaluate, read_scorecard
+from weakspot.stages.evaluate import evaluate
 from weakspot.stages.process import process
 from weakspot.stages.train import train
 from weakspot.workspace import AdapterName, Workspace

@@ -2,10 +2,11 @@
 
 import pytest
 
+from weakspot.adapters import read_scorecard
 from weakspot.data import journal
 from weakspot.forget import forget
 from weakspot.records import Decision
-from weakspot.stages.evaluate import evaluate, read_scorecard
+from weakspot.stages.evaluate import evaluate
 from weakspot.stages.process import process
 from weakspot.stages.train import train
 from weakspot.stages.validate import validate

@@ -77,5 +77,5 @@ def test_releases_made_at_once_have_numbers_of_their_own(workspace, config):
 
 def test_a_damaged_line_is_named(workspace):
     journal.append(workspace.releases, ["{}"])
-    with pytest.raises(UserError, match="releases.jsonl:1"):
+    with pytest.raises(UserError, match=r"releases\.jsonl:1"):
         read_releases(workspace)

@@ -12,12 +12,12 @@ from itertools import islice
 
 import pytest
 
+from weakspot import adapters
 from weakspot.data import journal
 from weakspot.model import lora
 from weakspot.records import Assignment
 from weakspot.releases import answering, live, read_releases
 from weakspot.serving.merged import read_merged
-from weakspot.stages import evaluate
 from weakspot.workspace import AdapterName
 
 pytestmark = pytest.mark.slow
@@ -27,7 +27,7 @@ KILLS = 20
 NURSERY = """
 import os, sys
 import torch, transformers, peft, scipy.stats, matplotlib.pyplot
-from weakspot import cli
+from weakspot import adapters, cli
 print(0, flush=True)
 for _ in sys.stdin:
     if (child := os.fork()) == 0:
@@ -89,9 +89,9 @@ def require_sound(workspace, captured: int, places: dict[str, str]) -> str | Non
     if current is None:
         return None
     name = AdapterName.parsed(current.adapter)
-    manifest = evaluate.read_manifest(workspace, name)  # compares the files with their digests
+    manifest = adapters.read_manifest(workspace, name)  # compares the files with their digests
     assert manifest.files[lora.WEIGHTS] == current.adapter_sha256
-    assert evaluate.read_scorecard(workspace, name).verdict == "accept"
+    assert adapters.read_scorecard(workspace, name).verdict == "accept"
     assert read_merged(workspace, name).adapter_sha256 == current.adapter_sha256
     assert current.location == str(workspace.merged(name))
     return current.adapter
@@ -140,7 +140,7 @@ def test_killed_at_twenty_random_points_it_goes_on_and_deploys_only_whole_and_ac
     assert ended(nursery) == 0
     newest = str(workspace.newest_adapter("colours"))
     live = require_sound(workspace, captured, places)
-    verdict = evaluate.read_scorecard(workspace, AdapterName.parsed(newest)).verdict
+    verdict = adapters.read_scorecard(workspace, AdapterName.parsed(newest)).verdict
     print(f"killed while {dict(reached)}; one round {longest:.1f} s; newest {newest} {verdict}; live {live}")
     assert verdict != "accept" or live == newest
     assert len(reached) >= 3
@@ -152,9 +152,9 @@ def _stage(workspace) -> str:
     name = workspace.newest_adapter("colours")
     if workspace.adapter_checkpoint(workspace.next_adapter("colours")).exists():
         return "training"
-    if evaluate.read_scorecard(workspace, name) is None:
+    if adapters.read_scorecard(workspace, name) is None:
         return "evaluating"
-    if evaluate.read_scorecard(workspace, name).verdict == "accept" and read_merged(workspace, name) is None:
+    if adapters.read_scorecard(workspace, name).verdict == "accept" and read_merged(workspace, name) is None:
         return "merging"
     return "processing or done"
 
@@ -162,5 +162,5 @@ def _stage(workspace) -> str:
 def _settled(workspace) -> bool:
     """Whether the newest adapter was taken to its end."""
     name = workspace.newest_adapter("colours")
-    card = evaluate.read_scorecard(workspace, name)
+    card = adapters.read_scorecard(workspace, name)
     return card is not None and (card.verdict != "accept" or answering(read_releases(workspace), str(name)))

@@ -51,6 +51,25 @@ def answers(
     return found
 
 
+def tokens(
+    model: "LanguageModel", tokenizer: "PreTrainedTokenizerBase", prompt: Sequence[int], max_new_tokens: int
+) -> list[int]:
+    """Return the token ids of the greedy answer to a tokenized prompt, its end of turn with them."""
+    import torch
+    from transformers import GenerationConfig
+
+    ends = end_tokens(model, tokenizer)
+    settings = GenerationConfig(
+        max_new_tokens=max_new_tokens, do_sample=False, eos_token_id=ends, pad_token_id=ends[0], use_cache=True
+    )
+    ids = torch.tensor([list(prompt)], device=model.device)
+    with torch.inference_mode():
+        made = model.generate(  # type: ignore[operator]
+            input_ids=ids, attention_mask=torch.ones_like(ids), generation_config=settings
+        )
+    return [int(token) for token in made[0, len(prompt) :]]
+
+
 def end_tokens(model: "LanguageModel", tokenizer: "PreTrainedTokenizerBase") -> list[int]:
     """Return the ids that end a turn: the tokenizer's, and those of the model's generation settings."""
     known = getattr(model.generation_config, "eos_token_id", None)

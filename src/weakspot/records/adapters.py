@@ -97,18 +97,44 @@ class Scorecard(Record):
     created: str
 
 
+class Expected(Record):
+    """What an adapter and its base answer to one held-out prompt, greedily.
+
+    ``adapter`` and ``base`` are the log-probabilities, in nats, of ``tokens``, the adapter's answer; ``margins`` how
+    far each is from the second likeliest. ``base_tokens`` is the base's own answer.
+    """
+
+    interaction_id: str
+    messages: list[dict[str, str]]
+    prompt_ids: list[int]
+    tokens: list[int]
+    text: str
+    base_tokens: list[int]
+    base_text: str
+    adapter: list[float]
+    base: list[float]
+    margins: list[float]
+
+
+class Expectation(Record):
+    """What a served adapter must answer, and what it must not; written once, of the weights with that digest."""
+
+    adapter_sha256: str
+    prompts: list[Expected]
+
+
 class Proof(Record):
     """A served artefact compared with the trained adapter and with the base, on held-out prompts.
 
-    Differences are nats a token, over the tokens that the served model wrote greedily: its own log-probability
-    of each against that of the adapter (largest), and against that of the base (mean over all tokens).
-    ``same_answers`` of ``prompts`` are word for word what the adapter writes.
+    ``same_answers`` of ``prompts`` were word for word what the adapter writes; ``difference`` is the mean, in nats
+    a token, of the served model's log-probabilities from the adapter's, None where the server tells none;
+    ``change`` is that of the adapter's from the base's.
     """
 
     prompts: int
     same_answers: int
-    largest_difference: float
-    mean_difference_from_base: float
+    difference: float | None
+    change: float
 
 
 class MergedManifest(Record):

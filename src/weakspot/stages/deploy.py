@@ -1,13 +1,12 @@
 """Put a proved adapter into service at a target, prove that what is served is what was trained, and go back."""
 
-from weakspot import releases
+from weakspot import adapters, releases
 from weakspot.config import Config
 from weakspot.data import store
 from weakspot.model import lora
 from weakspot.records import Release, Target
 from weakspot.serving import merged
 from weakspot.serving.placement import Candidate, Destination, Placed
-from weakspot.stages import evaluate
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
@@ -29,7 +28,7 @@ def deploy(
     where what is served does not answer as the trained adapter does: then the previous release stays.
     """
     name = workspace.require_adapter(domain)
-    candidate = Candidate(name, evaluate.read_manifest(workspace, name), evaluate.read_scorecard(workspace, name))
+    candidate = Candidate(name, adapters.read_manifest(workspace, name), adapters.read_scorecard(workspace, name))
     _require_proof(workspace, candidate, allow_unproven=allow_unproven)
     with store.locked(workspace.lock, "process, train or deploy"):
         placed = _placed(workspace, config, candidate, destination)
@@ -77,7 +76,7 @@ def _back(workspace: Workspace, config: Config, known: list[Release], current: R
     earlier = releases.before(known, current)
     name = None if earlier is None or earlier.adapter is None else AdapterName.parsed(earlier.adapter)
     if name is not None:
-        evaluate.read_manifest(workspace, name)  # whole, or an error before anything is changed
+        adapters.read_manifest(workspace, name)  # whole, or an error before anything is changed
     back = Release(action="rollback", domain=current.domain, target=current.target, location="")
     if earlier is not None:
         kept = {key: getattr(earlier, key) for key in ("snapshot", "verdict", "proof", *_WHAT_ANSWERS)}

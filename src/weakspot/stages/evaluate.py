@@ -6,18 +6,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
-from weakspot import gate, report
-from weakspot.config import Config, Model
+from weakspot import adapters, gate, report
+from weakspot.config import Config
 from weakspot.data import dataset, store
 from weakspot.model import bases, engine, generating, lora, view
-from weakspot.model.bases import Base
 from weakspot.model.view import ViewError
-from weakspot.parsing import explain
 from weakspot.progress import bar
 from weakspot.records import MULTI_DOMAIN, AdapterManifest, Interaction, Row, Scorecard
-from weakspot.workspace import AdapterName, Workspace
+from weakspot.serving import proof
+from weakspot.workspace import Workspace
 from zddc.errors import UserError
 
 if TYPE_CHECKING:
@@ -28,7 +25,7 @@ if TYPE_CHECKING:
 def evaluate(workspace: Workspace, config: Config, domain: str) -> Scorecard:
     """Measure the domain's newest adapter on the test split and write its scorecard and report beside it."""
     name = workspace.require_adapter(domain)
-    manifest = read_manifest(workspace, name)
+    manifest = adapters.read_manifest(workspace, name)
     examples = dataset.split_examples(workspace, "test")
     own = [example for example in examples if domain in (MULTI_DOMAIN, example.domain)]
     others = [example for example in examples if domain not in (MULTI_DOMAIN, example.domain)]
@@ -36,7 +33,7 @@ def evaluate(workspace: Workspace, config: Config, domain: str) -> Scorecard:
         raise UserError(domain, "has no test example yet", "capture more, then run 'weakspot process'")
     _require_unseen(workspace, manifest, [*own, *others])
     with bases.enough_memory(str(name), "lower [evaluate] batch_size"):
-        _, model, tokenizer = load(workspace, manifest)
+        _, model, tokenizer = adapters.load(workspace, manifest)
         with bar(f"evaluating {name}", len(own) + len(others)) as advance:
             rows = score(model, tokenizer, own, config)
             advance(len(own), "other domains")
@@ -44,7 +41,9 @@ def evaluate(workspace: Workspace, config: Config, domain: str) -> Scorecard:
             advance(len(others), "")
         if not rows:
             raise UserError(domain, "no test example fits", "raise [train] max_length")
-        rows = _answered(model, tokenizer, own, rows, config)
+        rows = answered(model, tokenizer, own, rows, config)
+        if not manifest.settings["train"]["load_in_4bit"]:  # served is the base in full precision
+            proof.expect(workspace, config, name, model, tokenizer)
     significance = config.evaluate.significance
     compared, harm = gate.comparisons(rows, significance), gate.harm(other_rows, significance)
     verdict, reasons = gate.judge(compared, harm, config.evaluate)
@@ -62,47 +61,6 @@ def evaluate(workspace: Workspace, config: Config, domain: str) -> Scorecard:
     store.write_atomically(workspace.evaluation_page(name), report.page(card, manifest).encode())
     store.write_atomically(workspace.evaluation(name), card.to_document())
     return card
-
-
-def read_manifest(workspace: Workspace, name: AdapterName) -> AdapterManifest:
-    """Read an adapter's manifest; raise :class:`UserError` where it or the weights are damaged."""
-    file = workspace.adapter_manifest(name)
-    try:
-        manifest = AdapterManifest.from_json(file.read_bytes())
-    except ValidationError as error:
-        raise UserError(file, explain(error), f"train again: weakspot train {name.domain}") from None
-    for part, expected in manifest.files.items():
-        path = workspace.adapter(name) / part
-        if not path.exists() or store.sha256(path) != expected:
-            raise UserError(path, "not the file that was trained", f"train again: weakspot train {name.domain}")
-    return manifest
-
-
-def read_scorecard(workspace: Workspace, name: AdapterName) -> Scorecard | None:
-    """Read an adapter's scorecard, None where it was never evaluated or the scorecard is of other weights."""
-    file = workspace.evaluation(name)
-    if not file.exists():
-        return None
-    try:
-        card = Scorecard.from_json(file.read_bytes())
-    except ValidationError as error:
-        raise UserError(file, explain(error), f"evaluate again: weakspot evaluate {name.domain}") from None
-    weights = workspace.adapter(name) / lora.WEIGHTS
-    return card if card.adapter_sha256 == store.sha256(weights) else None
-
-
-def load(workspace: Workspace, manifest: AdapterManifest) -> "tuple[Base, PeftModel, PreTrainedTokenizerBase]":
-    """Load an adapter on the very base that it was trained on."""
-    base = bases.resolve(Model(base=manifest.base.name, revision=manifest.base.revision or "main"))
-    if bases.identity(base) != manifest.base.identity:
-        raise UserError(manifest.name, f"was trained on another {base.name}", "bring back that base, or train again")
-    tokenizer = bases.load_tokenizer(base)
-    precision = manifest.settings["train"]["precision"]
-    four_bit = bool(manifest.settings["train"]["load_in_4bit"])
-    with bar(f"loading {base.name}"):
-        plain = bases.load_model(base, bases.dtype_for(precision), four_bit=four_bit)
-        model = lora.load(plain, workspace.adapter(AdapterName(manifest.domain, manifest.version)))
-    return base, model, tokenizer
 
 
 def score(
@@ -161,7 +119,7 @@ def _mean_losses(model: "PeftModel", sequences: Sequence[view.Tokens], size: int
     return [total / one.supervised for total, one in zip(sums, sequences, strict=True)]
 
 
-def _answered(
+def answered(
     model: "PeftModel",
     tokenizer: "PreTrainedTokenizerBase",
     examples: Sequence[Interaction],

@@ -93,8 +93,10 @@ def build(
             reject(line, error, example.id)
             continue
         # An answer that a person mended does not come back by a copy of what was captured.
-        captured, example = example.content_key(), decisions.revised(example)
-        twin = ids_by_content.get(captured) or ids_by_content.get(example.content_key())
+        captured, revised = example.content_key(), decisions.revised(example)
+        content = captured if revised is example else revised.content_key()
+        example = revised
+        twin = ids_by_content.get(captured) or ids_by_content.get(content)
         if twin is not None:
             reject(line, RecordError("exact-duplicate", f"the same messages as {twin}"), example.id)
             continue
@@ -106,7 +108,7 @@ def build(
                 example.id,
             )
             continue
-        ids_by_content[captured] = ids_by_content[example.content_key()] = example.id
+        ids_by_content[captured] = ids_by_content[content] = example.id
         candidates[example.id] = (line, labelled(example, config))
     examples: list[Interaction] = []
     assignments: list[Assignment] = []

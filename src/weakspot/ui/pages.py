@@ -1,21 +1,18 @@
 """What the pages show: each method makes one of them, from the files as they are now."""
 
-import importlib
 from collections.abc import Mapping
 from functools import cached_property
-from importlib.util import find_spec
 from itertools import pairwise
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from weakspot import status
+from weakspot import adapters, economics, status
 from weakspot.capture import reviewing
 from weakspot.capture.decisions import NO, YES
 from weakspot.config import Config
 from weakspot.forget import forget
 from weakspot.records import Interaction
 from weakspot.releases import live, read_releases
-from weakspot.stages import evaluate
 from weakspot.ui import charts
 from weakspot.ui.differences import differences
 from weakspot.ui.review import STATES, Entry, Filter, Index
@@ -86,7 +83,7 @@ class Pages:
             listed=[(entry, self._marks(entry)) for entry in listed],
             current=self._shown(captured) if captured else None,
             previous=entries[place - 1].id if place else None,
-            following=entries[place + 1].id if place is not None and place + 1 < len(entries) else None,
+            following=next((entry.id for entry in entries[0 if place is None else place + 1 :][:1]), None),
             undoable=bool(self._decided),
         )
 
@@ -173,7 +170,7 @@ class Pages:
         """Every adapter, the newest of a domain first, with the verdict on it."""
         names = sorted(self._workspace.adapter_names(), key=lambda name: (name.domain, -name.version))
         found = [
-            (name, status.read(self._workspace, name), evaluate.read_scorecard(self._workspace, name)) for name in names
+            (name, status.read(self._workspace, name), adapters.read_scorecard(self._workspace, name)) for name in names
         ]
         return self._page("adapters.html", adapters=found)
 
@@ -196,14 +193,15 @@ class Pages:
         """What is and was in service, newest first, and the economics."""
         found = read_releases(self._workspace)
         now = [release.number for release in live(found).values()]
-        used = self._workspace.usage.exists() and find_spec("weakspot.economics") is not None
-        return self._page("releases.html", releases=found[::-1], live=now, used=used)
+        used = self._workspace.usage.exists()
+        saved = economics.line(economics.economics(self._workspace, self._config)) if used else None
+        return self._page("releases.html", releases=found[::-1], live=now, saved=saved)
 
     def economics(self) -> str | None:
         """The picture of what was asked of whom; None where nothing was counted yet."""
         if not self._workspace.usage.exists():
             return None
-        return str(importlib.import_module("weakspot.economics").chart(self._workspace))
+        return economics.chart(economics.economics(self._workspace, self._config))
 
 
 def where(wanted: Filter, identity: str = "") -> str:

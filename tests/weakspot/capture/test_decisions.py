@@ -1,8 +1,12 @@
 """What a person decides is kept for ever, and the latest word counts; forgetting is the last."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from weakspot.capture.decisions import Decisions, decide, read_decisions
+from weakspot import parsing
+from weakspot.capture.decisions import Decisions, append, decide, made_now, read_decisions
 from weakspot.parsing import RecordError
 from zddc.errors import UserError
 
@@ -68,3 +72,93 @@ def test_a_damaged_decision_stops_everything_since_it_may_forbid_something(works
 def test_no_decision_writes_no_file(workspace, config):
     decide(workspace, config, [])
     assert not workspace.decisions.exists()
+
+
+MADE = st.sampled_from(
+    [
+        *({"action": action} for action in ("allow", "accept", "refuse", "reject", "undo")),
+        *({"action": "edit", "expert": text} for text in ("One.", "Two.")),
+        *({"action": "move", "domain": name} for name in ("spam", "eggs")),
+    ]
+)
+
+
+def folded(example, made: list[dict]) -> tuple:
+    """What these decisions amount to: the judgement, the answer, the domain."""
+    found = Decisions()
+    for one in made:
+        found.add(made_now(example.id, **one))
+    revised = found.revised(example)
+    return found.judgement(example.id), revised.expert.text, revised.metadata.domain
+
+
+@given(st.lists(MADE, max_size=12))
+def test_the_latest_of_each_kind_counts_and_an_undo_takes_back_the_latest_that_stands(interaction, made):
+    example, standing = interaction(expert="None."), []
+    for one in made:
+        if one["action"] != "undo":
+            standing.append(one)
+        elif standing:
+            standing.pop()
+    last = {"judgement": None, "expert": "None.", "domain": None}
+    for one in standing:
+        last |= {"edit": {"expert": one.get("expert")}, "move": {"domain": one.get("domain")}}.get(
+            one["action"], {"judgement": one["action"]}
+        )
+    assert folded(example, made) == tuple(last.values())
+
+
+def test_an_undo_concerns_one_interaction_only(workspace, config, interaction):
+    one, other = interaction(), interaction()
+    decide(workspace, config, [(one.id, "reject", None), (other.id, "accept", None), (one.id, "undo", None)])
+    found = read_decisions(workspace)
+    assert (found.judgement(one.id), found.judgement(other.id)) == (None, "accept")
+
+
+def test_what_is_forgotten_cannot_be_had_back_by_an_undo(workspace, config, interaction):
+    gone = interaction()
+    decide(workspace, config, [(gone.id, "forget", None), (gone.id, "undo", None)])
+    assert reason(read_decisions(workspace), gone) == "forgotten"
+
+
+def test_accepting_is_allowing_and_rejecting_has_a_reason_of_its_own(workspace, config, interaction):
+    asked, plain = consulted(interaction, "ask"), interaction()
+    decide(workspace, config, [(asked.id, "accept", None), (plain.id, "reject", None)])
+    found = read_decisions(workspace)
+    assert (reason(found, asked), reason(found, plain)) == (None, "rejected")
+
+
+def test_an_edit_changes_the_words_and_says_when_and_a_tool_call_stays(interaction):
+    call = {"function": {"name": "look", "arguments": {"at": "it"}}}
+    example = parsing.interaction(
+        {
+            "messages": [
+                {"role": "user", "content": "How?"},
+                {"role": "assistant", "content": "No."},
+                {"role": "user", "content": "consult Sonnet"},
+                {"role": "assistant", "content": "So.", "tool_calls": [call]},
+            ],
+            "metadata": interaction().metadata.model_dump(exclude_unset=True),
+        }
+    )
+    found = Decisions()
+    edit = made_now(example.id, "edit", query="How, then?", expert="Thus.")
+    found.add(edit)
+    revised = found.revised(example)
+    assert (revised.id, revised.query.text, revised.local.text) == (example.id, "How, then?", "No.")
+    assert (revised.expert.content, revised.expert.tool_calls) == ("Thus.", example.expert.tool_calls)
+    assert revised.metadata.model_extra == {"edited": edit.timestamp}
+
+
+def test_forgetting_erases_the_words_of_edits(workspace, config):
+    append(workspace, config, [made_now("int_1", "edit", expert="my secret"), made_now("int_2", "edit", expert="kept")])
+    decide(workspace, config, [("int_1", "forget", "hash")])
+    assert b"my secret" not in workspace.decisions.read_bytes()
+    assert "int_1" in read_decisions(workspace).forgotten
+    assert read_decisions(workspace).latest("int_2", "edit").expert == "kept"
+
+
+@pytest.mark.parametrize("words", [{"expert": " \n"}, {"query": ""}, {"domain": "No Domain"}, {"domain": "all"}])
+def test_words_that_cannot_stand_in_a_dataset_are_no_decision(words):
+    with pytest.raises(ValidationError):
+        made_now("int_1", "edit", **words)

@@ -4,12 +4,15 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from weakspot.adapters import read_manifest, read_scorecard
+from weakspot.data import store
 from weakspot.model import bases, lora, merging
 from weakspot.model.bases import Base
 from weakspot.records import MergedManifest
 from weakspot.serving import merged
 from weakspot.serving.merged import read_merged
-from weakspot.stages.evaluate import read_manifest, read_scorecard
+from weakspot.serving.placement import Candidate
+from weakspot.stages.train import train
 from weakspot.workspace import AdapterName
 from zddc.errors import UserError
 
@@ -17,15 +20,18 @@ NAME = AdapterName("colours", 1)
 
 
 def write(workspace, config):
-    manifest, card = read_manifest(workspace, NAME), read_scorecard(workspace, NAME)
-    return merged.write(workspace, config, NAME, manifest, card)
+    return merged.write(workspace, config, candidate(workspace))
+
+
+def candidate(workspace) -> Candidate:
+    return Candidate(NAME, read_manifest(workspace, NAME), read_scorecard(workspace, NAME))
 
 
 def test_an_adapter_becomes_a_standalone_model(accepted):
     workspace, config = accepted
     done = write(workspace, config)
     assert done == MergedManifest.from_json(workspace.merged_manifest(NAME).read_bytes())
-    assert done.proof.largest_difference < 1e-3 < done.proof.mean_difference_from_base
+    assert done.proof.difference < 1e-3 < done.proof.change
     assert done.proof.prompts == done.proof.same_answers == 8
     assert done.sample["answer"]
     base = Base("merged", str(workspace.merged(NAME)), None)
@@ -56,18 +62,19 @@ def test_a_merge_that_answers_otherwise_is_not_deployed(accepted, monkeypatch):
         return 1
 
     monkeypatch.setattr(merged.merging, "merge", lossy)
-    with pytest.raises(UserError, match="differs from base and adapter by"):
+    with pytest.raises(UserError, match="answers otherwise than the trained adapter"):
         write(workspace, config)
     assert not workspace.merged(NAME).exists()
     assert read_merged(workspace, NAME) is None
 
 
-def test_an_adapter_that_changes_nothing_is_refused(accepted):
-    workspace, config = accepted
+def test_an_adapter_that_changes_nothing_is_refused(taught):
+    workspace, config = taught
+    manifest = train(workspace, config, "colours")
     weights = workspace.adapter(NAME) / lora.WEIGHTS
     tensors = {key: one * ("lora_B" not in key) for key, one in load_file(weights).items()}
-    manifest = read_manifest(workspace, NAME)
     save_file(tensors, weights, {"format": "pt"})
+    zeroed = manifest.model_copy(update={"files": {**manifest.files, lora.WEIGHTS: store.sha256(weights)}})
     with pytest.raises(UserError, match="changes nothing: it answers as the base does"):
-        merged.write(workspace, config, NAME, manifest, None)
+        merged.write(workspace, config, Candidate(NAME, zeroed, None))
     assert not workspace.merged(NAME).exists()

@@ -34,7 +34,7 @@ def test_what_is_deployed_is_a_release_that_says_what_it_rests_on(accepted):
     assert (done.number, done.action, done.adapter, done.verdict) == (1, "deploy", "colours-lora-v1", "accept")
     assert done.location == str(workspace.merged(NAME))
     assert done.snapshot in workspace.snapshot_names()
-    assert done.proof.largest_difference < 1e-3
+    assert done.proof.difference < 1e-3
     assert done.who
     assert done.created
 

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 import pytest
 import torch
 
+from weakspot import adapters
 from weakspot.data.dataset import read_examples
 from weakspot.model import lora
 from weakspot.records import Scorecard
@@ -44,8 +45,8 @@ def test_the_scorecard_holds_every_test_example_under_base_and_adapter(trained):
 def test_losses_are_those_of_the_models_themselves(trained):
     workspace, config = trained
     card = evaluate(workspace, config, "colours")
-    manifest = stage.read_manifest(workspace, NAME)
-    _, model, tokenizer = stage.load(workspace, manifest)
+    manifest = adapters.read_manifest(workspace, NAME)
+    _, model, tokenizer = adapters.load(workspace, manifest)
     row = card.rows[0]
     turns = [{"role": "user", "content": row.query}]
     prompt = tokenizer(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))["input_ids"]
@@ -65,7 +66,7 @@ def test_the_page_is_self_contained_and_escapes_what_models_wrote(trained, inter
     poisoned = card.model_copy(
         update={"rows": [card.rows[0].model_copy(update={"expert": evil, "local": evil, "query": evil})]}
     )
-    text = report.page(poisoned, stage.read_manifest(workspace, NAME))
+    text = report.page(poisoned, adapters.read_manifest(workspace, NAME))
     tags = []
 
     class Collector(HTMLParser):
@@ -102,10 +103,10 @@ def test_damaged_weights_are_found(trained):
 def test_a_scorecard_of_other_weights_does_not_count(trained):
     workspace, config = trained
     evaluate(workspace, config, "colours")
-    assert stage.read_scorecard(workspace, NAME) is not None
+    assert adapters.read_scorecard(workspace, NAME) is not None
     with (workspace.adapter(NAME) / lora.WEIGHTS).open("ab") as stream:
         stream.write(b"x")
-    assert stage.read_scorecard(workspace, NAME) is None
+    assert adapters.read_scorecard(workspace, NAME) is None
 
 
 def test_another_base_of_the_same_name_is_refused(trained, tmp_path):

@@ -1,0 +1,268 @@
+"""The proof that what is served is what was trained: the adapter's own greedy answers, token by token.
+
+What the adapter and the base answer to a dozen held-out prompts is written down once, with the log-probability of
+each token, while the model is loaded for its evaluation. So a deployment needs no model of its own, and no room on
+the GPU beside the server.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from weakspot import adapters
+from weakspot.config import Config
+from weakspot.data import dataset, store
+from weakspot.model import generating, lora, view
+from weakspot.model.view import ViewError
+from weakspot.progress import bar
+from weakspot.records import AdapterManifest, Expectation, Expected, Interaction, Proof
+from weakspot.serving.placement import Candidate
+from weakspot.serving.server import Answer, Messages
+from weakspot.workspace import AdapterName, Workspace
+from zddc.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+    from peft import PeftModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from weakspot.model.packing import LanguageModel
+
+# Nats a token, on the mean. Less than this between adapter and base is what an adapter does that does nothing.
+NOTHING = 1e-6
+_MOST_PROMPT_TOKENS = 512
+_ANSWER_TOKENS = 24
+# A server may compute in 16 bits, or from quantised weights, and the adapter was trained in 32: see docs/serving.md.
+LOSSY = 0.1
+# Two tokens that are as likely as this come in either order once anything is rounded.
+_NEAR_TIE = 0.5
+
+Ask = Callable[[Messages, int], Answer]
+
+
+@dataclass
+class _Compared:
+    """What the prompts gave, over all of them: differences are nats a token."""
+
+    from_adapter: list[float]
+    from_base: list[float]
+    same: int = 0
+    as_base: int = 0
+    otherwise: int = 0
+
+
+def expect(
+    workspace: Workspace, config: Config, name: AdapterName, model: "PeftModel", tokenizer: "PreTrainedTokenizerBase"
+) -> Expectation:
+    """Write down what an adapter and its base answer to held-out prompts, its domain's own first; return it.
+
+    Raises :class:`UserError` where there is no prompt, and where adapter and base do not differ.
+    """
+    sha256 = store.sha256(workspace.adapter(name) / lora.WEIGHTS)
+    if (known := read_expectation(workspace, name)) is not None and known.adapter_sha256 == sha256:
+        return known
+    found = []
+    examples = dataset.split_examples(workspace, "test")
+    examples.sort(key=lambda example: example.domain != name.domain)
+    with bar(f"what {name} answers", config.deploy.proof_prompts) as advance:
+        for example in examples:
+            if len(found) == config.deploy.proof_prompts:
+                break
+            one = _expected(model, tokenizer, example)
+            if one is not None:
+                found.append(one)
+                advance(1, "")
+    if not found:
+        raise UserError(
+            name.domain, "no test example to prove a deployment on", "capture more, then 'weakspot process'"
+        )
+    made = Expectation(adapter_sha256=sha256, prompts=found)
+    store.write_atomically(workspace.expectation(name), made.to_document())
+    return made
+
+
+def expectation(workspace: Workspace, config: Config, candidate: Candidate) -> Expectation:
+    """Return what an adapter must answer; it and its base are loaded where that was never written down."""
+    known = read_expectation(workspace, candidate.name)
+    if known is not None and known.adapter_sha256 == candidate.manifest.files[lora.WEIGHTS]:
+        return known
+    _, model, tokenizer = adapters.load(workspace, in_full_precision(candidate.manifest))
+    return expect(workspace, config, candidate.name, model, tokenizer)
+
+
+def in_full_precision(manifest: AdapterManifest) -> AdapterManifest:
+    """Return a manifest whose base is loaded as it is served: not quantised for training."""
+    train = {**manifest.settings["train"], "load_in_4bit": False}
+    return manifest.model_copy(update={"settings": {**manifest.settings, "train": train}})
+
+
+def asked_in_process(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> Ask:
+    """Return a way to ask a model that is loaded here, as a server would be asked."""
+
+    def ask(messages: Messages, max_tokens: int) -> Answer:
+        prompt = str(
+            tokenizer.apply_chat_template(
+                list(messages), tokenize=False, add_generation_prompt=True, enable_thinking=False
+            )
+        )
+        ids = list(tokenizer(prompt, add_special_tokens=False)["input_ids"])
+        made = generating.tokens(model, tokenizer, ids, max_tokens)
+        logprobs, _ = _logprobs(model, ids, made)
+        return Answer(str(tokenizer.decode(made, skip_special_tokens=True)), made, logprobs, len(ids), ids)
+
+    return ask
+
+
+def read_expectation(workspace: Workspace, name: AdapterName) -> Expectation | None:
+    """Return what was written down of an adapter, None where nothing whole was."""
+    file = workspace.expectation(name)
+    try:
+        return Expectation.from_json(file.read_bytes()) if file.exists() else None
+    except ValidationError:
+        return None
+
+
+def prove(expectation: Expectation, ask: Ask, thing: str, limit: float = LOSSY) -> Proof:
+    """Ask for each of the prompts and compare; ``limit`` is the mean difference that counts as lossy.
+
+    Raises :class:`UserError` that names the fault: an adapter that changes nothing, another prompt than it was
+    trained with, the base's answers, or answers of neither.
+    """
+    found = _Compared([], [])
+    require_change(expectation, thing)
+    with bar(f"proving {thing}", len(expectation.prompts)) as advance:
+        for one in expectation.prompts:
+            answer = ask(one.messages, len(one.tokens))
+            _require_prompt(one, answer, thing)
+            _compare(one, answer, found)
+            advance(1, "")
+    mean, from_base = _mean(found.from_adapter), _mean(found.from_base)
+    undone = found.as_base > found.same or (bool(found.from_adapter) and from_base < mean)
+    if undone:
+        raise UserError(
+            thing, "answers as the base does: the server ignores the adapter", "see the server's log; nothing changed"
+        )
+    if mean > limit or found.otherwise > len(expectation.prompts) // 4:
+        raise UserError(
+            thing,
+            f"answers otherwise than the trained adapter: {found.otherwise} of {len(expectation.prompts)} prompts, "
+            f"{mean:.2g} nats a token: another base, or a lossy conversion",
+            "serve the base that it was trained on; nothing changed",
+        )
+    return Proof(
+        prompts=len(expectation.prompts),
+        same_answers=found.same,
+        difference=mean if found.from_adapter else None,
+        change=difference_from_base(expectation),
+    )
+
+
+def require_change(expectation: Expectation, thing: str) -> None:
+    """Raise :class:`UserError` for an adapter that does nothing."""
+    if difference_from_base(expectation) < NOTHING and all(
+        one.tokens == one.base_tokens for one in expectation.prompts
+    ):
+        raise UserError(thing, "changes nothing: it answers as the base does", "train again; nothing was deployed")
+
+
+def difference_from_base(expectation: Expectation) -> float:
+    """Return how far adapter and base are apart on the adapter's answers, on the mean, in nats a token."""
+    prompts = expectation.prompts
+    return _mean([abs(a - b) for one in prompts for a, b in zip(one.adapter, one.base, strict=True)])
+
+
+def _require_prompt(one: Expected, answer: Answer, thing: str) -> None:
+    given = len(answer.prompt_ids) if answer.prompt_ids is not None else answer.prompt_tokens
+    other = answer.prompt_ids is not None and answer.prompt_ids != one.prompt_ids
+    if other or (given is not None and given != len(one.prompt_ids)):
+        raise UserError(
+            thing,
+            f"the server gives the model another prompt: {given} tokens, trained on {len(one.prompt_ids)}: "
+            "another chat template, or another tokenizer",
+            "serve the base with its own template; nothing changed",
+        )
+
+
+def _compare(one: Expected, answer: Answer, found: _Compared) -> None:
+    """Add one answer to what was found, as far as the server tells of it."""
+    if answer.ids is None:
+        same, as_base = (answer.text.strip() == text.strip() for text in (one.text, one.base_text))
+        found.same += same
+        found.as_base += as_base and not same
+        found.otherwise += not same and not as_base
+        return
+    common = _common(answer.ids, one.tokens)
+    for place, served in enumerate((answer.logprobs or [])[:common]):
+        found.from_adapter.append(abs(served - one.adapter[place]))
+        found.from_base.append(abs(served - one.base[place]))
+    same, as_base = _alike(answer.ids, one.tokens), _alike(answer.ids, one.base_tokens)
+    tie = common < len(one.margins) and one.margins[common] < _NEAR_TIE
+    found.same += same
+    found.as_base += as_base and not same
+    found.otherwise += not same and not tie
+
+
+def _alike(served: list[int], expected: list[int]) -> bool:
+    """Whether two answers are the same; some servers leave out the token that ends a turn."""
+    return served == expected or served == expected[:-1]
+
+
+def _common(some: Sequence[int], others: Sequence[int]) -> int:
+    pairs = enumerate(zip(some, others, strict=False))
+    return next((place for place, (one, other) in pairs if one != other), min(len(some), len(others)))
+
+
+def _mean(values: Sequence[float]) -> float:
+    return fmean(values) if values else 0.0
+
+
+def _expected(model: "PeftModel", tokenizer: "PreTrainedTokenizerBase", example: Interaction) -> Expected | None:
+    """Return what adapter and base answer; None for a prompt that is too long, or has control tokens in it."""
+    # Servers write tool calls into a prompt each in their own way: of an agent's conversation the query will do.
+    turns = [example.query] if example.tools or any(m.role == "tool" for m in example.prompt) else example.prompt
+    try:
+        prompt = view.render(tokenizer, turns, example.expert).prompt
+    except ViewError:
+        return None
+    ids = list(tokenizer(prompt, add_special_tokens=False)["input_ids"])
+    if len(ids) > _MOST_PROMPT_TOKENS:
+        return None
+    tokens = generating.tokens(model, tokenizer, ids, _ANSWER_TOKENS)
+    with model.disable_adapter():
+        base_tokens = generating.tokens(model, tokenizer, ids, _ANSWER_TOKENS)
+        base, _ = _logprobs(model, ids, tokens)
+    adapter, margins = _logprobs(model, ids, tokens)
+    messages = [{"role": turn.role, "content": turn.content or ""} for turn in turns]
+    return Expected(
+        interaction_id=example.id,
+        messages=messages,
+        prompt_ids=ids,
+        tokens=tokens,
+        text=str(tokenizer.decode(tokens, skip_special_tokens=True)),
+        base_tokens=base_tokens,
+        base_text=str(tokenizer.decode(base_tokens, skip_special_tokens=True)),
+        adapter=adapter,
+        base=base,
+        margins=margins,
+    )
+
+
+def _logprobs(model: "LanguageModel", prompt: list[int], answer: list[int]) -> tuple[list[float], list[float]]:
+    """Return the log-probability of each token of an answer, and how far the likeliest is from the second."""
+    found = last_logits(model, [*prompt, *answer], len(answer)).log_softmax(-1)
+    best = found.topk(2).values
+    return found[range(len(answer)), answer].tolist(), (best[:, 0] - best[:, 1]).tolist()
+
+
+def last_logits(model: "LanguageModel", ids: Sequence[int], count: int) -> "torch.Tensor":
+    """Return the logits, in fp32 on the CPU, that the last ``count`` of ``ids`` are drawn from: ``[count, vocabulary]``."""
+    import torch
+
+    with torch.inference_mode():
+        kept = torch.arange(len(ids) - count - 1, len(ids) - 1, device=model.device)
+        given = torch.tensor([list(ids)], device=model.device)
+        logits = model(input_ids=given, use_cache=False, logits_to_keep=kept).logits[0]
+        return torch.as_tensor(logits).float().cpu()
