@@ -96,7 +96,7 @@ class Retrieval(Table):
     enabled: bool = Field(False, description="show them in the gateway")
     examples: int = Field(3, ge=1, description="shown at most")
     min_similarity: float = Field(
-        0.1, ge=0, le=1, description="of two questions: the share of character n-grams that they have in common"
+        0.06, ge=0, le=1, description="of two questions: the share of character n-grams that they have in common"
     )
     max_characters: int = Field(4000, ge=1, description="of all questions and answers shown; a longer one is left out")
 
@@ -187,11 +187,15 @@ class Evaluate(Table):
     retrieval: bool = Field(True, description="measure base and adapter with retrieved examples as well")
 
 
+Quantisation = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0"]
+
+
 class Deploy(Table):
     """How an adapter is put into service."""
 
     proof_prompts: int = Field(12, ge=1, description="held-out prompts on which served and trained must agree")
     target: Target = Field("merged", description="where run and watch put what is accepted")
+    quantisation: Quantisation = Field("q8_0", description="of the weights in a GGUF file")
     server: str = Field(
         "", pattern="^(https?://.*)?$", description="of target vllm, ollama or gateway; empty is [gateway] upstream"
     )

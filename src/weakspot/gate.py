@@ -9,6 +9,8 @@ from weakspot.records import Comparison, Outcome, Row, Verdict
 LOSS, EXACT, PREFERENCE = "loss per token", "exact match", "preference accuracy"
 _POWER_Z = 0.8416  # the normal quantile of 80 % power
 _SEED = 42
+# Differences that are equal but for rounding have no interval that could be bootstrapped.
+_NO_SPREAD = 1e-12
 
 
 def compare_losses(metric: str, base: Sequence[float], adapter: Sequence[float], significance: float) -> Comparison:
@@ -26,7 +28,7 @@ def compare_losses(metric: str, base: Sequence[float], adapter: Sequence[float],
     if n > 1 and differences.any():
         # Exact for up to 50 pairs; with fewer than six no p can reach 0.05.
         p = float(stats.wilcoxon(differences).pvalue)
-        if float(differences.std()) > 0:
+        if float(differences.std()) > _NO_SPREAD:
             interval = stats.bootstrap(
                 (differences,), numpy.mean, confidence_level=1 - significance, rng=numpy.random.default_rng(_SEED)
             ).confidence_interval

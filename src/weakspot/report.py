@@ -26,7 +26,7 @@ pre { white-space: pre-wrap; overflow-wrap: anywhere; background: #8881; padding
 details { border-top: 1px solid #8884; padding: .4rem 0; } summary { cursor: pointer; }
 </style>
 <h1>{{ card.adapter }} <span class="{{ card.verdict.split()[0] }}">{{ card.verdict }}</span></h1>
-{% for reason in card.reasons %}<p>{{ reason }}</p>{% endfor %}
+{% for reason in card.reasons + card.remarks %}<p>{{ reason }}</p>{% endfor %}
 <p>Base {{ card.base.name }}, trained on {{ manifest.examples }} consultations of snapshot {{ manifest.snapshot }},
 {{ manifest.steps }} steps. No test example was trained on.</p>
 {% macro table(title, rows) %}
@@ -43,6 +43,19 @@ details { border-top: 1px solid #8884; padding: .4rem 0; } summary { cursor: poi
 {% endmacro %}
 {{ table("On its own domain", card.comparisons) }}
 {% if card.harm %}{{ table("Loss per token on other domains", card.harm) }}{% endif %}
+{% if card.retrieval %}
+<h2>Beside retrieval</h2>
+<p>The same questions with past expert answers to similar ones in front of them; the last columns compare the adapter
+with the base that has them.</p>
+<table>
+<tr><th></th><th>examples</th><th>base</th><th>base + retrieval</th><th>adapter</th><th>adapter + retrieval</th><th>p</th><th></th></tr>
+{% for a in card.retrieval %}
+<tr><td>{{ a.metric }}</td><td>{{ a.n }}</td>
+{%- for mean in (a.base, a.base_retrieval, a.adapter, a.adapter_retrieval) %}<td>{{ "%.3f"|format(mean) }}</td>{% endfor %}
+<td>{{ "%.2g"|format(a.p) }}</td><td class="{{ a.outcome }}">{{ a.outcome }}</td></tr>
+{% endfor %}
+</table>
+{% endif %}
 <h2>Example by example</h2>
 <p>Loss on the expert's answer in nats a token, under the base and under the adapter: below the line the adapter is better.</p>
 {{ scatter | safe }}

@@ -45,7 +45,7 @@ class Examples:
         """Add an example; it replaces one of the same id or the same question, since the latest answer counts.
 
         Left out is what shows the model nothing to do alike: a question that refers to what was said before it,
-        and an answer that calls tools or rests on what they found.
+        an answer that calls tools or rests on what they found, and what is longer than may ever be shown.
         """
         question, answer = spoken(example.query.text), example.expert
         for key in _keys(example.id, question):
@@ -53,7 +53,7 @@ class Examples:
                 self._ranking.remove(old)
         if len(example.prompt) > 1 + len([m for m in example.context if m.role == "system"]):
             return
-        if answer.tool_calls or not question:
+        if answer.tool_calls or not question or len(question) + len(answer.text) > self._settings.max_characters:
             return
         number = self._ranking.add(question)
         self._pairs.append((example.id, question, answer.text))
@@ -61,6 +61,9 @@ class Examples:
 
     def search(self, question: str) -> list[Found]:
         """Return the most similar questions that the settings let in, the most similar first."""
+        question = spoken(question)
+        if not question:
+            return []
         own = grams(compared(question))
         candidates = [self._pairs[number] for number in self._ranking.best(question, _CANDIDATES)]
         alike = [Found(*pair, jaccard(own, grams(compared(pair[1])))) for pair in candidates]
@@ -101,6 +104,7 @@ class Index:
         self._workspace, self._settings = workspace, config.retrieval
         self._examples, self._decisions = Examples(self._settings), Decisions()
         self._raw, self._decided, self._last_offset = _State(), _State(), -1
+        self._mended: set[str] = set()
         self._refreshing, self._using = threading.Lock(), threading.Lock()
 
     def refresh(self) -> None:
@@ -125,10 +129,11 @@ class Index:
         """Return the examples for the last question of a conversation, the most similar first."""
         question = _question(messages)
         with self._using:
-            return self._examples.search(question) if question else []
+            return self._examples.search(question)
 
     def _take_in_all(self) -> None:
         self._decisions, self._last_offset = read_decisions(self._workspace), -1
+        self._mended = set()
         fresh = Examples(self._settings)
         self._take_in(fresh, threading.Lock())
         with self._using:
@@ -144,8 +149,13 @@ class Index:
                 self._decisions.require_allowed(captured)
             except RecordError:
                 continue  # process reports it, with its line number
+            revised = self._decisions.revised(captured)
+            if revised is not captured:
+                self._mended.add(captured.content_key())
+            elif self._mended and captured.content_key() in self._mended:
+                continue  # what a person mended does not come back by a copy
             with lock:  # for one at a time, so that no question waits for all of them
-                examples.add(self._decisions.revised(captured))
+                examples.add(revised)
 
 
 def augmented(index: Index, messages: Messages) -> Messages:
@@ -178,4 +188,4 @@ def _behind_system(roles: Sequence[str]) -> int:
 def _question(messages: Messages) -> str:
     place = end_of_query(messages) - 1
     asked = messages[place] if messages else {}
-    return spoken(text_of(asked.get("content")) or "") if asked.get("role") == "user" else ""
+    return text_of(asked.get("content")) or "" if asked.get("role") == "user" else ""

@@ -179,9 +179,15 @@ def scorecard(card: "Scorecard", page: Path) -> None:
         figures = (str(c.n), f"{c.base:.3f}", f"{c.adapter:.3f}", f"{c.difference:+.3f}", interval, f"{c.p:.2g}")
         rows.add_row(c.metric, *figures, c.outcome)
     out.print(rows)
+    if card.retrieval:
+        arms = table("", "examples", "base", "base + retrieval", "adapter", "adapter + retrieval")
+        for a in card.retrieval:
+            means = (a.base, a.base_retrieval, a.adapter, a.adapter_retrieval)
+            arms.add_row(a.metric, str(a.n), *(f"{mean:.3f}" for mean in means))
+        out.print(arms)
     line(f"{card.adapter}: {card.verdict}")
-    for reason in card.reasons:
-        line(f"  {reason}")
+    for sentence in (*card.reasons, *card.remarks):
+        line(f"  {sentence}")
     line(f"report: {page}")
 
 

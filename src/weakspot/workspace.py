@@ -210,6 +210,10 @@ class Workspace:
         """An adapter's and its merged model's GGUF files, and what proves them."""
         return self.adapters / f"{name}-gguf"
 
+    def gguf_manifest(self, name: AdapterName) -> Path:
+        """What a folder of GGUF files was made of; where it exists the files are complete and proved."""
+        return self.gguf(name) / "manifest.json"
+
     @property
     def lock(self) -> Path:
         """Held by whatever rewrites the dataset or the adapters."""

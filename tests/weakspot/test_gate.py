@@ -55,6 +55,10 @@ def test_six_examples_decide_when_all_agree():
     assert verdict(noisy(6, 0.3, spread=0.01))[0] == "accept"
 
 
+def test_gains_that_are_equal_but_for_rounding_are_accepted():
+    assert verdict([row(2 + n / 100, 1.5 + n / 100) for n in range(12)])[0] == "accept"
+
+
 def test_no_difference_at_all_is_not_enough_evidence():
     assert verdict([row() for _ in range(30)])[0] == "not enough evidence"
 

@@ -44,6 +44,8 @@ def test_the_model_half_speaks_to_people(weakspot):
     status, shown, _ = weakspot("evaluate", "colours")
     assert status == 0
     assert "loss per token" in shown
+    assert "adapter + retrieval" in shown
+    assert "  retrieval found examples for 6 of 6 questions" in shown
     assert "report: " in shown
     status, shown, _ = weakspot("status")
     assert "colours-lora-v1" in shown

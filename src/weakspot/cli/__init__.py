@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from weakspot.cli import capture, decisions, pipeline, servers, service
+from weakspot.cli import capture, decisions, pipeline, savings, servers, service
 from zddc import console
 
 app = typer.Typer(
@@ -41,6 +41,9 @@ for command in (
     pipeline.status,
     pipeline.run,
     service.watch,
+    savings.economics,
+    savings.replay,
+    savings.trace,
 ):
     app.command()(command)
 

@@ -41,7 +41,8 @@ class Routing:
 
     def __init__(self, workspace: Workspace, config: Config, upstream: Upstream) -> None:
         self._workspace, self._config = workspace, config
-        self._upstreams = {config.gateway.upstream: upstream}
+        self._own = config.gateway.upstream.rstrip("/")
+        self._upstreams = {self._own: upstream}
         self._releases: list[Release] = []
         self._state: store.FileState | None = None
         self._missed: set[int] = set()
@@ -54,7 +55,7 @@ class Routing:
         that provider's names only. Every other name is the server's own.
         """
         domain, known = self._domain(messages), self._known()
-        own = self._upstreams[self._config.gateway.upstream]
+        own = self._upstreams[self._own]
         if model != self._config.gateway.alias and not (any_name and model not in await own.models(headers)):
             named = (one for one in releases.live(known).values() if one.target == _TARGET and one.served_name == model)
             return Route(own, model, domain, next(named, None))
@@ -78,7 +79,7 @@ class Routing:
     async def close(self) -> None:
         """Give back the connections to servers other than the settings'."""
         for address, upstream in self._upstreams.items():
-            if address != self._config.gateway.upstream:
+            if address != self._own:
                 await upstream.close()
 
     def _known(self) -> list[Release]:

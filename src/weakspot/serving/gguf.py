@@ -1,188 +1,84 @@
-"""GGUF files for llama.cpp and what is built on it: a merged model, and an adapter by itself."""
+"""The target `gguf`: files for llama.cpp and what is built on it, proved by another reader than their writer.
 
-import contextlib
-import json
-import os
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+A folder holds the merged model, quantised as the settings say, and the adapter by itself, for a server that has
+the base's GGUF already.
+"""
+
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
 
+from weakspot import adapters
+from weakspot.config import Config, Quantisation
 from weakspot.data import store
-from weakspot.model import lora, merging
-from weakspot.serving import gguf_architecture, gguf_vocabulary
-from weakspot.serving.gguf_architecture import Architecture
-from zddc.errors import UserError
+from weakspot.model import bases, gguf_reading, lora, merging
+from weakspot.progress import bar
+from weakspot.records import MergedManifest
+from weakspot.serving import gguf_files, merged, proof
+from weakspot.serving.placement import Candidate, Destination, Placed
+from weakspot.workspace import Workspace
 
-if TYPE_CHECKING:
-    import numpy as np
-    from gguf import GGMLQuantizationType, GGUFWriter
-
-Quantisation = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0"]
-_PREFIX = "base_model.model."  # PEFT's, before the names of the model's own modules
-_COARSE = ("q5_1", "q5_0", "q4_1", "q4_0")
-
-
-@dataclass(frozen=True)
-class _Tensor:
-    """A tensor as it will lie in the file; ``load`` gives its numbers when they are written."""
-
-    name: str
-    shape: tuple[int, ...]
-    kind: "GGMLQuantizationType"
-    load: "Callable[[], np.ndarray[Any, Any]]"
+# Nats a token, on the mean, that a quantisation may take away: ten times what was measured, see docs/serving.md.
+_LIMITS: dict[Quantisation, float] = {
+    **dict.fromkeys(("f32", "f16", "bf16"), 0.01),
+    "q8_0": 0.02,
+    **dict.fromkeys(("q5_1", "q5_0"), 0.06),
+    **dict.fromkeys(("q4_1", "q4_0"), 0.15),
+}
 
 
-def write(source: Path, target: Path, quantisation: Quantisation) -> None:
-    """Write the model of a folder (``config.json``, tokenizer, safetensors) as one GGUF file.
+def place(workspace: Workspace, config: Config, candidate: Candidate, _: Destination) -> Placed:
+    """Write the files and prove the model's; there is no name to ask for, only the file."""
+    done = write(workspace, config, candidate)
+    return Placed(str(model_file(workspace, config, candidate)), None, done.proof)
 
-    One tensor at a time is in memory. Vectors stay f32, and matrices whose rows the quantisation's blocks do
-    not fill f16; where it has 5 bits or fewer, embedding and output layer are q8_0, as they bear less.
-    Raises :class:`UserError` for a model that llama.cpp would not compute as transformers does.
+
+def model_file(workspace: Workspace, config: Config, candidate: Candidate) -> Path:
+    """Return where the merged model's file is."""
+    return workspace.gguf(candidate.name) / f"{candidate.name}-{config.deploy.quantisation}.gguf"
+
+
+def limit(config: Config, candidate: Candidate) -> float:
+    """Return how far, in nats a token on the mean, the quantised model may be from the adapter as it was trained."""
+    import torch
+
+    precision = bases.dtype_for(candidate.manifest.settings["train"]["precision"])
+    return _LIMITS[config.deploy.quantisation] + (0.0 if precision == torch.float32 else proof.LOSSY)
+
+
+def write(workspace: Workspace, config: Config, candidate: Candidate) -> MergedManifest:
+    """Write a folder of the merged model and of the adapter; one that is there and whole is returned.
+
+    Raises :class:`UserError` where the model that is read back does not answer as the adapter does: then nothing
+    is left.
     """
-    import gguf
-
-    architecture = gguf_architecture.read(source)
-    with _whole_file(target, architecture) as writer:
-        writer.add_type(gguf.GGUFType.MODEL)
-        writer.add_name(source.name)
-        writer.add_file_type(_file_type(quantisation))
-        if quantisation.startswith("q"):
-            writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
-        architecture.add_keys(writer)
-        gguf_vocabulary.add(writer, source, architecture.vocabulary)
-        _write_tensors(writer, _model_tensors(source, architecture, quantisation))
-
-
-def write_adapter(adapter: Path, base: Path, target: Path) -> None:
-    """Write a LoRA adapter, in f32, as a GGUF file to be loaded beside the GGUF of its ``base``, a folder.
-
-    Raises :class:`UserError` for an adapter that is more than plain LoRA, or that is another base's.
-    """
-    import gguf
-
-    architecture = gguf_architecture.read(base)
-    settings = json.loads((adapter / lora.SETTINGS).read_text(encoding="utf-8"))
-    merging._require_plain(adapter, settings)
-    with _whole_file(target, architecture) as writer:
-        writer.add_type(gguf.GGUFType.ADAPTER)
-        writer.add_name(adapter.name)
-        writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
-        # llama.cpp multiplies by alpha / rank, PEFT on request by alpha / root of rank.
-        more = settings["r"] ** 0.5 if settings.get("use_rslora") else 1.0
-        writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, settings["lora_alpha"] * more)
-        _write_tensors(writer, _adapter_tensors(adapter, base, architecture))
-
-
-@contextlib.contextmanager
-def _whole_file(target: Path, architecture: Architecture) -> "Iterator[GGUFWriter]":
-    """Give a writer; ``target`` is there, and on the disk, when the block ends well, else it is as before."""
-    import gguf
-
-    store.make_folder(target.parent)
-    temporary = target.with_name(f".{target.name}.tmp")
-    writer = gguf.GGUFWriter(temporary, architecture.name)
-    try:
-        yield writer
-        writer.close()
-        with temporary.open("rb") as stream:
-            os.fsync(stream.fileno())
-        temporary.replace(target)
-    except OSError as error:
-        raise store.named(error, target) from None
-    finally:
-        writer.close()
-        temporary.unlink(missing_ok=True)
-    store.sync_folder(target.parent)
-
-
-def _write_tensors(writer: "GGUFWriter", tensors: list[_Tensor]) -> None:
-    import gguf
-    import numpy as np
-
-    for one in tensors:
-        size = int(np.prod(gguf.quant_shape_to_byte_shape(one.shape, one.kind)))
-        writer.add_tensor_info(one.name, one.shape, np.dtype(np.float32), size, one.kind)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_ti_data_to_file()
-    for one in tensors:
-        writer.write_tensor_data(gguf.quantize(one.load(), one.kind))
-
-
-def _model_tensors(source: Path, architecture: Architecture, quantisation: Quantisation) -> list[_Tensor]:
-    names = architecture.names()
-    found = []
-    for name, (file, shape) in _stored(source).items():
-        if architecture.tied and name == "lm_head.weight":
-            continue
-        renamed = names.get_name(name, (".weight", ".bias"))
-        if renamed is None:
-            raise UserError(source, f"has a tensor that llama.cpp does not know, {name}", "deploy it as 'merged'")
-
-        def load(file: Path = file, name: str = name) -> "np.ndarray[Any, Any]":
-            return architecture.ordered(name, _load(file, name))
-
-        found.append(_Tensor(renamed, shape, _kind(renamed, shape, quantisation), load))
-    return found
-
-
-def _adapter_tensors(adapter: Path, base: Path, architecture: Architecture) -> list[_Tensor]:
-    import gguf
-
-    names, of_base = architecture.names(), _stored(base)
-    found = []
-    for key, (file, shape) in _stored(adapter).items():
-        module, part, _ = key.removeprefix(_PREFIX).rsplit(".", 2)
-        weight, is_up = f"{module}.weight", part == "lora_B"
-        renamed = names.get_name(weight, (".weight",))
-        if renamed is None or weight not in of_base or of_base[weight][1][0 if is_up else 1] != shape[not is_up]:
-            raise UserError(adapter, f"touches {weight}, which {base.name} does not have so", "give its own base")
-
-        def load(
-            file: Path = file, key: str = key, up: str | None = weight if is_up else None
-        ) -> "np.ndarray[Any, Any]":
-            tensor = _load(file, key)
-            return architecture.ordered(up, tensor) if up else tensor
-
-        found.append(_Tensor(f"{renamed}.{part.lower()}", shape, gguf.GGMLQuantizationType.F32, load))
-    return found
-
-
-def _stored(folder: Path) -> dict[str, tuple[Path, tuple[int, ...]]]:
-    """Return file and shape of every tensor in a folder's safetensors files."""
-    from safetensors import safe_open
-
-    found = {}
-    for file in sorted(folder.glob("*.safetensors")):
-        with safe_open(file, "pt") as stored:
-            for name in stored.keys():  # noqa: SIM118 (not a mapping)
-                found[name] = (file, tuple(stored.get_slice(name).get_shape()))
-    return found
-
-
-def _load(file: Path, name: str) -> "np.ndarray[Any, Any]":
-    from safetensors import safe_open
-
-    # Through torch, for numpy has no bf16.
-    with safe_open(file, "pt") as stored:
-        return stored.get_tensor(name).float().numpy()  # type: ignore[no-any-return]
-
-
-def _kind(name: str, shape: tuple[int, ...], quantisation: Quantisation) -> "GGMLQuantizationType":
-    import gguf
-
-    if len(shape) == 1:
-        return gguf.GGMLQuantizationType.F32
-    if quantisation in _COARSE and name.startswith(("token_embd.", "output.")):
-        quantisation = "q8_0"
-    kind = gguf.GGMLQuantizationType[quantisation.upper()]
-    block, _ = gguf.GGML_QUANT_SIZES[kind]
-    return gguf.GGMLQuantizationType.F16 if shape[-1] % block else kind
-
-
-def _file_type(quantisation: Quantisation) -> int:
-    import gguf
-
-    prefix = "ALL" if quantisation == "f32" else "MOSTLY"
-    return gguf.LlamaFileType[f"{prefix}_{quantisation.upper()}"].value
+    target, quantisation = model_file(workspace, config, candidate), config.deploy.quantisation
+    manifest = workspace.gguf_manifest(candidate.name)
+    sha256 = candidate.manifest.files[lora.WEIGHTS]
+    done = merged.read_manifest(manifest)
+    if done is not None and done.adapter_sha256 == sha256 and target.name in done.files:
+        return done
+    whole = merged.write(workspace, config, candidate)
+    expectation = proof.expectation(workspace, config, candidate)
+    base = adapters.base_of(candidate.manifest)
+    with store.folder_written_whole(manifest.parent) as folder:
+        with bar(f"writing {target.name}"):
+            gguf_files.write(workspace.merged(candidate.name), folder / target.name, quantisation)
+            gguf_files.write_adapter(
+                workspace.adapter(candidate.name),
+                merging.base_folder(base.location, base.revision),
+                folder / f"{candidate.name}-adapter.gguf",
+            )
+            model, tokenizer = gguf_reading.load(folder / target.name)
+        proved = proof.prove(
+            expectation, proof.asked_in_process(model, tokenizer), target.name, limit(config, candidate)
+        )
+        done = whole.model_copy(
+            update={
+                "name": target.name,
+                "proof": proved,
+                "created": datetime.now(UTC).isoformat(timespec="seconds"),
+                "files": {file.name: store.sha256(file) for file in sorted(folder.iterdir())},
+            }
+        )
+        store.write_atomically(folder / manifest.name, done.to_document())
+    return done

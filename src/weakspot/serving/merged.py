@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from weakspot import adapters
 from weakspot.config import Config
 from weakspot.data import dataset, store
@@ -62,9 +64,16 @@ def write(workspace: Workspace, config: Config, candidate: Candidate) -> MergedM
 
 
 def read_merged(workspace: Workspace, name: AdapterName) -> MergedManifest | None:
-    """Read what a merged model was made of, None where it is not complete."""
-    file = workspace.merged_manifest(name)
-    return MergedManifest.from_json(file.read_bytes()) if file.exists() else None
+    """Read what a merged model was made of, None where it is not complete, or older than its proof."""
+    return read_manifest(workspace.merged_manifest(name))
+
+
+def read_manifest(file: Path) -> MergedManifest | None:
+    """Read what a model was made of, None where there is no such manifest, or one of another form."""
+    try:
+        return MergedManifest.from_json(file.read_bytes()) if file.exists() else None
+    except ValidationError:
+        return None
 
 
 def _sample(

@@ -29,6 +29,9 @@ class Destination:
     share: float = 1.0
 
 
+MERGED = Destination()
+
+
 @dataclass(frozen=True)
 class Placed:
     """What a target made of an adapter: where it is, by what name it is asked there, and the proof of it."""

@@ -64,7 +64,7 @@ def expect(
     sha256 = store.sha256(workspace.adapter(name) / lora.WEIGHTS)
     if (known := read_expectation(workspace, name)) is not None and known.adapter_sha256 == sha256:
         return known
-    found = []
+    found: list[Expected] = []
     examples = dataset.split_examples(workspace, "test")
     examples.sort(key=lambda example: example.domain != name.domain)
     with bar(f"what {name} answers", config.deploy.proof_prompts) as advance:
@@ -76,9 +76,7 @@ def expect(
                 found.append(one)
                 advance(1, "")
     if not found:
-        raise UserError(
-            name.domain, "no test example to prove a deployment on", "capture more, then 'weakspot process'"
-        )
+        raise UserError(name.domain, "no test example to prove a deployment on", "capture more")
     made = Expectation(adapter_sha256=sha256, prompts=found)
     store.write_atomically(workspace.expectation(name), made.to_document())
     return made
@@ -258,7 +256,7 @@ def _logprobs(model: "LanguageModel", prompt: list[int], answer: list[int]) -> t
 
 
 def last_logits(model: "LanguageModel", ids: Sequence[int], count: int) -> "torch.Tensor":
-    """Return the logits, in fp32 on the CPU, that the last ``count`` of ``ids`` are drawn from: ``[count, vocabulary]``."""
+    """Return the logits that the last ``count`` of ``ids`` come from, fp32 on the CPU: ``[count, vocabulary]``."""
     import torch
 
     with torch.inference_mode():

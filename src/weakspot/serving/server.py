@@ -1,4 +1,4 @@
-"""A model's server that speaks OpenAI's protocol, asked so that its answers can be compared: vLLM, llama.cpp, Ollama."""
+"""A model's server that speaks OpenAI's protocol, asked so that its answers can be compared."""
 
 import json
 from collections.abc import Sequence

@@ -5,8 +5,8 @@ from weakspot.config import Config
 from weakspot.data import store
 from weakspot.model import lora
 from weakspot.records import Release, Target
-from weakspot.serving import merged
-from weakspot.serving.placement import Candidate, Destination, Placed
+from weakspot.serving import gateway, gguf, merged, ollama, vllm
+from weakspot.serving.placement import MERGED, Candidate, Destination, Placed
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
@@ -18,7 +18,7 @@ def deploy(
     workspace: Workspace,
     config: Config,
     domain: str,
-    destination: Destination = Destination(),
+    destination: Destination = MERGED,
     *,
     allow_unproven: bool = False,
 ) -> Release:
@@ -55,7 +55,14 @@ def _placed(workspace: Workspace, config: Config, candidate: Candidate, destinat
     match destination.target:
         case "merged":
             return merged.place(workspace, config, candidate, destination)
-    raise UserError(destination.target, "no such target", "give another")
+        case "vllm":
+            return vllm.place(workspace, config, candidate, destination)
+        case "gguf":
+            return gguf.place(workspace, config, candidate, destination)
+        case "ollama":
+            return ollama.place(workspace, config, candidate, destination)
+        case "gateway":
+            return gateway.place(workspace, config, candidate, destination)
 
 
 def rollback(workspace: Workspace, config: Config, domain: str, target: Target | None = None) -> list[Release]:
@@ -77,6 +84,10 @@ def _back(workspace: Workspace, config: Config, known: list[Release], current: R
     name = None if earlier is None or earlier.adapter is None else AdapterName.parsed(earlier.adapter)
     if name is not None:
         adapters.read_manifest(workspace, name)  # whole, or an error before anything is changed
+    if current.target == "vllm":
+        vllm.restore(workspace, config, current, earlier)
+    elif current.target == "gateway":
+        gateway.restore(workspace, config, earlier)
     back = Release(action="rollback", domain=current.domain, target=current.target, location="")
     if earlier is not None:
         kept = {key: getattr(earlier, key) for key in ("snapshot", "verdict", "proof", *_WHAT_ANSWERS)}

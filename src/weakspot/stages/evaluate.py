@@ -1,18 +1,19 @@
 """Prove an adapter on examples that it never saw: base against adapter, and the verdict."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from weakspot import adapters, gate, report
+from weakspot import adapters, competitor, gate, report
 from weakspot.config import Config
 from weakspot.data import dataset, store
 from weakspot.model import bases, engine, generating, lora, view
 from weakspot.model.view import ViewError
 from weakspot.progress import bar
-from weakspot.records import MULTI_DOMAIN, AdapterManifest, Interaction, Row, Scorecard
+from weakspot.records import MULTI_DOMAIN, AdapterManifest, Interaction, RetrievedScores, Row, Scorecard, Scores
+from weakspot.retrieval import Examples, Found, with_examples
 from weakspot.serving import proof
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
@@ -31,7 +32,7 @@ def evaluate(workspace: Workspace, config: Config, domain: str) -> Scorecard:
     others = [example for example in examples if domain not in (MULTI_DOMAIN, example.domain)]
     if not own:
         raise UserError(domain, "has no test example yet", "capture more, then run 'weakspot process'")
-    _require_unseen(workspace, manifest, [*own, *others])
+    trained = _require_unseen(workspace, manifest, [*own, *others])
     with bases.enough_memory(str(name), "lower [evaluate] batch_size"):
         _, model, tokenizer = adapters.load(workspace, manifest)
         with bar(f"evaluating {name}", len(own) + len(others)) as advance:
@@ -42,11 +43,16 @@ def evaluate(workspace: Workspace, config: Config, domain: str) -> Scorecard:
         if not rows:
             raise UserError(domain, "no test example fits", "raise [train] max_length")
         rows = answered(model, tokenizer, own, rows, config)
+        if config.evaluate.retrieval:
+            # Those that are still there: what was forgotten since is shown to no model.
+            taught = [one for one in dataset.split_examples(workspace, "train") if one.id in trained]
+            rows = retrieved(model, tokenizer, own, rows, taught, config)
         if not manifest.settings["train"]["load_in_4bit"]:  # served is the base in full precision
             proof.expect(workspace, config, name, model, tokenizer)
     significance = config.evaluate.significance
     compared, harm = gate.comparisons(rows, significance), gate.harm(other_rows, significance)
     verdict, reasons = gate.judge(compared, harm, config.evaluate)
+    arms = competitor.arms(rows, significance)
     card = Scorecard(
         adapter=str(name),
         adapter_sha256=manifest.files[lora.WEIGHTS],
@@ -57,6 +63,8 @@ def evaluate(workspace: Workspace, config: Config, domain: str) -> Scorecard:
         harm=harm,
         rows=[*rows, *other_rows],
         created=datetime.now(UTC).isoformat(timespec="seconds"),
+        retrieval=arms,
+        remarks=competitor.remarks(arms, rows),
     )
     store.write_atomically(workspace.evaluation_page(name), report.page(card, manifest).encode())
     store.write_atomically(workspace.evaluation(name), card.to_document())
@@ -153,6 +161,37 @@ def answered(
     return [found.get(row.interaction_id, row) for row in rows]
 
 
+def retrieved(
+    model: "PeftModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    examples: Sequence[Interaction],
+    rows: Sequence[Row],
+    taught: Iterable[Interaction],
+    config: Config,
+) -> list[Row]:
+    """Measure the same rows with what retrieval finds among ``taught`` in front of each question.
+
+    Where it finds nothing, nothing changes; where the model cannot take what it finds, ``retrieved`` stays None.
+    """
+    index = Examples(config.retrieval)
+    for one in taught:
+        index.add(one)
+    found = {example.id: index.search(example.query.text) for example in examples}
+    shown = [with_examples(example, found[example.id]) for example in examples if found[example.id]]
+    with bar("with retrieved examples"):
+        behind = score(model, tokenizer, shown, config)
+    measured = {row.interaction_id: row for row in rows if not found[row.interaction_id]}
+    measured |= {row.interaction_id: row for row in answered(model, tokenizer, shown, behind, config)}
+    return [_with_retrieved(row, measured.get(row.interaction_id), found[row.interaction_id]) for row in rows]
+
+
+def _with_retrieved(row: Row, measured: Row | None, found: Sequence[Found]) -> Row:
+    if measured is None:
+        return row
+    scores = measured.model_dump(include=set(Scores.model_fields))
+    return row.model_copy(update={"retrieved": RetrievedScores(found=[one.interaction_id for one in found], **scores)})
+
+
 def prompt(tokenizer: "PreTrainedTokenizerBase", example: Interaction) -> str:
     """Return the text that a server gives the model for an example's query."""
     return view.render(tokenizer, example.prompt, example.expert, example.tools).prompt
@@ -172,7 +211,8 @@ def exact(expected: str, answer: str) -> bool:
     return bool(parsed_json(answer) == parsed_json(expected))
 
 
-def _require_unseen(workspace: Workspace, manifest: AdapterManifest, examples: Sequence[Interaction]) -> None:
+def _require_unseen(workspace: Workspace, manifest: AdapterManifest, examples: Sequence[Interaction]) -> set[str]:
+    """Return the ids that an adapter was trained on; raise :class:`UserError` where an example is one of them."""
     file = Path(workspace.snapshot(manifest.snapshot)) / workspace.split("train").relative_to(workspace.root)
     trained = {example.id for example in dataset.read_examples(file)}
     seen = [example.id for example in examples if example.id in trained]
@@ -182,3 +222,4 @@ def _require_unseen(workspace: Workspace, manifest: AdapterManifest, examples: S
             f"{seen[0]} is in the test split and was trained on",
             f"restore {workspace.assignments} from a snapshot",
         )
+    return trained

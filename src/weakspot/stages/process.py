@@ -96,7 +96,7 @@ def build(
         captured, revised = example.content_key(), decisions.revised(example)
         content = captured if revised is example else revised.content_key()
         example = revised
-        twin = ids_by_content.get(captured) or ids_by_content.get(content)
+        twin = ids_by_content.get(content)
         if twin is not None:
             reject(line, RecordError("exact-duplicate", f"the same messages as {twin}"), example.id)
             continue

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 def training_curve(workspace: Workspace, name: AdapterName, best_step: int) -> str:
     """Return an SVG of an adapter's losses by step, nats a token; half a last line is passed over."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     steps, losses, val_steps, val_losses = [], [], [], []
     for line in journal.read_lines(workspace.adapter_metrics(name)):
@@ -33,7 +34,8 @@ def training_curve(workspace: Workspace, name: AdapterName, best_step: int) -> s
         axes.plot(val_steps, val_losses, "o-", color="#b5713c", label="val")
         axes.axvline(best_step, linestyle=":", color="grey", label="kept")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.set(xlabel="step", ylabel="loss, nats a token", ylim=(0, None))
+    axes.set(xlabel="step", ylabel="loss, nats a token", ylim=(0, 1.08 * max([*losses, *val_losses], default=1)))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False)
     return svg(figure)
 

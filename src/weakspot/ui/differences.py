@@ -2,25 +2,26 @@
 
 import re
 from difflib import SequenceMatcher
+from itertools import takewhile
 from typing import NamedTuple
 
 _TOKEN = re.compile(r"\w+|\s+|[^\w\s]")
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
-# Comparing takes time quadratic in the tokens: longer texts are compared line by line.
-_MOST_TOKENS = 3000
+# Of longer texts lines are compared, and of those with more lines only how they begin and end.
+_MOST = 3000
 # Two texts with less in common are different throughout: marks would only be noise.
 _LEAST_ALIKE = 0.3
 
 
 class Piece(NamedTuple):
-    """A stretch of a text, and whether the other text lacks it."""
+    """A stretch of a text, and whether the other text lacks it; white space alone is no difference."""
 
     text: str
     differs: bool
 
 
 class Differences(NamedTuple):
-    """Two texts in pieces; with ``alike`` false they have next to nothing in common, and nothing is marked."""
+    """Two texts in pieces; with ``alike`` false they have too little in common, and nothing is marked."""
 
     left: list[Piece]
     right: list[Piece]
@@ -29,28 +30,44 @@ class Differences(NamedTuple):
 
 def differences(left: str, right: str) -> Differences:
     """Compare two texts; the pieces of each, put together, are the text."""
-    split = _TOKEN if max(len(_TOKEN.findall(left)), len(_TOKEN.findall(right))) <= _MOST_TOKENS else _LINE
+    split = _TOKEN if max(len(_TOKEN.findall(left)), len(_TOKEN.findall(right))) <= _MOST else _LINE
     ours, theirs = split.findall(left), split.findall(right)
-    matcher = SequenceMatcher(None, ours, theirs, autojunk=False)
-    blocks = [
-        block
-        for block in matcher.get_matching_blocks()
-        # A blank that happens to be in both is no agreement.
-        if block.size == 0 or any(not token.isspace() for token in ours[block.a : block.a + block.size])
-    ]
-    common = sum(len(token) for block in blocks for token in ours[block.a : block.a + block.size])
-    if 2 * common < _LEAST_ALIKE * (len(left) + len(right)):
+    found = _matches(ours, theirs)
+    common = sum(len(token) for begin, _, size in found for token in ours[begin : begin + size])
+    if left != right and 2 * common < _LEAST_ALIKE * (len(left) + len(right)):
         return Differences([Piece(left, False)], [Piece(right, False)], alike=False)
     return Differences(
-        _pieces(ours, [(block.a, block.size) for block in blocks]),
-        _pieces(theirs, [(block.b, block.size) for block in blocks]),
+        _pieces(ours, [(begin, size) for begin, _, size in found]),
+        _pieces(theirs, [(begin, size) for _, begin, size in found]),
         alike=True,
     )
 
 
+def _matches(ours: list[str], theirs: list[str]) -> list[tuple[int, int, int]]:
+    """Return where each stretch that both have begins in the one and in the other, and how long it is."""
+    begin = _alike(ours, theirs)
+    end = _alike(ours[begin:][::-1], theirs[begin:][::-1])
+    left, right = ours[begin : len(ours) - end], theirs[begin : len(theirs) - end]
+    # With autojunk, frequent tokens of long texts begin no match: without it the time is cubic in their number.
+    blocks = SequenceMatcher(None, left, right).get_matching_blocks() if max(len(left), len(right)) <= _MOST else []
+    # A blank that happens to be in both is no agreement.
+    blocks = [block for block in blocks if "".join(left[block.a : block.a + block.size]).strip()]
+    return [
+        (0, 0, begin),
+        *((block.a + begin, block.b + begin, block.size) for block in blocks),
+        (len(ours) - end, len(theirs) - end, end),
+    ]
+
+
+def _alike(ours: list[str], theirs: list[str]) -> int:
+    """Return how many tokens both begin with."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(ours, theirs, strict=False)))
+
+
 def _pieces(tokens: list[str], matches: list[tuple[int, int]]) -> list[Piece]:
     found, end = [], 0
-    for begin, size in matches:
-        found += [Piece("".join(tokens[end:begin]), True), Piece("".join(tokens[begin : begin + size]), False)]
+    for begin, size in [*matches, (len(tokens), 0)]:
+        own = "".join(tokens[end:begin])
+        found += [Piece(own, not own.isspace()), Piece("".join(tokens[begin : begin + size]), False)]
         end = begin + size
     return [piece for piece in found if piece.text]

@@ -26,7 +26,8 @@ class Entry:
     length: int
     digest: bytes
     query: str
-    domain: str
+    domain: str | None
+    """The one that it came with."""
     policy: Policy | None
     incomplete: bool
 
@@ -59,6 +60,7 @@ class Index:
         self._seen: list[object] = [None, None]
         self.decisions = Decisions()
         self._searched: tuple[str, list[Entry]] | None = None
+        self._detected: dict[bytes, str] = {}
 
     def refresh(self) -> None:
         """Take in what was captured, erased or decided since; a line that is as it was is not read again."""
@@ -93,7 +95,7 @@ class Index:
             length=len(line.data),
             digest=digest,
             query=words if len(words) <= _SHOWN_CHARACTERS else f"{words[: _SHOWN_CHARACTERS - 1]}…",
-            domain=labelled(example, self._config).domain,
+            domain=example.metadata.domain,
             policy=consultation.policy if consultation else None,
             incomplete=bool(example.metadata.incomplete),
         )
@@ -103,13 +105,19 @@ class Index:
         return self._entries[identity]
 
     def domain(self, entry: Entry) -> str:
-        """Return the domain that an interaction is in now."""
+        """Return the domain that an interaction is in now; one that its words must tell is found once."""
         moved = self.decisions.latest(entry.id, "move")
-        return moved.domain if moved and moved.domain else entry.domain
+        known = (moved and moved.domain) or entry.domain or self._detected.get(entry.digest)
+        if known is None:
+            captured = self.read(entry.id)
+            known = labelled(captured, self._config).domain if captured else self._config.collect.default_domain
+            self._detected[entry.digest] = known
+        return known
 
     def domains(self) -> list[str]:
         """Return every domain that there is or that the settings name, in their order."""
-        found = {self.domain(entry) for entry in self._entries.values()}
+        moves = (self.decisions.latest(identity, "move") for identity in self.decisions.standing)
+        found = {one.domain for one in (*self._entries.values(), *moves) if one and one.domain}
         return self._config.ordered({*found, *self._config.domains, self._config.collect.default_domain})
 
     def matching(self, wanted: Filter) -> Sequence[Entry]:
@@ -120,7 +128,7 @@ class Index:
             entry
             for entry in found
             if entry.id not in self.decisions.forgotten
-            and wanted.domain in ("", self.domain(entry))
+            and (not wanted.domain or wanted.domain == self.domain(entry))
             and (has_state is None or has_state(self.decisions, entry))
         ]
 

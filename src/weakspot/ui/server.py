@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_STATIC = {"style.css": "text/css", "keys.js": "text/javascript"}
+_STATIC = {"style.css": "text/css", "keys.js": "text/javascript", "icon.svg": "image/svg+xml"}
 # What matplotlib and the scorecard draw has styles of its own, and must not have anything else.
 _ALONE = {"Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"}
 _LAST_SECONDS = 3.0
@@ -84,7 +84,7 @@ class Site:
         return _alone(await self._made(self._pages.economics), "image/svg+xml")
 
     async def static(self, request: "web.Request") -> "web.Response":
-        """The style sheet and the script."""
+        """The style sheet, the script and the icon."""
         from aiohttp import web
 
         name = request.match_info["name"]

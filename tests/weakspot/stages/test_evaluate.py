@@ -10,7 +10,6 @@ from weakspot import adapters
 from weakspot.data.dataset import read_examples
 from weakspot.model import lora
 from weakspot.records import Scorecard
-from weakspot.stages import evaluate as stage
 from weakspot.stages.evaluate import evaluate, exact, parsed_json
 from weakspot.stages.train import train
 from weakspot.workspace import AdapterName
@@ -55,6 +54,55 @@ def test_losses_are_those_of_the_models_themselves(trained):
     loss = -sum(logits[len(prompt) - 1 + n, token] for n, token in enumerate(answer)) / len(answer)
     assert row.adapter_loss == pytest.approx(float(loss), rel=1e-4)
     assert row.tokens == len(answer)
+
+
+def test_retrieval_is_measured_beside_the_adapter_on_what_it_was_trained_on(trained):
+    workspace, config = trained
+    card = evaluate(workspace, config, "colours")
+    taught = {one.id for one in read_examples(workspace.split("train"))}
+    own = [row for row in card.rows if row.domain == "colours"]
+    assert all(row.retrieved.found and taught.issuperset(row.retrieved.found) for row in own)
+    assert all(row.retrieved.base_loss != row.base_loss for row in own)
+    assert all(row.retrieved.base_exact is not None for row in own)
+    assert all(row.retrieved is None for row in card.rows if row.domain == "numbers")
+    assert [arm.metric for arm in card.retrieval] == [comparison.metric for comparison in card.comparisons]
+    assert [(arm.base, arm.adapter) for arm in card.retrieval] == [(c.base, c.adapter) for c in card.comparisons]
+    assert card.remarks[-1] == f"retrieval found examples for {len(own)} of {len(own)} questions"
+    page = workspace.evaluation_page(NAME).read_text()
+    assert all(text in page for text in ("base + retrieval", *card.remarks))
+
+
+def test_losses_behind_retrieved_examples_are_those_of_the_conversation(trained):
+    workspace, config = trained
+    row = evaluate(workspace, config, "colours").rows[0]
+    _, model, tokenizer = adapters.load(workspace, adapters.read_manifest(workspace, NAME))
+    by_id = {one.id: one for one in read_examples(workspace.split("train"))}
+    turns = [turn for id_ in reversed(row.retrieved.found) for turn in (by_id[id_].query, by_id[id_].expert)]
+    messages = [{"role": turn.role, "content": turn.text} for turn in turns] + [{"role": "user", "content": row.query}]
+    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    prompt, answer = tokenizer(text)["input_ids"], tokenizer(row.expert + "<|im_end|>")["input_ids"]
+    logits = model(input_ids=torch.tensor([prompt + answer])).logits[0].log_softmax(-1)
+    loss = -sum(logits[len(prompt) - 1 + n, token] for n, token in enumerate(answer)) / len(answer)
+    assert row.retrieved.adapter_loss == pytest.approx(float(loss), rel=1e-4)
+
+
+def test_where_nothing_is_similar_retrieval_changes_nothing(trained):
+    workspace, config = trained
+    choosy = config.model_copy(update={"retrieval": config.retrieval.model_copy(update={"min_similarity": 1.0})})
+    card = evaluate(workspace, choosy, "colours")
+    assert all(arm.base_retrieval == arm.base and arm.adapter_retrieval == arm.adapter for arm in card.retrieval)
+    assert card.remarks[-1].startswith("retrieval found examples for 0 of ")
+
+
+def test_retrieval_can_be_left_out_and_older_scorecards_are_read(trained):
+    workspace, config = trained
+    without = config.model_copy(update={"evaluate": config.evaluate.model_copy(update={"retrieval": False})})
+    card = evaluate(workspace, without, "colours")
+    assert (card.retrieval, card.remarks) == ([], [])
+    assert all(row.retrieved is None for row in card.rows)
+    assert "Beside retrieval" not in workspace.evaluation_page(NAME).read_text()
+    older = card.model_dump(exclude={"retrieval": True, "remarks": True, "rows": {"__all__": {"retrieved"}}})
+    assert Scorecard.from_json(json.dumps(older)) == card
 
 
 def test_the_page_is_self_contained_and_escapes_what_models_wrote(trained, interaction):

@@ -3,7 +3,16 @@
 
 const typing = (element) => element.matches("input:not([type=hidden]), textarea, select");
 
+// Until the next page is there this one still hears keys, which are meant for that one.
+let leaving = false;
+document.addEventListener("submit", (event) => {
+  if (leaving) event.preventDefault();
+  leaving = true;
+});
+window.addEventListener("pageshow", () => { leaving = false; });
+
 document.addEventListener("keydown", (event) => {
+  if (leaving) return;
   const inField = typing(event.target);
   if (event.key === "Escape") {
     for (const panel of document.querySelectorAll("details[data-key][open]")) panel.open = false;
@@ -26,10 +35,14 @@ document.addEventListener("keydown", (event) => {
     } else if (named.tagName === "INPUT") {
       named.select();
     } else {
+      if (named.tagName === "A") leaving = true;
       named.click();
     }
   }
 });
 
 const here = document.querySelector("aside [aria-current]");
-if (here) here.scrollIntoView({ block: "nearest" });
+if (here) {
+  const list = here.closest("aside");
+  list.scrollTop = here.offsetTop + 2 * here.offsetHeight - list.clientHeight; // none where it is in view
+}

@@ -1,0 +1,101 @@
+"""The commands that look back: economics, replay, trace."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from weakspot import show_savings as show
+from weakspot.cli.options import DomainArgument, JsonOption, SetOption, WorkspaceOption, open_workspace, text_of
+from weakspot.records import MULTI_DOMAIN
+from weakspot.usage import Period
+from weakspot.workspace import AdapterName
+from zddc.console import print_json
+from zddc.errors import UserError
+
+AdapterOption = Annotated[str | None, typer.Option(metavar="NAME", help="This adapter, as colours-lora-v2.")]
+
+
+def _adapter_named(name: str | None) -> AdapterName | None:
+    try:
+        return AdapterName.parsed(name) if name else None
+    except ValueError:
+        raise UserError(f"--adapter {name}", "not an adapter's name", "write it as colours-lora-v2") from None
+
+
+def economics(
+    since: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="DAY", help="Nothing before this day, in UTC.")
+    ] = None,
+    period: Annotated[Period, typer.Option(help="What is counted together.")] = "week",
+    chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it as an SVG.")] = None,
+    workspace: WorkspaceOption = None,
+    set_: SetOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Show how often the expert was needed, what that cost, and what each release changed."""
+    from pydantic_core import to_jsonable_python
+
+    from weakspot import economics as noun
+    from weakspot.data import store
+
+    place, config = open_workspace(workspace, set_)
+    found = noun.economics(place, config, since=since.date() if since else None, period=period)
+    if chart is not None:
+        store.write_atomically(chart, noun.chart(found).encode())
+    print_json(to_jsonable_python(found)) if json_ else show.economics(found, chart)
+
+
+def replay(
+    domain: DomainArgument = None,
+    adapter: AdapterOption = None,
+    judge: Annotated[
+        str | None, typer.Option(metavar="TEACHER", help="Judges what exact match cannot; else likelihood does.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="At most so many, unseen and later ones first.")
+    ] = None,
+    workspace: WorkspaceOption = None,
+    set_: SetOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Ask past escalations again of an adapter: how many would no longer need the expert?"""
+    from pydantic_core import to_jsonable_python
+
+    from weakspot import replay as noun
+
+    place, config = open_workspace(workspace, set_)
+    name = _adapter_named(adapter)
+    of = domain or (name.domain if name else MULTI_DOMAIN)
+    done = noun.replay(place, config, of, adapter=name, judge=judge, limit=limit)
+    print_json(to_jsonable_python(done)) if json_ else show.replay(done)
+
+
+def trace(
+    asked: Annotated[
+        str,
+        typer.Argument(metavar="ASKED", help="A text (or @file, or -), an adapter, a release, or an interaction's id."),
+    ],
+    domain: Annotated[str | None, typer.Option(help="The text's domain; none is the one that its words tell.")] = None,
+    adapter: AdapterOption = None,
+    release: Annotated[int | None, typer.Option(metavar="N", help="What this release put into service.")] = None,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="Interactions shown.")] = 5,
+    workspace: WorkspaceOption = None,
+    set_: SetOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Show which interactions taught an answer, or where an interaction went."""
+    from pydantic_core import to_jsonable_python
+
+    from weakspot import trace as noun
+
+    place, config = open_workspace(workspace, set_)
+    text, name = text_of("ASKED", asked), _adapter_named(adapter)
+    found = noun.trace(place, config, text, domain=domain, adapter=name, release=release, limit=limit)
+    if json_:
+        print_json(to_jsonable_python(found))
+    elif isinstance(found, noun.Trace):
+        show.trace(found)
+    else:
+        show.whereabouts(found)

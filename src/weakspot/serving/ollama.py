@@ -1,0 +1,123 @@
+"""The target `ollama`: the GGUF file with a Modelfile beside it, and the model made of them in a running Ollama."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from weakspot import adapters
+from weakspot.config import Config
+from weakspot.data import store
+from weakspot.model import bases
+from weakspot.serving import gguf, proof
+from weakspot.serving.placement import Candidate, Destination, Placed
+from weakspot.serving.server import Server, ServerError
+from weakspot.workspace import Workspace
+from zddc.errors import UserError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+_TURN = "<|im_start|>{role}\n{text}<|im_end|>\n"
+_ANSWER = "<|im_start|>assistant\n"
+# Go's text/template, https://docs.ollama.com/template: the turns of ChatML, which SmolLM2's and Qwen's templates write.
+_CHATML = "{{- range .Messages }}<|im_start|>{{ .Role }}\n{{ .Content }}<|im_end|>\n{{ end }}" + _ANSWER
+_UPLOAD_SECONDS = 600.0
+
+
+@dataclass(frozen=True)
+class Prompting:
+    """How Ollama writes a prompt; ``template`` is None where it is left to it, which reads the one in the file."""
+
+    template: str | None
+    system: str = ""
+    stop: tuple[str, ...] = ()
+
+
+def place(workspace: Workspace, config: Config, candidate: Candidate, destination: Destination) -> Placed:
+    """Write the GGUF file, proved, and the Modelfile; make the model, proved again, where a server is given.
+
+    Without one, the location is the Modelfile, and the name is the one to give `ollama create`.
+    """
+    placed = gguf.place(workspace, config, candidate, destination)
+    weights = gguf.model_file(workspace, config, candidate)
+    name = f"{candidate.name}:{config.deploy.quantisation}"
+    how = prompting(bases.load_tokenizer(adapters.base_of(candidate.manifest)))
+    file = weights.with_name("Modelfile")
+    store.write_atomically(file, modelfile(weights.name, how).encode())
+    if not destination.server:
+        return Placed(str(file), name, placed.proof)
+    address = destination.server.rstrip("/").removesuffix("/v1")
+    _create(address, name, weights, how)
+    server = Server(f"{address}/v1")
+    try:
+        proved = proof.prove(
+            proof.expectation(workspace, config, candidate),
+            lambda messages, count: server.chat(name, messages, count),
+            f"{name} at {address}",
+            gguf.limit(config, candidate),
+        )
+    except UserError:
+        _call(address, "DELETE", "/api/delete", {"model": name})
+        raise
+    return Placed(address, name, proved)
+
+
+def modelfile(weights: str, how: Prompting) -> str:
+    """Return a Modelfile for a GGUF file beside it: https://docs.ollama.com/modelfile."""
+    lines = [f"FROM ./{weights}", "PARAMETER temperature 0"]
+    if how.template is not None:
+        lines.append(f'TEMPLATE """{how.template}"""')
+    lines += [f'PARAMETER stop "{one}"' for one in how.stop]
+    if how.system:
+        lines.append(f'SYSTEM """{how.system}"""')
+    return "\n".join(lines) + "\n"
+
+
+def prompting(tokenizer: "PreTrainedTokenizerBase") -> Prompting:
+    """Return ChatML, with the system turn that the model's own template puts first, where that template writes it."""
+    options: dict[str, Any] = {"tokenize": False, "add_generation_prompt": True, "enable_thinking": False}
+    turns = [{"role": role, "content": role} for role in ("system", "user", "assistant", "user")]
+    written = "".join(_TURN.format(role=one["role"], text=one["content"]) for one in turns)
+    if tokenizer.apply_chat_template(turns, **options) != written + _ANSWER:
+        return Prompting(None)
+    alone = str(tokenizer.apply_chat_template(turns[1:2], **options))
+    first = alone.removesuffix(_TURN.format(role="user", text="user") + _ANSWER)
+    system = first.removeprefix("<|im_start|>system\n").removesuffix("<|im_end|>\n")
+    if first not in ("", _TURN.format(role="system", text=system)):
+        return Prompting(None)
+    return Prompting(_CHATML, system, ("<|im_end|>",))
+
+
+def _create(address: str, name: str, weights: Path, how: Prompting) -> None:
+    """Make a model in a running Ollama: https://docs.ollama.com/api/create."""
+    digest = f"sha256:{store.sha256(weights)}"
+    _upload(address, weights, digest)
+    body = {
+        "model": name,
+        "files": {weights.name: digest},
+        "parameters": {"temperature": 0, **({"stop": list(how.stop)} if how.stop else {})},
+        "stream": False,
+        **({"template": how.template} if how.template is not None else {}),
+        **({"system": how.system} if how.system else {}),
+    }
+    _call(address, "POST", "/api/create", body)
+
+
+def _upload(address: str, file: Path, digest: str) -> None:
+    import httpx2
+
+    try:
+        with file.open("rb") as stream:
+            answer = httpx2.post(f"{address}/api/blobs/{digest}", content=stream, timeout=_UPLOAD_SECONDS)
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        raise UserError(address, f"cannot be asked ({type(error).__name__})", "run 'ollama serve' there") from None
+    if answer.status_code not in (200, 201):
+        raise UserError(address, f"took no file: HTTP {answer.status_code}", "give the address of an Ollama")
+
+
+def _call(address: str, method: str, path: str, body: dict[str, Any]) -> None:
+    server = Server(address)
+    try:
+        server.call(method, path, body)
+    except ServerError as error:
+        raise server.failed(error) from None

@@ -1,0 +1,120 @@
+"""The target `vllm`: an adapter loaded into a running vLLM, proved there, and only then what the domain's name is.
+
+An adapter is proved under a name of its own version first, so that no client is answered by what turns out to be
+broken. Then the name that clients ask for, which is the domain's and stays the same, is pointed at it in place:
+requests under way are finished, no later one fails.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from weakspot.config import Config
+from weakspot.records import BaseReference, Release
+from weakspot.releases import live, read_releases
+from weakspot.serving import proof
+from weakspot.serving.placement import Candidate, Destination, Placed
+from weakspot.serving.server import ServedModel, Server, ServerError
+from weakspot.workspace import AdapterName, Workspace
+from zddc.errors import UserError
+
+# https://docs.vllm.ai/en/stable/features/lora: the ranks that --max-lora-rank can be.
+_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+_LOAD, _UNLOAD = "/load_lora_adapter", "/unload_lora_adapter"
+
+
+def place(workspace: Workspace, config: Config, candidate: Candidate, destination: Destination) -> Placed:
+    """Load an adapter as what its domain's name answers; raise :class:`UserError` where it does not answer as trained.
+
+    Then what the name stood for goes on answering.
+    """
+    server, domain = Server.of(config, destination.server), candidate.name.domain
+    placed = place_version(workspace, config, candidate, server)
+    before = live(read_releases(workspace)).get((domain, "vllm"))
+    load(server, workspace.adapter(candidate.name), domain, candidate.manifest.base)
+    expectation = proof.expectation(workspace, config, candidate)
+    first = expectation.model_copy(update={"prompts": expectation.prompts[:1]})
+    try:  # also what the first client would wait for
+        proof.prove(first, lambda messages, count: server.chat(domain, messages, count), f"{domain} at {server.url}")
+    except UserError:
+        _point(server, workspace, domain, before)
+        raise
+    finally:
+        unload(server, str(candidate.name))
+    return Placed(server.url, domain, placed.proof)
+
+
+def place_version(workspace: Workspace, config: Config, candidate: Candidate, server: Server) -> Placed:
+    """Load an adapter under its own name and prove it; raise :class:`UserError`, and leave nothing, where it fails."""
+    name = str(candidate.name)
+    expectation = proof.expectation(workspace, config, candidate)
+    proof.require_change(expectation, name)
+    load(server, workspace.adapter(candidate.name), name, candidate.manifest.base)
+    try:
+        proved = proof.prove(
+            expectation, lambda messages, count: server.chat(name, messages, count), f"{name} at {server.url}"
+        )
+    except UserError:
+        unload(server, name)
+        raise
+    return Placed(server.url, name, proved)
+
+
+def restore(workspace: Workspace, config: Config, current: Release, earlier: Release | None) -> None:
+    """Point the name of ``current`` at the adapter of ``earlier`` again, or take it off where that was the base."""
+    _point(Server.of(config, current.location), workspace, current.domain, earlier)
+
+
+def _point(server: Server, workspace: Workspace, domain: str, release: Release | None) -> None:
+    if release is None or release.adapter is None:
+        unload(server, domain)
+    else:
+        load(server, workspace.adapter(AdapterName.parsed(release.adapter)), domain, None)
+
+
+def load(server: Server, adapter: Path, name: str, base: BaseReference | None) -> None:
+    """Load an adapter under a name, in place of what goes by it; the folder must be where the server sees it, too.
+
+    Raises :class:`UserError` with the command that starts a server that can take it, where this one cannot.
+    """
+    listed = server.models()
+    if any(one.name == name and one.parent is None for one in listed):
+        raise UserError(f"{server.url} {name}", "is the base's own name there", "serve the base by another name")
+    live = any(one.name == name for one in listed)
+    body = {"lora_name": name, "lora_path": str(adapter.resolve()), "load_inplace": live}
+    try:
+        server.call("POST", _LOAD, body)
+    except ServerError as error:
+        raise UserError(
+            f"{server.url} {name}",
+            f"was not loaded: {_why(error)}",
+            f"start it as: {serve_line(adapter, listed, base)}",
+        ) from None
+
+
+def unload(server: Server, name: str) -> None:
+    """Take an adapter off the server; one that is not there is no error."""
+    try:
+        server.call("POST", _UNLOAD, {"lora_name": name})
+    except ServerError as error:
+        if error.status != 404:
+            raise server.failed(error) from None
+
+
+def serve_line(adapter: Path, listed: list[ServedModel], base: BaseReference | None) -> str:
+    """Return the command that starts a vLLM which can take an adapter, as far as the server tells what it serves."""
+    settings: dict[str, Any] = json.loads((adapter / "adapter_config.json").read_text())
+    rank = next(one for one in _RANKS if one >= settings["r"])
+    served = next((one for one in listed if one.parent is None), None)
+    model = (served.root if served else None) or (base.location if base else settings["base_model_name_or_path"])
+    name = f" --served-model-name {served.name}" if served and served.root not in (None, served.name) else ""
+    return (
+        f"VLLM_ALLOW_RUNTIME_LORA_UPDATING=True vllm serve {model}{name} "
+        f"--enable-lora --max-lora-rank {rank} --max-loras 2"
+    )
+
+
+def _why(error: ServerError) -> str:
+    if error.status in (404, 405) and "lora" not in error.text.lower():
+        return "the server takes no adapters while it runs"
+    return f"HTTP {error.status}: {error.text}"

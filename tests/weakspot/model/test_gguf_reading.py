@@ -1,0 +1,31 @@
+"""A GGUF file is read as the model and the tokenizer that it was written from."""
+
+import pytest
+import torch
+from gguf import GGUFWriter
+
+from weakspot.model import bases, gguf_reading
+from weakspot.model.bases import Base
+from weakspot.serving import gguf_files
+
+
+def test_what_was_written_is_read_in_silence(tiny_base, tmp_path, capfd):
+    gguf_files.write(tiny_base, tmp_path / "model.gguf", "f32")
+    base = Base("tiny", str(tiny_base), None)
+    wanted, cut = bases.load_model(base, torch.float32), bases.load_tokenizer(base)
+    model, tokenizer = gguf_reading.load(tmp_path / "model.gguf")
+    assert capfd.readouterr().err == ""
+    text = "Which colour?\n<|im_end|> 12é"
+    assert tokenizer(text)["input_ids"] == cut(text)["input_ids"]
+    assert tokenizer.chat_template == cut.chat_template
+    ids = torch.tensor([cut(text)["input_ids"]])
+    torch.testing.assert_close(model(input_ids=ids).logits, wanted(input_ids=ids).logits)
+
+
+def test_a_file_of_another_kind_of_model_is_an_error(tmp_path):
+    writer = GGUFWriter(tmp_path / "odd.gguf", "mamba-of-tomorrow")
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
+    with pytest.raises(ValueError, match="mamba-of-tomorrow"):
+        gguf_reading.load(tmp_path / "odd.gguf")

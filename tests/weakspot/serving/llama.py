@@ -1,0 +1,56 @@
+"""A real llama.cpp that serves a GGUF file, in a process of its own."""
+
+import contextlib
+import json
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from weakspot.serving.server import Server
+
+_SERVER = """
+import sys, xllamacpp
+params = xllamacpp.CommonParams()
+params.model.path, params.port, params.n_ctx, params.n_parallel = sys.argv[1], 0, 1024, 1
+params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
+if len(sys.argv) > 2:
+    adapter = xllamacpp.CommonAdapterLoraInfo()
+    adapter.path, adapter.scale = sys.argv[2], 1.0
+    params.lora_adapters = [adapter]
+server = xllamacpp.Server(params)
+print(server.listening_address, flush=True)
+sys.stdin.read()
+"""
+
+
+class Llama(Server):
+    """The server at an address, with what llama.cpp has beside OpenAI's protocol."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(f"{address}/v1")
+        self.address = address
+
+    def tokens(self, text: str, *, special: bool = True) -> list[int]:
+        """Cut a text into tokens; ``special`` ones are seen in it where asked."""
+        return self.post("/tokenize", {"content": text, "parse_special": special})["tokens"]
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self.address}{path}", json.dumps(body).encode(), headers)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return json.load(answer)
+
+
+@contextlib.contextmanager
+def served(*files: Path) -> Iterator[Llama]:
+    """Serve a model's file, and an adapter's on it."""
+    command = [sys.executable, "-c", _SERVER, *map(str, files)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        address = process.stdout.readline().decode().strip()
+        assert address, f"llama.cpp does not load {files}"
+        yield Llama(address)
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()

@@ -1,0 +1,179 @@
+"""What was saved, over time and by domain, with each release; as records, a line and a picture."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from weakspot.capture.keeping import timestamp
+from weakspot.config import Config
+from weakspot.data import journal
+from weakspot.economics import chart, economics, line
+from weakspot.records import Release, Use
+from weakspot.releases import publish
+from weakspot.workspace import Workspace
+
+START = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday
+
+
+def uses(
+    days: float, questions: int, consultations: int, domain: str = "d", cost: float | None = 0.01, by: int | None = None
+) -> list[str]:
+    """Return the lines of so many questions and consultations of one moment."""
+    common = {"timestamp": timestamp(START + timedelta(days=days)), "domain": domain, "release": by}
+    asked = Use.model_validate({**common, "model": "local", "consulted": False, "seconds": 1.0})
+    paid = Use.model_validate({**common, "model": "expert/opus", "consulted": True, "seconds": 9.0, "cost_usd": cost})
+    return [asked.to_json()] * questions + [paid.to_json()] * consultations
+
+
+def released(workspace: Workspace, number: int, days: float, domain: str = "d", **values) -> None:
+    created = (START + timedelta(days=days)).isoformat(timespec="seconds")
+    given = {"action": "deploy", "target": "merged", "location": "l", "adapter": f"{domain}-lora-v{number}"}
+    one = Release.model_validate({**given, "domain": domain, "number": number, "created": created, **values})
+    journal.append(workspace.releases, [one.to_json()])
+
+
+@pytest.fixture
+def used(workspace) -> Workspace:
+    """Two weeks in two domains; a release for one of them in between."""
+    lines = [*uses(0, 60, 30), *uses(8, 90, 9), *uses(1, 10, 4, "e", None), *uses(9, 10, 5, "e", None)]
+    journal.append(workspace.usage, lines)
+    released(workspace, 1, 7)
+    return workspace
+
+
+def test_a_domain_and_all_of_them_are_counted_over_time(used, config):
+    found = economics(used, config)
+    assert [one.domain for one in found.domains] == ["d", "e"]
+    in_d = {start: (one.questions, one.consultations) for start, one in found.domains[0].over_time.items()}
+    assert in_d == {"2026-03-02": (60, 30), "2026-03-09": (90, 9)}
+    assert (found.total.questions, found.total.consultations) == (170, 48)
+    assert found.over_time["2026-03-09"].rate.rate == 14 / 100
+
+
+def test_what_has_no_price_is_counted_and_not_taken_for_free(used, config):
+    found = economics(used, config)
+    d, e = (one.total for one in found.domains)
+    assert (d.cost_usd, d.unpriced) == (pytest.approx(0.39), 0)
+    assert (e.cost_usd, e.unpriced) == (None, 9)
+    assert (found.total.cost_usd, found.total.unpriced) == (pytest.approx(0.39), 9)
+
+
+def test_a_release_is_marked_with_what_it_changed(used, config):
+    (effect,) = economics(used, config).releases
+    assert (effect.release.number, effect.outcome) == (1, "fewer")
+    assert (effect.before.rate.rate, effect.after.rate.rate) == (0.5, 0.1)
+
+
+def test_what_was_before_a_day_does_not_count(used, config):
+    found = economics(used, config, since=date(2026, 3, 10), period="month")
+    assert (found.total.questions, found.releases) == (100, [])
+    assert list(found.over_time) == ["2026-03-01"]
+
+
+@given(
+    asked=st.lists(
+        st.tuples(st.floats(0, 200), st.integers(0, 3), st.integers(0, 3), st.sampled_from("abc")), max_size=12
+    ),
+    period=st.sampled_from(["day", "week", "month"]),
+)
+def test_the_parts_add_up_to_the_whole(new_workspace, asked, period):
+    workspace = new_workspace()
+    for one in asked:
+        journal.append(workspace.usage, uses(*one), "process")
+    found = economics(workspace, Config(), period=period)
+
+    def sums(parts):
+        parts = list(parts)
+        return sum(p.questions or 0 for p in parts), sum(p.consultations for p in parts)
+
+    whole = sums([found.total]) if workspace.usage.exists() else (0, 0)
+    assert whole == (sum(one[1] for one in asked), sum(one[2] for one in asked))
+    assert sums(one.total for one in found.domains) == whole
+    assert sums(found.over_time.values()) == whole
+    assert sums(one for domain in found.domains for one in domain.over_time.values()) == whole
+
+
+def test_without_a_log_the_rate_is_unknown(workspace, config, capture, interaction):
+    paid = {"teacher": "opus", "model": "m", "policy": "allow", "terms": "", "cost_usd": 0.5}
+    capture(workspace, [interaction(domain="d", consultation=paid), interaction("Two?", domain="d")])
+    found = economics(workspace, config)
+    assert (found.source, found.total.questions, found.total.rate) == ("raw", None, None)
+    assert (found.total.consultations, found.total.cost_usd, found.total.unpriced) == (2, 0.5, 1)
+    assert line(found) == "2 consultations, 0.50 USD, 1 without a price"
+
+
+@pytest.mark.slow
+def test_the_live_adapter_has_its_wins_by_the_metric_that_decided(accepted):
+    workspace, config = accepted
+    publish(
+        workspace,
+        config,
+        Release(action="deploy", domain="colours", target="merged", location="l", adapter="colours-lora-v1"),
+    )
+    (found,) = [one for one in economics(workspace, config).domains if one.domain == "colours"]
+    rows = json.loads(workspace.evaluation(_first(workspace)).read_text())["rows"]
+    checked = [one for one in rows if one["base_exact"] is not None]
+    won = sum(one["adapter_exact"] and not one["base_exact"] for one in checked)
+    lost = sum(one["base_exact"] and not one["adapter_exact"] for one in checked)
+    assert checked
+    assert (found.wins.metric, found.wins.rows) == ("exact match", len(checked))
+    assert (found.wins.won, found.wins.lost) == (won, lost)
+
+
+def _first(workspace: Workspace):
+    return workspace.adapter_names()[0]
+
+
+# the line
+
+
+def test_the_line_tells_rate_cost_and_what_the_latest_release_changed(used, config):
+    assert line(economics(used, config)) == (
+        "48 of 170 questions needed the expert (28%, 95 % interval 22% to 35%), 0.39 USD, 9 without a price; "
+        "release 1 (d): 50% → 10%"
+    )
+
+
+def test_the_line_does_not_sell_chance_as_a_change(workspace, config):
+    journal.append(workspace.usage, [*uses(0, 10, 3), *uses(8, 10, 2)])
+    released(workspace, 1, 7)
+    assert line(economics(workspace, config)).endswith("release 1 (d): 30% → 20%, which may be chance")
+
+
+def test_of_nothing_the_line_says_so(workspace, config):
+    assert line(economics(workspace, config)) == "nothing was asked yet"
+
+
+# the picture
+
+
+def words(svg: str) -> str:
+    """Return the texts of a picture, which are drawn as paths, each with its words in a comment."""
+    parser = ElementTree.XMLParser(target=ElementTree.TreeBuilder(insert_comments=True))
+    root = ElementTree.fromstring(svg, parser)
+    return "\n".join(one.text or "" for one in root.iter() if one.tag is ElementTree.Comment)
+
+
+def test_the_picture_names_domains_and_marks_releases(used, config):
+    released(used, 2, 7, "e")
+    drawn = words(chart(economics(used, config)))
+    for text in (" d ", " e ", " 1, 2 ", " questions that needed the expert, % "):
+        assert text in drawn
+
+
+def test_the_picture_is_the_same_each_time(used, config):
+    found = economics(used, config)
+    assert chart(found) == chart(found)
+
+
+def test_without_a_log_the_picture_shows_how_many_consultations(workspace, config, capture, interaction):
+    capture(workspace, [interaction(domain="d")])
+    assert " consultations a week " in words(chart(economics(workspace, config)))
+
+
+def test_of_nothing_there_is_a_picture_too(workspace, config):
+    assert " nothing was asked yet " in words(chart(economics(workspace, config)))
