@@ -44,14 +44,7 @@ def _made(kind: str, tokenizer: Path, folder: Path) -> Path:
     torch.manual_seed(3)
     # Llama's is tied, Qwen3's heads are wider than their share, and every matrix fills whole blocks of 32.
     special = {"tie_word_embeddings": kind == "llama", **({"head_dim": 32} if kind == "qwen3" else {})}
-    limits = {
-        "initializer_range": 0.1,
-        "vocab_size": _TOKENS,
-        "num_key_value_heads": 2,
-        "max_position_embeddings": 512,
-        "eos_token_id": 2,
-    }
-    settings = AutoConfig.for_model(kind, **_SHAPE, **limits, **special)
+    settings = AutoConfig.for_model(kind, **_SHAPE, **special)
     model = AutoModelForCausalLM.from_config(settings)
     for name, parameter in model.named_parameters():  # ones and zeros would hide a tensor that is left out
         if parameter.dim() == 1:

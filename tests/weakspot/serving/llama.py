@@ -1,4 +1,7 @@
-"""A real llama.cpp that serves a GGUF file, in a process of its own."""
+"""A real llama.cpp that serves a GGUF file, in a process of its own.
+
+What it keeps of the context is in 32 bits here, as in transformers: a model of random weights has near ties.
+"""
 
 import contextlib
 import json
@@ -15,6 +18,8 @@ _SERVER = """
 import sys, xllamacpp
 params = xllamacpp.CommonParams()
 params.model.path, params.port, params.n_ctx, params.n_parallel = sys.argv[1], 0, 1024, 1
+params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
+params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
 params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
 if len(sys.argv) > 2:
     adapter = xllamacpp.CommonAdapterLoraInfo()

@@ -10,6 +10,7 @@ import pytest
 from tests.weakspot.serving.llama import served
 
 from weakspot import adapters
+from weakspot.config import Deploy
 from weakspot.model import bases
 from weakspot.model.bases import Base
 from weakspot.serving import ollama
@@ -93,6 +94,7 @@ def tiny_base(thin):
 @pytest.fixture
 def place(accepted):
     workspace, config = accepted
+    config = config.model_copy(update={"deploy": Deploy(quantisation="f32")})
 
     def place(server=""):
         candidate = Candidate(NAME, adapters.read_manifest(workspace, NAME), adapters.read_scorecard(workspace, NAME))
@@ -109,19 +111,19 @@ def tokenizer(thin):
 def test_without_a_server_there_is_a_modelfile_beside_the_weights(place, accepted):
     file = accepted[0].gguf(NAME) / "Modelfile"
     placed = place()
-    assert (placed.location, placed.served_name) == (str(file), "colours-lora-v1:q8_0")
-    assert file.read_text().startswith("FROM ./colours-lora-v1-q8_0.gguf\n")
-    assert (file.parent / "colours-lora-v1-q8_0.gguf").is_file()
+    assert (placed.location, placed.served_name) == (str(file), "colours-lora-v1:f32")
+    assert file.read_text().startswith("FROM ./colours-lora-v1-f32.gguf\n")
+    assert (file.parent / "colours-lora-v1-f32.gguf").is_file()
 
 
 def test_in_a_running_ollama_the_model_is_made_and_proved(place, running):
     placed = place(f"{running.address}/v1")
-    assert (placed.location, placed.served_name) == (running.address, "colours-lora-v1:q8_0")
+    assert (placed.location, placed.served_name) == (running.address, "colours-lora-v1:f32")
     assert placed.proof.same_answers == placed.proof.prompts == 8
     (body,) = running.created
     assert body["system"] == SMOLLM
     assert body["parameters"] == {"temperature": 0, "stop": ["<|im_end|>"]}
-    assert running.models.keys() == {"colours-lora-v1:q8_0"}
+    assert running.models.keys() == {"colours-lora-v1:f32"}
 
 
 def test_a_model_that_answers_otherwise_is_taken_away_again(place, running):
