@@ -75,6 +75,6 @@ def test_605_real_records_become_an_adapter_that_lowers_the_test_loss(embedded, 
 
     allowed = ["--allow-unproven"] if card["verdict"] == "not enough evidence" else []
     release, _ = weakspot(capsys, "deploy", domain, *allowed)
-    assert release["proof"]["largest_difference"] < 1e-2
+    assert release["proof"]["difference"] < 1e-3
     status, _ = weakspot(capsys, "status")
     assert next(one for one in status["domains"] if one["domain"] == domain)["deployed"]

@@ -12,6 +12,7 @@ from weakspot.data import dataset, journal, store
 from weakspot.data.journal import Line
 from weakspot.parsing import RecordError, interaction, parse_json_object
 from weakspot.records import MULTI_DOMAIN, SPLITS, Decision, Interaction
+from weakspot.serving import proof
 from weakspot.stages.process import process
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
@@ -61,6 +62,7 @@ def forget(workspace: Workspace, config: Config, identity: str) -> Forgotten:
         _mark(mark, workspace, identity)
     for name in workspace.adapter_names():
         _take_out_of_scorecard(workspace, name, identity)
+        _take_out_of_expectation(workspace, name, identity)
     return Forgotten(identity, len(lines), snapshots, [str(name) for name in adapters])
 
 
@@ -126,3 +128,15 @@ def _take_out_of_scorecard(workspace: Workspace, name: AdapterName, identity: st
     manifest = adapters.read_manifest(workspace, name)
     store.write_atomically(workspace.evaluation_page(name), report.page(card, manifest).encode())
     store.write_atomically(workspace.evaluation(name), card.to_document())
+
+
+def _take_out_of_expectation(workspace: Workspace, name: AdapterName, identity: str) -> None:
+    """Prove no deployment on the interaction any more; without a prompt left, the next one asks others."""
+    known = proof.read_expectation(workspace, name)
+    if known is None or all(one.interaction_id != identity for one in known.prompts):
+        return
+    left = [one for one in known.prompts if one.interaction_id != identity]
+    if left:
+        store.write_atomically(workspace.expectation(name), known.model_copy(update={"prompts": left}).to_document())
+    else:
+        workspace.expectation(name).unlink()

@@ -64,9 +64,8 @@ def test_the_model_half_speaks_to_programs(weakspot):
     assert card["report"].endswith("evaluation.html")
     allowed = [] if card["verdict"] == "accept" else ["--allow-unproven"]
     if card["verdict"] != "reject":
-        assert json.loads(weakspot("deploy", "colours", "--json", *allowed)[1])["folder"].endswith(
-            "colours-lora-v1-merged"
-        )
+        release = json.loads(weakspot("deploy", "colours", "--json", *allowed)[1])
+        assert release["location"].endswith("colours-lora-v1-merged")
         asked = weakspot("ask", "One?", "Two?", "--domain", "colours", "--merged", "--json")[1]
         assert [json.loads(line)["question"] for line in asked.splitlines()] == ["One?", "Two?"]
     steps = [json.loads(line) for line in weakspot("run", "colours", "--json")[1].splitlines()]

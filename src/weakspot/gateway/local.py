@@ -72,7 +72,8 @@ class Local:
         started, headers = time.monotonic(), self._upstream.json_headers(request)
         route = await self._routing.route(str(chat.get("model", "")), messages, headers, any_name=any_name)
         changed = {**chat, "model": route.model} if "model" in chat or any_name else chat
-        if self._index is not None and messages:
+        # An adapter was taught to answer the bare question: examples in front of it make it worse.
+        if self._index is not None and messages and route.release is None:
             changed = {**changed, "messages": await self._with_examples(self._index, messages)}
         return Asked(route, changed, started)
 

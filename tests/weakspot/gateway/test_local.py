@@ -109,6 +109,15 @@ async def test_past_answers_of_experts_are_shown_where_the_settings_ask_for_it(w
         assert len(one.records[-1].messages) == 4
 
 
+async def test_an_adapter_is_asked_the_bare_question(world, capture, interaction):
+    async with world(more="[retrieval]\nenabled = true") as one, one.openai() as client:
+        capture(one.workspace, [interaction("Which revision is 123456-EL-SPC-2623_A?", "A")])
+        one.upstream.models = ("base", "zddc-naming-lora-v1")
+        release(one, "zddc-naming-lora-v1")
+        await ask(client, "local", NAMING)
+        assert said(one.upstream.chats[-1]) == [("user", NAMING[0]["content"])]
+
+
 async def test_a_damaged_decision_shows_no_examples_and_stops_no_question(world, capture, interaction):
     async with world(more="[retrieval]\nenabled = true") as one, one.openai() as client:
         capture(one.workspace, [interaction("Which revision is 123456-EL-SPC-2623_A?", "A")])

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 DEMO = Path(__file__).parents[3] / "examples" / "first-adapter"
 DOMAIN = "zddc-naming"
-TAUGHT, ASKED, ANSWER_TOKENS = 60, 12, 80
+TAUGHT, ASKED, ANSWER_TOKENS = 60, 30, 60
 
 
 @pytest.fixture(scope="module")
