@@ -197,10 +197,17 @@ def _compare(one: Expected, answer: Answer, found: _Compared) -> None:
         found.from_adapter.append(abs(served - one.adapter[place]))
         found.from_base.append(abs(served - one.base[place]))
     same, as_base = _alike(answer.ids, one.tokens), _alike(answer.ids, one.base_tokens)
-    tie = common < len(one.margins) and one.margins[common] < _NEAR_TIE
     found.same += same
     found.as_base += as_base and not same
-    found.otherwise += not same and not tie
+    found.otherwise += not same and not _tied(one, answer, common)
+
+
+def _tied(one: Expected, answer: Answer, place: int) -> bool:
+    """Whether the first token that differs is one that is as likely, and as likely there as here."""
+    if place >= len(one.margins) or one.margins[place] >= _NEAR_TIE:
+        return False
+    logprobs = answer.logprobs or []
+    return place >= len(logprobs) or abs(logprobs[place] - one.adapter[place]) < 2 * _NEAR_TIE
 
 
 def _alike(served: list[int], expected: list[int]) -> bool:

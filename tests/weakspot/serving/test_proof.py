@@ -1,0 +1,120 @@
+"""What is served is compared with what was trained, and each way to be another is told by its name."""
+
+import pytest
+
+from weakspot import adapters
+from weakspot.records import Expectation, Expected
+from weakspot.serving import proof
+from weakspot.serving.placement import Candidate
+from weakspot.serving.server import Answer
+from weakspot.workspace import AdapterName
+from zddc.errors import UserError
+
+NAME = AdapterName("colours", 1)
+
+
+@pytest.fixture
+def expectation(accepted):
+    workspace, _ = accepted
+    return proof.read_expectation(workspace, NAME)
+
+
+def server(expectation, answer):
+    """Answer each prompt as ``answer`` says of what is expected of it."""
+    known = {one.messages[-1]["content"]: one for one in expectation.prompts}
+    return lambda messages, count: answer(known[messages[-1]["content"]])
+
+
+def as_trained(one: Expected) -> Answer:
+    return Answer(one.text, one.tokens, one.adapter, len(one.prompt_ids), one.prompt_ids)
+
+
+def as_base(one: Expected) -> Answer:
+    return Answer(one.base_text, one.base_tokens, None, len(one.prompt_ids), one.prompt_ids)
+
+
+def test_an_evaluated_adapter_has_its_answers_written_down(accepted, expectation):
+    workspace, config = accepted
+    manifest = adapters.read_manifest(workspace, NAME)
+    assert expectation == proof.expectation(workspace, config, Candidate(NAME, manifest, None))
+    assert expectation.adapter_sha256 in manifest.files.values()
+    assert len(expectation.prompts) == 8
+    assert all(len(one.tokens) == len(one.adapter) == len(one.base) == len(one.margins) for one in expectation.prompts)
+
+
+def test_answers_of_other_weights_are_taken_anew(accepted, expectation):
+    workspace, config = accepted
+    stale = expectation.model_copy(update={"adapter_sha256": "0" * 64})
+    workspace.expectation(NAME).write_bytes(stale.to_document())
+    candidate = Candidate(NAME, adapters.read_manifest(workspace, NAME), None)
+    assert proof.expectation(workspace, config, candidate) == expectation
+    workspace.expectation(NAME).write_text('{"adapter_sha')
+    assert proof.read_expectation(workspace, NAME) is None
+
+
+def test_the_trained_adapter_is_proved(expectation):
+    proved = proof.prove(expectation, server(expectation, as_trained), "it")
+    assert (proved.prompts, proved.same_answers, proved.difference) == (8, 8, 0.0)
+    assert proved.change > 0.1
+
+
+def test_the_model_itself_is_proved(accepted, expectation):
+    workspace, _ = accepted
+    _, model, tokenizer = adapters.load(workspace, adapters.read_manifest(workspace, NAME))
+    proved = proof.prove(expectation, proof.asked_in_process(model, tokenizer), "it")
+    assert proved.same_answers == 8
+    assert proved.difference < 1e-5
+    with model.disable_adapter(), pytest.raises(UserError, match="answers as the base does"):
+        proof.prove(expectation, proof.asked_in_process(model, tokenizer), "it")
+
+
+def test_a_server_that_tells_nothing_but_text_is_judged_by_the_text(expectation):
+    text = server(expectation, lambda one: Answer(f" {one.text}\n", None, None, None, None))
+    assert proof.prove(expectation, text, "it").difference is None
+    text = server(expectation, lambda one: Answer(one.base_text, None, None, None, None))
+    with pytest.raises(UserError, match="the server ignores the adapter"):
+        proof.prove(expectation, text, "it")
+
+
+def test_the_token_that_ends_a_turn_may_be_left_out(expectation):
+    shorter = server(expectation, lambda one: Answer(one.text, one.tokens[:-1], one.adapter[:-1], None, None))
+    assert proof.prove(expectation, shorter, "it").same_answers == 8
+
+
+def with_prompt(one: Expected, count: int, ids: list[int] | None) -> Answer:
+    return Answer(one.text, one.tokens, one.adapter, count, ids)
+
+
+def shifted(one: Expected, by: float) -> Answer:
+    return Answer(one.text, one.tokens, [value - by for value in one.adapter], None, None)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (as_base, "answers as the base does: the server ignores the adapter"),
+        (lambda one: Answer(one.text, one.tokens, one.base, None, None), "the server ignores the adapter"),
+        (lambda one: with_prompt(one, len(one.prompt_ids) + 3, None), "another prompt: .* another chat template"),
+        (lambda one: with_prompt(one, len(one.prompt_ids), one.prompt_ids[::-1]), "another prompt"),
+        (lambda one: shifted(one, 0.2), "otherwise than the trained adapter: 0 of 8 prompts, 0.2 nats"),
+        (lambda one: Answer("", [1, 2, 3], [-9.0] * 3, None, None), "otherwise than the trained adapter: 8 of 8"),
+    ],
+    ids=["base's words", "base's numbers", "longer prompt", "other prompt", "lossy", "neither"],
+)
+def test_a_fault_is_told_by_its_name(expectation, answer, words):
+    with pytest.raises(UserError, match=words):
+        proof.prove(expectation, server(expectation, answer), "it")
+
+
+def test_what_counts_as_lossy_is_the_targets_to_say(expectation):
+    rounded = server(expectation, lambda one: shifted(one, 0.05))
+    assert proof.prove(expectation, rounded, "it").difference == pytest.approx(0.05)
+    with pytest.raises(UserError, match="lossy"):
+        proof.prove(expectation, rounded, "it", limit=0.02)
+
+
+def test_an_adapter_that_does_nothing_is_proved_nowhere(expectation):
+    prompts = [one.model_copy(update={"base": one.adapter, "base_tokens": one.tokens}) for one in expectation.prompts]
+    nothing = Expectation(adapter_sha256="0", prompts=prompts)
+    with pytest.raises(UserError, match="changes nothing"):
+        proof.prove(nothing, server(nothing, as_trained), "it")

@@ -1,0 +1,50 @@
+"""An adapter is read whole, on its own base, or not at all."""
+
+import pytest
+
+from weakspot import adapters
+from weakspot.model import bases, lora
+from weakspot.workspace import AdapterName
+from zddc.errors import UserError
+
+NAME = AdapterName("colours", 1)
+
+
+def test_an_adapter_is_read_with_its_scorecard_and_its_base(accepted):
+    workspace, config = accepted
+    manifest = adapters.read_manifest(workspace, NAME)
+    assert (manifest.name, manifest.domain, manifest.version) == (str(NAME), "colours", 1)
+    assert adapters.read_scorecard(workspace, NAME).verdict == "accept"
+    assert adapters.base_of(manifest).location == config.model.base
+
+
+def test_weights_that_were_changed_since_are_told(accepted):
+    workspace, _ = accepted
+    weights = workspace.adapter(NAME) / lora.WEIGHTS
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    with pytest.raises(UserError, match="not the file that was trained; train again: weakspot train colours"):
+        adapters.read_manifest(workspace, NAME)
+    assert adapters.read_scorecard(workspace, NAME) is None
+
+
+@pytest.mark.parametrize("part", ["adapter_manifest", "evaluation"])
+def test_a_damaged_document_is_one_line(accepted, part):
+    workspace, _ = accepted
+    getattr(workspace, part)(NAME).write_text("{}")
+    with pytest.raises(UserError, match="again: weakspot"):
+        adapters.read_manifest(workspace, NAME)
+        adapters.read_scorecard(workspace, NAME)
+
+
+def test_what_was_never_evaluated_has_no_scorecard(accepted):
+    workspace, _ = accepted
+    workspace.evaluation(NAME).unlink()
+    assert adapters.read_scorecard(workspace, NAME) is None
+
+
+def test_another_base_by_the_same_name_is_refused(accepted, monkeypatch):
+    workspace, _ = accepted
+    manifest = adapters.read_manifest(workspace, NAME)
+    monkeypatch.setattr(bases, "identity", lambda base: "other")
+    with pytest.raises(UserError, match="was trained on another"):
+        adapters.load(workspace, manifest)
