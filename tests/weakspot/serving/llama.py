@@ -21,9 +21,10 @@ params.model.path, params.port, params.n_ctx, params.n_parallel = sys.argv[1], 0
 params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
 params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
 params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
-if len(sys.argv) > 2:
+params.model_alias = {sys.argv[2]} if sys.argv[2] else set()
+if len(sys.argv) > 3:
     adapter = xllamacpp.CommonAdapterLoraInfo()
-    adapter.path, adapter.scale = sys.argv[2], 1.0
+    adapter.path, adapter.scale = sys.argv[3], 1.0
     params.lora_adapters = [adapter]
 server = xllamacpp.Server(params)
 print(server.listening_address, flush=True)
@@ -50,12 +51,12 @@ class Llama(Server):
 
 
 @contextlib.contextmanager
-def served(*files: Path) -> Iterator[Llama]:
-    """Serve a model's file, and an adapter's on it."""
-    command = [sys.executable, "-c", _SERVER, *map(str, files)]
+def served(model: Path, *adapter: Path, name: str = "") -> Iterator[Llama]:
+    """Serve a model's file by a name, and an adapter's on it."""
+    command = [sys.executable, "-c", _SERVER, str(model), name, *map(str, adapter)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         address = process.stdout.readline().decode().strip()
-        assert address, f"llama.cpp does not load {files}"
+        assert address, f"llama.cpp does not load {model}"
         yield Llama(address)
         with contextlib.suppress(BrokenPipeError):
             process.stdin.close()

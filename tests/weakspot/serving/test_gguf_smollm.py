@@ -1,50 +1,27 @@
 """The demo's questions, answered by a real llama.cpp from the files that are deployed."""
 
-import runpy
-from itertools import islice
 from pathlib import Path
 
 import pytest
+from tests.weakspot.serving.conftest import DEMO_DOMAIN
 from tests.weakspot.serving.llama import served
 
-from weakspot.config import load
 from weakspot.model import bases, generating
 from weakspot.model.bases import Base
 from weakspot.serving import gguf_files
 from weakspot.serving.placement import Destination
 from weakspot.stages.deploy import deploy
-from weakspot.stages.process import process
-from weakspot.stages.train import train
-from weakspot.workspace import AdapterName, Workspace
+from weakspot.workspace import AdapterName
 
 pytestmark = pytest.mark.slow
 
-DEMO = Path(__file__).parents[3] / "examples" / "first-adapter"
-DOMAIN = "zddc-naming"
-TAUGHT, ASKED, ANSWER_TOKENS = 60, 30, 60
-
-
-@pytest.fixture(scope="module")
-def demo(embedded, interaction, capture, tmp_path_factory):
-    """A workspace with an adapter for the demo's task, its settings, and questions that it never saw."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(DEMO)
-        run = runpy.run_path(str(DEMO / "run.py"))
-    names = list(islice(run["file_names"](TAUGHT + ASKED, seed=7), TAUGHT + ASKED))
-    workspace = Workspace(tmp_path_factory.mktemp("demo") / "training-data")
-    taught = [interaction(run["question"](name), run["expert"](name), domain=DOMAIN) for name in names[:TAUGHT]]
-    capture(workspace, taught)
-    settings = ["train.max_steps=16", "deploy.quantisation=f16", "deploy.proof_prompts=4", "lora.rank=16"]
-    config = load(DEMO / "weakspot.toml", settings)
-    process(workspace, config)
-    train(workspace, config, DOMAIN)
-    return workspace, config, [run["question"](name) for name in names[TAUGHT:]]
+ANSWER_TOKENS = 60
 
 
 @pytest.fixture(scope="module")
 def deployed(demo):
     workspace, config, _ = demo
-    return deploy(workspace, config, DOMAIN, Destination("gguf"), allow_unproven=True)
+    return deploy(workspace, config, DEMO_DOMAIN, Destination("gguf"), allow_unproven=True)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +30,7 @@ def wanted(demo, deployed):
     import torch
 
     workspace, _, questions = demo
-    base = Base("merged", str(workspace.merged(AdapterName(DOMAIN, 1))), None)
+    base = Base("merged", str(workspace.merged(AdapterName(DEMO_DOMAIN, 1))), None)
     model, tokenizer = bases.load_model(base, torch.float32), bases.load_tokenizer(base)
     prompts = [
         tokenizer.apply_chat_template(said(one), tokenize=False, add_generation_prompt=True) for one in questions

@@ -1,0 +1,70 @@
+"""The alias is pointed only at what a real server answers as trained."""
+
+import pytest
+from tests.weakspot.serving.llama import served
+
+from weakspot import adapters
+from weakspot.config import load
+from weakspot.records import Release
+from weakspot.serving import gateway, gguf
+from weakspot.serving.placement import Candidate, Destination
+from weakspot.serving.server import Server
+from weakspot.workspace import AdapterName
+from zddc.errors import UserError
+
+NAME = AdapterName("colours", 1)
+
+
+@pytest.fixture(scope="session")
+def tiny_base(thin):
+    """What `accepted` is trained on: a small vocabulary is read and written in no time."""
+    return thin("llama")
+
+
+@pytest.fixture
+def candidate(accepted):
+    workspace, _ = accepted
+    return Candidate(NAME, adapters.read_manifest(workspace, NAME), adapters.read_scorecard(workspace, NAME))
+
+
+@pytest.fixture
+def file(accepted, candidate):
+    workspace, config = accepted
+    config = config.model_copy(update={"deploy": load(workspace.config_file, ["deploy.quantisation=f32"]).deploy})
+    return gguf.place(workspace, config, candidate, Destination("gguf")).location
+
+
+def test_a_server_that_has_the_model_by_its_name_is_proved_and_pointed_at(accepted, candidate, file):
+    workspace, config = accepted
+    with served(file, name=str(NAME)) as server:
+        placed = gateway.place(workspace, config, candidate, Destination("gateway", server.url))
+        assert (placed.location, placed.served_name) == (server.url, "colours-lora-v1")
+        assert placed.proof.same_answers == placed.proof.prompts == 8
+
+
+def test_the_base_by_the_adapters_name_is_not(accepted, candidate, tiny_base, tmp_path):
+    workspace, config = accepted
+    gguf.gguf_files.write(tiny_base, tmp_path / "base.gguf", "f32")
+    with (
+        served(tmp_path / "base.gguf", name=str(NAME)) as server,
+        pytest.raises(UserError, match="answers as the base does: the server ignores the adapter"),
+    ):
+        gateway.place(workspace, config, candidate, Destination("gateway", server.url))
+
+
+def test_a_server_without_it_that_takes_none_is_told_how_to_be_started(accepted, candidate, file):
+    workspace, config = accepted
+    with served(file, name="other") as server:
+        with pytest.raises(UserError, match=r"takes no adapters while it runs; start it as: VLLM_ALLOW\S+ vllm serve"):
+            gateway.place(workspace, config, candidate, Destination("gateway", server.url))
+        earlier = Release(
+            action="deploy", domain="colours", target="gateway", location=server.url, adapter="colours-lora-v1"
+        ).model_copy(update={"served_name": "colours-lora-v1"})
+        with pytest.raises(UserError, match="start it as"):
+            gateway.restore(workspace, config, earlier)
+
+
+def test_going_back_to_the_base_asks_no_server(accepted):
+    workspace, config = accepted
+    gateway.restore(workspace, config, None)
+    assert Server.of(config).url

@@ -1,0 +1,101 @@
+"""A server is asked greedily, tells what it can, and fails in one line that holds no key."""
+
+import http.server
+import json
+import threading
+
+import pytest
+from tests.weakspot.serving.llama import served
+
+from weakspot.config import load
+from weakspot.model import bases, generating
+from weakspot.model.bases import Base
+from weakspot.serving import gguf_files
+from weakspot.serving.server import Server, ServerError
+from zddc.errors import UserError
+
+QUESTION = [{"role": "user", "content": "Which colour?"}]
+
+
+@pytest.fixture(scope="module")
+def llama(thin, tmp_path_factory):
+    file = tmp_path_factory.mktemp("gguf") / "thin.gguf"
+    gguf_files.write(thin("llama"), file, "f32")
+    with served(file, name="thin") as server:
+        yield server
+
+
+@pytest.fixture
+def saying():
+    """Serve one answer to whatever is asked, and remember the requests."""
+    servers = []
+
+    def start(status, body):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                asked.append((self.headers, self.rfile.read(int(self.headers.get("Content-Length", 0)))))
+                self.send_response(status)
+                self.end_headers()
+                self.wfile.write(body.encode())
+
+            do_GET = do_POST  # noqa: N815
+
+            def log_message(self, *_):
+                pass
+
+        asked: list = []
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{server.server_port}/v1", asked
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_real_server_answers_as_the_model_does_and_tells_how_likely(llama, thin):
+    base = Base("thin", str(thin("llama")), None)
+    model, tokenizer = bases.load_model(base, bases.dtype_for("fp32")), bases.load_tokenizer(base)
+    prompt = tokenizer.apply_chat_template(QUESTION, tokenize=False, add_generation_prompt=True)
+    ids = tokenizer(prompt, add_special_tokens=False)["input_ids"]
+    assert [one.name for one in llama.models()] == ["thin"]
+    answer = llama.chat("thin", QUESTION, 8)
+    assert answer.ids == generating.tokens(model, tokenizer, ids, 8)
+    assert answer.prompt_tokens == len(ids)
+    assert len(answer.logprobs) == 8
+    assert max(answer.logprobs) < 0
+
+
+def test_the_key_is_sent_and_never_shown(saying, tmp_path, monkeypatch):
+    monkeypatch.setenv("OUR_KEY", "sk-very-secret")
+    url, asked = saying(401, json.dumps({"error": {"message": "no: sk-very-secret is unknown"}}))
+    config = load(tmp_path / "weakspot.toml", ["gateway.upstream_api_key_env=OUR_KEY"])
+    with pytest.raises(UserError, match="HTTP 401: no: <API_KEY> is unknown") as raised:
+        Server.of(config, url).models()
+    assert "secret" not in str(raised.value)
+    assert asked[0][0]["Authorization"] == "Bearer sk-very-secret"
+
+
+def test_without_an_address_it_is_the_local_model_of_the_settings(tmp_path):
+    config = load(tmp_path / "weakspot.toml", ["gateway.upstream=http://127.0.0.1:9/v1"])
+    assert Server.of(config).url == "http://127.0.0.1:9/v1"
+    with pytest.raises(UserError, match="cannot be asked .*; start the server, or give --server"):
+        Server.of(config).models()
+
+
+@pytest.mark.parametrize("body", ["", "[]", "{}", '{"data": 3}', '{"choices": []}', "<html>"])
+def test_what_is_no_answer_is_one_line(saying, body):
+    url, _ = saying(200, body)
+    with pytest.raises(UserError, match="lists no models; give the address of an OpenAI-compatible server"):
+        Server(url).models()
+    with pytest.raises(UserError, match="gave no answer for any"):
+        Server(url).chat("any", QUESTION, 4)
+
+
+def test_an_error_is_its_status_and_its_words(saying):
+    url, _ = saying(500, "out\n of   memory")
+    with pytest.raises(ServerError, match="^out of memory$") as raised:
+        Server(url).call("POST", "/any", {})
+    assert raised.value.status == 500
