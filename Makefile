@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-serving soak check fix docs bench clean
+.PHONY: help setup demo demo-loop test test-serving soak check fix docs bench clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -17,10 +17,13 @@ setup: .venv/ready  ## make .venv with everything at the versions of constraints
 demo: setup      ## run the whole pipeline on the embedded default model
 	$(BIN)/python examples/first-adapter/run.py
 
+demo-loop: setup ## a month of consultations through the gateway, a release a week
+	$(BIN)/python examples/first-adapter/month.py
+
 test: setup      ## run every test but those that need a GPU
 	$(BIN)/python -m pytest
 
-test-serving: setup build/vllm/ready  ## put adapters into a real vLLM on the CPU, and break them
+test-serving: setup build/vllm/ready  ## put adapters into a real vLLM and a real llama.cpp, and break them
 	$(BIN)/python -m pytest -m serving
 
 # What its packages bring for a GPU breaks the import of a CPU build, or is a gigabyte that nothing uses.

@@ -34,12 +34,15 @@ KINDS = {
 }
 NOT_RUN = {
     r"git clone |pip install ": "needs the network",
+    r"(VLLM\S+ )+vllm serve|python3 -m venv build/vllm|weakspot .*--to (vllm|gateway)": "needs a server with a model",
+    r"weakspot deploy .*--to gguf": "needs an adapter; what it makes is tested",
+    r"systemctl ": "needs systemd",
     r"make (demo|test|check|fix|setup|docs|bench)\b": "takes minutes",
     r"weakspot .*(--load-in-4bit|Qwen/)": "needs a GPU and a hub",
-    r"weakspot (gateway|mcp)\b": "stays until it is stopped",
+    r"weakspot (gateway|mcp|ui)\b": "stays until it is stopped",
     r"weakspot collect --from ~/|claude ": "needs another program and its sessions",
 }
-MOST_NOT_RUN = 11
+MOST_NOT_RUN = 14
 NEEDS_THE_MODEL = re.compile(r"^weakspot (train|evaluate|deploy|ask|run)\b", re.MULTILINE)
 
 

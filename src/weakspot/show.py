@@ -230,6 +230,7 @@ def status(found: "Status") -> None:
         rows.add_row(d.domain, str(d.examples), str(d.new), splits, adapter, verdict, service, d.due or "no")
     out.print(rows)
     line(f"{found.raw_lines} raw lines, {found.unprocessed} not processed; snapshot {found.snapshot or 'none'}")
+    line(found.savings)
     if found.waiting:
         line(f"{found.waiting} wait for permission: weakspot allow")
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from weakspot import adapters, releases
+from weakspot import adapters, economics, releases
 from weakspot.config import Config
 from weakspot.data import dataset, journal
 from weakspot.parsing import RecordError, explain, interaction, parse_json_object
@@ -30,13 +30,14 @@ class DomainStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """The workspace: raw lines, those not processed yet, those that wait for permission, and each domain."""
+    """The workspace: raw lines, those not processed yet, those that wait for permission, savings, and each domain."""
 
     workspace: str
     raw_lines: int
     unprocessed: int
     waiting: int
     snapshot: str | None
+    savings: str
     domains: list[DomainStatus]
 
 
@@ -62,6 +63,7 @@ def status(workspace: Workspace, config: Config) -> Status:
         unprocessed=max(0, raw - known),
         waiting=reasons["policy-ask"],
         snapshot=snapshots[-1] if snapshots else None,
+        savings=economics.line(economics.economics(workspace, config)),
         domains=[
             domain_status(workspace, config, domain, counts[domain], streak=domain == streak)
             for domain in config.ordered(counts)

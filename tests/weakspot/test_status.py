@@ -50,3 +50,9 @@ def test_a_domain_is_due_after_fifty_new_or_when_it_passes_two_hundred(config):
     assert why_due(config, 200, 160) == "200 examples, past 200"
     assert why_due(config, 230, 200) == ""
     assert why_due(config, 250, 200) == "50 new, at least 50"
+
+
+def test_status_tells_in_a_line_what_the_consultations_cost(workspace, config, example, capture):
+    assert status(workspace, config).savings == "nothing was asked yet"
+    capture(workspace, [example(1), example(2)])
+    assert status(workspace, config).savings == "2 consultations, 2 without a price"

@@ -13,7 +13,7 @@ from weakspot.serving.placement import Destination
 from weakspot.stages.deploy import deploy
 from weakspot.workspace import AdapterName
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.serving, pytest.mark.timeout(600)]
 
 ANSWER_TOKENS = 60
 

@@ -1,0 +1,147 @@
+"""A month of one user's consultations, through the real gateway: with each release fewer of them are needed.
+
+The user asks ``local`` by the OpenAI SDK, checks the answer, and says "consult the expert" where it is wrong. The
+gateway recognises that, asks the teacher, which is the naming convention's own parser, and keeps the record. At the
+end of each week an adapter is trained on all that was kept, and what the gate accepts is served by llama.cpp and put
+behind the gateway. The user's client is never told.
+"""
+
+import contextlib
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+from documents import file_names
+from openai import OpenAI
+from picture import draw_month
+from rich.progress import track
+from run import DOMAIN, HERE, expert, question
+
+from servers import llama, parser
+from weakspot.config import load
+from weakspot.model import bases
+from weakspot.serving import gguf_files
+from weakspot.stages.evaluate import exact
+from zddc.console import err, out
+
+BUILD = HERE.parents[1] / "build" / "demo-loop"
+WORKSPACE = BUILD / "training-data"
+SETTINGS = WORKSPACE / "weakspot.toml"
+# Questions in each week; the first one's are what the first adapter learns from.
+WEEKS = (80, 40, 40, 40)
+
+
+def main() -> None:
+    """Live through the month and write what came of it to ``build/demo-loop/result.json``."""
+    started = time.monotonic()
+    shutil.rmtree(BUILD, ignore_errors=True)
+    WORKSPACE.mkdir(parents=True)
+    shutil.copy(HERE / "month.toml", SETTINGS)
+    base = bases.resolve(load(SETTINGS).model)
+    gguf_files.write(Path(base.location), BUILD / "base.gguf", "q8_0")
+    names = file_names(sum(WEEKS), seed=11)
+    weeks = []
+    with contextlib.ExitStack() as servers:
+        upstream = servers.enter_context(llama(BUILD / "base.gguf", "smollm2-135m"))
+        teacher = servers.enter_context(parser())
+        client = servers.enter_context(OpenAI(base_url=servers.enter_context(gateway(upstream, teacher)), api_key="-"))
+        for number, count in enumerate(WEEKS, 1):
+            weeks.append(week(client, list(islice(names, count)), number))
+            if number < len(WEEKS):
+                servers.enter_context(released())
+    weakspot("releases")
+    weakspot("economics")
+    weakspot("status")
+
+    told = json.loads(weakspot("economics", "--json", shown=False))
+    effects = [one for one in told["releases"] if one["release"]["target"] == "gateway"]
+    (before, *_), answered = weeks, weeks[1:]
+    result = {
+        "before": {"domain": DOMAIN, **before},
+        "releases": [
+            {
+                "domain": effect["release"]["domain"],
+                "adapter": effect["release"]["adapter"],
+                "questions": effect["after"]["questions"],
+                "escalation_rate": effect["after"]["rate"]["rate"],
+                "answered_right": one["answered_right"],
+            }
+            for effect, one in zip(effects, answered, strict=True)
+        ],
+        "seconds": round(time.monotonic() - started, 1),
+    }
+    (BUILD / "result.json").write_text(json.dumps(result, indent=2) + "\n")
+    draw_month([before, *result["releases"]], BUILD / "result.png")
+    out.print(f"figures and picture: {BUILD.relative_to(HERE.parents[1])}/result.json, result.png", markup=False)
+
+
+def week(client: OpenAI, names: Sequence[str], number: int) -> dict[str, float]:
+    """Ask about each name, consult where the answer is wrong; return the share of both."""
+    right = consulted = 0
+    for name in track(names, f"week {number}", console=err, disable=not err.is_terminal):
+        talk = [{"role": "user", "content": question(name)}]
+        answer = said(client, talk)
+        if exact(expert(name), answer):
+            right += 1
+            continue
+        talk += [{"role": "assistant", "content": answer}, {"role": "user", "content": "consult the expert"}]
+        if said(client, talk) != expert(name):
+            sys.exit(f"{name}: the expert's answer did not come through the gateway")
+        consulted += 1
+    out.print(f"week {number}: {right} of {len(names)} answered right, the expert consulted {consulted} times")
+    return {
+        "questions": len(names),
+        "escalation_rate": consulted / len(names),
+        "answered_right": right / len(names),
+    }
+
+
+def said(client: OpenAI, talk: list[dict[str, str]]) -> str:
+    """Return what the gateway's alias answers to a conversation."""
+    answer = client.chat.completions.create(model="local", messages=talk, max_tokens=96, temperature=0)  # type: ignore[arg-type]
+    return answer.choices[0].message.content or ""
+
+
+@contextlib.contextmanager
+def released() -> Iterator[None]:
+    """Train on all that was captured, serve what the gate accepts, and put it behind the gateway."""
+    weakspot("run", DOMAIN)
+    latest = json.loads(weakspot("releases", "--json", shown=False))[-1]
+    with llama(Path(latest["location"]), latest["adapter"]) as address:
+        weakspot("deploy", DOMAIN, "--to", "gateway", "--server", address)
+        yield
+
+
+@contextlib.contextmanager
+def gateway(upstream: str, teacher: str) -> Iterator[str]:
+    """Run ``weakspot gateway`` on a free port; yield its address."""
+    at = ["--upstream", upstream, "--listen", "127.0.0.1:0", "--set", f"teachers.parser.base_url={teacher}", "--json"]
+    with subprocess.Popen(command("gateway", *at), stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield f"{json.loads(process.stdout.readline())['listening']}/v1"  # type: ignore[union-attr]
+        finally:
+            process.terminate()
+
+
+def command(name: str, *options: str) -> list[str]:
+    """Return a public command's line for the month's workspace."""
+    return [sys.executable, "-m", "weakspot", name, *options, "--workspace", str(WORKSPACE)]
+
+
+def weakspot(name: str, *options: str, shown: bool = True) -> str:
+    """Run a public command, showing it; or return what it prints."""
+    if shown:
+        out.print(f"\n$ weakspot {' '.join((name, *options))}", style="bold", markup=False)
+    done = subprocess.run(command(name, *options), stdout=None if shown else subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        sys.exit(done.returncode)
+    return done.stdout or ""
+
+
+if __name__ == "__main__":
+    main()
