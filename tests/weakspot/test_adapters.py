@@ -27,13 +27,14 @@ def test_weights_that_were_changed_since_are_told(accepted):
     assert adapters.read_scorecard(workspace, NAME) is None
 
 
-@pytest.mark.parametrize("part", ["adapter_manifest", "evaluation"])
-def test_a_damaged_document_is_one_line(accepted, part):
+@pytest.mark.parametrize(
+    ("part", "read"), [("adapter_manifest", adapters.read_manifest), ("evaluation", adapters.read_scorecard)]
+)
+def test_a_damaged_document_is_one_line(accepted, part, read):
     workspace, _ = accepted
     getattr(workspace, part)(NAME).write_text("{}")
     with pytest.raises(UserError, match="again: weakspot"):
-        adapters.read_manifest(workspace, NAME)
-        adapters.read_scorecard(workspace, NAME)
+        read(workspace, NAME)
 
 
 def test_what_was_never_evaluated_has_no_scorecard(accepted):

@@ -81,7 +81,7 @@ def test_the_key_is_sent_and_never_shown(saying, tmp_path, monkeypatch):
 def test_without_an_address_it_is_the_local_model_of_the_settings(tmp_path):
     config = load(tmp_path / "weakspot.toml", ["gateway.upstream=http://127.0.0.1:9/v1"])
     assert Server.of(config).url == "http://127.0.0.1:9/v1"
-    with pytest.raises(UserError, match="cannot be asked .*; start the server, or give --server"):
+    with pytest.raises(UserError, match=r"cannot be asked .*; start the server, or give --server"):
         Server.of(config).models()
 
 
@@ -96,6 +96,6 @@ def test_what_is_no_answer_is_one_line(saying, body):
 
 def test_an_error_is_its_status_and_its_words(saying):
     url, _ = saying(500, "out\n of   memory")
-    with pytest.raises(ServerError, match="^out of memory$") as raised:
+    with pytest.raises(ServerError, match=r"^out of memory$") as raised:
         Server(url).call("POST", "/any", {})
     assert raised.value.status == 500

@@ -244,7 +244,7 @@ def test_the_wrong_base_another_template_and_too_high_a_rank_are_caught(demo, wo
     moved = {name: one + 0.02 * torch.randn_like(one) if one.dim() == 2 else one for name, one in tensors.items()}
     save_file(moved, other / "model.safetensors", {"format": "pt"})
     with serving(other, tmp_path / "log-other") as url:
-        with pytest.raises(UserError, match="another base|ignores the adapter"):
+        with pytest.raises(UserError, match=r"another base|ignores the adapter"):
             put(workspace, config, url)
         assert names(url) == {BASE}
 
