@@ -8,11 +8,12 @@ behind the gateway. The user's client is never told.
 
 import contextlib
 import json
+import random
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
@@ -22,18 +23,21 @@ from picture import draw_month
 from rich.progress import track
 from run import DOMAIN, HERE, expert, question
 
-from servers import llama, parser
+from servers import llama, teacher
 from weakspot.config import load
 from weakspot.model import bases
 from weakspot.serving import gguf_files
 from weakspot.stages.evaluate import exact
 from zddc.console import err, out
+from zddc.naming import STATUSES, parse_filename
 
 BUILD = HERE.parents[1] / "build" / "demo-loop"
 WORKSPACE = BUILD / "training-data"
 SETTINGS = WORKSPACE / "weakspot.toml"
 # Questions in each week; the first one's are what the first adapter learns from.
 WEEKS = (80, 40, 40, 40)
+# Of the questions, those about what a status means: each of the codes must have been told before it can be known.
+STATUS_SHARE = 0.5
 
 
 def main() -> None:
@@ -44,14 +48,14 @@ def main() -> None:
     shutil.copy(HERE / "month.toml", SETTINGS)
     base = bases.resolve(load(SETTINGS).model)
     gguf_files.write(Path(base.location), BUILD / "base.gguf", "q8_0")
-    names = file_names(sum(WEEKS), seed=11)
-    weeks = []
+    month = questions(sum(WEEKS), seed=11)
+    asking, weeks = iter(month), []
     with contextlib.ExitStack() as servers:
         upstream = servers.enter_context(llama(BUILD / "base.gguf", "smollm2-135m"))
-        teacher = servers.enter_context(parser())
-        client = servers.enter_context(OpenAI(base_url=servers.enter_context(gateway(upstream, teacher)), api_key="-"))
+        expert = servers.enter_context(teacher(lambda said: next(month[text] for text in said if text in month)))
+        client = servers.enter_context(OpenAI(base_url=servers.enter_context(gateway(upstream, expert)), api_key="-"))
         for number, count in enumerate(WEEKS, 1):
-            weeks.append(week(client, list(islice(names, count)), number))
+            weeks.append(week(client, {text: month[text] for text in islice(asking, count)}, number))
             if number < len(WEEKS):
                 servers.enter_context(released())
     weakspot("releases")
@@ -80,24 +84,38 @@ def main() -> None:
     out.print(f"figures and picture: {BUILD.relative_to(HERE.parents[1])}/result.json, result.png", markup=False)
 
 
-def week(client: OpenAI, names: Sequence[str], number: int) -> dict[str, float]:
-    """Ask about each name, consult where the answer is wrong; return the share of both."""
+def questions(count: int, seed: int) -> dict[str, str]:
+    """Return different questions with the right answers: the parts of a file name, or what its status means."""
+    choose, found = random.Random(seed), {}
+    for name in file_names(count, seed):
+        if choose.random() < STATUS_SHARE:
+            status = parse_filename(name).status
+            found[f"What does the ZDDC status code of this file mean? Answer in JSON only: {name}"] = json.dumps(
+                {"status": status, "meaning": STATUSES[status]}
+            )
+        else:
+            found[question(name)] = expert(name)
+    return found
+
+
+def week(client: OpenAI, asked: Mapping[str, str], number: int) -> dict[str, float]:
+    """Ask each question, consult where the answer is wrong; return the shares of both."""
     right = consulted = 0
-    for name in track(names, f"week {number}", console=err, disable=not err.is_terminal):
-        talk = [{"role": "user", "content": question(name)}]
+    for text, wanted in track(asked.items(), f"week {number}", console=err, disable=not err.is_terminal):
+        talk = [{"role": "user", "content": text}]
         answer = said(client, talk)
-        if exact(expert(name), answer):
+        if exact(wanted, answer):
             right += 1
             continue
         talk += [{"role": "assistant", "content": answer}, {"role": "user", "content": "consult the expert"}]
-        if said(client, talk) != expert(name):
-            sys.exit(f"{name}: the expert's answer did not come through the gateway")
+        if said(client, talk) != wanted:
+            sys.exit(f"{text}: the expert's answer did not come through the gateway")
         consulted += 1
-    out.print(f"week {number}: {right} of {len(names)} answered right, the expert consulted {consulted} times")
+    out.print(f"week {number}: {right} of {len(asked)} answered right, the expert consulted {consulted} times")
     return {
-        "questions": len(names),
-        "escalation_rate": consulted / len(names),
-        "answered_right": right / len(names),
+        "questions": len(asked),
+        "escalation_rate": consulted / len(asked),
+        "answered_right": right / len(asked),
     }
 
 
@@ -121,7 +139,10 @@ def released() -> Iterator[None]:
 def gateway(upstream: str, teacher: str) -> Iterator[str]:
     """Run ``weakspot gateway`` on a free port; yield its address."""
     at = ["--upstream", upstream, "--listen", "127.0.0.1:0", "--set", f"teachers.parser.base_url={teacher}", "--json"]
-    with subprocess.Popen(command("gateway", *at), stdout=subprocess.PIPE, text=True) as process:
+    with (
+        (BUILD / "gateway.log").open("w") as log,
+        subprocess.Popen(command("gateway", *at), stdout=subprocess.PIPE, stderr=log, text=True) as process,
+    ):
         try:
             yield f"{json.loads(process.stdout.readline())['listening']}/v1"  # type: ignore[union-attr]
         finally:

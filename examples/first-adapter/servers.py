@@ -3,12 +3,11 @@
 import contextlib
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import xllamacpp
-from run import expert, question
 
 _THREADS = 2
 
@@ -25,15 +24,13 @@ def llama(weights: Path, name: str) -> Iterator[str]:
     del server
 
 
-class _Parser(BaseHTTPRequestHandler):
-    """Answers a chat, as a stream, with the parts of the last file name that was asked about."""
+class _Teacher(BaseHTTPRequestHandler):
+    """Answers a chat, as a stream, with what its server's expert says to it."""
 
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         said = [message["content"] for message in asked["messages"] if message["role"] == "user"]
-        start = question("")
-        name = next(text for text in reversed(said) if text.startswith(start)).removeprefix(start).splitlines()[0]
-        delta = {"role": "assistant", "content": expert(name)}
+        delta = {"role": "assistant", "content": self.server.expert(said)}  # type: ignore[attr-defined]
         chunk = {"id": "1", "object": "chat.completion.chunk", "created": 0, "model": asked["model"]}
         event = {**chunk, "choices": [{"index": 0, "delta": delta, "finish_reason": "stop"}]}
         self.send_response(200)
@@ -46,9 +43,10 @@ class _Parser(BaseHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def parser() -> Iterator[str]:
-    """Serve the convention's parser as a teacher; yield the address of its OpenAI-compatible API."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Parser) as server:
+def teacher(expert: Callable[[list[str]], str]) -> Iterator[str]:
+    """Serve an expert, which is given what the user said, as a teacher; yield its OpenAI-compatible API's address."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Teacher) as server:
+        server.expert = expert  # type: ignore[attr-defined]
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/v1"
         server.shutdown()
