@@ -13,9 +13,11 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from documents import file_names
 from openai import OpenAI
@@ -35,7 +37,7 @@ BUILD = HERE.parents[1] / "build" / "demo-loop"
 WORKSPACE = BUILD / "training-data"
 SETTINGS = WORKSPACE / "weakspot.toml"
 # Questions in each week; the first one's are what the first adapter learns from.
-WEEKS = (80, 40, 40, 40)
+WEEKS = (140, 40, 40, 40)
 # Of the questions, those about what a status means: each of the codes must have been told before it can be known.
 STATUS_SHARE = 0.5
 
@@ -49,38 +51,33 @@ def main() -> None:
     base = bases.resolve(load(SETTINGS).model)
     gguf_files.write(Path(base.location), BUILD / "base.gguf", "q8_0")
     month = questions(sum(WEEKS), seed=11)
-    asking, weeks = iter(month), []
+    asking, counts, adapter = iter(month), {}, None
     with contextlib.ExitStack() as servers:
         upstream = servers.enter_context(llama(BUILD / "base.gguf", "smollm2-135m"))
         expert = servers.enter_context(teacher(lambda said: next(month[text] for text in said if text in month)))
         client = servers.enter_context(OpenAI(base_url=servers.enter_context(gateway(upstream, expert)), api_key="-"))
         for number, count in enumerate(WEEKS, 1):
-            weeks.append(week(client, {text: month[text] for text in islice(asking, count)}, number))
+            asked = {text: month[text] for text in islice(asking, count)}
+            counts[adapter] = counts.get(adapter, Counter()) + week(client, asked, number)
             if number < len(WEEKS):
-                servers.enter_context(released())
+                adapter = servers.enter_context(released()) or adapter
     weakspot("releases")
     weakspot("economics")
     weakspot("status")
 
     told = json.loads(weakspot("economics", "--json", shown=False))
     effects = [one for one in told["releases"] if one["release"]["target"] == "gateway"]
-    (before, *_), answered = weeks, weeks[1:]
+    alone = counts[None]
     result = {
-        "before": {"domain": DOMAIN, **before},
+        "before": figures(None, alone, alone["consulted"] / alone["questions"]),
         "releases": [
-            {
-                "domain": effect["release"]["domain"],
-                "adapter": effect["release"]["adapter"],
-                "questions": effect["after"]["questions"],
-                "escalation_rate": effect["after"]["rate"]["rate"],
-                "answered_right": one["answered_right"],
-            }
-            for effect, one in zip(effects, answered, strict=True)
+            figures(name, counts[name], effect["after"]["rate"]["rate"])
+            for name, effect in ((one["release"]["adapter"], one) for one in effects)
         ],
         "seconds": round(time.monotonic() - started, 1),
     }
     (BUILD / "result.json").write_text(json.dumps(result, indent=2) + "\n")
-    draw_month([before, *result["releases"]], BUILD / "result.png")
+    draw_month([result["before"], *result["releases"]], BUILD / "result.png")
     out.print(f"figures and picture: {BUILD.relative_to(HERE.parents[1])}/result.json, result.png", markup=False)
 
 
@@ -98,8 +95,15 @@ def questions(count: int, seed: int) -> dict[str, str]:
     return found
 
 
-def week(client: OpenAI, asked: Mapping[str, str], number: int) -> dict[str, float]:
-    """Ask each question, consult where the answer is wrong; return the shares of both."""
+def figures(adapter: str | None, counted: Counter[str], escalation_rate: float) -> dict[str, Any]:
+    """Return what is told of a release: its rate is the gateway's own figure, the rest is the user's count."""
+    right = counted["right"] / counted["questions"]
+    known = {"domain": DOMAIN, "adapter": adapter, "questions": counted["questions"]}
+    return {**known, "escalation_rate": escalation_rate, "answered_right": right}
+
+
+def week(client: OpenAI, asked: Mapping[str, str], number: int) -> Counter[str]:
+    """Ask each question and consult where the answer is wrong; return how many were right, and how many consulted."""
     right = consulted = 0
     for text, wanted in track(asked.items(), f"week {number}", console=err, disable=not err.is_terminal):
         talk = [{"role": "user", "content": text}]
@@ -112,11 +116,7 @@ def week(client: OpenAI, asked: Mapping[str, str], number: int) -> dict[str, flo
             sys.exit(f"{text}: the expert's answer did not come through the gateway")
         consulted += 1
     out.print(f"week {number}: {right} of {len(asked)} answered right, the expert consulted {consulted} times")
-    return {
-        "questions": len(asked),
-        "escalation_rate": consulted / len(asked),
-        "answered_right": right / len(asked),
-    }
+    return Counter(questions=len(asked), right=right, consulted=consulted)
 
 
 def said(client: OpenAI, talk: list[dict[str, str]]) -> str:
@@ -126,13 +126,17 @@ def said(client: OpenAI, talk: list[dict[str, str]]) -> str:
 
 
 @contextlib.contextmanager
-def released() -> Iterator[None]:
-    """Train on all that was captured, serve what the gate accepts, and put it behind the gateway."""
+def released() -> Iterator[str | None]:
+    """Train on all that was captured, serve what the gate accepts behind the gateway; yield its name, if any."""
     weakspot("run", DOMAIN)
-    latest = json.loads(weakspot("releases", "--json", shown=False))[-1]
+    known = json.loads(weakspot("releases", "--json", shown=False))
+    latest = known[-1] if known else {"target": None}
+    if latest["target"] != "gguf":  # nothing new was accepted
+        yield None
+        return
     with llama(Path(latest["location"]), latest["adapter"]) as address:
         weakspot("deploy", DOMAIN, "--to", "gateway", "--server", address)
-        yield
+        yield latest["adapter"]
 
 
 @contextlib.contextmanager
