@@ -37,7 +37,7 @@ BUILD = HERE.parents[1] / "build" / "demo-loop"
 WORKSPACE = BUILD / "training-data"
 SETTINGS = WORKSPACE / "weakspot.toml"
 # Questions in each week; the first one's are what the first adapter learns from.
-WEEKS = (140, 40, 40, 40)
+WEEKS = (120, 100, 100, 100)
 # Of the questions, those about what a status means: each of the codes must have been told before it can be known.
 STATUS_SHARE = 0.5
 

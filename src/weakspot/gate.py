@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from weakspot.config import Evaluate
-from weakspot.records import Comparison, Outcome, Row, Verdict
+from weakspot.records import Comparison, Outcome, Row, Scorecard, Verdict
 
 LOSS, EXACT, PREFERENCE = "loss per token", "exact match", "preference accuracy"
 _POWER_Z = 0.8416  # the normal quantile of 80 % power
@@ -144,19 +144,42 @@ def harm(rows: Sequence[Row], significance: float) -> list[Comparison]:
     return found
 
 
-def judge(own: Sequence[Comparison], others: Sequence[Comparison], settings: Evaluate) -> tuple[Verdict, list[str]]:
+def replacing(rows: Sequence[Row], served: Scorecard, significance: float) -> list[Comparison]:
+    """Return what decides, compared with the adapter in service, which stands in the base's place.
+
+    On the test examples that both were measured on; nothing where there is none.
+    """
+    of_served = {(row.interaction_id, row.expert): row for row in served.rows}
+    pairs = [
+        row.model_copy(
+            update={
+                "base_loss": other.adapter_loss,
+                "base_margin": other.adapter_margin,
+                "base_exact": other.adapter_exact,
+            }
+        )
+        for row in rows
+        if (other := of_served.get((row.interaction_id, row.expert))) is not None
+    ]
+    if not pairs:
+        return []
+    first = comparisons(pairs, significance)[0]
+    return [first.model_copy(update={"metric": f"{first.metric} against {served.adapter}"})]
+
+
+def judge(
+    own: Sequence[Comparison], others: Sequence[Comparison], settings: Evaluate, served: Sequence[Comparison] = ()
+) -> tuple[Verdict, list[str]]:
     """Return the verdict and the sentences that explain it.
 
-    Reject: the deciding metric or preference accuracy is worse, or another domain's loss rose by more
-    than ``max_harm`` beyond chance. Accept: the deciding metric is better and nothing rejects. Else not
-    enough evidence.
+    Reject: the deciding metric or preference accuracy is worse, or what decides is worse than with the adapter in
+    service, or another domain's loss rose by more than ``max_harm``; each beyond chance. Accept: the deciding metric
+    is better and nothing rejects. Else not enough evidence.
     """
     against = [
-        f"{c.metric} fell from {c.base:.3g} to {c.adapter:.3g} (p = {c.p:.2g})"
-        if c.metric != LOSS
-        else f"{c.metric} rose from {c.base:.3f} to {c.adapter:.3f} (p = {c.p:.2g})"
-        for c in own
-        if c.outcome == "worse" and (c is own[0] or c.metric == PREFERENCE)
+        f"{c.metric} {'rose' if c.difference > 0 else 'fell'} from {c.base:.3f} to {c.adapter:.3f} (p = {c.p:.2g})"
+        for c in (*own, *served)
+        if c.outcome == "worse" and (c is own[0] or c.metric == PREFERENCE or c in served)
     ]
     against += [
         f"{c.metric}: the loss rose by {c.difference:.3f} nats a token, more than {settings.max_harm} (p = {c.p:.2g})"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from weakspot import gate
 from weakspot.config import Evaluate
-from weakspot.records import Row
+from weakspot.records import BaseReference, Row, Scorecard
 
 LEVEL = 0.05
 
@@ -99,7 +99,7 @@ def test_preferring_the_local_answer_more_than_before_is_rejected():
     rows = [r.model_copy(update={"base_margin": 1.0, "adapter_margin": -1.0}) for r in noisy(20, 0.3)]
     found, reasons = verdict(rows)
     assert found == "reject"
-    assert "preference accuracy fell from 1 to 0" in reasons[0]
+    assert "preference accuracy fell from 1.000 to 0.000" in reasons[0]
 
 
 def test_harm_to_other_domains_is_rejected():
@@ -113,6 +113,47 @@ def test_a_rise_within_the_tolerance_is_no_harm():
     others = [row(2.0 + n / 100, 2.05 + n / 90, domain="other") for n in range(10)]
     assert gate.harm(others, LEVEL)[0].outcome == "worse"
     assert verdict(noisy(20, 0.3), others)[0] == "accept"
+
+
+def scorecard(adapter, rows):
+    base = BaseReference(name="b", location="b", revision=None, identity="i")
+    return Scorecard(
+        adapter=adapter, adapter_sha256="0", base=base, verdict="accept", reasons=[], comparisons=[], harm=[],
+        rows=rows, created="2026-11-24T12:00:00+00:00",
+    )  # fmt: skip
+
+
+def answers(right, expert="e"):
+    return [
+        row(exact=(False, one)).model_copy(update={"interaction_id": f"i{number}", "expert": expert})
+        for number, one in enumerate(right)
+    ]
+
+
+def replacing(rows, served):
+    beside = gate.replacing(rows, scorecard("d-lora-v1", served), LEVEL)
+    return beside, gate.judge(gate.comparisons(rows, LEVEL), [], Evaluate(), beside)
+
+
+def test_what_helps_less_than_what_is_in_service_does_not_replace_it():
+    rows = answers([True] * 8 + [False] * 8)
+    (beside,), (found, reasons) = replacing(rows, answers([True] * 16))
+    assert (beside.n, beside.base, beside.adapter, beside.outcome) == (16, 1.0, 0.5, "worse")
+    assert found == "reject"
+    assert reasons == ["exact match against d-lora-v1 fell from 1.000 to 0.500 (p = 0.0078)"]
+    assert verdict(rows)[0] == "accept"
+
+
+def test_what_is_as_good_as_what_is_in_service_replaces_it():
+    (beside,), (found, _) = replacing(answers([True] * 15 + [False]), answers([False] + [True] * 15))
+    assert (beside.outcome, found) == ("undecided", "accept")
+
+
+def test_only_test_examples_that_both_were_measured_on_count():
+    rows = answers([True] * 8)
+    (beside,), _ = replacing(rows, answers([True] * 3))
+    assert beside.n == 3
+    assert replacing(rows, answers([True] * 8, expert="corrected since"))[0] == []
 
 
 def test_every_other_domain_is_looked_at():

@@ -13,9 +13,10 @@ from weakspot.model import bases, engine, generating, lora, view
 from weakspot.model.view import ViewError
 from weakspot.progress import bar
 from weakspot.records import MULTI_DOMAIN, AdapterManifest, Interaction, RetrievedScores, Row, Scorecard, Scores
+from weakspot.releases import live, read_releases
 from weakspot.retrieval import Examples, Found, with_examples
 from weakspot.serving import proof
-from weakspot.workspace import Workspace
+from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
 if TYPE_CHECKING:
@@ -51,7 +52,9 @@ def evaluate(workspace: Workspace, config: Config, domain: str) -> Scorecard:
             proof.expect(workspace, config, name, model, tokenizer)
     significance = config.evaluate.significance
     compared, harm = gate.comparisons(rows, significance), gate.harm(other_rows, significance)
-    verdict, reasons = gate.judge(compared, harm, config.evaluate)
+    served = _served(workspace, manifest)
+    replaced = gate.replacing(rows, served, significance) if served else []
+    verdict, reasons = gate.judge(compared, harm, config.evaluate, replaced)
     arms = competitor.arms(rows, significance)
     card = Scorecard(
         adapter=str(name),
@@ -59,7 +62,7 @@ def evaluate(workspace: Workspace, config: Config, domain: str) -> Scorecard:
         base=manifest.base,
         verdict=verdict,
         reasons=reasons,
-        comparisons=compared,
+        comparisons=[*compared, *replaced],
         harm=harm,
         rows=[*rows, *other_rows],
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -209,6 +212,17 @@ def parsed_json(text: str) -> Any:
 def exact(expected: str, answer: str) -> bool:
     """Whether ``answer`` is the same JSON value as ``expected``, key order and white space aside."""
     return bool(parsed_json(answer) == parsed_json(expected))
+
+
+def _served(workspace: Workspace, manifest: AdapterManifest) -> Scorecard | None:
+    """Return the scorecard of the adapter that answers in this domain now; None where it is this one, or no other."""
+    answering = [one for one in live(read_releases(workspace)).values() if one.domain == manifest.domain]
+    latest = max((one for one in answering if one.adapter), key=lambda one: one.number, default=None)
+    if latest is None or latest.adapter in (None, manifest.name):
+        return None
+    name = AdapterName.parsed(latest.adapter)
+    card = adapters.read_scorecard(workspace, name) if workspace.adapter_manifest(name).exists() else None
+    return card if card and card.base.identity == manifest.base.identity else None
 
 
 def _require_unseen(workspace: Workspace, manifest: AdapterManifest, examples: Sequence[Interaction]) -> set[str]:

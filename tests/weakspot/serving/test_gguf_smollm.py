@@ -1,5 +1,6 @@
 """The demo's questions, answered by a real llama.cpp from the files that are deployed."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from weakspot.model.bases import Base
 from weakspot.serving import gguf_files
 from weakspot.serving.placement import Destination
 from weakspot.stages.deploy import deploy
-from weakspot.workspace import AdapterName
+from weakspot.workspace import AdapterName, Workspace
 
 pytestmark = [pytest.mark.serving, pytest.mark.timeout(600)]
 
@@ -19,17 +20,24 @@ ANSWER_TOKENS = 60
 
 
 @pytest.fixture(scope="module")
-def deployed(demo):
-    workspace, config, _ = demo
-    return deploy(workspace, config, DEMO_DOMAIN, Destination("gguf"), allow_unproven=True)
+def workspace(demo, tmp_path_factory):
+    """A copy of the demo's workspace: a release in it is no business of other tests."""
+    folder = tmp_path_factory.mktemp("gguf") / "training-data"
+    shutil.copytree(demo[0].root, folder)
+    return Workspace(folder)
 
 
 @pytest.fixture(scope="module")
-def wanted(demo, deployed):
+def deployed(demo, workspace):
+    return deploy(workspace, demo[1], DEMO_DOMAIN, Destination("gguf"), allow_unproven=True)
+
+
+@pytest.fixture(scope="module")
+def wanted(demo, workspace, deployed):
     """What the merged model answers in transformers."""
     import torch
 
-    workspace, _, questions = demo
+    questions = demo[2]
     base = Base("merged", str(workspace.merged(AdapterName(DEMO_DOMAIN, 1))), None)
     model, tokenizer = bases.load_model(base, torch.float32), bases.load_tokenizer(base)
     prompts = [

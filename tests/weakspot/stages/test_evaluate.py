@@ -9,13 +9,15 @@ import torch
 from weakspot import adapters
 from weakspot.data.dataset import read_examples
 from weakspot.model import lora
-from weakspot.records import Scorecard
+from weakspot.records import Release, Scorecard
+from weakspot.releases import publish
 from weakspot.stages.evaluate import evaluate, exact, parsed_json
 from weakspot.stages.train import train
 from weakspot.workspace import AdapterName
 from zddc.errors import UserError
 
 NAME = AdapterName("colours", 1)
+KNOWN_METRICS = ["exact match", "loss per token", "preference accuracy"]
 
 
 @pytest.fixture
@@ -37,7 +39,7 @@ def test_the_scorecard_holds_every_test_example_under_base_and_adapter(trained):
     assert all(row.base_exact is not None for row in own)
     assert all(row.base_exact is None for row in card.rows if row.domain == "numbers")
     metrics = [comparison.metric for comparison in card.comparisons]
-    assert metrics == ["exact match", "loss per token", "preference accuracy"]
+    assert metrics == KNOWN_METRICS
     assert [comparison.metric for comparison in card.harm] == ["all other domains", "numbers"]
 
 
@@ -103,6 +105,23 @@ def test_retrieval_can_be_left_out_and_older_scorecards_are_read(trained):
     assert "Beside retrieval" not in workspace.evaluation_page(NAME).read_text()
     older = card.model_dump(exclude={"retrieval": True, "remarks": True, "rows": {"__all__": {"retrieved"}}})
     assert Scorecard.from_json(json.dumps(older)) == card
+
+
+def test_an_adapter_is_measured_beside_the_one_in_service(trained):
+    workspace, config = trained
+    first = evaluate(workspace, config, "colours")
+    train(workspace, config, "colours")  # fewer steps
+    assert [one.metric for one in evaluate(workspace, config, "colours").comparisons] == KNOWN_METRICS
+    draft = {"action": "deploy", "domain": "colours", "adapter": first.adapter, "location": "", "verdict": "accept"}
+    publish(workspace, config, Release(target="merged", **draft))
+    card = evaluate(workspace, config, "colours")
+    assert [one.metric for one in card.comparisons] == [*KNOWN_METRICS, "exact match against colours-lora-v1"]
+    own = {row.interaction_id for row in card.rows if row.domain == "colours"}
+    beside, before = card.comparisons[-1], [row for row in first.rows if row.interaction_id in own]
+    assert beside.base == sum(row.adapter_exact for row in before) / len(own)
+    assert beside.adapter == card.comparisons[0].adapter
+    publish(workspace, config, Release(target="vllm", **draft | {"adapter": card.adapter}))
+    assert [one.metric for one in evaluate(workspace, config, "colours").comparisons] == KNOWN_METRICS
 
 
 def test_the_page_is_self_contained_and_escapes_what_models_wrote(trained, interaction):
