@@ -21,7 +21,7 @@ demo-loop: setup ## a month of consultations through the gateway, a release a we
 	$(BIN)/python examples/first-adapter/month.py
 
 test: setup      ## run every test but those that need a GPU
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 test-serving: setup build/vllm/ready  ## put adapters into a real vLLM and a real llama.cpp, and break them
 	$(BIN)/python -m pytest -m serving

@@ -2,8 +2,8 @@
 
 The user asks ``local`` by the OpenAI SDK, checks the answer, and says "consult the expert" where it is wrong. The
 gateway recognises that, asks the teacher, which is the naming convention's own parser, and keeps the record. At the
-end of each week an adapter is trained on all that was kept, and what the gate accepts is served by llama.cpp and put
-behind the gateway. The user's client is never told.
+end of a week, if enough is new, an adapter is trained on all that was kept, and what the gate accepts is served by
+llama.cpp and put behind the gateway. The user's client is never told.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ BUILD = HERE.parents[1] / "build" / "demo-loop"
 WORKSPACE = BUILD / "training-data"
 SETTINGS = WORKSPACE / "weakspot.toml"
 # Questions in each week; the first one's are what the first adapter learns from.
-WEEKS = (120, 100, 100, 100)
+WEEKS = (80, 100, 100, 100)
 # Of the questions, those about what a status means: each of the codes must have been told before it can be known.
 STATUS_SHARE = 0.5
 
