@@ -152,7 +152,8 @@ def run_commands(block: Block) -> str:
 def page_parameters() -> Iterator[object]:
     for page in PAGES:
         slow = any(NEEDS_THE_MODEL.search(run_commands(block)) for block in blocks(page))
-        yield pytest.param(page, id=page.relative_to(ROOT).as_posix(), marks=[pytest.mark.slow] if slow else [])
+        marks = [pytest.mark.slow, pytest.mark.timeout(900)] if slow else []
+        yield pytest.param(page, id=page.relative_to(ROOT).as_posix(), marks=marks)
 
 
 def id_of(page: Path) -> str:

@@ -38,6 +38,7 @@ def lines(file):
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
+@pytest.mark.timeout(900)
 def test_605_real_records_become_an_adapter_that_lowers_the_test_loss(embedded, real_interactions, weakspot, capsys):
     imported, folder = weakspot(capsys, "collect", "--from", str(real_interactions))
     assert (imported["added"], imported["already_there"], imported["bad"]) == (605, 0, [])
