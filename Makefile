@@ -33,6 +33,11 @@ build/vllm/ready: constraints-vllm.txt
 	build/vllm/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec triton
 	touch $@
 
+build/trl/ready: constraints-trl.txt
+	$(PYTHON) -m venv --clear build/trl
+	build/trl/bin/python -m pip install --quiet --constraint constraints-trl.txt 'trl[peft]'
+	touch $@
+
 soak: setup      ## run the tests that repeat something at full count: kills, disconnects, canary keys
 	WEAKSPOT_SOAK=1 $(BIN)/python -m pytest --timeout 3600 tests/weakspot/data tests/weakspot/gateway
 

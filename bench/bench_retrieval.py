@@ -21,7 +21,7 @@ import record
 import torch
 
 from weakspot import gate
-from weakspot.config import Config, Lora, Model, Retrieval, Train
+from weakspot.config import Config
 from weakspot.data.dataset import split_examples
 from weakspot.model import bases, embedded, engine, generating, lora, view
 from weakspot.model.view import ViewError
@@ -29,6 +29,7 @@ from weakspot.parsing import interaction
 from weakspot.records import Interaction
 from weakspot.retrieval import Examples, with_examples
 from weakspot.stages import collect, evaluate, process
+from weakspot.tables import Lora, Model, Retrieval, Train
 from weakspot.workspace import Workspace
 from zddc.console import out, table
 

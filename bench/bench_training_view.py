@@ -16,12 +16,13 @@ from pathlib import Path
 import record
 import torch
 
-from weakspot.config import Config, Lora, Model, Train
+from weakspot.config import Config
 from weakspot.data.dataset import split_examples
 from weakspot.model import bases, embedded, engine, lora, view
 from weakspot.model.view import Tokens, ViewError
 from weakspot.records import Interaction
 from weakspot.stages import collect, process
+from weakspot.tables import Lora, Model, Train
 from weakspot.workspace import Workspace
 from zddc.console import out, table
 

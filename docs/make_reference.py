@@ -10,7 +10,8 @@ import typer
 
 import weakspot.cli
 import zddc.cli
-from weakspot.config import Config, Domain, Table, Teacher
+from weakspot.config import Config
+from weakspot.tables import Domain, Table, Teacher
 
 PAGE = Path(__file__).with_name("reference.md")
 _HEAD = """\

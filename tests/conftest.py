@@ -14,13 +14,14 @@ from hypothesis import HealthCheck, settings
 # Two threads on two busy cores wait for each other most of the time; small models need one. Before torch is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from weakspot.config import Config, Model, load
+from weakspot.config import Config, load
 from weakspot.data import journal
 from weakspot.model import bases, embedded
 from weakspot.model.bases import Base
 from weakspot.parsing import interaction
 from weakspot.records import Interaction
 from weakspot.stages.process import process
+from weakspot.tables import Model
 from weakspot.workspace import Workspace
 
 # A busy machine is slow at times: that is no failure.

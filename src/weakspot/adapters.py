@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from weakspot.config import Model
 from weakspot.data import store
 from weakspot.model import bases, lora
 from weakspot.model.bases import Base
 from weakspot.parsing import explain
 from weakspot.progress import bar
 from weakspot.records import AdapterManifest, Scorecard
+from weakspot.tables import Model
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 

@@ -9,12 +9,13 @@ from typing import NamedTuple
 from weakspot.capture.consulting import Messages, end_of_query, text_of
 from weakspot.capture.decisions import Decisions, read_decisions
 from weakspot.capture.escalation import spoken
-from weakspot.config import Config, Retrieval
+from weakspot.config import Config
 from weakspot.data import journal
 from weakspot.data.bm25 import Ranking, compared
 from weakspot.data.similarity import grams, jaccard
 from weakspot.parsing import RecordError, parse_interaction
 from weakspot.records import Interaction, Message, normalised
+from weakspot.tables import Retrieval
 from weakspot.workspace import Workspace
 
 # Similarity picks from the best ranked: a text of rare words may rank first and be less alike.

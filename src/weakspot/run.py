@@ -1,18 +1,19 @@
 """Every stage that is due, in order: process, validate, train, evaluate, deploy."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from weakspot import adapters, releases
 from weakspot.config import Config
 from weakspot.data.dataset import split_examples
+from weakspot.records import MULTI_DOMAIN
 from weakspot.serving.placement import Destination
 from weakspot.stages.deploy import deploy
 from weakspot.stages.evaluate import evaluate
 from weakspot.stages.process import process
-from weakspot.stages.train import train
+from weakspot.stages.train import train_together
 from weakspot.stages.validate import validate
-from weakspot.status import status
+from weakspot.status import DomainStatus, status
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
 
@@ -29,14 +30,48 @@ class Step:
 def run(workspace: Workspace, config: Config, domain: str | None) -> Iterator[Step]:
     """Run what is due, yielding each step when it is done.
 
-    Without a domain every domain that is due is taken to the end; a named one is trained also when it is
+    Without a domain every domain that is due is trained, in one pass, and taken to the end; a named one is trained also when it is
     not due but was never trained. An adapter that is not accepted is not deployed.
     """
     yield from refreshed(workspace, config, domain)
-    for entry in status(workspace, config).domains:
-        if domain in (None, entry.domain):
-            due = entry.due or ("never trained" if domain is not None and entry.adapter is None else "")
-            yield from taken_through(workspace, config, entry.domain, due)
+    entries = [entry for entry in status(workspace, config).domains if domain in (None, entry.domain)]
+    reasons = due(workspace, entries)
+    if domain is not None and not reasons and entries and entries[0].adapter is None:
+        reasons = {domain: "never trained"}
+    yield from trained(workspace, config, reasons)
+    for entry in entries:
+        yield from taken_through(workspace, config, entry.domain)
+
+
+def due(workspace: Workspace, entries: Sequence[DomainStatus]) -> dict[str, str]:
+    """Return the domains that are due, or half trained, each with the reason."""
+    found = {}
+    for entry in entries:
+        unfinished = workspace.adapter_checkpoint(workspace.next_adapter(entry.domain)).exists()
+        if reason := entry.due or ("resumed" if unfinished else ""):
+            found[entry.domain] = reason
+    return found
+
+
+def due_domains(workspace: Workspace, config: Config) -> list[str]:
+    """Return what ``train --all`` trains: each domain that is due or was never trained, and all of them together.
+
+    Raises :class:`UserError` where nothing is.
+    """
+    entries = status(workspace, config).domains
+    found = set(due(workspace, entries)) | {
+        one.domain for one in entries if one.adapter is None and one.splits["train"]
+    }
+    if not found:
+        raise UserError("train --all", "no domain is due", "name those to train again")
+    return [one.domain for one in entries if one.domain in found or one.domain == MULTI_DOMAIN]
+
+
+def trained(workspace: Workspace, config: Config, reasons: Mapping[str, str]) -> Iterator[Step]:
+    """Train the domains named, together; ``reasons`` says of each why."""
+    if reasons:
+        for manifest in train_together(workspace, config, list(reasons)):
+            yield Step("train", manifest.domain, f"{manifest.name} ({reasons[manifest.domain]})")
 
 
 def refreshed(workspace: Workspace, config: Config, domain: str | None = None) -> Iterator[Step]:
@@ -49,12 +84,8 @@ def refreshed(workspace: Workspace, config: Config, domain: str | None = None) -
         raise UserError(workspace.root, "the dataset has failures", "run 'weakspot validate' to see them")
 
 
-def taken_through(workspace: Workspace, config: Config, domain: str, due: str) -> Iterator[Step]:
-    """Train a domain that is ``due`` or half trained, evaluate what was not yet, deploy what was accepted."""
-    unfinished = workspace.adapter_checkpoint(workspace.next_adapter(domain)).exists()
-    if due or unfinished:
-        manifest = train(workspace, config, domain)
-        yield Step("train", domain, f"{manifest.name} ({due or 'resumed'})")
+def taken_through(workspace: Workspace, config: Config, domain: str) -> Iterator[Step]:
+    """Evaluate a domain's newest adapter where it was not yet, deploy it where it was accepted."""
     name = workspace.newest_adapter(domain)
     if name is None:
         yield Step("train", domain, "not due")

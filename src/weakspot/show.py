@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from weakspot.capture.rescrubbing import Rescrubbed
     from weakspot.config import Config
     from weakspot.forget import Forgotten
-    from weakspot.model.preflight import Preflight
+    from weakspot.model.preflight import Together
     from weakspot.records import AdapterManifest, Release, Scorecard
     from weakspot.run import Step
     from weakspot.stages.collect import Collected, Examined, Imported
@@ -142,26 +142,41 @@ def report(found: "Report") -> None:
     line(found.verdict)
 
 
-def preflight(plan: "Preflight") -> None:
-    """What a training run will do, with the tokens under loss of one example marked."""
-    trained = f"{', '.join(plan.modules)}; {plan.trainable:,} parameters trained"
-    needed, available = plan.memory_needed_bytes * _GIGA, plan.memory_available_bytes * _GIGA
-    line(f"adapter   {plan.adapter} on {plan.base}, {plan.device}, {plan.precision}")
-    line(f"examples  {plan.examples} train, {plan.val_examples} val, {len(plan.left_out)} left out")
-    for identity, reason in plan.left_out.items():
-        line(f"left out  {identity}: {reason}")
-    line(f"tokens    {plan.tokens:,}, {plan.supervised_share:.0%} under loss")
-    line(f"too long  {plan.shortened} without their oldest turns, {plan.cut} cut")
-    line(f"steps     {plan.steps}")
-    line(f"layers    {plan.layers_touched} of {plan.layers}: {trained}")
-    line(f"memory    about {needed:.1f} GB of {available:.1f} GB")
-    if needed > available:
-        err.print("memory: this may not fit; lower [train] batch_size or max_length", markup=False)
-    if out.is_terminal:
-        marked = Text("under loss: ").append(plan.sample_prompt, "dim").append(plan.sample_target, "bold green")
-        out.print(marked)
-    else:
-        line(f"one example, loss between the arrows: {plan.sample_prompt}>>>{plan.sample_target}<<<")
+def preflight(together: "Together") -> None:
+    """What a training run will do, with the tokens under loss of one example of each adapter marked."""
+    for plan in together.runs:
+        trained_ = f"{', '.join(plan.modules)}; {plan.trainable:,} parameters trained"
+        line(f"adapter   {plan.adapter} on {plan.base}, {plan.precision}")
+        pairs = f", {plan.pairs} with a local answer to set against" if plan.pairs else ""
+        line(f"examples  {plan.examples} train{pairs}, {plan.val_examples} val, {len(plan.left_out)} left out")
+        for identity, reason in plan.left_out.items():
+            line(f"left out  {identity}: {reason}")
+        line(f"tokens    {plan.tokens:,}, {plan.supervised_share:.0%} under loss")
+        line(f"too long  {plan.shortened} without their oldest turns, {plan.cut} cut")
+        line(f"steps     {plan.steps}")
+        line(f"layers    {plan.layers_touched} of {plan.layers}: {trained_}")
+        line(f"coverage  {plan.coverage}")
+        if out.is_terminal:
+            marked = Text("under loss: ").append(plan.sample_prompt, "dim").append(plan.sample_target, "bold green")
+            out.print(marked)
+        else:
+            line(f"one example, loss between the arrows: {plan.sample_prompt}>>>{plan.sample_target}<<<")
+    memory = together.memory
+    parts = (memory.weights, memory.adapters, memory.activations, memory.overhead)
+    weights, adapters, activations, overhead = (f"{part * _GIGA:.1f}" for part in parts)
+    line(f"device    {memory.device}")
+    line(
+        f"memory    {memory.peak * _GIGA:.1f} GB of {memory.capacity * _GIGA:.1f}: base {weights}, adapters {adapters}, "
+        f"activations {activations}, process {overhead}"
+    )
+    line(
+        f"passes    {memory.micro_batch_tokens:,} tokens; recompute: {memory.recompute}, "
+        f"{memory.checkpointed_layers} of {memory.layers} layers"
+    )
+    if not memory.fits:
+        err.print(
+            "memory: this does not fit; lower [train] max_length, or take a smaller base or load_in_4bit", markup=False
+        )
 
 
 def trained(manifest: "AdapterManifest") -> None:

@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from datetime import time as time_of_day
 
-from weakspot.config import Config, Watch
+from weakspot.config import Config
 from weakspot.data import store
-from weakspot.run import Step, refreshed, taken_through
+from weakspot.run import Step, due, refreshed, taken_through, trained
 from weakspot.status import status
+from weakspot.tables import Watch
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
 
@@ -81,8 +82,21 @@ def _round(workspace: Workspace, config: Config, *, once: bool) -> Iterator[Step
             raise
         yield Step("error", None, str(error))
         return
+    yield from _trained(workspace, config, due(workspace, domains))
     for entry in domains:
         try:
-            yield from taken_through(workspace, config, entry.domain, entry.due)
+            yield from taken_through(workspace, config, entry.domain)
         except UserError as error:
             yield Step("error", entry.domain, str(error))
+
+
+def _trained(workspace: Workspace, config: Config, reasons: dict[str, str]) -> Iterator[Step]:
+    """Train what is due together, and where that cannot be, each alone."""
+    try:
+        yield from trained(workspace, config, reasons)
+    except UserError as error:
+        for domain, reason in reasons.items():
+            if len(reasons) == 1:
+                yield Step("error", domain, str(error))
+            else:
+                yield from _trained(workspace, config, {domain: reason})

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weakspot import gate
-from weakspot.config import Evaluate
 from weakspot.records import BaseReference, Row, Scorecard
+from weakspot.tables import Evaluate
 
 LEVEL = 0.05
 

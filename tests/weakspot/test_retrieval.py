@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from weakspot.capture.decisions import append, decide, made_now
 from weakspot.capture.rescrubbing import rescrub
-from weakspot.config import Config, Retrieval
+from weakspot.config import Config
 from weakspot.forget import forget
 from weakspot.retrieval import Examples, Index, augmented, with_examples
+from weakspot.tables import Retrieval
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
 

@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from weakspot.config import Watch, load
+from weakspot.config import load
 from weakspot.data import store
+from weakspot.tables import Watch
 from weakspot.watch import watch, why_not
 from weakspot.workspace import AdapterName
 from zddc.errors import UserError

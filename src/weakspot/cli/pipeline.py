@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -66,8 +66,16 @@ def validate(
 
 
 def train(
-    domain: DomainArgument = None,
+    domains: Annotated[
+        list[str] | None, typer.Argument(metavar="[DOMAIN]...", help="Domains; none is multi-domain.")
+    ] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every domain that is due, and multi-domain.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop after the preflight; load no weights.")] = False,
+    on: Annotated[str, typer.Option(metavar="MEMORY", help="Plan for a GPU of so much, as 24GB; with --dry-run.")] = "",
+    sweep: Annotated[bool, typer.Option("--sweep", help="Try learning rates and ranks, keep the best on val.")] = False,
+    engine: Annotated[
+        Literal["local", "ray"], typer.Option(help="ray: spread the domains over a Ray cluster.")
+    ] = "local",
     load_in_4bit: Annotated[
         bool, typer.Option("--load-in-4bit", help="QLoRA: the base in NF4, on a CUDA GPU.")
     ] = False,
@@ -75,18 +83,26 @@ def train(
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Train the next LoRA adapter of a domain, or go on with an unfinished one."""
+    """Train the next LoRA adapters of domains in one pass, or go on with unfinished ones."""
     from dataclasses import asdict
 
+    from weakspot.run import due_domains
     from weakspot.stages import train as stage
 
     place, config = open_workspace(workspace, [*(set_ or ()), *(["train.load_in_4bit=true"] if load_in_4bit else ())])
+    if all_ and domains:
+        raise UserError("--all", "and domains are named", "give one or the other")
+    chosen = due_domains(place, config) if all_ else domains or [MULTI_DOMAIN]
+    if on and not dry_run:
+        raise UserError("--on", "is for a plan only", "give --dry-run with it")
     if dry_run:
-        plan = stage.preflight(place, config, domain or MULTI_DOMAIN)
+        plan = stage.preflight(place, config, chosen, on)
         print_json(asdict(plan)) if json_ else show.preflight(plan)
         return
-    manifest = stage.train(place, config, domain or MULTI_DOMAIN, (lambda _: None) if json_ else show.preflight)
-    print_json(manifest.model_dump()) if json_ else show.trained(manifest)
+    how = stage.How(sweep=sweep, engine=engine)
+    announce = (lambda _: None) if json_ else show.preflight
+    for manifest in stage.train_together(place, config, chosen, announce, how):
+        print_json(manifest.model_dump()) if json_ else show.trained(manifest)
 
 
 def evaluate(

@@ -1,18 +1,17 @@
-"""The local model: where it comes from, how it is loaded, which of its layers an adapter touches."""
+"""The local model: where it comes from, and how it is loaded."""
 
 import contextlib
 import hashlib
 import importlib.util
 import json
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from weakspot.config import Config
-from weakspot.config import Model as ModelSettings
-from weakspot.model import embedded, packing
+from weakspot.engine import attention
+from weakspot.model import embedded
+from weakspot.tables import Model as ModelSettings
 from zddc.errors import UserError
 
 if TYPE_CHECKING:
@@ -104,6 +103,16 @@ def load_config(base: Base) -> Any:
     return _from_pretrained(AutoConfig, base)
 
 
+def meta_model(base: Base) -> "PreTrainedModel":
+    """Build the model without its weights, on the meta device."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    with torch.device("meta"):
+        model: PreTrainedModel = AutoModelForCausalLM.from_config(load_config(base), trust_remote_code=False)
+    return model
+
+
 def load_model(base: Base, dtype: "torch.dtype", *, four_bit: bool = False) -> "PreTrainedModel":
     """Load the weights in ``dtype`` (or NF4) on the accelerator, else the CPU; in evaluation mode."""
     import torch
@@ -125,7 +134,7 @@ def load_model(base: Base, dtype: "torch.dtype", *, four_bit: bool = False) -> "
     if torch.cuda.is_available():
         options["device_map"] = {"": 0}
     model: PreTrainedModel = _from_pretrained(AutoModelForCausalLM, base, **options)
-    packing.install(model)
+    attention.install(model)
     model.eval()
     return model
 
@@ -166,75 +175,6 @@ def dtype_for(precision: str) -> "torch.dtype":
         ampere = torch.cuda.is_available() and torch.cuda.get_device_capability() >= (8, 0)
         return torch.bfloat16 if ampere else torch.float32
     return torch.bfloat16 if precision == "bf16" else torch.float32
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What can be told of a model without its weights, and of an adapter on it."""
-
-    parameters: int
-    trainable: int
-    layers: int
-    layers_touched: int
-    modules: list[str]
-    hidden: int
-    intermediate: int
-    vocabulary: int
-
-
-def shape(base: Base, config: Config) -> Shape:
-    """Build the model without weights and find the linear layers that ``[lora] target_modules`` names.
-
-    Raises :class:`UserError` for a target that names nothing, and for a cover of fewer than half of the
-    model's layers, as q/k/v/o_proj on a model whose layers are mostly of another kind of attention.
-    """
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    settings = load_config(base)
-    with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(settings, trust_remote_code=False)
-    linear = {
-        name: module
-        for name, module in model.named_modules()
-        if isinstance(module, torch.nn.Linear) and module is not model.get_output_embeddings()
-    }
-    names = target_names(config.lora.target_modules, list(linear))
-    touched = [name for name in linear if name.rsplit(".", 1)[-1] in names]
-    unknown = [name for name in names if not any(full.rsplit(".", 1)[-1] == name for full in linear)]
-    if unknown:
-        known = sorted({name.rsplit(".", 1)[-1] for name in linear})
-        raise UserError(
-            "[lora] target_modules", f"{base.name} has no {', '.join(unknown)}", f"choose from {', '.join(known)}"
-        )
-    text = settings.get_text_config()
-    layers = int(text.num_hidden_layers)
-    # A layer is known by the first number in a module's name: model.layers.7.mlp.experts.3.up_proj.
-    covered = len({match[0] for name in touched if (match := re.match(r"(.*?\.\d+)\.", name))})
-    if 2 * covered < layers:
-        raise UserError(
-            "[lora] target_modules", f"touches only {covered} of {layers} layers of {base.name}", "use all-linear"
-        )
-    rank = config.lora.rank
-    return Shape(
-        parameters=sum(parameter.numel() for parameter in model.parameters()),
-        trainable=sum(rank * (linear[name].in_features + linear[name].out_features) for name in touched),
-        layers=layers,
-        layers_touched=covered,
-        modules=sorted(names),
-        hidden=int(text.hidden_size),
-        intermediate=int(getattr(text, "intermediate_size", None) or 4 * text.hidden_size),
-        vocabulary=int(text.vocab_size),
-    )
-
-
-def target_names(targets: list[str] | str, linear: Sequence[str]) -> list[str]:
-    """Return the last parts of the names of the layers that ``targets``, a list or a preset, stands for."""
-    if targets == "all-linear":
-        return sorted({name.rsplit(".", 1)[-1] for name in linear})
-    if targets == "attention":
-        return ["k_proj", "o_proj", "q_proj", "v_proj"]
-    return sorted(set(targets))
 
 
 def identity(base: Base) -> str:

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from weakspot.config import Config
-from weakspot.model.bases import Base, Shape
-from weakspot.model.engine import Plan
+from weakspot.engine import memory
+from weakspot.engine.schedule import Plan
+from weakspot.model.bases import Base
+from weakspot.model.targets import Coverage, Shape
 from weakspot.model.view import Tokens
 
 if TYPE_CHECKING:
@@ -16,13 +18,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Preflight:
-    """What a run will do, known before the weights are loaded. Bytes are estimates; tokens are exact."""
+    """What a run will do, known before the weights are loaded; tokens are exact.
+
+    ``pairs`` are the examples that are learned from with the local answer as well.
+    """
 
     adapter: str
     base: str
-    device: str
     precision: str
     examples: int
+    pairs: int
     val_examples: int
     left_out: dict[str, str]
     tokens: int
@@ -32,10 +37,9 @@ class Preflight:
     steps: int
     layers: int
     layers_touched: int
+    coverage: Coverage
     modules: list[str]
     trainable: int
-    memory_needed_bytes: int
-    memory_available_bytes: int
     sample_prompt: str
     sample_target: str
 
@@ -45,27 +49,33 @@ class Preflight:
         return self.supervised / self.tokens
 
 
+@dataclass(frozen=True)
+class Together:
+    """What is trained in one pass, and how the memory is used."""
+
+    runs: list[Preflight]
+    memory: memory.Plan
+
+
 def describe(
     name: object,
     base: Base,
     dtype: "torch.dtype",
     shape: Shape,
-    data: list[Tokens],
-    val: list[Tokens],
+    data: Sequence[Tokens],
+    val: Sequence[Tokens],
     left_out: dict[str, str],
     config: Config,
     tokenizer: "PreTrainedTokenizerBase",
 ) -> Preflight:
-    """Return what training the adapter ``name`` on ``data`` will do on this machine."""
-    import torch
-
+    """Return what training the adapter ``name`` on ``data`` will do."""
     sample = min(data, key=lambda one: len(one.ids))
     return Preflight(
         adapter=str(name),
         base=base.name,
-        device=torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads",
         precision="nf4" if config.train.load_in_4bit else str(dtype).removeprefix("torch."),
         examples=len(data),
+        pairs=sum(1 for one in data if one.rejected),
         val_examples=len(val),
         left_out=left_out,
         tokens=sum(len(one.ids) for one in data),
@@ -75,36 +85,9 @@ def describe(
         steps=Plan.of(len(data), config.train).steps,
         layers=shape.layers,
         layers_touched=shape.layers_touched,
+        coverage=shape.coverage,
         modules=shape.modules,
         trainable=shape.trainable,
-        memory_needed_bytes=memory_needed(shape, data, config, dtype.itemsize),
-        memory_available_bytes=_memory_available(),
         sample_prompt=str(tokenizer.decode(list(sample.ids[: sample.start]))),
         sample_target=str(tokenizer.decode(list(sample.ids[sample.start :]))),
     )
-
-
-def memory_needed(shape: Shape, data: Sequence[Tokens], config: Config, itemsize: int) -> int:
-    """Estimate the peak of a training step, in bytes.
-
-    Weights; 16 bytes for each trained parameter (fp32 value, gradient, two moments); activations kept for
-    the backward pass, about 12 hidden and 4 intermediate vectors a layer and token; logits and their
-    gradients in fp32 on the supervised rows of the largest micro-batch.
-    """
-    largest = sorted(data, key=lambda one: len(one.ids))[-config.train.batch_size :]
-    tokens = sum(len(one.ids) for one in largest)
-    supervised = sum(one.supervised for one in largest)
-    weights = shape.parameters * (0.56 if config.train.load_in_4bit else itemsize)
-    per_layer = shape.hidden if config.train.gradient_checkpointing else 12 * shape.hidden + 4 * shape.intermediate
-    activations = tokens * shape.layers * per_layer * itemsize
-    logits = supervised * shape.vocabulary * 4 * 3
-    return int(weights + 16 * shape.trainable + activations + logits)
-
-
-def _memory_available() -> int:
-    import psutil
-    import torch
-
-    if torch.cuda.is_available():
-        return int(torch.cuda.mem_get_info()[0])
-    return int(psutil.virtual_memory().available)

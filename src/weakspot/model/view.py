@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from weakspot.records import Interaction, Message
@@ -24,6 +24,7 @@ class View:
 class Tokens:
     """Token ids of prompt and target; loss is on ``ids[start:]``.
 
+    ``rejected`` is the local answer to the same prompt, where it is learned from as well, else empty.
     ``dropped_turns`` and ``cut_tokens`` say what did not fit: oldest turns, and the answer's last tokens.
     """
 
@@ -32,6 +33,7 @@ class Tokens:
     start: int
     dropped_turns: int = 0
     cut_tokens: int = 0
+    rejected: tuple[int, ...] = ()
 
     @property
     def supervised(self) -> int:
@@ -135,6 +137,22 @@ def tokens(
         raise ViewError(f"the query alone has {len(prompt)} tokens of {max_length}")
     cut = max(0, len(target) - room)
     return Tokens(example.id, (*prompt, *target[:room]), len(prompt), dropped, cut)
+
+
+def pair(tokenizer: "PreTrainedTokenizerBase", example: Interaction, max_length: int) -> Tokens:
+    """Return an example's tokens with the local answer as the rejected one, behind the very same prompt.
+
+    There is no rejected answer where the local one is empty, says what the expert says, or cannot be rendered: such an
+    example can only be learned from the expert. A local answer that does not fit loses its end.
+    """
+    chosen = tokens(tokenizer, example, max_length)
+    if example.local.text.strip() in ("", example.expert.text.strip()):
+        return chosen
+    try:
+        view = render(tokenizer, example.prompt, example.local, example.tools)
+    except ViewError:
+        return chosen
+    return replace(chosen, rejected=tuple(_ids(tokenizer, view.target)[: max_length - chosen.start]))
 
 
 def _without_oldest(turns: list[Message]) -> list[Message] | None:

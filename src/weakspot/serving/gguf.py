@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from weakspot import adapters
-from weakspot.config import Config, Quantisation
+from weakspot.config import Config
 from weakspot.data import store
 from weakspot.model import bases, gguf_reading, lora, merging
 from weakspot.progress import bar
 from weakspot.records import MergedManifest
 from weakspot.serving import gguf_files, merged, proof
 from weakspot.serving.placement import Candidate, Destination, Placed
+from weakspot.tables import Quantisation
 from weakspot.workspace import Workspace
 
 # Nats a token, on the mean, that a quantisation may take away: ten times what was measured, see docs/serving.md.

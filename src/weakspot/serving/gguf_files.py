@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from weakspot.config import Quantisation
 from weakspot.data import store
 from weakspot.model import lora, merging
 from weakspot.serving import gguf_architecture, gguf_vocabulary
 from weakspot.serving.gguf_architecture import Architecture
+from weakspot.tables import Quantisation
 from zddc.errors import UserError
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from weakspot.config import Config
+from weakspot.model import lora, targets
 from weakspot.records import BaseReference, Release
 from weakspot.releases import live, read_releases
 from weakspot.serving import proof
@@ -20,6 +21,8 @@ from zddc.errors import UserError
 
 # https://docs.vllm.ai/en/stable/features/lora: the ranks that --max-lora-rank can be.
 _RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+# What two bases must have in common for an adapter to fit both.
+_SHAPE = ("model_type", "num_hidden_layers", "hidden_size", "intermediate_size", "num_key_value_heads")
 _LOAD, _UNLOAD = "/load_lora_adapter", "/unload_lora_adapter"
 
 
@@ -54,9 +57,9 @@ def place_version(workspace: Workspace, config: Config, candidate: Candidate, se
         proved = proof.prove(
             expectation, lambda messages, count: server.chat(name, messages, count), f"{name} at {server.url}"
         )
-    except UserError:
+    except UserError as error:
         unload(server, name)
-        raise
+        raise _with_serve_line(error, server, workspace.adapter(candidate.name), candidate.manifest.base) from None
     return Placed(server.url, name, proved)
 
 
@@ -75,9 +78,14 @@ def _point(server: Server, workspace: Workspace, domain: str, release: Release |
 def load(server: Server, adapter: Path, name: str, base: BaseReference | None) -> None:
     """Load an adapter under a name, in place of what goes by it; the folder must be where the server sees it, too.
 
-    Raises :class:`UserError` with the command that starts a server that can take it, where this one cannot.
+    Raises :class:`UserError` with the command that starts a server that can take it, where this one cannot, and
+    before anything is loaded where no vLLM would load it, or would pass over a part of it, and where the server has a
+    base of another shape: it would load an adapter for that, too.
     """
+    _require_loadable(adapter, name, base)
     listed = server.models()
+    if base is not None:
+        _require_base(server, listed, adapter, name, base)
     if any(one.name == name and one.parent is None for one in listed):
         raise UserError(f"{server.url} {name}", "is the base's own name there", "serve the base by another name")
     live = any(one.name == name for one in listed)
@@ -103,15 +111,76 @@ def unload(server: Server, name: str) -> None:
 
 def serve_line(adapter: Path, listed: list[ServedModel], base: BaseReference | None) -> str:
     """Return the command that starts a vLLM which can take an adapter, as far as the server tells what it serves."""
-    settings: dict[str, Any] = json.loads((adapter / "adapter_config.json").read_text())
+    settings: dict[str, Any] = json.loads((adapter / lora.SETTINGS).read_text())
     rank = next(one for one in _RANKS if one >= settings["r"])
-    served = next((one for one in listed if one.parent is None), None)
+    served = _served_base(listed)
     model = (served.root if served else None) or (base.location if base else settings["base_model_name_or_path"])
     name = f" --served-model-name {served.name}" if served and served.root not in (None, served.name) else ""
     return (
         f"VLLM_ALLOW_RUNTIME_LORA_UPDATING=True vllm serve {model}{name} "
         f"--enable-lora --max-lora-rank {rank} --max-loras 2"
     )
+
+
+def _require_loadable(adapter: Path, name: str, base: BaseReference | None) -> None:
+    rank = json.loads((adapter / lora.SETTINGS).read_text())["r"]
+    if rank > _RANKS[-1]:
+        raise UserError(
+            name, f"is of rank {rank}, and vLLM takes {_RANKS[-1]} at most", "train with a lower [lora] rank"
+        )
+    described = _config_of(base) if base else None
+    if described is None:
+        return
+    from safetensors import safe_open
+
+    with safe_open(adapter / lora.WEIGHTS, "pt") as tensors:
+        served = targets.served_names(described, tensors.keys())
+    if served and served.refused:
+        layer, reason = next(iter(served.refused.items()))
+        more = f", and so {len(served.refused) - 1} more" if len(served.refused) > 1 else ""
+        raise UserError(name, f"was not loaded: {layer}: {reason}{more}", "train again for this base")
+
+
+def _require_base(server: Server, listed: list[ServedModel], adapter: Path, name: str, base: BaseReference) -> None:
+    """Raise :class:`UserError` where a server's base cannot be the adapter's, as far as their files are at hand."""
+    served = _served_base(listed)
+    if served is None or served.root is None or served.root == base.location:
+        return
+    theirs, ours = _config_of(base.model_copy(update={"location": served.root, "revision": None})), _config_of(base)
+    if theirs is None or ours is None:
+        return
+    other = [f"{key} {theirs.get(key)} for {ours.get(key)}" for key in _SHAPE if theirs.get(key) != ours.get(key)]
+    if other:
+        raise UserError(
+            f"{server.url} {name}",
+            f"was not loaded: {served.root} is another base than {base.name}: {', '.join(other)}",
+            f"start it as: {serve_line(adapter, [], base)}",
+        )
+
+
+def _with_serve_line(error: UserError, server: Server, adapter: Path, base: BaseReference) -> UserError:
+    """Return the error of a failed proof, with the command that serves the adapter's own base where another one is."""
+    served = _served_base(server.models())
+    if served is None or served.root in (None, base.location):
+        return error
+    return UserError(error.thing, error.problem, f"start it as: {serve_line(adapter, [], base)}; nothing changed")
+
+
+def _served_base(listed: list[ServedModel]) -> ServedModel | None:
+    return next((one for one in listed if one.parent is None), None)
+
+
+def _config_of(base: BaseReference) -> dict[str, Any] | None:
+    """Return the base's configuration where it lies on this machine: nothing is downloaded for a check."""
+    from huggingface_hub import try_to_load_from_cache
+
+    file: object = Path(base.location) / "config.json"
+    if not Path(base.location).is_dir():
+        try:
+            file = try_to_load_from_cache(base.location, "config.json", revision=base.revision)
+        except ValueError:  # a folder of the server's own machine
+            return None
+    return json.loads(Path(file).read_text()) if isinstance(file, str | Path) and Path(file).is_file() else None
 
 
 def _why(error: ServerError) -> str:

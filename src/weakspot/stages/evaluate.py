@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from weakspot import adapters, competitor, gate, report
 from weakspot.config import Config
 from weakspot.data import dataset, store
-from weakspot.model import bases, engine, generating, lora, view
+from weakspot.engine import scoring
+from weakspot.model import bases, generating, lora, view
 from weakspot.model.view import ViewError
 from weakspot.progress import bar
 from weakspot.records import MULTI_DOMAIN, AdapterManifest, Interaction, RetrievedScores, Row, Scorecard, Scores
@@ -121,12 +122,9 @@ def _mean_losses(model: "PeftModel", sequences: Sequence[view.Tokens], size: int
 
     import torch
 
+    budget = size * max((len(one.ids) for one in sequences), default=1)
     with torch.inference_mode(), contextlib.nullcontext() if adapted else model.disable_adapter():
-        sums = [
-            total
-            for part in engine.batches(sequences, size)
-            for total in engine.negative_log_likelihoods(model, part).tolist()
-        ]
+        sums = scoring.negative_log_likelihoods(model, sequences, budget).tolist()
     return [total / one.supervised for total, one in zip(sums, sequences, strict=True)]
 
 

@@ -10,8 +10,9 @@ import pytest
 from tests.servers import Asked, Reply, Server, raw_server
 
 from weakspot.capture.teachers import Question, TeacherError, Teachers, cost, known_secrets
-from weakspot.config import Teacher, load
+from weakspot.config import load
 from weakspot.protocols.parts import Answer, Finished
+from weakspot.tables import Teacher
 
 KEY = "a-key-of-no-known-form-4f9Qz71Lm"
 QUESTION = Question([{"role": "user", "content": "q"}], max_tokens=50)

@@ -1,6 +1,5 @@
 """Bases: the embedded one, folders, hub ids; what is missing is said in one line."""
 
-import json
 import os
 import subprocess
 import sys
@@ -8,9 +7,9 @@ import sys
 import pytest
 import torch
 
-from weakspot.config import Config, Lora, Model
 from weakspot.model import bases
 from weakspot.model.bases import Base
+from weakspot.tables import Model
 from zddc.errors import UserError
 
 
@@ -45,39 +44,6 @@ def test_a_tokenizer_without_a_chat_template_is_refused(tiny_base, tmp_path):
     (folder / "chat_template.jinja").unlink()
     with pytest.raises(UserError, match="has no chat template"):
         bases.load_tokenizer(Base("x", str(folder), None))
-
-
-def test_the_default_targets_touch_every_layer_of_a_llama(tiny_base):
-    shape = bases.shape(Base("tiny", str(tiny_base), None), Config())
-    assert (shape.layers, shape.layers_touched) == (2, 2)
-    assert shape.modules == ["k_proj", "o_proj", "q_proj", "v_proj"]
-    # rank 64 times in and out of q (32, 32), k and v (32, 16), o (32, 32), in 2 layers
-    assert shape.trainable == 2 * 64 * (64 + 48 + 48 + 64)
-
-
-def test_all_linear_is_one_word_away(tiny_base):
-    shape = bases.shape(Base("tiny", str(tiny_base), None), Config(lora=Lora(target_modules="all-linear")))
-    assert shape.modules == ["down_proj", "gate_proj", "k_proj", "o_proj", "q_proj", "up_proj", "v_proj"]
-
-
-def test_a_target_that_the_model_does_not_have_is_named(tiny_base):
-    with pytest.raises(UserError, match="has no query_key_value; choose from down_proj"):
-        bases.shape(Base("tiny", str(tiny_base), None), Config(lora=Lora(target_modules=["query_key_value"])))
-
-
-def test_thin_cover_of_a_hybrid_model_is_refused(tmp_path):
-    settings = {
-        "architectures": ["Qwen3NextForCausalLM"], "model_type": "qwen3_next", "num_hidden_layers": 8,
-        "hidden_size": 32, "intermediate_size": 32, "vocab_size": 100, "num_attention_heads": 2,
-        "num_key_value_heads": 1, "head_dim": 16, "num_experts": 2, "num_experts_per_tok": 1,
-        "moe_intermediate_size": 16, "shared_expert_intermediate_size": 16, "linear_num_value_heads": 2,
-        "linear_num_key_heads": 2, "linear_key_head_dim": 16, "linear_value_head_dim": 16,
-    }  # fmt: skip
-    (tmp_path / "config.json").write_text(json.dumps(settings))
-    base = Base("hybrid", str(tmp_path), None)
-    with pytest.raises(UserError, match="touches only 2 of 8 layers of hybrid; use all-linear"):
-        bases.shape(base, Config())
-    assert bases.shape(base, Config(lora=Lora(target_modules="all-linear"))).layers_touched == 8
 
 
 def test_a_cpu_computes_in_fp32_unless_told_otherwise():

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from weakspot.config import Model
 from weakspot.model import bases
+from weakspot.tables import Model
 from zddc.errors import UserError
 
 

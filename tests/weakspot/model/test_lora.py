@@ -6,9 +6,9 @@ import sys
 
 import torch
 
-from weakspot.config import Lora
 from weakspot.model import bases, lora
 from weakspot.model.bases import Base
+from weakspot.tables import Lora
 
 ALL = ["q_proj", "k_proj", "v_proj", "o_proj", "up_proj"]
 

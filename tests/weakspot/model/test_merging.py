@@ -6,16 +6,16 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from weakspot.config import Lora
 from weakspot.data import store
 from weakspot.model import bases, lora, merging
 from weakspot.model.bases import Base
+from weakspot.tables import Lora
 from zddc.errors import UserError
 
 
 def adapter(base, folder, dtype=torch.float32, **settings):
     plain = bases.load_model(Base("tiny", str(base), None), dtype)
-    modules = bases.target_names("all-linear", ["a.q_proj", "a.k_proj", "b.down_proj"])
+    modules = ["down_proj", "k_proj", "q_proj"]
     model = lora.attach(plain, Lora(rank=4, alpha=8, **settings), modules, 3, checkpointing=False)
     torch.manual_seed(5)
     with torch.no_grad():

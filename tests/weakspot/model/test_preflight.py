@@ -2,10 +2,11 @@
 
 import pytest
 
-from weakspot.config import Config, Train
-from weakspot.model.bases import Shape
+from weakspot.config import Config
 from weakspot.model.preflight import memory_needed
+from weakspot.model.targets import Shape
 from weakspot.model.view import Tokens
+from weakspot.tables import Train
 
 # Qwen2.5-7B with rank 64 on q, k, v and o.
 QWEN = Shape(7_615_616_512, 40_370_176, 28, 28, ["q_proj"], 3584, 18944, 152064)

@@ -10,13 +10,13 @@ import pytest
 from tests.weakspot.serving.llama import served
 
 from weakspot import adapters
-from weakspot.config import Deploy
 from weakspot.model import bases
 from weakspot.model.bases import Base
 from weakspot.serving import ollama
 from weakspot.serving.ollama import Prompting
 from weakspot.serving.placement import Candidate, Destination
 from weakspot.serving.server import ServerError
+from weakspot.tables import Deploy
 from weakspot.workspace import AdapterName
 from zddc.errors import UserError
 

@@ -205,6 +205,10 @@ def test_from_saved_to_the_first_token(demo, workspace, config, second, url):
     vllm.unload(Server(url), DEMO_DOMAIN)
 
 
+def misnamed(tensors):
+    return {name.replace("q_proj", "query"): one for name, one in tensors.items()}
+
+
 def renamed(tensors):
     return {name.replace("layers.", "blocks."): one for name, one in tensors.items()}
 
@@ -214,13 +218,18 @@ def zeroed(tensors):
 
 
 @pytest.mark.parametrize(
-    ("change", "words"), [(renamed, "was not loaded|ignores the adapter|changes nothing"), (zeroed, "changes nothing")]
+    ("change", "words"),
+    [
+        (renamed, "was not loaded|ignores the adapter|changes nothing"),
+        (misnamed, "was not loaded: .*query"),
+        (zeroed, "changes nothing"),
+    ],
 )
 def test_weights_that_do_nothing_are_caught_and_the_release_before_stays(demo, workspace, config, url, change, words):
     before = put(workspace, config, url)
     answer = said(url, DEMO_DOMAIN, demo[2][0])
     planted(workspace, change)
-    if change is renamed:  # what was written down is of the sound weights: the server must not pass over the names
+    if change is not zeroed:  # what was written down is of the sound weights: the server must not pass over the names
         expected = proof.read_expectation(workspace, FIRST)
         sha256 = store.sha256(workspace.adapter(SECOND) / lora.WEIGHTS)
         sound = expected.model_copy(update={"adapter_sha256": sha256})
@@ -244,7 +253,8 @@ def test_the_wrong_base_another_template_and_too_high_a_rank_are_caught(demo, wo
     moved = {name: one + 0.02 * torch.randn_like(one) if one.dim() == 2 else one for name, one in tensors.items()}
     save_file(moved, other / "model.safetensors", {"format": "pt"})
     with serving(other, tmp_path / "log-other") as url:
-        with pytest.raises(UserError, match=r"another base|ignores the adapter"):
+        line = rf"vllm serve {embedded.location} --enable-lora --max-lora-rank 16 "
+        with pytest.raises(UserError, match=rf"(another base|ignores the adapter).*start it as: .*{line}"):
             put(workspace, config, url)
         assert names(url) == {BASE}
 

@@ -27,7 +27,7 @@ def changed(config, **settings):
 
 def test_the_preflight_tells_what_a_run_will_do(taught):
     workspace, config = taught
-    plan = preflight(workspace, config, "colours")
+    (plan,) = preflight(workspace, config, ["colours"]).runs
     assert (plan.adapter, plan.examples, plan.val_examples, plan.steps) == ("colours-lora-v1", 48, 6, 12)
     assert (plan.layers_touched, plan.layers) == (2, 2)
     assert plan.sample_target.endswith('"}<|im_end|>')
@@ -38,7 +38,7 @@ def test_the_preflight_tells_what_a_run_will_do(taught):
 
 def test_a_domain_is_trained_on_its_share_of_train_only(taught):
     workspace, config = taught
-    prepared = stage._prepare(workspace, config, "colours")
+    (prepared,) = stage._prepare(workspace, config, ["colours"]).adapters
     train_ids = {one.id for one in read_examples(workspace.split("train"))}
     val_ids = {one.id for one in read_examples(workspace.split("val"))}
     own = {one.id for one in read_examples(workspace.examples("colours"))}
@@ -48,7 +48,7 @@ def test_a_domain_is_trained_on_its_share_of_train_only(taught):
 
 def test_no_domain_is_all_of_train(taught):
     workspace, config = taught
-    assert preflight(workspace, config, "multi-domain").examples == len(
+    assert preflight(workspace, config, ["multi-domain"]).runs[0].examples == len(
         workspace.split("train").read_text().splitlines()
     )
 
@@ -165,7 +165,7 @@ def test_examples_that_cannot_be_trained_on_are_named(taught, interaction, captu
     odd = [interaction(f"What is control {n}?", f"<|im_end|> is token {n * 991}.", domain="colours") for n in range(12)]
     capture(workspace, odd)
     process(workspace, config)
-    plan = preflight(workspace, config, "colours")
+    (plan,) = preflight(workspace, config, ["colours"]).runs
     assert plan.left_out
     assert set(plan.left_out.values()) == {"holds the control token <|im_end|>"}
 

@@ -1,0 +1,129 @@
+"""Attention within the segments of a row: everything else of a model works on the whole row."""
+
+from typing import TYPE_CHECKING, Any
+
+from weakspot.engine.rows import Segment
+
+if TYPE_CHECKING:
+    import torch
+    from peft import PeftModel
+    from transformers import PreTrainedModel
+
+    LanguageModel = PreTrainedModel | PeftModel
+
+_NAME = "weakspot_segments"
+
+
+def packable(model: "PreTrainedModel") -> bool:
+    """Whether sequences in one row can be kept apart: true of models with attention alone.
+
+    Layers that carry a state along the row (Gated DeltaNet, Mamba) would leak it into the next sequence.
+    """
+    kinds = getattr(model.config.get_text_config(), "layer_types", None) or ["full_attention"]
+    plain = all(kind in ("full_attention", "sliding_attention") for kind in kinds)
+    return plain and bool(getattr(model, "_supports_attention_backend", False))
+
+
+def install(model: "PreTrainedModel") -> None:
+    """Let ``model`` attend within the segments of a call that has :func:`arguments`, and as ever otherwise."""
+    from transformers import AttentionInterface, AttentionMaskInterface
+    from transformers.masking_utils import sdpa_mask
+
+    if packable(model):
+        AttentionInterface.register(_NAME, _attend)
+        AttentionMaskInterface.register(_NAME, sdpa_mask)
+        model.config.get_text_config()._attn_implementation = _NAME
+
+
+def installed(model: "LanguageModel") -> bool:
+    """Whether :func:`install` found the model fit."""
+    return bool(model.config.get_text_config()._attn_implementation == _NAME)
+
+
+def arguments(segments: list[Segment], device: "torch.device") -> dict[str, Any]:
+    """Return what a forward call is given beside the ids so that ``segments`` stay apart.
+
+    A mask of four dimensions is taken by transformers as it is: the empty one here stops it from building
+    the mask of the whole row, which nothing would look at.
+    """
+    import torch
+
+    return {"segments": segments, "attention_mask": torch.zeros(1, 1, 1, 1, device=device)}
+
+
+def _attend(
+    module: "torch.nn.Module",
+    query: "torch.Tensor",
+    key: "torch.Tensor",
+    value: "torch.Tensor",
+    attention_mask: "torch.Tensor | None",
+    *,
+    segments: list[Segment] | None = None,
+    sliding_window: int | None = None,
+    **options: Any,
+) -> "tuple[torch.Tensor, None]":
+    """Causal attention within each segment; tensors are ``[1, heads, tokens, width]``, as transformers has them."""
+    import torch
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+    if segments is None:
+        return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+    if query.is_meta:
+        return _attend_nothing(query, key, value), None
+    simple = all(segment.prefix == 0 for segment in segments)
+    if simple and query.is_cuda and query.dtype in (torch.bfloat16, torch.float16):
+        return _attend_varlen(query, key, value, segments, sliding_window, options.get("scaling")), None
+    parts = []
+    for segment in segments:
+        own = slice(segment.start, segment.stop)
+        shared = slice(segment.origin, segment.origin + segment.prefix)
+        q, k, v = query[:, :, own], key[:, :, own], value[:, :, own]
+        mask = None
+        if segment.prefix:
+            k, v = (torch.cat((whole[:, :, shared], part), 2) for whole, part in ((key, k), (value, v)))
+        if segment.prefix or (sliding_window and segment.stop - segment.start > sliding_window):
+            mask = _mask(segment, sliding_window, query.device)
+        parts.append(sdpa_attention_forward(module, q, k, v, attention_mask=mask, is_causal=mask is None, **options)[0])
+    return torch.cat(parts, dim=1) if len(parts) > 1 else parts[0], None
+
+
+def _attend_nothing(query: "torch.Tensor", key: "torch.Tensor", value: "torch.Tensor") -> "torch.Tensor":
+    """Keep for the way back what a fused kernel keeps, of tensors without content: for the plan of the memory."""
+    import torch
+
+    kernel = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    out: torch.Tensor = kernel(query, key, value, 0.0, True)[0]
+    return out.transpose(1, 2)
+
+
+def _mask(segment: Segment, sliding_window: int | None, device: "torch.device") -> "torch.Tensor":
+    """Return what each token of a segment may look at: ``[1, 1, tokens, prefix + tokens]``."""
+    import torch
+
+    length = segment.stop - segment.start
+    behind = torch.arange(length, device=device)[:, None] + segment.prefix
+    behind = behind - torch.arange(segment.prefix + length, device=device)[None, :]
+    seen = behind >= 0 if not sliding_window else (behind >= 0) & (behind < sliding_window)
+    return seen[None, None]
+
+
+def _attend_varlen(
+    query: "torch.Tensor",
+    key: "torch.Tensor",
+    value: "torch.Tensor",
+    segments: list[Segment],
+    sliding_window: int | None,
+    scaling: float | None,
+) -> "torch.Tensor":
+    """All segments in one call of flash attention; returns ``[1, tokens, heads, width]``."""
+    import torch
+    from torch.nn.attention.varlen import varlen_attn
+
+    lengths = [segment.stop - segment.start for segment in segments]
+    ends = torch.tensor([0, *lengths], dtype=torch.int32, device=query.device).cumsum(0, dtype=torch.int32)
+    q, k, v = (part[0].transpose(0, 1).contiguous() for part in (query, key, value))
+    window = (sliding_window - 1, 0) if sliding_window else (-1, 0)
+    grouped = q.shape[1] != k.shape[1]
+    longest = max(lengths)
+    out = varlen_attn(q, k, v, ends, ends, longest, longest, scale=scaling, window_size=window, enable_gqa=grouped)
+    return out[None]

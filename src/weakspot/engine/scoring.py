@@ -1,0 +1,64 @@
+"""What a model makes of answers: the loss of each of their tokens, laid out in rows."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from weakspot.engine import attention, bins
+from weakspot.engine.rows import Piece, Row
+from weakspot.model.view import Tokens
+
+if TYPE_CHECKING:
+    import torch
+
+    from weakspot.engine.attention import LanguageModel
+
+_OWN_LOGITS = ("final_logit_softcapping", "logits_scaling", "logit_scale")
+"""Settings of models that do more to their logits than one product."""
+
+
+def answer_losses(model: "LanguageModel", row: Row) -> "list[torch.Tensor]":
+    """Return the negative log-likelihoods, in nats, of the tokens of each answer of ``row``: ``[supervised]`` each.
+
+    Logits are computed on the rows that predict a supervised token, and nowhere else. A model that cannot keep
+    sequences in a row apart is asked for the two answers of a pair one after the other.
+    """
+    if not attention.installed(model) and any(piece.paired for piece in row.pieces):
+        (piece,) = row.pieces
+        return [loss for side in piece.sides() for loss in answer_losses(model, Row.of([side], row.ids.device))]
+    from weakspot.engine.losses import token_losses
+
+    apart = attention.arguments(row.segments, row.ids.device) if attention.installed(model) else {}
+    options = {"input_ids": row.ids[None], "position_ids": row.positions[None], "use_cache": False, **apart}
+    inner = getattr(model, "get_base_model", lambda: model)()
+    head = inner.get_output_embeddings()
+    settings = inner.config.get_text_config()
+    if head is None or head.bias is not None or any(getattr(settings, name, None) for name in _OWN_LOGITS):
+        import torch
+
+        logits = model(**options, logits_to_keep=row.kept).logits[0]
+        losses = torch.nn.functional.cross_entropy(logits.float(), row.targets, reduction="none")
+    else:
+        hidden = inner.get_decoder()(**options).last_hidden_state[0]
+        losses = token_losses(hidden[row.kept], head.weight, row.targets)
+    return list(losses.split(row.counts))
+
+
+def rows_of(model: "LanguageModel", pieces: Sequence[Piece], budget: int) -> Iterator[Row]:
+    """Yield ``pieces`` in as few rows of ``budget`` tokens as best fit finds.
+
+    A model that cannot keep sequences in a row apart gets them one by one.
+    """
+    limit = budget if attention.installed(model) else 0
+    for part in bins.packed([piece.length for piece in pieces], limit):
+        yield Row.of([pieces[n] for n in part], model.device)
+
+
+def negative_log_likelihoods(model: "LanguageModel", batch: Sequence[Tokens], budget: int = 4096) -> "torch.Tensor":
+    """Return for each sequence the summed negative log-likelihood of its supervised tokens, in nats: ``[len(batch)]``."""
+    import torch
+
+    sums: list[torch.Tensor | None] = [None] * len(batch)
+    for row in rows_of(model, [Piece(one, seed=n) for n, one in enumerate(batch)], budget):
+        for piece, losses in zip(row.pieces, answer_losses(model, row), strict=True):
+            sums[piece.seed] = losses.sum()
+    return torch.stack([one for one in sums if one is not None]) if batch else torch.zeros(0)
