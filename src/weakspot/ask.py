@@ -14,7 +14,7 @@ from zddc.errors import UserError
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from weakspot.model.packing import LanguageModel
+    from weakspot.engine.attention import LanguageModel
 
 
 def ask(

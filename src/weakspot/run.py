@@ -30,8 +30,8 @@ class Step:
 def run(workspace: Workspace, config: Config, domain: str | None) -> Iterator[Step]:
     """Run what is due, yielding each step when it is done.
 
-    Without a domain every domain that is due is trained, in one pass, and taken to the end; a named one is trained also when it is
-    not due but was never trained. An adapter that is not accepted is not deployed.
+    Without a domain every domain that is due is trained, in one pass, and taken to the end; a named one is trained
+    also when it is not due but was never trained. An adapter that is not accepted is not deployed.
     """
     yield from refreshed(workspace, config, domain)
     entries = [entry for entry in status(workspace, config).domains if domain in (None, entry.domain)]

@@ -166,8 +166,8 @@ def preflight(together: "Together") -> None:
     weights, adapters, activations, overhead = (f"{part * _GIGA:.1f}" for part in parts)
     line(f"device    {memory.device}")
     line(
-        f"memory    {memory.peak * _GIGA:.1f} GB of {memory.capacity * _GIGA:.1f}: base {weights}, adapters {adapters}, "
-        f"activations {activations}, process {overhead}"
+        f"memory    {memory.peak * _GIGA:.1f} GB of {memory.capacity * _GIGA:.1f}: "
+        f"base {weights}, adapters {adapters}, activations {activations}, process {overhead}"
     )
     line(
         f"passes    {memory.micro_batch_tokens:,} tokens; recompute: {memory.recompute}, "

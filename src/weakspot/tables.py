@@ -168,6 +168,7 @@ class Train(Table):
         3, ge=0, description="stop after so many val losses without a better one; 0 is never"
     )
     save_steps: int = Field(0, ge=0, description="write a checkpoint every so many steps; 0 is with each val loss")
+    shard: bool = Field(False, description="spread the base over the processes of torchrun, where it fits into none")
     seed: int = Field(42, ge=0, description="of the first weights, the order and the dropout")
 
 

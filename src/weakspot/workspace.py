@@ -158,6 +158,10 @@ class Workspace:
         """Which interactions that an adapter saw have been forgotten since."""
         return self.adapter(name) / "forgotten.jsonl"
 
+    def adapter_sweep(self, name: AdapterName) -> Path:
+        """The settings that a sweep tried for an adapter, and what came of each."""
+        return self.adapter(name) / "sweep.json"
+
     def adapter_metrics(self, name: AdapterName) -> Path:
         """The training curve, one JSON object a step."""
         return self.adapter(name) / "metrics.jsonl"

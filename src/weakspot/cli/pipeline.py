@@ -86,23 +86,26 @@ def train(
     """Train the next LoRA adapters of domains in one pass, or go on with unfinished ones."""
     from dataclasses import asdict
 
+    from weakspot.engine.ranks import joined
     from weakspot.run import due_domains
     from weakspot.stages import train as stage
 
-    place, config = open_workspace(workspace, [*(set_ or ()), *(["train.load_in_4bit=true"] if load_in_4bit else ())])
-    if all_ and domains:
-        raise UserError("--all", "and domains are named", "give one or the other")
-    chosen = due_domains(place, config) if all_ else domains or [MULTI_DOMAIN]
-    if on and not dry_run:
-        raise UserError("--on", "is for a plan only", "give --dry-run with it")
-    if dry_run:
-        plan = stage.preflight(place, config, chosen, on)
-        print_json(asdict(plan)) if json_ else show.preflight(plan)
-        return
-    how = stage.How(sweep=sweep, engine=engine)
-    announce = (lambda _: None) if json_ else show.preflight
-    for manifest in stage.train_together(place, config, chosen, announce, how):
-        print_json(manifest.model_dump()) if json_ else show.trained(manifest)
+    with joined() as ranks:
+        changes = [*(set_ or ()), *(["train.load_in_4bit=true"] if load_in_4bit else ())]
+        place, config = open_workspace(workspace, changes)
+        if all_ and domains:
+            raise UserError("--all", "and domains are named", "give one or the other")
+        if on and not dry_run:
+            raise UserError("--on", "is for a plan only", "give --dry-run with it")
+        chosen = due_domains(place, config) if all_ else domains or [MULTI_DOMAIN]
+        how = stage.How(sweep=sweep, engine=engine, ranks=ranks)
+        if dry_run:
+            plan = stage.preflight(place, config, chosen, on, how)
+            print_json(asdict(plan)) if json_ else show.preflight(plan)
+            return
+        announce = (lambda _: None) if json_ else show.preflight
+        for manifest in stage.train_together(place, config, chosen, announce, how):
+            print_json(manifest.model_dump()) if json_ else show.trained(manifest)
 
 
 def evaluate(

@@ -17,11 +17,13 @@ _NAME = "weakspot_segments"
 def packable(model: "PreTrainedModel") -> bool:
     """Whether sequences in one row can be kept apart: true of models with attention alone.
 
-    Layers that carry a state along the row (Gated DeltaNet, Mamba) would leak it into the next sequence.
+    Layers that carry a state along the row (Gated DeltaNet, Mamba) would leak it into the next sequence. Attention that
+    torch has no kernel for (the sinks of gpt-oss, the soft cap of Gemma 2) would be another one.
     """
     kinds = getattr(model.config.get_text_config(), "layer_types", None) or ["full_attention"]
     plain = all(kind in ("full_attention", "sliding_attention") for kind in kinds)
-    return plain and bool(getattr(model, "_supports_attention_backend", False))
+    known = (getattr(model, name, False) for name in ("_supports_attention_backend", "_supports_sdpa"))
+    return plain and all(known)
 
 
 def install(model: "PreTrainedModel") -> None:
@@ -71,7 +73,8 @@ def _attend(
     if query.is_meta:
         return _attend_nothing(query, key, value), None
     simple = all(segment.prefix == 0 for segment in segments)
-    if simple and query.is_cuda and query.dtype in (torch.bfloat16, torch.float16):
+    half = query.dtype in (torch.bfloat16, torch.float16)
+    if simple and half and query.is_cuda and query.shape[-1] == value.shape[-1] <= 256:  # what flash attention takes
         return _attend_varlen(query, key, value, segments, sliding_window, options.get("scaling")), None
     parts = []
     for segment in segments:
@@ -125,5 +128,5 @@ def _attend_varlen(
     window = (sliding_window - 1, 0) if sliding_window else (-1, 0)
     grouped = q.shape[1] != k.shape[1]
     longest = max(lengths)
-    out = varlen_attn(q, k, v, ends, ends, longest, longest, scale=scaling, window_size=window, enable_gqa=grouped)
-    return out[None]
+    out: Any = varlen_attn(q, k, v, ends, ends, longest, longest, scale=scaling, window_size=window, enable_gqa=grouped)
+    return out[None]  # type: ignore[no-any-return]

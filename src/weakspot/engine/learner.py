@@ -45,8 +45,8 @@ class Progress:
 class Run:
     """An adapter to be trained, and on what.
 
-    A checkpoint of the same ``fingerprint`` is gone on from. ``on_step`` is told of each step, those before a checkpoint
-    included.
+    A checkpoint of the same ``fingerprint`` is gone on from. ``on_step`` is told of each step, those before a
+    checkpoint included.
     """
 
     name: str

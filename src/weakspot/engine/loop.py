@@ -45,7 +45,7 @@ def train(
     for slot, run in enumerate(runs):
         adapters.add(slot, run.lora, run.settings.seed)
         learners.append(Learner(run, slot, adapters.parameters(slot)))
-    _resume(learners)
+    _resume(learners, ranks)
     work = _Pass(model, adapters, budget, ranks)
     at_work = list(learners)
     while at_work:
@@ -80,14 +80,15 @@ def train(
     return [learner.state for learner in learners]
 
 
-def _resume(learners: Sequence[Learner]) -> None:
-    kept = [learner.checkpointed() for learner in learners]
+def _resume(learners: Sequence[Learner], ranks: Ranks) -> None:
+    kept = ranks.from_first(lambda: [learner.checkpointed() for learner in learners])
     common = set(kept[0]).intersection(*kept)
     for learner, steps in zip(learners, kept, strict=True):
         if steps:
             learner.load(max(common) if common else steps[-1])
             for metrics in learner.state.metrics:
                 learner.run.on_step(Progress(**metrics))
+    ranks.wait()  # the first may soon remove what the others read
 
 
 def _save(learners: Sequence[Learner]) -> None:
@@ -109,7 +110,8 @@ class _Pass:
 
     def rows(self, pieces: Sequence[Piece]) -> "list[tuple[Row, bool]]":
         """Return this process' rows, and of each whether it counts."""
-        return self.ranks.share(list(scoring.rows_of(self.model, pieces, self.budget)))
+        budget = self.ranks.even(self.budget, sum(piece.length for piece in pieces))
+        return self.ranks.share(list(scoring.rows_of(self.model, pieces, budget)))
 
     def backward(self, learners: Sequence[Learner], pieces: Sequence[Sequence[Piece]]) -> list[tuple[float, float]]:
         """Sum up the gradients of a round; return the loss of each learner, and how many pairs it got right.
@@ -146,7 +148,7 @@ class _Pass:
                     sums[place, 0] += loss.detach()
                     sums[place, 1] += _preferred(scored)
             if total is not None:
-                (total if counts else 0 * total).backward()  # type: ignore[no-untyped-call]
+                (total if counts else 0 * total).backward()
         for learner in learners:
             self.ranks.sum_gradients(self.adapters.parameters(learner.slot).values())
         return [(float(loss), float(right)) for loss, right in self.ranks.summed(sums).tolist()]

@@ -16,7 +16,7 @@ def token_losses(hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tens
     ``hidden`` of a row's loss does not depend on what becomes of the loss, so it is computed on the way, while the
     chunk's logits exist: ``(softmax - one hot) weight``.
     """
-    losses: torch.Tensor = _ChunkedLoss.apply(hidden, weight, targets)
+    losses: torch.Tensor = _ChunkedLoss.apply(hidden, weight, targets)  # type: ignore[no-untyped-call]
     return losses
 
 
@@ -27,7 +27,7 @@ def chunk_rows(vocabulary: int) -> int:
 
 class _ChunkedLoss(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+    def forward(ctx: Any, hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         wanted = ctx.needs_input_grad[0]
         slope = torch.empty_like(hidden) if wanted else None
         losses = torch.empty(len(hidden), dtype=torch.float32, device=hidden.device)
@@ -49,6 +49,6 @@ class _ChunkedLoss(torch.autograd.Function):
         return losses
 
     @staticmethod
-    def backward(ctx: Any, g: torch.Tensor) -> tuple[Any, ...]:  # type: ignore[override]
+    def backward(ctx: Any, g: torch.Tensor) -> tuple[Any, ...]:
         (slope,) = ctx.saved_tensors
         return slope * g[:, None].to(slope.dtype), None, None

@@ -7,9 +7,10 @@ counted. So the plan knows the peak of a machine that is not there, and of a mod
 import re
 import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from weakspot.engine.ranks import ALONE, Ranks
 from weakspot.tables import Lora
 from zddc.errors import UserError
 
@@ -71,17 +72,20 @@ class Machine:
     overhead: int
 
     @classmethod
-    def this(cls) -> "Machine":
-        """Return the machine that this process runs on, with what is free on it now."""
+    def this(cls, ranks: Ranks = ALONE) -> "Machine":
+        """Return what this process runs on, with what is free on it now; of several ``ranks``, the tightest."""
         import psutil
         import torch
 
+        each = f", in each of {ranks.count} processes" if ranks.count > 1 else ""
         if torch.cuda.is_available():
             free, _ = torch.cuda.mem_get_info()
-            return cls(torch.cuda.get_device_name(), "cuda", int(free), _CONTEXT)
-        used = int(psutil.Process().memory_info().rss)
-        name = f"CPU, {torch.get_num_threads()} threads"
-        return cls(name, "cpu", int(psutil.virtual_memory().available) + used, used)
+            own = cls(torch.cuda.get_device_name() + each, "cuda", int(free), _CONTEXT)
+        else:
+            used = int(psutil.Process().memory_info().rss)
+            name = f"CPU, {torch.get_num_threads()} threads{each}"
+            own = cls(name, "cpu", psutil.virtual_memory().available // ranks.here + used, used)
+        return min(ranks.gathered(own), key=lambda one: one.capacity - one.overhead)
 
     @classmethod
     def named(cls, text: str) -> "Machine":
@@ -96,8 +100,8 @@ class Machine:
 class Work:
     """What is to be trained: on ``targets``, an adapter for each of ``adapters``.
 
-    ``tokens`` are those of a round of all adapters at most, ``longest`` those of the longest sequence, ``supervised`` the
-    share of them under loss.
+    ``tokens`` are those of a round of all adapters at most, ``longest`` those of the longest sequence, ``supervised``
+    the share of them under loss, ``shards`` over how many processes the base is spread.
     """
 
     targets: Sequence[str]
@@ -106,6 +110,7 @@ class Work:
     longest: int
     supervised: float
     four_bit: bool = False
+    shards: int = 1
 
 
 def plan(
@@ -126,18 +131,21 @@ def plan(
     from weakspot.engine import attention, layers
 
     attention.install(model)
-    adapters = layers.attach(model.to(dtype), work.targets)
+    adapters = layers.attach(model.to(dtype), work.targets)  # type: ignore[arg-type]
     for slot, settings in enumerate(work.adapters):
         adapters.add(slot, settings, 0)
     model.train()
-    weights = _weights(model, dtype, work.four_bit)
+    weights = _weights(model, dtype, work)
     trained = sum(p.numel() for slot in adapters.slots() for p in adapters.parameters(slot).values())
     states = trained * (20 if machine.device == "cpu" else 16)  # on a CPU the best ones so far lie beside them
     depth = len(checkpointable(model))
 
     def peak(count: int, checkpointed: int) -> int:
         checkpoint_layers(model, checkpointed)
-        return _traced(model, adapters, work, count)
+        try:
+            return _traced(model, adapters, work, count)
+        except RuntimeError:  # an architecture that looks at values, which there are none of
+            return _guessed(model, dtype, work, count, checkpointed)
 
     def drawn(count: int, checkpointed: int) -> Plan:
         return Plan(
@@ -145,6 +153,8 @@ def plan(
             machine.overhead,
         )  # fmt: skip
 
+    if not attention.installed(model):  # one sequence in a pass
+        work = replace(work, tokens=work.longest)
     least = min(work.longest, work.tokens)
     fast, most = (max(least, min(work.tokens, limit[machine.device])) for limit in (_FAST, _ENOUGH))
     if tokens:
@@ -188,20 +198,27 @@ def checkpoint_layers(model: "PreTrainedModel", count: int) -> None:
         layer.gradient_checkpointing = number < count  # type: ignore[assignment]
 
 
-def _weights(model: "PreTrainedModel", dtype: "torch.dtype", four_bit: bool) -> int:
-    """Return the bytes of the frozen parameters: linear layers in NF4 where asked for, all else in ``dtype``."""
+def _weights(model: "PreTrainedModel", dtype: "torch.dtype", work: Work) -> int:
+    """Return the bytes of the frozen parameters: linear layers in NF4 where asked for, all else in ``dtype``.
+
+    Of a base that is spread, a process has its part of every layer, all that is in none, and three layers whole: one at
+    work, the next, and the buffer that it comes in.
+    """
     import torch
 
     frozen = {id(p): p.numel() for p in model.parameters() if not p.requires_grad}
     packed: dict[int, int] = {}
-    if four_bit:
+    if work.four_bit:
         head = model.get_output_embeddings()
         packed = {
             id(module.weight): module.weight.numel()
             for module in model.modules()
             if isinstance(module, torch.nn.Linear) and module is not head
         }
-    plain = sum(count for key, count in frozen.items() if key not in packed)
+    plain: float = sum(count for key, count in frozen.items() if key not in packed)
+    if work.shards > 1:
+        layers = [sum(frozen.get(id(p), 0) for p in layer.parameters()) for layer in checkpointable(model)]
+        plain += 3 * max(layers, default=0) - sum(layers) * (1 - 1 / work.shards)
     return int(plain * dtype.itemsize + sum(packed.values()) * _NF4)
 
 
@@ -224,18 +241,30 @@ def _traced(model: "PreTrainedModel", adapters: Any, work: Work, tokens: int) ->
         if parameter.requires_grad:
             parameter.grad = torch.empty_like(parameter)
     row = Row.of(pieces, "meta")
-    known = [tensor for tensor in (*model.parameters(), *model.buffers())]
+    known: list[torch.Tensor] = [*model.parameters(), *model.buffers()]
     known += [p.grad for p in model.parameters() if p.grad is not None]
     with _counting(known) as counter:
         adapters.layout.set(row, dropout=True)
         losses = scoring.answer_losses(model, row)
-        torch.stack([one.sum() for one in losses]).sum().backward()  # type: ignore[no-untyped-call]
+        torch.stack([one.sum() for one in losses]).sum().backward()
         adapters.layout.set(None, dropout=False)
         del losses
     extra = 0
     if work.four_bit:  # a layer's weight is unpacked while it is used
         extra = max(m.weight.numel() for m in model.modules() if isinstance(m, torch.nn.Linear)) * 2
     return int(counter.peak + extra)
+
+
+def _guessed(model: "PreTrainedModel", dtype: "torch.dtype", work: Work, tokens: int, checkpointed: int) -> int:
+    """Return about what :func:`_traced` would: 12 hidden and 4 intermediate vectors a layer, 1 hidden if recomputed."""
+    from weakspot.engine.losses import chunk_rows
+
+    text = model.config.get_text_config()
+    hidden, layers = int(text.hidden_size), int(text.num_hidden_layers)
+    kept = 12 * hidden + 4 * int(getattr(text, "intermediate_size", None) or 4 * hidden)
+    vectors = (layers - checkpointed) * kept + checkpointed * hidden + (kept if checkpointed else 0)
+    logits = min(chunk_rows(int(text.vocab_size)), round(tokens * work.supervised)) * int(text.vocab_size) * 8
+    return tokens * vectors * dtype.itemsize + logits
 
 
 def _counting(known: "Sequence[torch.Tensor]") -> Any:
@@ -247,7 +276,7 @@ def _counting(known: "Sequence[torch.Tensor]") -> Any:
 
     class Counting(TorchDispatchMode):
         def __init__(self) -> None:
-            super().__init__()
+            super().__init__()  # type: ignore[no-untyped-call]
             self.now = self.peak = 0
             self._seen = WeakIdKeyDictionary()
             for tensor in known:

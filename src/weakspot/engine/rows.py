@@ -92,8 +92,11 @@ class Row:
                 targets += tokens.rejected
                 segments.append(Segment(second, len(ids), begin, tokens.start))
                 counts.append(len(tokens.rejected))
-        tensors = (torch.tensor(values, device=device) for values in (ids, positions, kept, targets))
-        return cls(ordered, *tensors, segments, counts)
+
+        def tensor(values: list[int]) -> torch.Tensor:
+            return torch.tensor(values, dtype=torch.long, device=device)
+
+        return cls(ordered, tensor(ids), tensor(positions), tensor(kept), tensor(targets), segments, counts)
 
     @property
     def spans(self) -> list[tuple[int, int, int]]:

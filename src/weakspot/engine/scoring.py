@@ -1,7 +1,7 @@
 """What a model makes of answers: the loss of each of their tokens, laid out in rows."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from weakspot.engine import attention, bins
 from weakspot.engine.rows import Piece, Row
@@ -27,8 +27,11 @@ def answer_losses(model: "LanguageModel", row: Row) -> "list[torch.Tensor]":
         return [loss for side in piece.sides() for loss in answer_losses(model, Row.of([side], row.ids.device))]
     from weakspot.engine.losses import token_losses
 
-    apart = attention.arguments(row.segments, row.ids.device) if attention.installed(model) else {}
-    options = {"input_ids": row.ids[None], "position_ids": row.positions[None], "use_cache": False, **apart}
+    options: dict[str, Any] = {"input_ids": row.ids[None], "use_cache": False}
+    if attention.installed(model):
+        options |= {"position_ids": row.positions[None], **attention.arguments(row.segments, row.ids.device)}
+    elif row.ids.is_meta:  # a mask cannot be looked at there, and one sequence needs none
+        options["attention_mask"] = dict.fromkeys(getattr(model.config.get_text_config(), "layer_types", None) or ())
     inner = getattr(model, "get_base_model", lambda: model)()
     head = inner.get_output_embeddings()
     settings = inner.config.get_text_config()
@@ -54,7 +57,7 @@ def rows_of(model: "LanguageModel", pieces: Sequence[Piece], budget: int) -> Ite
 
 
 def negative_log_likelihoods(model: "LanguageModel", batch: Sequence[Tokens], budget: int = 4096) -> "torch.Tensor":
-    """Return for each sequence the summed negative log-likelihood of its supervised tokens, in nats: ``[len(batch)]``."""
+    """Return the summed negative log-likelihood of each sequence's supervised tokens, in nats: ``[len(batch)]``."""
     import torch
 
     sums: list[torch.Tensor | None] = [None] * len(batch)

@@ -1,9 +1,10 @@
 """A sweep: the same adapter with several settings, side by side in one pass; the losers leave early."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from itertools import product
 
-from weakspot.engine.learner import Learner
+from weakspot.engine.learner import Learner, Run, State
 from weakspot.tables import Lora, Sweep, Train
 
 _RUNGS = (0.2, 0.4)
@@ -29,7 +30,7 @@ def variants(train: Train, lora: Lora, sweep: Sweep) -> list[tuple[Train, Lora]]
 def halve(learners: Sequence[Learner], groups: Sequence[Sequence[int]]) -> None:
     """Stop the worse half of each group of slots that has just passed a rung (successive halving, arXiv 1502.07943).
 
-    All of a group have the same data and schedule, so they reach it together. Worse is the higher of the best val losses.
+    All of a group have the same data and schedule, so they reach it together. Worse is the higher best val loss.
     """
     for group in groups:
         members = [one for one in learners if one.slot in group and not one.done]
@@ -42,12 +43,31 @@ def halve(learners: Sequence[Learner], groups: Sequence[Sequence[int]]) -> None:
                 loser.state.stopped = True
 
 
-def winner(learners_best: dict[int, float | None]) -> int:
-    """Return the slot of the lowest val loss."""
-    return min(
-        learners_best, key=lambda slot: (value if (value := learners_best[slot]) is not None else float("inf"), slot)
-    )
+def winner(best: Mapping[int, float | None]) -> int:
+    """Return the slot of the lowest val loss; of equals, and where none was measured, the first."""
+    return min(best, key=lambda slot: (_or_infinite(best[slot]), slot))
+
+
+def report(tried: Mapping[int, tuple[Run, State]], chosen: int) -> bytes:
+    """Return what came of each variant as a JSON document."""
+    rows = [
+        {
+            "learning_rate": run.settings.learning_rate,
+            "rank": run.lora.rank,
+            "alpha": run.lora.alpha,
+            "steps": state.step,
+            "best_step": state.best_step,
+            "val_loss": state.best_loss,
+            "chosen": slot == chosen,
+        }
+        for slot, (run, state) in tried.items()
+    ]
+    return (json.dumps(rows, indent=2) + "\n").encode()
 
 
 def _best(learner: Learner) -> float:
-    return learner.state.best_loss if learner.state.best_loss is not None else float("inf")
+    return _or_infinite(learner.state.best_loss)
+
+
+def _or_infinite(loss: float | None) -> float:
+    return float("inf") if loss is None else loss

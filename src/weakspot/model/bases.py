@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weakspot.engine import attention
+from weakspot.engine.ranks import Ranks, local_gpu
 from weakspot.model import embedded
 from weakspot.tables import Model as ModelSettings
 from zddc.errors import UserError
@@ -113,7 +114,7 @@ def meta_model(base: Base) -> "PreTrainedModel":
     return model
 
 
-def load_model(base: Base, dtype: "torch.dtype", *, four_bit: bool = False) -> "PreTrainedModel":
+def load_model(base: Base, dtype: "torch.dtype", *, four_bit: bool = False, on_cpu: bool = False) -> "PreTrainedModel":
     """Load the weights in ``dtype`` (or NF4) on the accelerator, else the CPU; in evaluation mode."""
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
@@ -131,9 +132,23 @@ def load_model(base: Base, dtype: "torch.dtype", *, four_bit: bool = False) -> "
             bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=dtype,
         )
-    if torch.cuda.is_available():
-        options["device_map"] = {"": 0}
+    if torch.cuda.is_available() and not on_cpu:
+        options["device_map"] = {"": local_gpu()}
     model: PreTrainedModel = _from_pretrained(AutoModelForCausalLM, base, **options)
+    attention.install(model)
+    model.eval()
+    return model
+
+
+def load_spread(base: Base, dtype: "torch.dtype", ranks: Ranks) -> "PreTrainedModel":
+    """Load the weights in ``dtype``, a part of them in each of ``ranks``: the first reads them all, on its CPU."""
+    import torch
+
+    from weakspot.engine import sharding
+
+    whole = load_model(base, dtype, on_cpu=True) if ranks.first else None
+    device = torch.device("cuda", local_gpu()) if torch.cuda.is_available() else torch.device("cpu")
+    model = sharding.shard(meta_model(base), whole, ranks, device)
     attention.install(model)
     model.eval()
     return model

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from weakspot.model.packing import LanguageModel
+    from weakspot.engine.attention import LanguageModel
 
 
 def answers(

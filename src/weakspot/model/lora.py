@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from weakspot.data import store
+from weakspot.model.targets import peft_targets
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -25,21 +26,26 @@ def save(adapters: "Adapters", slot: int, folder: Path, base: str) -> None:
     """
     from safetensors.torch import save_file
 
-    layers = adapters.layers
-    lora = next(iter(layers.values())).settings[slot]
+    from weakspot.engine.layers import PREFIX
+
+    tensors = {name: value.cpu().contiguous() for name, value in adapters.tensors(slot).items()}
+    layers = [name.removeprefix(PREFIX).rsplit(".", 2)[0] for name in tensors]
+    targets = peft_targets(layers, mixture=adapters.mixture)
+    by_parameter = bool(targets["target_parameters"]) or any(".experts." in name for name in layers)
+    lora = next(iter(adapters.layers.values())).settings[slot]
     settings = {
         "base_model_name_or_path": base,
         "bias": "none",
         "inference_mode": True,
         "lora_alpha": lora.alpha,
-        "lora_dropout": lora.dropout,
+        # PEFT adapts parameters without dropout only, and once trained there is no use for it.
+        "lora_dropout": 0.0 if by_parameter else lora.dropout,
         "peft_type": "LORA",
         "r": lora.rank,
-        "target_modules": sorted({name.rsplit(".", 1)[-1] for name in layers}),
         "task_type": "CAUSAL_LM",
+        **{key: names for key, names in targets.items() if names},
     }
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {name: value.detach().cpu().contiguous() for name, value in adapters.parameters(slot).items()}
     with store.full_disk_named(folder / WEIGHTS):
         save_file(tensors, folder / WEIGHTS, {"format": "pt"})
     store.write_atomically(folder / SETTINGS, (json.dumps(settings, indent=2, sort_keys=True) + "\n").encode())
@@ -52,5 +58,6 @@ def load(model: "PreTrainedModel", folder: Path) -> "PeftModel":
 
     with warnings.catch_warnings():
         # PEFT still asks by the old name of a switch that transformers has renamed.
+        warnings.filterwarnings("ignore", message=".*_pattern keys did not match", category=RuntimeWarning)
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
         return PeftModel.from_pretrained(model, str(folder)).eval()

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from weakspot.config import Config
 from weakspot.engine import memory
+from weakspot.engine.ranks import Ranks
 from weakspot.engine.schedule import Plan
 from weakspot.model.bases import Base
 from weakspot.model.targets import Coverage, Shape
 from weakspot.model.view import Tokens
+from zddc.errors import UserError
 
 if TYPE_CHECKING:
     import torch
@@ -55,6 +57,20 @@ class Together:
 
     runs: list[Preflight]
     memory: memory.Plan
+
+
+def require_possible(config: Config, ranks: Ranks, engine: str, *, packs: bool) -> None:
+    """Raise :class:`UserError` for what does not go together; ``packs`` says whether the base packs sequences."""
+    if engine == "ray" and ranks.count > 1:
+        raise UserError("--engine ray", "starts its processes itself", "leave torchrun out")
+    if not config.train.shard:
+        return
+    if ranks.count == 1:
+        raise UserError("[train] shard", "there is one process only", "start several by torchrun, or set it to false")
+    if config.train.load_in_4bit:
+        raise UserError("[train] shard", "cannot spread a base in NF4", "set it or load_in_4bit to false")
+    if config.train.objective != "sft" and not packs:
+        raise UserError("[train] shard", f"not with {config.train.objective} on this base", "use objective sft")
 
 
 def describe(

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from weakspot.model.packing import LanguageModel
+    from weakspot.engine.attention import LanguageModel
 
 # Nats a token, on the mean. Less than this between adapter and base is what an adapter does that does nothing.
 NOTHING = 1e-6

@@ -4,27 +4,32 @@ import hashlib
 import json
 import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Literal, TextIO
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any, Literal
 
 from weakspot import card
 from weakspot.config import Config
 from weakspot.data import dataset, store
-from weakspot.engine import checkpoints, memory
+from weakspot.engine import attention, checkpoints, cluster, memory, telling
+from weakspot.engine import sweep as sweeps
 from weakspot.engine.learner import Progress, Run, State
 from weakspot.engine.memory import Machine, Work
+from weakspot.engine.ranks import ALONE, Ranks
 from weakspot.model import bases, lora, targets, view
 from weakspot.model.bases import Base
-from weakspot.model.preflight import Preflight, Together, describe
+from weakspot.model.preflight import Preflight, Together, describe, require_possible
 from weakspot.model.targets import Shape
 from weakspot.model.view import Tokens, ViewError
 from weakspot.progress import bar
 from weakspot.records import AdapterManifest, BaseReference, Interaction
+from weakspot.tables import Lora, Train
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
@@ -37,21 +42,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class How:
-    """How to train: with a ``sweep`` over settings; on this machine, or by ``ray`` on a cluster."""
+    """How to train: with a ``sweep`` over settings; in these ``ranks``, or by ``ray`` on a cluster."""
 
     sweep: bool = False
     engine: Literal["local", "ray"] = "local"
+    ranks: Ranks = ALONE
 
 
 @dataclass(frozen=True)
 class _Prepared:
-    """An adapter to be, with its examples as tokens."""
+    """An adapter to be, with its examples as tokens, and the settings to train it with: in a sweep several."""
 
     name: AdapterName
     data: list[Tokens]
     val: list[Tokens]
     preflight: Preflight
     domain_examples: int
+    variants: list[tuple[Train, Lora]]
 
 
 @dataclass(frozen=True)
@@ -64,17 +71,22 @@ class _Pass:
     snapshot: str
     adapters: list[_Prepared]
     memory: memory.Plan
+    ranks: Ranks
     loading: "Future[PreTrainedModel] | None" = None
 
+    def slots(self) -> list[range]:
+        """The slots of each adapter's variants."""
+        ends = list(accumulate(len(one.variants) for one in self.adapters))
+        return [range(end - len(one.variants), end) for one, end in zip(self.adapters, ends, strict=True)]
 
-def preflight(workspace: Workspace, config: Config, domains: Sequence[str], on: str = "") -> Together:
+
+def preflight(workspace: Workspace, config: Config, domains: Sequence[str], on: str = "", how: How = How()) -> Together:
     """Check everything that can be checked without the weights; raise :class:`UserError` for what cannot work.
 
     The memory is planned for this machine, or for a GPU of so much memory ``on`` which it is to be trained: ``24GB``.
     """
     machine = Machine.named(on) if on else None
-    prepared = _prepare(workspace, config, domains, machine)
-    return Together([one.preflight for one in prepared.adapters], prepared.memory)
+    return _together(_prepare(workspace, config, domains, how, machine))
 
 
 def train(workspace: Workspace, config: Config, domain: str) -> AdapterManifest:
@@ -93,18 +105,45 @@ def train_together(
     """Train the next adapter of each domain in one pass, going on from unfinished ones of the same data and settings.
 
     Each adapter is what it would be if it were trained alone. ``announce`` is given the preflight before training
-    begins.
+    begins; on a cluster each domain has a pass, and a preflight, of its own. Of several processes the first writes.
     """
-    with store.locked(workspace.lock, "process, train or deploy"), ThreadPoolExecutor(1) as pool:
-        prepared = _prepare(workspace, config, domains, pool=pool)
-        announce(Together([one.preflight for one in prepared.adapters], prepared.memory))
-        return _run(workspace, config, prepared)
+    done: dict[str, AdapterManifest] = {}
+    with ExitStack() as held:
+        if how.ranks.first:
+            held.enter_context(store.locked(workspace.lock, "process, train or deploy"))
+        how.ranks.wait()
+        found = _trained(workspace, config, domains, how)
+        if how.engine == "ray":
+            _examples(workspace, domains)
+            alone = replace(how, engine="local")
+            found = cluster.spread(_trained, {one: (workspace, config, [one], alone) for one in domains})
+        for one in found:
+            if isinstance(one, Together):
+                announce(one)
+            else:
+                done[one.domain] = one
+    return [done[domain] for domain in domains]
+
+
+def _trained(
+    workspace: Workspace, config: Config, domains: Sequence[str], how: How
+) -> Iterator[Together | AdapterManifest]:
+    """Yield the preflight, and at the end each adapter's manifest."""
+    with ThreadPoolExecutor(1) as pool:
+        prepared = _prepare(workspace, config, domains, how, pool=pool)
+        yield _together(prepared)
+        yield from _run(workspace, config, prepared)
+
+
+def _together(prepared: _Pass) -> Together:
+    return Together([one.preflight for one in prepared.adapters], prepared.memory)
 
 
 def _prepare(
     workspace: Workspace,
     config: Config,
     domains: Sequence[str],
+    how: How,
     machine: Machine | None = None,
     pool: ThreadPoolExecutor | None = None,
 ) -> _Pass:
@@ -112,46 +151,56 @@ def _prepare(
 
     Reading them is waiting for the disk, tokenizing is not.
     """
-    for domain in domains:
-        dataset.require_domain(workspace, domain)
-    if len(set(domains)) != len(domains):
-        raise UserError(" ".join(domains), "names a domain twice", "name each once")
-    examples = {domain: _examples(workspace, domain) for domain in domains}
+    examples = _examples(workspace, domains)
+    ranks = how.ranks.keeping_step(config.train.shard)
     snapshot = dataset.current_snapshot(workspace)
     base = bases.resolve(config.model)
     tokenizer = bases.load_tokenizer(base)
     shape = targets.shape(base, config)
     dtype = bases.dtype_for(config.train.precision)
     model = bases.meta_model(base)
+    require_possible(config, ranks, how.engine, packs=attention.packable(model))
     # From here on: before it, both would import the same parts of transformers.
-    loading = pool.submit(bases.load_model, base, dtype, four_bit=config.train.load_in_4bit) if pool else None
-    found = [_prepared(workspace, config, *one, base, dtype, shape, tokenizer) for one in examples.items()]
+    loading = None
+    if pool and not ranks.sharded:
+        loading = pool.submit(bases.load_model, base, dtype, four_bit=config.train.load_in_4bit)
+    variants = [(config.train, config.lora)]
+    if how.sweep:
+        variants = sweeps.variants(config.train, config.lora, config.sweep)
+    found = [_prepared(workspace, config, *one, base, dtype, shape, tokenizer, variants) for one in examples.items()]
     work = Work(
         shape.modules,
-        [config.lora] * len(found),
-        tokens=sum(_step_tokens(one.data, config) for one in found),
+        [own for one in found for _, own in one.variants],
+        tokens=-(-sum(_step_tokens(one.data, config) * len(one.variants) for one in found) // ranks.count),
         longest=max(len(one.ids) + len(one.rejected) for each in found for one in (*each.data, *each.val)),
         supervised=max(one.preflight.supervised_share for one in found),
         four_bit=config.train.load_in_4bit,
+        shards=ranks.count if ranks.sharded else 1,
     )
     recompute = config.train.gradient_checkpointing
     plan = memory.plan(
         model,
         dtype,
         work,
-        machine or Machine.this(),
+        machine or Machine.this(ranks),
         tokens=config.train.micro_batch_tokens,
         recompute=None if recompute == "auto" else recompute,
     )
-    return _Pass(base, dtype, shape, snapshot, found, plan, loading)
+    return _Pass(base, dtype, shape, snapshot, found, plan, ranks, loading)
 
 
-def _examples(workspace: Workspace, domain: str) -> tuple[list[Interaction], list[Interaction]]:
-    """Return a domain's train and val examples; raise :class:`UserError` where there is none to train on."""
-    train_examples = dataset.split_examples(workspace, "train", domain)
-    if not train_examples:
-        raise UserError(domain, "has no training example", "capture more, then run 'weakspot process'")
-    return train_examples, dataset.split_examples(workspace, "val", domain)
+def _examples(workspace: Workspace, domains: Sequence[str]) -> dict[str, tuple[list[Interaction], list[Interaction]]]:
+    """Return each domain's train and val examples; raise :class:`UserError` where there is none to train on."""
+    if len(set(domains)) != len(domains):
+        raise UserError(" ".join(domains), "names a domain twice", "name each once")
+    found = {}
+    for domain in domains:
+        dataset.require_domain(workspace, domain)
+        examples = dataset.split_examples(workspace, "train", domain)
+        if not examples:
+            raise UserError(domain, "has no training example", "capture more, then run 'weakspot process'")
+        found[domain] = (examples, dataset.split_examples(workspace, "val", domain))
+    return found
 
 
 def _prepared(
@@ -163,6 +212,7 @@ def _prepared(
     dtype: "torch.dtype",
     shape: Shape,
     tokenizer: "PreTrainedTokenizerBase",
+    variants: list[tuple[Train, Lora]],
 ) -> _Prepared:
     left_out: dict[str, str] = {}
     data, val = (_tokenized(tokenizer, part, config, left_out) for part in examples)
@@ -172,8 +222,10 @@ def _prepared(
     plan = describe(name, base, dtype, shape, data, val, left_out, config, tokenizer)
     if config.train.objective != "sft" and not plan.pairs:
         raise UserError(domain, f"has no local answer to set {config.train.objective} against", "use objective sft")
+    if len(variants) > 1 and not val:
+        raise UserError(domain, "has no val example to choose by", "capture more, or train without --sweep")
     count = sum(1 for _ in dataset.read_examples(workspace.examples(domain)))
-    return _Prepared(name, data, val, plan, count)
+    return _Prepared(name, data, val, plan, count, variants)
 
 
 def _tokenized(
@@ -206,93 +258,92 @@ def _run(workspace: Workspace, config: Config, prepared: _Pass) -> list[AdapterM
     from weakspot.engine import layers, loop
 
     started = time.monotonic()
-    done: dict[int, AdapterManifest] = {}
+    done: dict[str, AdapterManifest] = {}
     what = ", ".join(str(one.name) for one in prepared.adapters)
     with bases.enough_memory(what, "lower [train] batch_size or max_length"), ExitStack() as files:
         with bar(f"loading {prepared.base.name}"):
             model = _loaded(prepared, config)
         adapters = layers.attach(model, prepared.shape.modules)
         memory.checkpoint_layers(model, prepared.memory.checkpointed_layers)
-        runs = list(_runs(workspace, config, prepared, files))
+        slots = prepared.slots()
+        runs = list(_runs(workspace, prepared, files))
+        prepared.ranks.require_same([run.fingerprint for run in runs], "base, data or settings")
+        states: dict[int, State] = {}
 
         def finish(slot: int, state: State) -> None:
-            done[slot] = _finish(workspace, config, prepared, prepared.adapters[slot], adapters, slot, state, started)
+            states[slot] = state
+            group = next(group for group in slots if slot in group)
+            if all(member in states for member in group):
+                one = prepared.adapters[slots.index(group)]
+                tried = {member: (runs[member], states[member]) for member in group}
+                write = partial(_finish, workspace, prepared, one, adapters, tried, started)
+                done[str(one.name)] = prepared.ranks.from_first(write)
 
         try:
-            loop.train(model, adapters, runs, budget=prepared.memory.micro_batch_tokens, on_done=finish)
+            loop.train(
+                model,
+                adapters,
+                runs,
+                budget=prepared.memory.micro_batch_tokens,
+                on_done=finish,
+                between=lambda learners: sweeps.halve(learners, slots),
+                ranks=prepared.ranks,
+            )
         except FloatingPointError as error:
             thing, _, text = str(error).partition(": ")
             raise UserError(thing, text, "lower [train] learning_rate") from None
-    return [done[slot] for slot in range(len(runs))]
+    return [done[str(one.name)] for one in prepared.adapters]
 
 
 def _loaded(prepared: _Pass, config: Config) -> "PreTrainedModel":
     if prepared.loading is not None:
         return prepared.loading.result()
+    if prepared.ranks.sharded:
+        return bases.load_spread(prepared.base, prepared.dtype, prepared.ranks)
     return bases.load_model(prepared.base, prepared.dtype, four_bit=config.train.load_in_4bit)
 
 
-def _runs(workspace: Workspace, config: Config, prepared: _Pass, files: ExitStack) -> Iterator[Run]:
-    total = sum(one.preflight.steps for one in prepared.adapters)
+def _runs(workspace: Workspace, prepared: _Pass, files: ExitStack) -> Iterator[Run]:
+    total = sum(one.preflight.steps * len(one.variants) for one in prepared.adapters)
     what = ", ".join(str(one.name) for one in prepared.adapters)
     advance = files.enter_context(bar(f"training {what}", total))
-    clock = _Clock(len(prepared.adapters))
+    clock = telling.Clock()
     for one in prepared.adapters:
-        workspace.adapter(one.name).mkdir(parents=True, exist_ok=True)
-        stream = files.enter_context(workspace.adapter_metrics(one.name).open("w", encoding="utf-8"))
-        yield Run(
-            str(one.name),
-            one.data,
-            one.val,
-            config.train,
-            config.lora,
-            workspace.adapter_checkpoint(one.name),
-            _fingerprint(config, prepared.base, one),
-            _teller(one, stream, advance, clock),
-        )
-
-
-class _Clock:
-    """Tokens a second, over all adapters, since each was told of last."""
-
-    def __init__(self, adapters: int) -> None:
-        self._adapters, self._began, self._tokens = adapters, time.monotonic(), 0
-
-    def speed(self, tokens: int) -> float:
-        """Return the speed so far, these tokens included."""
-        self._tokens += tokens
-        return self._tokens / max(time.monotonic() - self._began, 1e-9)
-
-
-def _teller(
-    one: _Prepared, stream: TextIO, advance: Callable[[int, str], None], clock: _Clock
-) -> Callable[[Progress], None]:
-    def on_step(progress: Progress) -> None:
-        stream.write(progress.to_json() + "\n")
-        stream.flush()
-        val = f"  val {progress.val_loss:.3f}" if progress.val_loss is not None else ""
-        advance(1, f"{one.name} loss {progress.loss:.3f}{val}  {clock.speed(progress.tokens):,.0f} tokens/s")
-
-    return on_step
+        for number, (train_, lora_) in enumerate(one.variants):
+            name, checkpoint = str(one.name), workspace.adapter_checkpoint(one.name)
+            metrics = workspace.adapter_metrics(one.name)
+            if len(one.variants) > 1:
+                name = f"{name} at {train_.learning_rate:g}, rank {lora_.rank}"
+                checkpoint = checkpoint / f"{number:02}"
+                metrics = checkpoint / metrics.name
+            fingerprint = _fingerprint(train_, lora_, prepared.base, one)
+            tell = telling.silent
+            if prepared.ranks.first:
+                stream = files.enter_context(telling.opened(metrics))
+                tell = telling.teller(name, stream, advance, clock)
+            yield Run(name, one.data, one.val, train_, lora_, checkpoint, fingerprint, tell)
 
 
 def _finish(
     workspace: Workspace,
-    config: Config,
     prepared: _Pass,
     one: _Prepared,
     adapters: "Adapters",
-    slot: int,
-    state: State,
+    tried: Mapping[int, tuple[Run, State]],
     started: float,
 ) -> AdapterManifest:
-    """Write a trained adapter, its card, and last its manifest."""
+    """Write a trained adapter, the best of those ``tried`` by their slots; then its card, and last its manifest."""
+    slot = sweeps.winner({member: state.best_loss for member, (_, state) in tried.items()})
+    run, state = tried[slot]
     folder, base = workspace.adapter(one.name), prepared.base
     lora.save(adapters, slot, folder, base.location)
+    if len(tried) > 1:
+        store.write_atomically(workspace.adapter_metrics(one.name), _lines(state.metrics))
+        store.write_atomically(workspace.adapter_sweep(one.name), sweeps.report(tried, slot))
     reference = BaseReference(
         name=base.name, location=base.location, revision=base.revision, identity=bases.identity(base)
     )
-    settings = {"train": config.train.model_dump(), "lora": config.lora.model_dump()}
+    settings = {"train": run.settings.model_dump(), "lora": run.lora.model_dump()}
     losses = [step["loss"] for step in state.metrics[-10:]]
     manifest = AdapterManifest(
         name=str(one.name),
@@ -303,7 +354,7 @@ def _finish(
         examples=len(one.data),
         domain_examples=one.domain_examples,
         settings=settings,
-        seed=config.train.seed,
+        seed=run.settings.seed,
         steps=state.step,
         best_step=state.best_step,
         train_loss=sum(losses) / len(losses),
@@ -319,11 +370,15 @@ def _finish(
     return manifest
 
 
-def _fingerprint(config: Config, base: Base, one: _Prepared) -> str:
+def _lines(metrics: Sequence[dict[str, Any]]) -> bytes:
+    return "".join(Progress(**one).to_json() + "\n" for one in metrics).encode()
+
+
+def _fingerprint(train_: Train, lora_: Lora, base: Base, one: _Prepared) -> str:
     """Hash of everything that the result depends on: an unfinished run of another is not gone on from."""
     values = {
-        "train": config.train.model_dump(),
-        "lora": config.lora.model_dump(),
+        "train": train_.model_dump(),
+        "lora": lora_.model_dump(),
         "base": bases.identity(base),
         "data": [(tokens.ids, tokens.rejected) for tokens in (*one.data, *one.val)],
     }

@@ -1,0 +1,114 @@
+"""Tasks on a Ray cluster: each has a GPU or a machine to itself, and is begun again where its worker dies.
+
+The machines see the same folders under the same names, and have the same packages.
+"""
+
+import contextlib
+import importlib.util
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from weakspot.progress import bar
+from zddc.errors import UserError
+
+Item = TypeVar("Item")
+
+_TRIES = 4
+_OBJECTS_BYTES = 100_000_000
+"""For what tasks return; theirs are a few kilobytes."""
+_ADDRESS = "RAY_ADDRESS"
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """An error of the user's, or of the system's, on its way to the user."""
+
+    kind: type[UserError] | type[OSError]
+    arguments: tuple[Any, ...]
+
+
+def spread(function: Callable[..., Iterator[Item]], tasks: Mapping[str, tuple[Any, ...]]) -> Iterator[Item]:
+    """Yield what ``function`` yields for the arguments of each of ``tasks``, as it comes.
+
+    A task is begun again where its worker died, and has to find by itself how far it came; what it yields must be as
+    before up to there. Where tasks fail the others are waited for, then the error of the first one is raised. Raises
+    :class:`UserError` where there is no Ray, or no cluster.
+    """
+    if importlib.util.find_spec("ray") is None:
+        raise UserError("--engine ray", "Ray is not installed", "run: pip install 'zddc[ray]'")
+    if os.environ.get(_ADDRESS) is None:
+        os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # of the Ray that we start; before it is imported
+    import ray
+
+    failed: list[Exception] = []
+    with _cluster(), bar("training on the cluster", len(tasks)) as advance:
+        begin = ray.remote(max_calls=1, max_retries=_TRIES - 1, num_returns="streaming", **_share())(_guarded)
+        streams = {begin.remote(function, Path.cwd(), arguments): name for name, arguments in tasks.items()}
+        while streams:
+            (stream,), _ = ray.wait(list(streams), num_returns=1)
+            name = streams[stream]
+            try:
+                item = ray.get(next(stream))
+            except StopIteration:
+                del streams[stream]
+                advance(1, name)
+            except ray.exceptions.RayTaskError:
+                raise
+            except ray.exceptions.RayError as error:
+                text = str(error).partition("\n")[0].rstrip(".")
+                failed.append(UserError(name, f"its worker died {_TRIES} times: {text}", "run it again to go on"))
+                del streams[stream]
+            else:
+                if isinstance(item, _Failure):
+                    failed.append(item.kind(*item.arguments))
+                else:
+                    yield item
+    if failed:
+        raise failed[0]
+
+
+@contextlib.contextmanager
+def _cluster() -> Iterator[None]:
+    """Be connected to the cluster of ``RAY_ADDRESS``, else to one of this machine alone that ends with the block."""
+    import ray
+
+    address = os.environ.get(_ADDRESS)
+    quiet = {"log_to_driver": False, "logging_level": "ERROR"}
+    with contextlib.ExitStack() as stack:
+        if address is None:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True))
+            quiet |= {"include_dashboard": False, "object_store_memory": _OBJECTS_BYTES, "_temp_dir": folder}
+        elif address.startswith("ray://"):
+            raise UserError(f"{_ADDRESS}={address}", "is a Ray client's", "run this on a machine of the cluster")
+        try:
+            ray.init(address or "local", **quiet)
+        except (RuntimeError, ConnectionError, ValueError) as error:
+            text = str(error).partition("\n")[0].rstrip(".")
+            raise UserError(f"{_ADDRESS}={address}", f"no cluster: {text}", "check the address, or unset it") from None
+        stack.callback(ray.shutdown)
+        yield
+
+
+def _share() -> dict[str, float]:
+    """Return what a task takes of the cluster: a GPU where it has any, else as much as its smallest machine has."""
+    import ray
+
+    if ray.cluster_resources().get("GPU"):
+        return {"num_gpus": 1}
+    counts = [node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]]
+    return {"num_cpus": min((count for count in counts if count), default=1)}
+
+
+def _guarded(function: Callable[..., Iterator[Any]], folder: Path, arguments: tuple[Any, ...]) -> Iterator[Any]:
+    """Run in a worker: yield what ``function`` yields, and an error as a value."""
+    try:
+        with contextlib.chdir(folder):
+            yield from function(*arguments)
+    except UserError as error:
+        yield _Failure(UserError, (error.thing, error.problem, error.remedy))
+    except OSError as error:
+        yield _Failure(OSError, (error.errno, error.strerror, error.filename))

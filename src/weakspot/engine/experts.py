@@ -1,0 +1,121 @@
+"""Adapters of a mixture's routed experts."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from weakspot.engine.layers import Layout, drawn, zeros
+from weakspot.engine.products import Span, product_of
+from weakspot.tables import Lora
+
+
+@dataclass(frozen=True)
+class _Expert:
+    """One matrix of one routed expert, as :class:`Product` looks at a layer; its input has no dropout, as in PEFT."""
+
+    weight: torch.Tensor
+    layout: Layout
+    settings: dict[int, Lora]
+    number: int = 0
+    bias: None = None
+
+    def dense(self, like: torch.Tensor) -> torch.Tensor:
+        return self.weight if self.weight.dtype == like.dtype else self.weight.to(like.dtype)
+
+
+class AdaptedExperts(nn.Module):
+    """The routed experts of a block, frozen, each matrix of each expert with a low-rank pair for each adapter.
+
+    They lie in two parameters of three dimensions, gate and up in one of them, as transformers 5 has Qwen3's.
+    """
+
+    def __init__(self, experts: nn.Module, layout: Layout) -> None:
+        super().__init__()
+        self.experts, self.layout = experts, layout
+        self.lora_A, self.lora_B = nn.ParameterDict(), nn.ParameterDict()
+        self.settings: dict[int, Lora] = {}
+
+    def _matrices(self) -> dict[str, torch.Tensor]:
+        """Return the frozen matrices ``[experts, out, in]`` by name."""
+        gate, up = self.experts.gate_up_proj.chunk(2, dim=1)  # type: ignore[operator]
+        return {"gate_proj": gate, "up_proj": up, "down_proj": self.experts.down_proj}  # type: ignore[dict-item]
+
+    def add(self, slot: int, settings: Lora, generator: torch.Generator) -> None:
+        """Give the adapter ``slot`` its pairs: B is zeros, so that they change nothing yet."""
+        self.settings[slot] = settings.model_copy(update={"dropout": 0.0})
+        for name, matrix in self._matrices().items():
+            count, out, width = matrix.shape
+            self.lora_A[f"{name}:{slot}"] = drawn((count, settings.rank, width), matrix, generator)
+            self.lora_B[f"{name}:{slot}"] = zeros((count, out, settings.rank), matrix)
+
+    def trained(self, slot: int) -> dict[str, nn.Parameter]:
+        """Return the pairs of an adapter, those of all experts in one parameter."""
+        sides = {"lora_A": self.lora_A, "lora_B": self.lora_B}
+        return {
+            f"{name}.{side}.weight": pairs[f"{name}:{slot}"]
+            for name in self._matrices()
+            for side, pairs in sides.items()
+        }
+
+    def exported(self, slot: int) -> dict[str, torch.Tensor]:
+        """Return what is stored of an adapter: each expert under its own name, as vLLM and PEFT read it."""
+        return {
+            f"{number}.{name}": matrix
+            for name, parameter in self.trained(slot).items()
+            for number, matrix in enumerate(parameter.detach().unbind())
+        }
+
+    def forward(self, hidden: torch.Tensor, chosen: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        """Return the weighted sum of what each token's experts make of it.
+
+        ``hidden`` is ``[tokens, width]``, ``chosen`` and ``weights`` are ``[tokens, k]``.
+        """
+        spans = self.layout.within(len(hidden))
+        if not spans:
+            return self.experts(hidden, chosen, weights)  # type: ignore[no-any-return]
+        frozen = {name: matrix.unbind() for name, matrix in self._matrices().items()}
+        sides = {
+            (name, slot): (self.lora_A[f"{name}:{slot}"].unbind(), self.lora_B[f"{name}:{slot}"].unbind())
+            for name in frozen
+            for slot, _, _ in spans
+        }
+        out = torch.zeros_like(hidden)
+        for expert, tokens, places in _hits(chosen):
+            own = _spans_of(tokens, spans)
+
+            def product(x: torch.Tensor, name: str, expert: int = expert, own: list[Span] = own) -> torch.Tensor:
+                pairs = [side[expert] for slot, _, _ in own for side in sides[name, slot]]
+                return product_of(x, _Expert(frozen[name][expert], self.layout, self.settings), own, pairs)
+
+            x = hidden[tokens]
+            inner = self.experts.act_fn(product(x, "gate_proj")) * product(x, "up_proj")  # type: ignore[operator]
+            weighted = product(inner, "down_proj") * weights[tokens, places, None].to(hidden.dtype)
+            out = out.index_add(0, tokens, weighted)
+        return out
+
+
+def _spans_of(tokens: torch.Tensor, spans: list[Span]) -> list[Span]:
+    """Return which of ``tokens``, in their order, belong to which adapter."""
+    if tokens.is_meta:
+        return [(spans[0][0], 0, len(tokens))]
+    edges = torch.tensor([edge for _, start, stop in spans for edge in (start, stop)], device=tokens.device)
+    places = torch.searchsorted(tokens, edges).tolist()
+    found = [(slot, *places[2 * n : 2 * n + 2]) for n, (slot, _, _) in enumerate(spans)]
+    return [span for span in found if span[1] < span[2]]
+
+
+def _hits(chosen: torch.Tensor) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
+    """Yield each expert that was chosen, the tokens that chose it, in order, and as their which choice."""
+    if chosen.is_meta:  # to plan the memory: one expert that everything goes to takes what many would
+        count, k = chosen.shape
+        yield (
+            0,
+            torch.empty(count * k, dtype=torch.long, device="meta"),
+            torch.empty(count * k, dtype=torch.long, device="meta"),
+        )
+        return
+    for expert in chosen.unique().tolist():
+        tokens, places = torch.where(chosen == expert)
+        yield expert, tokens, places

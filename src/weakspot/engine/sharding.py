@@ -1,0 +1,72 @@
+"""A base spread over the processes by FSDP2: each keeps a part of every layer, and has a whole one while it is at work.
+
+Only the frozen layers are spread. Adapters are made later, are small, and are whole in every process, and so are the
+embedding and the output matrix, which is read outside of any layer's call.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from weakspot.engine import memory
+from weakspot.engine.ranks import Ranks
+from zddc.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+    from transformers import PreTrainedModel
+
+
+def shard(
+    model: "PreTrainedModel", whole: "PreTrainedModel | None", ranks: Ranks, device: "torch.device"
+) -> "PreTrainedModel":
+    """Give ``model``, which is on the meta device, the weights of ``whole``, spread over every process' ``device``.
+
+    Only the first process has ``whole``, in the memory of its CPU; the layers are handed out one after the other.
+    """
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    layers = memory.checkpointable(model)
+    if not layers:
+        raise UserError("[train] shard", "the base has no layers that can be spread", "set it to false")
+    mesh = init_device_mesh(device.type, (ranks.count,))
+    source = dict(_tensors(whole)) if whole else {}
+    dtypes = ranks.from_first(lambda: {name: tensor.dtype for name, tensor in source.items()})
+    names = {module: name for name, module in model.named_modules()}
+    inside = {module for layer in layers for module in layer.modules()}
+
+    def fill(module: "nn.Module") -> None:
+        import torch
+        from torch import distributed, nn
+
+        for name, tensor in _own(module):
+            key = f"{names[module]}.{name}".lstrip(".")
+            here = torch.empty(tensor.shape, dtype=dtypes[key], device=device)
+            if ranks.first:
+                here.copy_(source[key])
+            distributed.broadcast(here, 0)
+            frozen = isinstance(tensor, nn.Parameter)
+            setattr(module, name, nn.Parameter(here, requires_grad=False) if frozen else here)
+
+    for layer in layers:
+        for module in layer.modules():
+            fill(module)
+        fully_shard(layer, mesh=mesh)
+    for module in names:
+        if module not in inside:
+            fill(module)
+    model.tie_weights()
+    decoder = model.get_decoder()
+    left = {parameter for module in decoder.modules() if module not in inside for parameter in module.parameters(False)}
+    fully_shard(decoder, mesh=mesh, ignored_params=left)
+    return model
+
+
+def _tensors(model: "nn.Module") -> "Iterator[tuple[str, torch.Tensor]]":
+    yield from model.named_parameters(remove_duplicate=False)
+    yield from model.named_buffers(remove_duplicate=False)
+
+
+def _own(module: "nn.Module") -> "list[tuple[str, torch.Tensor]]":
+    return [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
