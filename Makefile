@@ -53,7 +53,7 @@ fix: setup       ## format, and mend what the linter can mend
 docs: setup      ## write the command reference anew from the commands themselves
 	$(BIN)/python docs/make_reference.py
 
-bench: setup     ## run every benchmark; results go to bench/results
+bench: setup build/trl/ready  ## run every benchmark that needs no GPU; results go to bench/results
 	for file in bench/bench_*.py; do $(BIN)/python $$file || exit 1; done
 
 clean:           ## remove what make made, the cached base model excepted

@@ -38,15 +38,10 @@ def spread(function: Callable[..., Iterator[Item]], tasks: Mapping[str, tuple[An
     before up to there. Where tasks fail the others are waited for, then the error of the first one is raised. Raises
     :class:`UserError` where there is no Ray, or no cluster.
     """
-    if importlib.util.find_spec("ray") is None:
-        raise UserError("--engine ray", "Ray is not installed", "run: pip install 'zddc[ray]'")
-    if os.environ.get(_ADDRESS) is None:
-        os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # of the Ray that we start; before it is imported
-    import ray
-
+    ray = _ray()
     failed: list[Exception] = []
-    with _cluster(), bar("training on the cluster", len(tasks)) as advance:
-        begin = ray.remote(max_calls=1, max_retries=_TRIES - 1, num_returns="streaming", **_share())(_guarded)
+    with _cluster(ray), bar("training on the cluster", len(tasks)) as advance:
+        begin = ray.remote(max_calls=1, max_retries=_TRIES - 1, num_returns="streaming", **_share(ray))(_guarded)
         streams = {begin.remote(function, Path.cwd(), arguments): name for name, arguments in tasks.items()}
         while streams:
             (stream,), _ = ray.wait(list(streams), num_returns=1)
@@ -71,32 +66,48 @@ def spread(function: Callable[..., Iterator[Item]], tasks: Mapping[str, tuple[An
         raise failed[0]
 
 
-@contextlib.contextmanager
-def _cluster() -> Iterator[None]:
-    """Be connected to the cluster of ``RAY_ADDRESS``, else to one of this machine alone that ends with the block."""
+def _ray() -> Any:
+    if importlib.util.find_spec("ray") is None:
+        raise UserError("--engine ray", "Ray is not installed", "run: pip install 'zddc[ray]'")
+    if _ADDRESS not in os.environ:
+        os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # of the Ray that we start; before it is imported
     import ray
 
+    return ray
+
+
+@contextlib.contextmanager
+def _cluster(ray: Any) -> Iterator[None]:
+    """Be connected to the cluster of ``RAY_ADDRESS``, else to one of this machine alone that ends with the block."""
     address = os.environ.get(_ADDRESS)
-    quiet = {"log_to_driver": False, "logging_level": "ERROR"}
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     with contextlib.ExitStack() as stack:
         if address is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True))
-            quiet |= {"include_dashboard": False, "object_store_memory": _OBJECTS_BYTES, "_temp_dir": folder}
+            options |= {"include_dashboard": False, "object_store_memory": _OBJECTS_BYTES, "_temp_dir": folder}
         elif address.startswith("ray://"):
             raise UserError(f"{_ADDRESS}={address}", "is a Ray client's", "run this on a machine of the cluster")
-        try:
-            ray.init(address or "local", **quiet)
-        except (RuntimeError, ConnectionError, ValueError) as error:
-            text = str(error).partition("\n")[0].rstrip(".")
-            raise UserError(f"{_ADDRESS}={address}", f"no cluster: {text}", "check the address, or unset it") from None
         stack.callback(ray.shutdown)
+        _connect(ray, address, options)
         yield
 
 
-def _share() -> dict[str, float]:
-    """Return what a task takes of the cluster: a GPU where it has any, else as much as its smallest machine has."""
-    import ray
+def _connect(ray: Any, address: str | None, options: dict[str, Any]) -> None:
+    """Connect; a Ray that is started has half a minute for it, which on a busy machine is not always enough."""
+    for tries_left in reversed(range(1 if address else _TRIES)):
+        try:
+            ray.init(address or "local", **options)
+        except Exception as error:  # Ray's own are of no kind
+            if not tries_left:
+                thing = f"{_ADDRESS}={address}" if address else "--engine ray"
+                text = str(error).partition("\n")[0].rstrip(".")
+                raise UserError(thing, f"no cluster: {text}", f"check {_ADDRESS} and the cluster") from None
+        else:
+            return
 
+
+def _share(ray: Any) -> dict[str, float]:
+    """Return what a task takes of the cluster: a GPU where it has any, else as much as its smallest machine has."""
     if ray.cluster_resources().get("GPU"):
         return {"num_gpus": 1}
     counts = [node["Resources"].get("CPU", 0) for node in ray.nodes() if node["Alive"]]

@@ -33,12 +33,12 @@ class Layout:
     noise: list[Span] = field(default_factory=list)
     dropout: bool = False
     grouped: bool | None = None
-    _last: tuple[Any, torch.Tensor] | None = None
+    _drawn: tuple[int, dict[Any, torch.Tensor]] = (-1, {})
 
     def set(self, row: Row | None, *, dropout: bool) -> None:
         """Take over the layout of ``row``; None is the base alone."""
         self.spans = row.spans if row else []
-        self.noise, self.dropout, self._last = [], dropout, None
+        self.noise, self.dropout, self._drawn = [], dropout, (-1, {})
         place = 0
         for piece in row.pieces if row else ():
             self.noise.append((place, place + piece.length, piece.seed))
@@ -59,9 +59,11 @@ class Layout:
         """
         if not self.dropout or probability == 0:
             return None
-        key = (number, start, rows.shape, probability)
-        if self._last and self._last[0] == key:
-            return self._last[1]
+        if self._drawn[0] != number:
+            self._drawn = (number, {})
+        key = (start, rows.shape, probability)
+        if key in self._drawn[1]:
+            return self._drawn[1][key]
         # A GPU multiplies by a byte as fast as by a float; a CPU does not.
         mask = torch.empty_like(rows, dtype=torch.bool if rows.is_cuda else None)
         if not mask.is_meta:
@@ -70,7 +72,7 @@ class Layout:
                 if start <= first < start + len(rows):
                     generator.manual_seed((seed * 1_000_003 + number) % 2**63)
                     mask[first - start : stop - start].bernoulli_(1 - probability, generator=generator)
-        self._last = (key, mask)
+        self._drawn[1][key] = mask
         return mask
 
 

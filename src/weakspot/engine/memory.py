@@ -4,6 +4,7 @@ A model of the true shape, on the meta device, runs a forward and a backward pas
 counted. So the plan knows the peak of a machine that is not there, and of a model that was never downloaded.
 """
 
+import math
 import re
 import weakref
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ _CONTEXT = 1 << 30
 """Of a GPU, what CUDA, its libraries' workspaces and gaps between tensors take."""
 _FAST = {"cuda": 4096, "cpu": 1024}
 """Tokens in a forward pass that keep the machine busy: for fewer it is worth while to recompute layers."""
-_ENOUGH = {"cuda": 16_384, "cpu": 2048}
+_ENOUGH = {"cuda": 16_384, "cpu": 1024}
 """Tokens past which a bigger pass is no faster."""
 
 
@@ -142,10 +143,11 @@ def plan(
 
     def peak(count: int, checkpointed: int) -> int:
         checkpoint_layers(model, checkpointed)
+        wasted = _holes(model, dtype, count) if machine.device == "cpu" else 0
         try:
-            return _traced(model, adapters, work, count)
+            return _traced(model, adapters, work, count) + wasted
         except RuntimeError:  # an architecture that looks at values, which there are none of
-            return _guessed(model, dtype, work, count, checkpointed)
+            return _guessed(model, dtype, work, count, checkpointed) + wasted
 
     def drawn(count: int, checkpointed: int) -> Plan:
         return Plan(
@@ -253,6 +255,20 @@ def _traced(model: "PreTrainedModel", adapters: Any, work: Work, tokens: int) ->
     if work.four_bit:  # a layer's weight is unpacked while it is used
         extra = max(m.weight.numel() for m in model.modules() if isinstance(m, torch.nn.Linear)) * 2
     return int(counter.peak + extra)
+
+
+def _holes(model: "PreTrainedModel", dtype: "torch.dtype", tokens: int) -> int:
+    """Return the bytes that a CPU's heap holds without using them.
+
+    glibc keeps what was freed between tensors that live on. Measured with ``bench/bench_memory.py``: it grows with the
+    tokens of a pass, towards what the feed-forward layers make of 2,000 of them. Mapping every tensor on its own would
+    leave no holes, and was a sixth slower.
+    """
+    text = model.config.get_text_config()
+    hidden = int(text.hidden_size)
+    intermediate = int(getattr(text, "intermediate_size", None) or 4 * hidden)
+    token = int(text.num_hidden_layers) * (hidden + 2 * intermediate) * dtype.itemsize
+    return int(token * 2000 * (1 - math.exp(-tokens / 900)))
 
 
 def _guessed(model: "PreTrainedModel", dtype: "torch.dtype", work: Work, tokens: int, checkpointed: int) -> int:

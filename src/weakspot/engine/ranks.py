@@ -12,7 +12,7 @@ from zddc.errors import UserError
 
 if TYPE_CHECKING:
     import torch
-    from torch.distributed import distributed_c10d
+    from torch.distributed.distributed_c10d import Store
 
     from weakspot.engine.rows import Row
 
@@ -182,7 +182,7 @@ def _count() -> int:
     return int(text)
 
 
-def _met() -> "tuple[torch.distributed_c10d.Store, Ranks]":
+def _met() -> "tuple[Store, Ranks]":
     """Return where the processes can leave word for each other, and which one this is."""
     from torch import distributed
     from torch.distributed.rendezvous import rendezvous
@@ -198,7 +198,7 @@ def _met() -> "tuple[torch.distributed_c10d.Store, Ranks]":
     return store, Ranks(number, count, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
-def _told_first(store: "distributed_c10d.Store") -> bool:
+def _told_first(store: "Store") -> bool:
     """Whether no other process has failed before this one."""
     try:
         return bool(store.add("failed", 1) == 1)

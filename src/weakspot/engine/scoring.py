@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
     from weakspot.engine.attention import LanguageModel
 
-_OWN_LOGITS = ("final_logit_softcapping", "logits_scaling", "logit_scale")
+_OWN_LOGITS = (
+    *("final_logit_softcapping", "logits_soft_cap", "output_logit_soft_cap"),
+    *("logits_scaling", "logit_scale", "lm_head_multiplier"),
+)
 """Settings of models that do more to their logits than one product."""
 
 

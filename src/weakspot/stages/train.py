@@ -317,7 +317,7 @@ def _runs(workspace: Workspace, prepared: _Pass, files: ExitStack) -> Iterator[R
                 checkpoint = checkpoint / f"{number:02}"
                 metrics = checkpoint / metrics.name
             fingerprint = _fingerprint(train_, lora_, prepared.base, one)
-            tell = telling.silent
+            tell: Callable[[Progress], None] = telling.silent
             if prepared.ranks.first:
                 stream = files.enter_context(telling.opened(metrics))
                 tell = telling.teller(name, stream, advance, clock)

@@ -7,6 +7,7 @@ import sys
 import pytest
 import torch
 
+from weakspot.engine import attention
 from weakspot.model import bases
 from weakspot.model.bases import Base
 from weakspot.tables import Model
@@ -26,7 +27,7 @@ def test_a_name_that_is_neither_folder_nor_hub_id_is_refused(name):
 
 def test_a_hub_id_that_cannot_be_had_is_one_line():
     code = (
-        "from weakspot.model import bases; from weakspot.config import Model; import sys\n"
+        "from weakspot.model import bases; from weakspot.tables import Model; import sys\n"
         "try: bases.load_tokenizer(bases.resolve(Model(base='nobody/nothing')))\n"
         "except bases.UserError as error: sys.exit(str(error))\n"
     )
@@ -71,3 +72,18 @@ def test_too_little_memory_is_one_line():
 def test_other_errors_are_not_taken_for_it():
     with pytest.raises(RuntimeError, match="something else"), bases.enough_memory("x", "y"):
         raise RuntimeError("something else")
+
+
+def test_a_model_without_its_weights_has_the_shape_of_the_one_with_them(tiny_base):
+    base = Base("tiny", str(tiny_base), None)
+    empty, full = bases.meta_model(base), bases.load_model(base, torch.float32)
+    assert {name: value.shape for name, value in empty.named_parameters()} == {
+        name: value.shape for name, value in full.named_parameters()
+    }
+    assert all(value.is_meta for value in empty.parameters())
+
+
+def test_a_model_that_is_loaded_keeps_sequences_of_a_row_apart(tiny_base):
+    model = bases.load_model(Base("tiny", str(tiny_base), None), torch.float32)
+    assert attention.installed(model)
+    assert not model.training

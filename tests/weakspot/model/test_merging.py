@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from weakspot.data import store
+from weakspot.engine import layers
 from weakspot.model import bases, lora, merging
 from weakspot.model.bases import Base
 from weakspot.tables import Lora
@@ -15,15 +16,14 @@ from zddc.errors import UserError
 
 def adapter(base, folder, dtype=torch.float32, **settings):
     plain = bases.load_model(Base("tiny", str(base), None), dtype)
-    modules = ["down_proj", "k_proj", "q_proj"]
-    model = lora.attach(plain, Lora(rank=4, alpha=8, **settings), modules, 3, checkpointing=False)
+    adapters = layers.attach(plain, ["down_proj", "k_proj", "q_proj"])
+    adapters.add(0, Lora(rank=4, alpha=8, **settings), 3)
     torch.manual_seed(5)
     with torch.no_grad():
-        for name, parameter in model.named_parameters():
+        for name, parameter in adapters.parameters(0).items():
             if "lora_B" in name:
                 parameter.normal_(std=0.2)
-    lora.save(model, folder)
-    return model
+    lora.save(adapters, 0, folder, str(base))
 
 
 def merged(base, folder, target):

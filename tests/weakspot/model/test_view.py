@@ -228,3 +228,60 @@ def test_an_agents_long_instructions_and_tools_give_way_before_the_example_does(
     found = view.tokens(tokenizer, example, 64)
     assert (found.dropped_turns, found.cut_tokens) == (1, 0)
     assert "What is x?" in tokenizer.decode(found.ids)
+
+
+def paired(tokenizer, example, max_length=512):
+    found = view.pair(tokenizer, example, max_length)
+    return found, tokenizer.decode(found.rejected)
+
+
+def test_the_local_answer_of_a_pair_stands_behind_the_very_same_prompt(templated, interaction):
+    tokenizer, _, end = templated
+    example = interaction("How?", "So.", local="I am not sure.")
+    found, rejected = paired(tokenizer, example)
+    alone = view.tokens(tokenizer, example, 512)
+    assert (found.ids, found.start) == (alone.ids, alone.start)
+    assert rejected == f"I am not sure.{end}"
+    other = view.tokens(tokenizer, example, 512, answer=example.local)
+    assert (other.ids[: other.start], other.ids[other.start :]) == (found.ids[: found.start], found.rejected)
+
+
+@pytest.mark.parametrize("local", ["", "  \n", "So.", " So.\n"])
+def test_a_local_answer_that_is_empty_or_the_experts_own_is_no_rival(embedded, interaction, local):
+    tokenizer = bases.load_tokenizer(embedded)
+    example = interaction("How?", "So.", local=local or "x")
+    if not local.strip():
+        plain = Message.model_validate({"role": "assistant", "content": local})
+        place = example.messages.index(example.local)
+        example = example.model_copy(
+            update={"messages": [*example.messages[:place], plain, *example.messages[place + 1 :]]}
+        )
+    found, _ = paired(tokenizer, example)
+    assert found == view.tokens(tokenizer, example, 512)
+
+
+def test_a_local_answer_that_cannot_be_rendered_leaves_the_experts(embedded, interaction):
+    tokenizer = bases.load_tokenizer(embedded)
+    found, _ = paired(tokenizer, interaction("How?", "So.", local="It ends with <|im_end|> there."))
+    assert found.rejected == ()
+    assert found.supervised > 0
+
+
+def test_a_local_answer_that_does_not_fit_loses_its_end(embedded, interaction):
+    tokenizer = bases.load_tokenizer(embedded)
+    found, rejected = paired(tokenizer, interaction("How?", "So.", local="word " * 100), 64)
+    assert found.start + len(found.rejected) == 64
+    assert "<|im_end|>" not in rejected
+    assert found.cut_tokens == 0
+
+
+def test_a_pair_whose_oldest_turns_are_dropped_still_has_one_prompt(embedded, interaction):
+    tokenizer = bases.load_tokenizer(embedded)
+    context = [{"role": r, "content": f"{n} " + "word " * 60} for n in range(4) for r in ("user", "assistant")]
+    example = interaction("Last question?", "Short.", local="Long " * 10, context=context)
+    found, rejected = paired(tokenizer, example, 220)
+    prompt = tokenizer.decode(found.ids[: found.start])
+    assert found.dropped_turns > 0
+    assert "0 word" not in prompt
+    assert rejected.startswith("Long")
+    assert found.start + len(found.rejected) <= 220
