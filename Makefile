@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-loop test test-serving soak check fix docs bench clean
+.PHONY: help setup demo demo-loop test test-serving soak check fix docs bench bench-gpu clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -54,7 +54,10 @@ docs: setup      ## write the command reference anew from the commands themselve
 	$(BIN)/python docs/make_reference.py
 
 bench: setup build/trl/ready  ## run every benchmark that needs no GPU; results go to bench/results
-	for file in bench/bench_*.py; do $(BIN)/python $$file || exit 1; done
+	for file in $(filter-out bench/bench_engine_gpu.py, $(wildcard bench/bench_*.py)); do $(BIN)/python $$file || exit 1; done
+
+bench-gpu: setup build/trl/ready  ## measure the training engine on a GPU of 80 GB
+	$(BIN)/python bench/bench_engine_gpu.py
 
 clean:           ## remove what make made, the cached base model excepted
 	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis

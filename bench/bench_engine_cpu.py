@@ -2,12 +2,14 @@
 
 Both sides see the same tokens of real interactions, with loss on the same ones, SmolLM2-135M in fp32, rank 64 on
 q/k/v/o, dropout 0.05, eight examples a step; each run is a process of its own, and the sides take turns. Then six
-domains of 200 examples: six processes of TRL, one after another, against one of ours, from cold.
+domains of 200 examples: six processes of TRL, one after another, against one of ours, from cold. Those examples are
+real ones cut to a sixth of their length each: whole, they would take TRL five hours on two cores.
 
-usage: python bench/bench_engine_cpu.py [INTERACTIONS.jsonl]     (make build/trl/ready first)
+usage: python bench/bench_engine_cpu.py [INTERACTIONS.jsonl] [--one]     (make build/trl/ready first; --one: no six)
 """
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -29,12 +31,13 @@ HERE = Path(__file__).resolve().parent
 SOURCE = HERE.parents[1] / "shared" / "data" / "real-interactions.jsonl"
 TRL = HERE.parent / "build" / "trl" / "bin" / "python"
 ROUNDS, STEPS, LONGEST = 2, 2, 1024
-DOMAINS, EXAMPLES, SHORT = 6, 200, 64
+DOMAINS, EXAMPLES, SHARE = 6, 200, 6
 
 
 def main() -> None:
     """Measure and print the tables."""
-    source = Path(sys.argv[1]) if len(sys.argv) > 1 else SOURCE
+    given = [word for word in sys.argv[1:] if word != "--one"]
+    source = Path(given[0]) if given else SOURCE
     if not source.is_file():
         sys.exit(f"{source}: no such file; give a JSONL file of interactions")
     if not TRL.exists():
@@ -43,65 +46,73 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         long, short = prepared(base, folder, source)
-        sides: dict[str, list[dict]] = {"ours": [], "TRL best": [], "TRL default": []}
-        files = chosen(folder, "one", long, 8 * STEPS, 1)
-        for _ in range(ROUNDS):
-            for side, runs in sides.items():
-                runs.append(trained(side, base.location, folder, files))
-                told(side, runs[-1])
-        files = chosen(folder, "domain", short, EXAMPLES, DOMAINS)
-        six = {"ours": [trained("ours", base.location, folder, files)]}
-        told("ours, six domains", six["ours"][0])
-        six["TRL default"] = []
-        for file in files:
-            six["TRL default"].append(trained("TRL default", base.location, folder, [file]))
-            told(f"TRL default, {file.stem}", six["TRL default"][-1])
-    speeds = {
-        side: sum(r["tokens"] for r in runs) / sum(r["train_seconds"] for r in runs) for side, runs in sides.items()
-    }
-    shown = table("", "tokens/s", "peak memory", "loss of the first steps")
+        sides = one_domain(base.location, folder, long)
+        six = {} if "--one" in sys.argv else six_domains(base.location, folder, short)
+    shown = table("", "tokens/s", "peak memory", "mean loss")
     for side, runs in sides.items():
-        shown.add_row(
-            side,
-            f"{speeds[side]:.0f}",
-            f"{max(r['peak_bytes'] for r in runs) * 1e-9:.2f} GB",
-            f"{runs[0]['mean_loss']:.4f}",
-        )
+        loss = runs[0]["mean_loss"]
+        shown.add_row(side, f"{speed(runs):.0f}", f"{peak(runs) * 1e-9:.2f} GB", f"{loss:.4f}")
+        if abs(loss / sides["ours"][0]["mean_loss"] - 1) > 0.05:
+            sys.exit(f"{side}: does not train the same: loss {loss}")
     out.print(shown)
-    wall = {side: sum(r["process_seconds"] for r in runs) for side, runs in six.items()}
-    out.print(
-        f"six domains of {EXAMPLES} examples, from cold: ours {wall['ours']:.0f} s, TRL {wall['TRL default']:.0f} s"
-    )
-    losses = [runs[0]["mean_loss"] for runs in sides.values()]
-    if max(losses) - min(losses) > 0.02 * min(losses):
-        sys.exit(f"the sides do not train the same: losses {losses}")
+    ours, best, default = sides["ours"], sides["TRL best"], sides["TRL default"]
     ratios = {
-        "tokens/s vs TRL default": speeds["ours"] / speeds["TRL default"],
-        "tokens/s vs TRL best": speeds["ours"] / speeds["TRL best"],
-        "six adapters vs six TRL runs": wall["TRL default"] / wall["ours"],
-        "peak memory, ours vs TRL best": peak(sides["ours"]) / peak(sides["TRL best"]),
-        "peak memory, ours vs TRL default": peak(sides["ours"]) / peak(sides["TRL default"]),
+        "tokens/s vs TRL default": speed(ours) / speed(default),
+        "tokens/s vs TRL best": speed(ours) / speed(best),
+        "peak memory, ours vs TRL default": peak(ours) / peak(default),
+        "peak memory, ours vs TRL best": peak(ours) / peak(best),
     }
-    figures = {"one adapter": sides, "six adapters": six}
+    if six:
+        wall = {side: sum(run["process_seconds"] for run in runs) for side, runs in six.items()}
+        ratios["six adapters vs six TRL runs"] = wall["TRL default"] / wall["ours"]
+        out.print(f"six domains, from cold: ours {wall['ours']:.0f} s, TRL {wall['TRL default']:.0f} s")
+    figures = {"one adapter": sides, "six adapters": six, "threads": os.environ.get("OMP_NUM_THREADS", "all")}
     out.print(f"{record.write('engine-cpu', __doc__.splitlines()[0], ratios, figures)}: {ratios}", markup=False)
 
 
+def one_domain(base: str, folder: Path, lines: list[str]) -> dict[str, list[dict]]:
+    """Train the same examples by each side in turn."""
+    sides: dict[str, list[dict]] = {"ours": [], "TRL best": [], "TRL default": []}
+    files = chosen(folder, "one", lines, 8 * STEPS, 1)
+    for _ in range(ROUNDS):
+        for side, runs in sides.items():
+            runs.append(trained(side, base, folder, files))
+            told(side, runs[-1])
+    return sides
+
+
+def six_domains(base: str, folder: Path, lines: list[str]) -> dict[str, list[dict]]:
+    """Train six domains in one process of ours, and in six of TRL."""
+    files = chosen(folder, "domain", lines, EXAMPLES, DOMAINS)
+    six = {"ours": [trained("ours", base, folder, files, epochs=True)], "TRL default": []}
+    told("ours, six domains", six["ours"][0])
+    for file in files:
+        six["TRL default"].append(trained("TRL default", base, folder, [file], epochs=True))
+        told(f"TRL default, {file.stem}", six["TRL default"][-1])
+    return six
+
+
 def prepared(base, folder: Path, source: Path) -> tuple[list[str], list[str]]:
-    """The real train examples as lines of token ids: as they are, and cut to ``SHORT`` tokens."""
+    """The real train examples as lines of token ids: as they are, and cut short."""
     tokenizer = bases.load_tokenizer(base)
     workspace, config = Workspace(folder / "workspace"), Config()
     collect.import_file(workspace, config, source)
     process.process(workspace, config)
-    found: dict[int, list[str]] = {LONGEST: [], SHORT: []}
+    long, short = [], []
     for example in split_examples(workspace, "train"):
-        for longest, lines in found.items():
-            try:
-                one = view.tokens(tokenizer, example, longest)
-            except ViewError:
-                continue
-            mask = [int(place >= one.start) for place in range(len(one.ids))]
-            lines.append(json.dumps({"input_ids": one.ids, "completion_mask": mask}))
-    return found[LONGEST], found[SHORT]
+        try:
+            one = view.tokens(tokenizer, example, LONGEST)
+        except ViewError:
+            continue
+        long.append(line(one.ids, one.start))
+        fewer = one.ids[: max(8, len(one.ids) // SHARE)]
+        short.append(line(fewer, min(one.start, len(fewer) // 2)))
+    return long, short
+
+
+def line(ids: tuple[int, ...], start: int) -> str:
+    """An example, under loss from ``start`` on."""
+    return json.dumps({"input_ids": ids, "completion_mask": [int(place >= start) for place in range(len(ids))]})
 
 
 def chosen(folder: Path, name: str, lines: list[str], count: int, files: int) -> list[Path]:
@@ -114,14 +125,24 @@ def chosen(folder: Path, name: str, lines: list[str], count: int, files: int) ->
     return written
 
 
-def trained(side: str, base: str, folder: Path, files: list[Path]) -> dict:
+def trained(side: str, base: str, folder: Path, files: list[Path], *, epochs: bool = False) -> dict:
     """Train in a process of its own and return what it printed."""
     output = tempfile.mkdtemp(dir=folder)
+    length = ["--epochs", "1"] if epochs else ["--steps", str(STEPS)]
     if side == "ours":
-        command = [sys.executable, str(HERE / "engine_training.py"), base, output, *map(str, files)]
+        command = [sys.executable, str(HERE / "engine_training.py"), base, output, *map(str, files), *length]
     else:
         settings = side.removeprefix("TRL ")
-        command = [str(TRL), str(HERE / "trl_training.py"), base, *map(str, files), output, "--settings", settings]
+        command = [
+            str(TRL),
+            str(HERE / "trl_training.py"),
+            base,
+            *map(str, files),
+            output,
+            "--settings",
+            settings,
+            *length,
+        ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{side}: {done.stderr[-2000:]}")
@@ -133,6 +154,11 @@ def told(name: str, found: dict) -> None:
     speed = found["tokens"] / found["train_seconds"]
     text = f"{name}: {found['process_seconds']:.0f} s, {speed:.0f} tokens/s, {found['peak_bytes'] * 1e-9:.2f} GB"
     print(f"{text}, loss {found['mean_loss']:.4f}", file=sys.stderr, flush=True)
+
+
+def speed(runs: list[dict]) -> float:
+    """Tokens a second, of all runs together, loading aside."""
+    return sum(one["tokens"] for one in runs) / sum(one["train_seconds"] for one in runs)
 
 
 def peak(runs: list[dict]) -> int:

@@ -1,8 +1,8 @@
 """Claim: on an H100 the engine trains a 7B faster than TRL, at its defaults and at its best, and six adapters at once.
 
 Qwen2.5-7B's shape with random weights, bf16, rank 64 on q/k/v/o, sequences of 2,048 tokens, half of them under loss;
-every run is a process of its own. Each must have a gradient, and the sides the same loss. Needs a GPU of 80 GB, 40 GB of
-disk, and `make build/trl/ready` on that machine; nothing is downloaded.
+every run is a process of its own. Each must have a gradient, and the sides the same loss. Needs a GPU of 80 GB, 40 GB
+of disk, and `make build/trl/ready` on that machine; nothing is downloaded.
 
 usage: python bench/bench_engine_gpu.py     (or: make bench-gpu)
 """

@@ -19,17 +19,19 @@ from statistics import fmean, median
 
 import record
 import torch
+from trained import trained
 
 from weakspot import gate
 from weakspot.config import Config
 from weakspot.data.dataset import split_examples
-from weakspot.model import bases, embedded, engine, generating, lora, view
+from weakspot.engine import scoring
+from weakspot.model import bases, embedded, generating, view
 from weakspot.model.view import ViewError
 from weakspot.parsing import interaction
 from weakspot.records import Interaction
 from weakspot.retrieval import Examples, with_examples
 from weakspot.stages import collect, evaluate, process
-from weakspot.tables import Lora, Model, Retrieval, Train
+from weakspot.tables import Model, Retrieval, Train
 from weakspot.workspace import Workspace
 from zddc.console import out, table
 
@@ -114,33 +116,22 @@ def four_arms(
 ) -> dict:
     """Train an adapter on ``taught`` and measure it on ``test`` beside retrieval; ``more`` is for retrieval alone."""
     asked = {"": list(test), " + retrieval": shown(taught, test)}
-    model = lora.attach(
-        bases.load_model(base, torch.float32),
-        Lora(),
-        ["q_proj", "k_proj", "v_proj", "o_proj"],
-        settings.seed,
-        checkpointing=False,
-    )
     arms, losses = {}, {}
 
-    def measure(name: str, examples: Sequence[Interaction]) -> None:
+    def measure(model, name: str, examples: Sequence[Interaction]) -> None:
         started = time.monotonic()
         losses[name], arms[name] = measured(model, tokenizer, examples)
         arms[name]["seconds"] = round(time.monotonic() - started, 1)
         out.print(f"{name}: {arms[name]}", markup=False)
 
-    # Not trained yet, its second matrix is zero: an adapter that changes nothing.
+    plain = bases.load_model(base, torch.float32)
     for kind, examples in asked.items():
-        measure(f"base{kind}", examples)
+        measure(plain, f"base{kind}", examples)
     if more:
-        measure("base + retrieval of all", shown(more, test))
-    started = time.monotonic()
-    data = [view.tokens(tokenizer, one, LONGEST) for one in taught]
-    with tempfile.TemporaryDirectory() as folder:
-        engine.train(model, data, [], settings, Path(folder), "retrieval", lambda _: None)
-    seconds = round(time.monotonic() - started, 1)
+        measure(plain, "base + retrieval of all", shown(more, test))
+    adapted, seconds = trained(base, [view.tokens(tokenizer, one, LONGEST) for one in taught], settings)
     for kind, examples in asked.items():
-        measure(f"adapter{kind}", examples)
+        measure(adapted, f"adapter{kind}", examples)
     against = gate.compare_losses(gate.LOSS, losses["base + retrieval"], losses["adapter"], 0.05)
     return {
         "arms": arms,
@@ -152,7 +143,7 @@ def four_arms(
             "with examples": sum(len(one.messages) > 4 for one in asked[" + retrieval"]),
             "steps": settings.max_steps,
         },
-        "training seconds": seconds,
+        "training seconds": round(seconds, 1),
     }
 
 
@@ -169,9 +160,7 @@ def measured(model, tokenizer, examples: Sequence[Interaction]) -> tuple[list[fl
     model.eval()
     data = [view.tokens(tokenizer, one, LONGEST) for one in examples]
     with torch.inference_mode():
-        sums = [
-            total for part in engine.batches(data, 4) for total in engine.negative_log_likelihoods(model, part).tolist()
-        ]
+        sums = scoring.negative_log_likelihoods(model, data).tolist()
     losses = [total / one.supervised for total, one in zip(sums, data, strict=True)]
     found = {"loss": round(fmean(losses), 4), "prompt tokens": round(fmean(one.start for one in data))}
     checkable = [one for one in examples if evaluate.parsed_json(one.expert.text) is not None]

@@ -10,19 +10,20 @@ usage: python bench/bench_training_view.py [INTERACTIONS.jsonl]
 import random
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import record
 import torch
+from trained import trained
 
 from weakspot.config import Config
 from weakspot.data.dataset import split_examples
-from weakspot.model import bases, embedded, engine, lora, view
+from weakspot.engine import scoring
+from weakspot.model import bases, embedded, view
 from weakspot.model.view import Tokens, ViewError
 from weakspot.records import Interaction
 from weakspot.stages import collect, process
-from weakspot.tables import Lora, Model, Train
+from weakspot.tables import Model, Train
 from weakspot.workspace import Workspace
 from zddc.console import out, table
 
@@ -52,18 +53,7 @@ def main() -> None:
     }
     figures = {"base": measured(bases.load_model(base, torch.float32), experts, locals_)}
     for name, data in arms.items():
-        model = lora.attach(
-            bases.load_model(base, torch.float32),
-            Lora(),
-            ["q_proj", "k_proj", "v_proj", "o_proj"],
-            42,
-            checkpointing=False,
-        )
-        settings = Train(max_steps=STEPS, batch_size=BATCH, gradient_accumulation=1)
-        started = time.monotonic()
-        with tempfile.TemporaryDirectory() as folder:
-            engine.train(model, data, [], settings, Path(folder), name, lambda _: None)
-        seconds = time.monotonic() - started
+        model, seconds = trained(base, data, Train(max_steps=STEPS, batch_size=BATCH, gradient_accumulation=1))
         figures[name] = {
             **measured(model, experts, locals_),
             "seconds": round(seconds, 1),
@@ -108,14 +98,7 @@ def measured(model, experts: list[Tokens], locals_: list[Tokens]) -> dict[str, f
     """Test loss over all supervised tokens, and how often the expert's answer is the likelier per token."""
     model.eval()
     with torch.inference_mode():
-        sums = [
-            [
-                total
-                for part in engine.batches(side, 8)
-                for total in engine.negative_log_likelihoods(model, part).tolist()
-            ]
-            for side in (experts, locals_)
-        ]
+        sums = [scoring.negative_log_likelihoods(model, side).tolist() for side in (experts, locals_)]
     preferred = sum(
         expert / one.supervised < local / other.supervised
         for expert, local, one, other in zip(*sums, experts, locals_, strict=True)

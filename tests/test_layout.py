@@ -21,7 +21,7 @@ STAGES = sorted((SRC / "weakspot" / "stages").glob("[a-z]*.py"))
 HEAVY = frozenset(
     {
         *("torch", "transformers", "peft", "scipy", "matplotlib", "numpy", "rensa", "safetensors", "accelerate"),
-        *("bitsandbytes", "gguf", "huggingface_hub", "jinja2", "markupsafe", "psutil", "tokenizers"),
+        *("bitsandbytes", "gguf", "huggingface_hub", "jinja2", "markupsafe", "psutil", "ray", "tokenizers"),
         *(
             "betterleaks",
             "aiohttp",
@@ -37,6 +37,8 @@ HEAVY = frozenset(
         ),
     }
 )
+# They subclass what torch has, which takes torch to define. Whoever needs them imports them in a function.
+MADE_OF_TORCH = {f"weakspot/engine/{name}.py" for name in ("experts", "layers", "losses", "products")}
 # What workspace.py alone may spell.
 FILE_NAMES = re.compile(
     r"interactions\.jsonl|all\.jsonl|multi-domain\.jsonl|rejections\.jsonl"
@@ -66,7 +68,10 @@ TESTED_ELSEWHERE = {
     "weakspot/report.py": "tests/weakspot/stages/test_evaluate.py reads the page",
     "weakspot/progress.py": "draws on a terminal only; every stage's test passes through it",
     "weakspot/checks/subject.py": "holds what the checks are given; tests/weakspot/checks/ builds it",
-    "weakspot/model/packing.py": "tests/weakspot/model/test_engine.py compares packed rows with single ones",
+    "weakspot/tables.py": "tests/weakspot/test_config.py loads every table",
+    "weakspot/engine/learner.py": "tests/weakspot/engine/test_loop.py trains them",
+    "weakspot/engine/products.py": "tests/weakspot/engine/test_layers.py and test_experts.py compare each with PEFT's",
+    "weakspot/engine/telling.py": "tests/weakspot/stages/test_train.py reads what is told of each step",
 }
 
 
@@ -157,7 +162,20 @@ def test_zddc_never_imports_weakspot(file):
 
 @every_module()
 def test_heavy_libraries_are_imported_by_the_function_that_needs_them(file):
-    assert [one for one in imports_when_loaded(file) if one[1].partition(".")[0] in HEAVY] == []
+    allowed = {"torch"} if name_of(file) in MADE_OF_TORCH else set()
+    assert [one for one in imports_when_loaded(file) if one[1].partition(".")[0] in HEAVY - allowed] == []
+
+
+@every_module(*(SRC / name for name in sorted(MADE_OF_TORCH)))
+def test_what_loads_torch_is_made_of_it(file):
+    classes = [node for node in tree_of(file).body if isinstance(node, ast.ClassDef)]
+    assert {ast.unparse(base) for node in classes for base in node.bases} & {"nn.Module", "torch.autograd.Function"}
+
+
+@every_module(*(file for file in MODULES if name_of(file) not in MADE_OF_TORCH))
+def test_what_loads_torch_is_imported_by_the_function_that_needs_it(file):
+    loading = {name.removesuffix(".py").replace("/", ".") for name in MADE_OF_TORCH}
+    assert [one for one in imports_when_loaded(file) if any(below(module, one[1]) for module in loading)] == []
 
 
 @pytest.mark.parametrize("module", ["weakspot.cli", "zddc.cli"])
@@ -174,10 +192,11 @@ def test_the_convention_needs_the_standard_library_only(file):
 
 
 @every_module(
-    *(SRC / "weakspot" / "records").glob("*.py"), *(SRC / "weakspot" / f"{name}.py" for name in ("config", "workspace"))
+    *(SRC / "weakspot" / "records").glob("*.py"),
+    *(SRC / "weakspot" / f"{name}.py" for name in ("config", "tables", "workspace")),
 )
 def test_records_settings_and_workspace_know_no_stage(file):
-    known = ("weakspot.records", "weakspot.config", "weakspot.workspace", "weakspot.strict_json")
+    known = ("weakspot.records", "weakspot.config", "weakspot.tables", "weakspot.workspace", "weakspot.strict_json")
     ours = [one for one in imports(file) if below("weakspot", one[1])]
     assert [one for one in ours if not any(below(module, one[1]) for module in known)] == []
 

@@ -60,7 +60,7 @@ def test_605_real_records_become_an_adapter_that_lowers_the_test_loss(embedded, 
     assert weakspot(capsys, "validate")[0]["verdict"] in ("pass", "warnings")
 
     domain = "reasoning-architecture"
-    plan, _ = weakspot(capsys, "train", domain, "--dry-run")
+    (plan,) = weakspot(capsys, "train", domain, "--dry-run")[0]["runs"]
     manifest, _ = weakspot(capsys, "train", domain)
     own = {one["metadata"]["interaction_id"] for one in lines(folder / "processed" / f"{domain}.jsonl")}
     trained = own & {one["metadata"]["interaction_id"] for one in splits["train"]}

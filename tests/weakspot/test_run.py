@@ -1,7 +1,12 @@
 """``run`` takes a domain through every stage that is due, and only those."""
 
-from weakspot.run import run
+import pytest
+
+from weakspot.run import due, due_domains, run
+from weakspot.stages.train import train_together
 from weakspot.status import status
+from weakspot.workspace import AdapterName
+from zddc.errors import UserError
 
 
 def steps(workspace, config, domain=None):
@@ -26,3 +31,35 @@ def test_what_is_not_due_is_not_trained(taught):
     again = steps(workspace, config, "colours")
     assert "train" not in [stage for stage, _, _ in again]
     assert steps(workspace, config, "numbers")[2][2] == "numbers-lora-v1 (never trained)"
+
+
+def test_what_is_due_is_trained_in_one_pass_and_then_each_is_taken_to_the_end(taught):
+    workspace, config = taught
+    found = steps(
+        workspace, config.model_copy(update={"status": config.status.model_copy(update={"retrain_after": 15})})
+    )
+    assert [(stage, domain) for stage, domain, _ in found if stage == "train"] == [
+        ("train", "colours"), ("train", "multi-domain"), ("train", "numbers"),
+    ]  # fmt: skip
+    last_trained = max(n for n, (stage, _, _) in enumerate(found) if stage == "train")
+    first_evaluated = min(n for n, (stage, _, _) in enumerate(found) if stage == "evaluate")
+    assert last_trained < first_evaluated
+
+
+def test_a_domain_whose_training_was_interrupted_is_due(taught):
+    workspace, config = taught
+    checkpoint = workspace.adapter_checkpoint(AdapterName("numbers", 1))
+    checkpoint.mkdir(parents=True)
+    entries = status(workspace, config).domains
+    assert due(workspace, entries)["numbers"] == "resumed"
+    assert "numbers" in due_domains(workspace, config)
+
+
+def test_all_is_what_is_due_or_was_never_trained_and_all_domains_together(taught):
+    workspace, config = taught
+    assert due_domains(workspace, config) == ["colours", "multi-domain", "numbers"]
+    train_together(workspace, config, ["colours", "multi-domain"])
+    assert due_domains(workspace, config) == ["multi-domain", "numbers"]
+    train_together(workspace, config, ["numbers"])
+    with pytest.raises(UserError, match="no domain is due; name those to train again"):
+        due_domains(workspace, config)

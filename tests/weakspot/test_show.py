@@ -1,6 +1,7 @@
 """The commands of the model half, as a person and as a program sees them."""
 
 import json
+import re
 
 import pytest
 
@@ -38,6 +39,9 @@ def test_the_model_half_speaks_to_people(weakspot):
     assert "examples  48 train, 6 val, 0 left out" in shown
     assert "layers    2 of 2: k_proj, o_proj, q_proj, v_proj" in shown
     assert '>>>{"colour": ' in shown
+    assert "coverage  attention 2 of 2, mlp 0 of 2" in shown
+    assert re.search(r"memory    \d+\.\d GB of \d+\.\d: base 0\.0, adapters 0\.0, activations 0\.\d, process", shown)
+    assert re.search(r"passes    [\d,]+ tokens; recompute: none, 0 of 2 layers", shown)
     status, shown, _ = weakspot("train", "colours")
     assert "colours-lora-v1: 12 steps in" in shown
     assert "next: weakspot evaluate colours" in shown
@@ -57,7 +61,8 @@ def test_the_model_half_speaks_to_people(weakspot):
 
 def test_the_model_half_speaks_to_programs(weakspot):
     plan = json.loads(weakspot("train", "colours", "--dry-run", "--json")[1])
-    assert plan["steps"] == 12
+    assert plan["runs"][0]["steps"] == 12
+    assert plan["memory"]["checkpointed_layers"] == 0
     assert json.loads(weakspot("train", "colours", "--json")[1])["name"] == "colours-lora-v1"
     card = json.loads(weakspot("evaluate", "colours", "--json")[1])
     assert card["verdict"] in ("accept", "reject", "not enough evidence")
@@ -72,9 +77,35 @@ def test_the_model_half_speaks_to_programs(weakspot):
     assert [step["stage"] for step in steps] == ["process", "validate", "deploy"]
 
 
+def test_several_domains_are_trained_together_and_each_is_told(weakspot):
+    status, shown, error = weakspot("train", "colours", "numbers", "--dry-run", "--on", "24GB")
+    assert (status, error) == (0, "")
+    assert [line.split()[1] for line in shown.splitlines() if line.startswith("adapter ")] == [
+        "colours-lora-v1", "numbers-lora-v1",
+    ]  # fmt: skip
+    assert "device    a GPU of 24 GB" in shown
+    trained = weakspot("train", "--all", "--json")[1].splitlines()
+    assert [json.loads(line)["name"] for line in trained] == [
+        "colours-lora-v1", "multi-domain-lora-v1", "numbers-lora-v1",
+    ]  # fmt: skip
+    # What every domain has by now is trained again only where it is named.
+    assert weakspot("train", "--all")[2] == "train --all: no domain is due; name those to train again\n"
+
+
+def test_what_does_not_fit_is_said_before_anything_is_loaded(weakspot):
+    status, shown, error = weakspot("train", "colours", "--dry-run", "--on", "1.001GB")
+    assert status == 0
+    assert "recompute: full, 2 of 2 layers" in shown
+    assert error.startswith("memory: this does not fit; lower [train] max_length")
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
+        (["train", "colours", "colours"], "colours colours: names a domain twice; name each once"),
+        (["train", "--all", "colours"], "--all: and domains are named; give one or the other"),
+        (["train", "--on", "24GB"], "--on: is for a plan only; give --dry-run with it"),
+        (["train", "--dry-run", "--on", "much"], "--on much: not an amount of memory; write --on 24GB"),
         (["train", "nowhere"], "nowhere: no examples of this domain; choose from colours, multi-domain, numbers"),
         (["train", "--max-step", "3"], "weakspot: no such option: --max-step"),
         (["evaluate", "colours"], "colours: has no complete adapter; run 'weakspot train colours'"),

@@ -99,6 +99,19 @@ def test_an_error_in_one_domain_keeps_no_other_from_its_turn_and_is_told_once(ta
     assert found.count(("process", None)) == 3
 
 
+def test_a_domain_that_cannot_be_trained_keeps_no_other_from_being_trained(taught, interaction, capture):
+    """They are trained together, and where that cannot be, each alone."""
+    workspace, config = taught
+    config = config.model_copy(update={"watch": ANY_TIME})
+    odd = [interaction(f"What is {n * 7919}?", f"<|im_end|> {n}", domain="odd") for n in range(60)]
+    capture(workspace, odd)
+    found = watching(workspace, config, once=True)
+    (error,) = (outcome for stage, domain, outcome in found if (stage, domain) == ("error", "odd"))
+    assert "no example is left to train on: holds the control token <|im_end|>" in error
+    assert {"colours", "multi-domain"} <= {domain for stage, domain, _ in found if stage == "train"}
+    assert workspace.newest_adapter("colours") == AdapterName("colours", 1)
+
+
 def test_two_do_not_watch_the_same_workspace(taught):
     workspace, config = taught
     with store.locked(workspace.watch_lock, "watch"), pytest.raises(UserError, match="another watch is running"):

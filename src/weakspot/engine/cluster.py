@@ -20,6 +20,8 @@ Item = TypeVar("Item")
 _TRIES = 4
 _OBJECTS_BYTES = 100_000_000
 """For what tasks return; theirs are a few kilobytes."""
+_SETTINGS = {"worker_niceness": 0, "task_oom_retries": _TRIES - 1}
+"""Of a Ray that is started: by default its workers give way to everything else, and run out of memory for ever."""
 _ADDRESS = "RAY_ADDRESS"
 
 
@@ -84,7 +86,8 @@ def _cluster(ray: Any) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         if address is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True))
-            options |= {"include_dashboard": False, "object_store_memory": _OBJECTS_BYTES, "_temp_dir": folder}
+            options |= {"include_dashboard": False, "object_store_memory": _OBJECTS_BYTES}
+            options |= {"_temp_dir": folder, "_system_config": _SETTINGS}
         elif address.startswith("ray://"):
             raise UserError(f"{_ADDRESS}={address}", "is a Ray client's", "run this on a machine of the cluster")
         stack.callback(ray.shutdown)
@@ -118,7 +121,8 @@ def _guarded(function: Callable[..., Iterator[Any]], folder: Path, arguments: tu
     """Run in a worker: yield what ``function`` yields, and an error as a value."""
     try:
         with contextlib.chdir(folder):
-            yield from function(*arguments)
+            for item in function(*arguments):  # noqa: UP028 (Ray sends values, which not every iterator takes)
+                yield item
     except UserError as error:
         yield _Failure(UserError, (error.thing, error.problem, error.remedy))
     except OSError as error:

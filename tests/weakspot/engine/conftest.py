@@ -52,7 +52,7 @@ def sequences_fixture() -> Callable[..., list[Tokens]]:
 @pytest.fixture(scope="session")
 def load(tiny_base) -> Callable[[], torch.nn.Module]:
     """Load the small base anew, on the CPU also where there is a GPU: its sums are the same every time."""
-    return lambda: bases.load_model(Base("tiny", str(tiny_base), None), torch.float32).to("cpu")
+    return lambda: bases.load_model(Base("tiny", str(tiny_base), None), torch.float32, on_cpu=True)
 
 
 @pytest.fixture

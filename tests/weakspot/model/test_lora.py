@@ -18,7 +18,7 @@ IDS = torch.tensor([[5, 6, 7, 300, 8]])
 
 
 def loaded(folder):
-    return bases.load_model(Base("tiny", str(folder), None), torch.float32).to("cpu")
+    return bases.load_model(Base("tiny", str(folder), None), torch.float32, on_cpu=True)
 
 
 @pytest.fixture

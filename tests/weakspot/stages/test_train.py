@@ -14,7 +14,7 @@ from weakspot.data.dataset import read_examples
 from weakspot.model import lora
 from weakspot.records import AdapterManifest
 from weakspot.stages import train as stage
-from weakspot.stages.train import preflight, train
+from weakspot.stages.train import preflight, train, train_together
 from weakspot.workspace import AdapterName
 from zddc.errors import UserError
 
@@ -38,7 +38,7 @@ def test_the_preflight_tells_what_a_run_will_do(taught):
 
 def test_a_domain_is_trained_on_its_share_of_train_only(taught):
     workspace, config = taught
-    (prepared,) = stage._prepare(workspace, config, ["colours"]).adapters
+    (prepared,) = stage._prepare(workspace, config, ["colours"], stage.How()).adapters
     train_ids = {one.id for one in read_examples(workspace.split("train"))}
     val_ids = {one.id for one in read_examples(workspace.split("val"))}
     own = {one.id for one in read_examples(workspace.examples("colours"))}
@@ -90,6 +90,69 @@ def test_another_seed_gives_another_adapter(taught):
     train(workspace, changed(config, seed=1), "colours")
     first, second = (workspace.adapter(AdapterName("colours", n)) for n in (1, 2))
     assert (first / lora.WEIGHTS).read_bytes() != (second / lora.WEIGHTS).read_bytes()
+
+
+def test_domains_are_trained_in_one_pass_and_each_is_what_it_is_alone(taught):
+    workspace, config = taught
+    announced = []
+    together = train_together(workspace, config, ["numbers", "colours"], announced.append)
+    assert [one.name for one in together] == ["numbers-lora-v1", "colours-lora-v1"]
+    assert [run.adapter for run in announced[0].runs] == ["numbers-lora-v1", "colours-lora-v1"]
+    for domain, manifest in zip(("numbers", "colours"), together, strict=True):
+        alone = train(workspace, config, domain)
+        assert alone.name == f"{domain}-lora-v2"
+        assert (manifest.examples, manifest.steps, manifest.best_step) == (alone.examples, alone.steps, alone.best_step)
+        assert manifest.train_loss == pytest.approx(alone.train_loss, rel=1e-3)
+        assert manifest.val_loss == pytest.approx(alone.val_loss, rel=1e-3)
+        names = {file.name for file in workspace.adapter(AdapterName(domain, 1)).iterdir()}
+        assert names == {file.name for file in workspace.adapter(AdapterName(domain, 2)).iterdir()}
+
+
+def test_a_domain_named_twice_is_one_line(taught):
+    workspace, config = taught
+    with pytest.raises(UserError, match="names a domain twice; name each once"):
+        train_together(workspace, config, ["colours", "colours"])
+
+
+@pytest.mark.parametrize("objective", ["dpo", "orpo"])
+def test_an_adapter_may_learn_to_prefer_the_experts_answer(taught, objective):
+    workspace, config = taught
+    config = changed(config, objective=objective, max_steps=24)
+    (plan,) = preflight(workspace, config, ["colours"]).runs
+    assert plan.pairs == plan.examples == 48
+    manifest = train(workspace, config, "colours")
+    steps = [json.loads(line) for line in workspace.adapter_metrics(NAME).read_text().splitlines()]
+    assert all(0 <= step["preferred"] <= 1 for step in steps)
+    assert sum(step["preferred"] for step in steps[-6:]) > sum(step["preferred"] for step in steps[:6])
+    assert manifest.settings["train"]["objective"] == objective
+
+
+def test_a_preference_without_any_local_answer_is_one_line(workspace, taught, interaction, capture):
+    _, config = taught
+    from weakspot.stages.process import process
+
+    capture(workspace, [interaction(f"What is {n * 7919}?", "It.", local="It.", domain="same") for n in range(30)])
+    process(workspace, config)
+    with pytest.raises(UserError, match="same: has no local answer to set dpo against; use objective sft"):
+        train(workspace, changed(config, objective="dpo"), "same")
+
+
+def test_a_sweep_keeps_the_best_of_its_variants_and_says_what_became_of_the_others(taught):
+    workspace, config = taught
+    sweep = config.sweep.model_copy(update={"learning_rates": [1e-9], "ranks": [2]})
+    config = config.model_copy(update={"sweep": sweep})
+    (manifest,) = train_together(workspace, config, ["colours"], how=stage.How(sweep=True))
+    tried = json.loads(workspace.adapter_sweep(NAME).read_text())
+    assert [(one["learning_rate"], one["rank"]) for one in tried] == [(1e-9, 2), (1e-9, 4), (1e-2, 2), (1e-2, 4)]
+    (chosen,) = (one for one in tried if one["chosen"])
+    assert chosen["val_loss"] == min(one["val_loss"] for one in tried) == manifest.val_loss
+    assert chosen["learning_rate"] == manifest.settings["train"]["learning_rate"] == 1e-2
+    assert chosen["rank"] == manifest.settings["lora"]["rank"]
+    assert json.loads((workspace.adapter(NAME) / lora.SETTINGS).read_text())["r"] == chosen["rank"]
+    # Those that learn nothing leave at the first rung.
+    assert [one["steps"] < 12 for one in tried[:2]] == [True, True]
+    assert len(workspace.adapter_metrics(NAME).read_text().splitlines()) == manifest.steps == chosen["steps"]
+    assert not workspace.adapter_checkpoint(NAME).exists()
 
 
 def command(workspace, config, domain="colours"):

@@ -1,0 +1,36 @@
+"""One adapter on a base, trained as ``weakspot train`` trains it and loaded as a server loads it."""
+
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from weakspot.engine import layers, loop
+from weakspot.engine.learner import Run
+from weakspot.model import bases, lora
+from weakspot.model.bases import Base
+from weakspot.model.view import Tokens
+from weakspot.tables import Lora, Train
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+
+TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj"]
+BUDGET = 1024
+"""Tokens in a forward pass: more is no faster on a CPU."""
+
+
+def trained(base: Base, data: Sequence[Tokens], settings: Train) -> "tuple[PeftModel, float]":
+    """Return the base with an adapter of the default shape, and the seconds that its training took."""
+    model = bases.load_model(base, torch.float32)
+    adapters = layers.attach(model, TARGETS)
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run("adapter", data, [], settings, Lora(), Path(folder) / "state", "")
+        started = time.monotonic()
+        loop.train(model, adapters, [run], budget=BUDGET)
+        seconds = time.monotonic() - started
+        lora.save(adapters, 0, Path(folder) / "adapter", base.location)
+        return lora.load(bases.load_model(base, torch.float32), Path(folder) / "adapter"), seconds
