@@ -74,7 +74,11 @@ def _ray() -> Any:
     if _ADDRESS not in os.environ:
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # of the Ray that we start; before it is imported
     import ray
+    from ray._private import worker
 
+    # That a worker died it says on standard output, which is ours.
+    if say := getattr(worker, "print_to_stdstream", None):
+        worker.print_to_stdstream = lambda data, ignore_prefix: say({**data, "is_err": True}, ignore_prefix)
     return ray
 
 

@@ -150,6 +150,7 @@ def command(taught):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # six processes that load torch, two at a time
 def test_the_first_process_writes_and_speaks_and_a_killed_pass_is_gone_on_from(command, tmp_path):
     workspace, arguments = command
     shutil.copytree(workspace.root, tmp_path / "other")
