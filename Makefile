@@ -11,7 +11,7 @@ setup: .venv/ready  ## make .venv with everything at the versions of constraints
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,gateway,mcp,ui,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,ray,gateway,mcp,ui,dev]'
 	touch $@
 
 demo: setup      ## run the whole pipeline on the embedded default model

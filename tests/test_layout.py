@@ -71,7 +71,6 @@ TESTED_ELSEWHERE = {
     "weakspot/tables.py": "tests/weakspot/test_config.py loads every table",
     "weakspot/engine/learner.py": "tests/weakspot/engine/test_loop.py trains them",
     "weakspot/engine/products.py": "tests/weakspot/engine/test_layers.py and test_experts.py compare each with PEFT's",
-    "weakspot/engine/telling.py": "tests/weakspot/stages/test_train.py reads what is told of each step",
 }
 
 

@@ -6,6 +6,8 @@ The machines see the same folders under the same names, and have the same packag
 import contextlib
 import importlib.util
 import os
+import re
+import socket
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -103,6 +105,8 @@ def _connect(ray: Any, address: str | None, options: dict[str, Any]) -> None:
     """Connect; a Ray that is started has half a minute for it, which on a busy machine is not always enough."""
     for tries_left in reversed(range(1 if address else _TRIES)):
         try:
+            if address and (place := re.fullmatch(r"(.+):(\d+)", address)):
+                socket.create_connection((place[1], int(place[2])), 5).close()  # Ray itself would try for minutes
             ray.init(address or "local", **options)
         except Exception as error:  # Ray's own are of no kind
             if not tries_left:
