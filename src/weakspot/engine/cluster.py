@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 from typing import Any, TypeVar
 
 from weakspot.progress import bar
@@ -74,7 +75,9 @@ def _ray() -> Any:
     if importlib.util.find_spec("ray") is None:
         raise UserError("--engine ray", "Ray is not installed", "run: pip install 'zddc[ray]'")
     if _ADDRESS not in os.environ:
-        os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # of the Ray that we start; before it is imported
+        # Of the Ray that we start, before it is imported: who has not its token gets nothing from it.
+        for name, value in (("USAGE_STATS_ENABLED", "0"), ("AUTH_MODE", "token"), ("AUTH_TOKEN", token_hex(32))):
+            os.environ.setdefault(f"RAY_{name}", value)
     import ray
     from ray._private import worker
 
