@@ -20,7 +20,7 @@ from weakspot.releases import answering, live, read_releases
 from weakspot.serving.merged import read_merged
 from weakspot.workspace import AdapterName
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 KILLS = 20
 # Forks anew for each line that it reads, so that every start is a process of its own but imports are paid once.
@@ -126,7 +126,7 @@ def test_killed_at_twenty_random_points_it_goes_on_and_deploys_only_whole_and_ac
     assert ended(nursery) == 0
     longest = time.monotonic() - begun
     assert require_sound(workspace, captured, places) == "colours-lora-v1"
-    for _ in range(KILLS):
+    while reached.total() - reached["ended before"] < KILLS:
         known = workspace.next_adapter("colours")
         if not workspace.adapter_checkpoint(known).exists() and _settled(workspace):
             captured += consult(50)
@@ -143,7 +143,7 @@ def test_killed_at_twenty_random_points_it_goes_on_and_deploys_only_whole_and_ac
     verdict = adapters.read_scorecard(workspace, AdapterName.parsed(newest)).verdict
     print(f"killed while {dict(reached)}; one round {longest:.1f} s; newest {newest} {verdict}; live {live}")
     assert verdict != "accept" or live == newest
-    assert len(reached) >= 3
+    assert len(set(reached) - {"ended before"}) >= 3
     assert workspace.newest_adapter("colours").version >= 2
 
 
