@@ -25,6 +25,7 @@ _OBJECTS_BYTES = 100_000_000
 """For what tasks return; theirs are a few kilobytes."""
 _SETTINGS = {"worker_niceness": 0, "task_oom_retries": _TRIES - 1}
 """Of a Ray that is started: by default its workers give way to everything else, and run out of memory for ever."""
+_FAREWELL_SECONDS = 10.0
 _ADDRESS = "RAY_ADDRESS"
 
 
@@ -99,9 +100,23 @@ def _cluster(ray: Any) -> Iterator[None]:
             options |= {"_temp_dir": folder, "_system_config": _SETTINGS}
         elif address.startswith("ray://"):
             raise UserError(f"{_ADDRESS}={address}", "is a Ray client's", "run this on a machine of the cluster")
-        stack.callback(ray.shutdown)
+        stack.enter_context(_shut_down(ray))
         _connect(ray, address, options)
         yield
+
+
+@contextlib.contextmanager
+def _shut_down(ray: Any) -> Iterator[None]:
+    """Leave Ray after the block, and wait for what it started: until they have ended they write into its folder."""
+    import psutil
+
+    before = set(psutil.Process().children(recursive=True))
+    try:
+        yield
+    finally:
+        started = set(psutil.Process().children(recursive=True)) - before
+        ray.shutdown()
+        psutil.wait_procs(started, _FAREWELL_SECONDS)
 
 
 def _connect(ray: Any, address: str | None, options: dict[str, Any]) -> None:

@@ -176,6 +176,8 @@ def plan(
     layers_ = range(depth + 1) if recompute is None else [depth if recompute else 0]
     layer = next((one for one in layers_ if most_fitting(one) >= fast), layers_[-1])
     best = drawn(min(most, max(least, most_fitting(layer))), layer)
+    if not best.fits and not (smallest := drawn(least, layer)).fits:
+        return smallest
     while not best.fits and best.micro_batch_tokens > least:
         best = drawn(max(least, int(best.micro_batch_tokens * 0.95)), layer)
     return best

@@ -29,6 +29,7 @@ def test_what_was_written_is_read_again_to_the_bit(tmp_path):
     assert tensors.keys() == TENSORS.keys()
     assert all(torch.equal(tensors[name], TENSORS[name]) for name in TENSORS)
     assert all(tensors[name].dtype == TENSORS[name].dtype for name in TENSORS)
+    assert [file.name for file in (tmp_path / "run").iterdir()] == ["state-000005.safetensors"]
 
 
 def test_a_tensor_that_is_a_view_of_another_is_written_as_it_looks(tmp_path):

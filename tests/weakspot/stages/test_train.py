@@ -155,18 +155,21 @@ def test_a_sweep_keeps_the_best_of_its_variants_and_says_what_became_of_the_othe
     assert not workspace.adapter_checkpoint(NAME).exists()
 
 
-def command(workspace, config, domain="colours"):
+def command(workspace, config, *domains):
     settings = [f"model.base={config.model.base}", "lora.rank=4", "train.learning_rate=1e-2", "train.max_length=128"]
     settings += ["train.max_steps=40", "train.save_steps=2", "train.eval_steps=5"]
     options = [part for setting in settings for part in ("--set", setting)]
-    return [sys.executable, "-m", "weakspot", "train", domain, "-w", str(workspace.root), "--json", *options]
+    return [sys.executable, "-m", "weakspot", "train", *domains, "-w", str(workspace.root), "--json", *options]
 
 
 @pytest.mark.slow
-def test_kill_9_at_five_points_ends_with_the_bytes_of_an_uninterrupted_run(taught):
+@pytest.mark.parametrize(
+    ("domains", "points"), [(["colours"], (1, 7, 14, 23, 36)), (["colours", "numbers"], (3, 22))], ids=["one", "two"]
+)
+def test_kill_9_at_any_point_ends_with_the_bytes_of_an_uninterrupted_run(taught, domains, points):
     workspace, config = taught
-    line = command(workspace, config)
-    for steps in (1, 7, 14, 23, 36):
+    line = command(workspace, config, *domains)
+    for steps in points:
         metrics = workspace.adapter_metrics(NAME)
         metrics.unlink(missing_ok=True)
         running = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -182,9 +185,10 @@ def test_kill_9_at_five_points_ends_with_the_bytes_of_an_uninterrupted_run(taugh
         assert workspace.newest_adapter("colours") is None
     subprocess.run(line, check=True, capture_output=True)
     subprocess.run(line, check=True, capture_output=True)
-    killed, whole = (workspace.adapter(AdapterName("colours", n)) for n in (1, 2))
-    assert (killed / lora.WEIGHTS).read_bytes() == (whole / lora.WEIGHTS).read_bytes()
-    assert (killed / "metrics.jsonl").read_bytes() == (whole / "metrics.jsonl").read_bytes()
+    for domain in domains:
+        killed, whole = (workspace.adapter(AdapterName(domain, n)) for n in (1, 2))
+        assert (killed / lora.WEIGHTS).read_bytes() == (whole / lora.WEIGHTS).read_bytes()
+        assert (killed / "metrics.jsonl").read_bytes() == (whole / "metrics.jsonl").read_bytes()
 
 
 def test_a_domain_that_does_not_exist_names_those_that_do(taught):
@@ -242,14 +246,14 @@ def test_a_full_disk_is_one_line_and_damages_nothing(taught, tmp_path):
     ).returncode:
         pytest.skip("mounting a small file system needs root")
     try:
-        done = subprocess.run(command(workspace, config), capture_output=True, text=True, check=False)
+        done = subprocess.run(command(workspace, config, "colours"), capture_output=True, text=True, check=False)
         assert done.returncode == 1
         assert "no space left on device; free some space" in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1
         assert workspace.adapter_names() == []
     finally:
         subprocess.run(["umount", str(mount)], check=True)
-    subprocess.run(command(workspace, config), check=True, capture_output=True)
+    subprocess.run(command(workspace, config, "colours"), check=True, capture_output=True)
     assert workspace.newest_adapter("colours") == NAME
 
 
