@@ -3,26 +3,19 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING
+from datetime import date, datetime
 
 from weakspot import adapters, gate, releases
 from weakspot.config import Config
 from weakspot.effects import Effect, Effects
-from weakspot.records import Release, Row
+from weakspot.records import Release, Row, Scorecard
 from weakspot.usage import Figures, Log, Period, Source, Tally, beginning
 from weakspot.workspace import AdapterName, Workspace
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-_COLOURS = ("#5b7fa6", "#b5713c", "#5a8f69", "#8b6ba8", "#a85c6b", "#7a7a7a")
-_DAYS = {"day": 1, "week": 7, "month": 30}
 
 
 @dataclass(frozen=True)
 class Wins:
-    """How the live adapter did against the base on its test examples, by the metric that the gate decided by.
+    """How an adapter did against the base on its test examples, by the metric that the gate decided by.
 
     Rows that were neither won nor lost are alike: with exact match both right, or both wrong.
     """
@@ -48,7 +41,7 @@ class DomainEconomics:
 class Economics:
     """What was asked and spent. ``source`` raw: from the captured interactions alone, which do not tell the rate.
 
-    ``unreadable`` lines were passed over.
+    ``wins`` has the adapter of each release, by the release's number. ``unreadable`` lines were passed over.
     """
 
     source: Source
@@ -58,6 +51,7 @@ class Economics:
     over_time: dict[str, Figures]
     domains: list[DomainEconomics]
     releases: list[Effect]
+    wins: dict[int, Wins]
     unreadable: int
 
 
@@ -78,6 +72,12 @@ def economics(workspace: Workspace, config: Config, *, since: date | None = None
         for start, tally in over_time.items():
             everything[start].take_in(tally)
     wins = _wins(workspace, known)
+    live = {one.domain: wins[one.number] for one in _latest(known) if one.number in wins}
+    shown = [
+        one
+        for one in effects.found(log.source)
+        if since is None or datetime.fromisoformat(one.release.created).date() >= since
+    ]
     return Economics(
         source=log.source,
         period=period,
@@ -89,15 +89,12 @@ def economics(workspace: Workspace, config: Config, *, since: date | None = None
                 domain,
                 _total(tallies[domain], log.source),
                 _over_time(tallies[domain], log.source),
-                wins.get(domain),
+                live.get(domain),
             )
-            for domain in config.ordered({*tallies, *wins})
+            for domain in config.ordered({*tallies, *live})
         ],
-        releases=[
-            one
-            for one in effects.found(log.source)
-            if since is None or datetime.fromisoformat(one.release.created).date() >= since
-        ],
+        releases=shown,
+        wins={one.release.number: wins[one.release.number] for one in shown if one.release.number in wins},
         unreadable=log.unreadable,
     )
 
@@ -113,18 +110,27 @@ def _over_time(tallies: Mapping[date, Tally], source: Source) -> dict[str, Figur
     return {start.isoformat(): tallies[start].figures(source) for start in sorted(tallies)}
 
 
-def _wins(workspace: Workspace, known: Sequence[Release]) -> dict[str, Wins]:
-    """Return how each domain's live adapter did; where two targets have two, the later release counts."""
-    found = {}
-    for one in sorted(releases.live(known).values(), key=lambda one: one.number):
-        name = AdapterName.parsed(one.adapter) if one.adapter else None
-        card = adapters.read_scorecard(workspace, name) if name and workspace.evaluation(name).exists() else None
-        if card is not None:
-            others = {comparison.metric for comparison in card.harm}
-            metric = card.comparisons[0].metric
-            signs = [sign for row in card.rows if row.domain not in others for sign in _sign(row, metric)]
-            found[one.domain] = Wins(card.adapter, metric, len(signs), signs.count(1), signs.count(-1))
-    return found
+def _latest(known: Sequence[Release]) -> list[Release]:
+    """Return what is live, the later releases last."""
+    return sorted(releases.live(known).values(), key=lambda one: one.number)
+
+
+def _wins(workspace: Workspace, known: Sequence[Release]) -> dict[int, Wins]:
+    """Return how the adapter of each release did, by the release's number; none where it has no scorecard any more."""
+    cards: dict[str, Wins | None] = {}
+    for adapter in {one.adapter for one in known if one.adapter}:
+        name = AdapterName.parsed(adapter)
+        cards[adapter] = _won(adapters.read_scorecard(workspace, name)) if workspace.evaluation(name).exists() else None
+    return {one.number: wins for one in known if one.adapter and (wins := cards[one.adapter]) is not None}
+
+
+def _won(card: Scorecard | None) -> Wins | None:
+    if card is None:
+        return None
+    others = {comparison.metric for comparison in card.harm}
+    metric = card.comparisons[0].metric
+    signs = [sign for row in card.rows if row.domain not in others for sign in _sign(row, metric)]
+    return Wins(card.adapter, metric, len(signs), signs.count(1), signs.count(-1))
 
 
 def _sign(row: Row, metric: str) -> list[int]:
@@ -159,70 +165,3 @@ def changed(effect: Effect) -> str:
         return f"release {release.number} ({release.domain}): not enough was asked"
     chance = ", which may be chance" if effect.outcome == "undecided" else ""
     return f"release {release.number} ({release.domain}): {other.rate.rate:.0%} → {effect.after.rate.rate:.0%}{chance}"
-
-
-def chart(found: Economics) -> str:
-    """Return an SVG of the share of questions that needed the expert, by domain over time, the releases marked.
-
-    A band is the 95 % interval. Where the share is unknown it shows how many consultations there were.
-    """
-    from matplotlib import dates
-    from matplotlib.figure import Figure
-
-    from weakspot.ui.charts import svg
-
-    figure = Figure(figsize=(9, 4), layout="constrained")
-    axes = figure.subplots()
-    most = sorted(found.domains, key=lambda one: -max(one.total.questions or 0, one.total.consultations))[
-        : len(_COLOURS)
-    ]
-    colours = {one.domain: colour for one, colour in zip(most, _COLOURS, strict=False)}
-    drawn = [_draw(axes, one, found, colours[one.domain]) for one in most]
-    if not any(drawn):
-        axes.text(0.5, 0.5, "nothing was asked yet", transform=axes.transAxes, ha="center", color="grey")
-    else:
-        _mark(axes, found, colours)
-        axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(axes.xaxis.get_major_locator()))  # type: ignore[no-untyped-call]
-        axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
-    if found.source == "usage":
-        axes.set(ylabel="questions that needed the expert, %", ylim=(0, None))
-    else:
-        axes.set(ylabel=f"consultations a {found.period}", ylim=(0, None))
-    axes.spines[["top", "right"]].set_visible(False)
-    return svg(figure)
-
-
-def _draw(axes: "Axes", one: DomainEconomics, found: Economics, colour: str) -> bool:
-    """Draw a domain's line through the middles of the periods; return whether there is anything in it."""
-    half = timedelta(days=_DAYS[found.period] / 2)
-    points = [
-        (datetime.fromisoformat(start) + half, figures)
-        for start, figures in one.over_time.items()
-        if found.source == "raw" or figures.rate is not None
-    ]
-    if not points:
-        return False
-    moments = [moment for moment, _ in points]
-    rates = [figures.rate for _, figures in points if figures.rate is not None]
-    heights = [100 * rate.rate for rate in rates] or [figures.consultations for _, figures in points]
-    axes.plot(moments, heights, "o-", color=colour, markersize=4, linewidth=1.5, label=one.domain)  # type: ignore[arg-type]
-    if rates:
-        lows, highs = [100 * rate.low for rate in rates], [100 * rate.high for rate in rates]
-        axes.fill_between(moments, lows, highs, color=colour, alpha=0.12, linewidth=0)  # type: ignore[arg-type]
-    return True
-
-
-def _mark(axes: "Axes", found: Economics, colours: Mapping[str, str]) -> None:
-    """Draw a dotted line for each release in its domain's colour, and above them the numbers of each day's."""
-    days: defaultdict[date, list[Release]] = defaultdict(list)
-    for effect in found.releases:
-        days[beginning(datetime.fromisoformat(effect.release.created), "day")].append(effect.release)
-    for day, made in days.items():
-        moment = datetime.combine(day, datetime.min.time()) + timedelta(hours=12)
-        for one in made:
-            axes.axvline(moment, color=colours.get(one.domain, "grey"), linestyle=":", linewidth=1.2)  # type: ignore[arg-type]
-        numbers = ", ".join(str(one.number) for one in made)
-        place = {"xycoords": ("data", "axes fraction"), "xytext": (0, 3), "textcoords": "offset points"}
-        axes.annotate(numbers, (moment, 1), **place, ha="center", fontsize=8, color="grey")  # type: ignore[arg-type]
-    if days:
-        axes.set_xlabel("dotted: releases, by number", color="grey", fontsize=8)

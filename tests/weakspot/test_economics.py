@@ -2,7 +2,6 @@
 
 import json
 from datetime import UTC, date, datetime, timedelta
-from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 from weakspot.capture.keeping import timestamp
 from weakspot.config import Config
 from weakspot.data import journal
-from weakspot.economics import chart, economics, line
+from weakspot.economics import economics, line
 from weakspot.records import Release, Use
 from weakspot.releases import publish
 from weakspot.workspace import Workspace
@@ -122,6 +121,7 @@ def test_the_live_adapter_has_its_wins_by_the_metric_that_decided(accepted):
     assert checked
     assert (found.wins.metric, found.wins.rows) == ("exact match", len(checked))
     assert (found.wins.won, found.wins.lost) == (won, lost)
+    assert economics(workspace, config).wins == {1: found.wins}
 
 
 def _first(workspace: Workspace):
@@ -146,34 +146,3 @@ def test_the_line_does_not_sell_chance_as_a_change(workspace, config):
 
 def test_of_nothing_the_line_says_so(workspace, config):
     assert line(economics(workspace, config)) == "nothing was asked yet"
-
-
-# the picture
-
-
-def words(svg: str) -> str:
-    """Return the texts of a picture, which are drawn as paths, each with its words in a comment."""
-    parser = ElementTree.XMLParser(target=ElementTree.TreeBuilder(insert_comments=True))
-    root = ElementTree.fromstring(svg, parser)
-    return "\n".join(one.text or "" for one in root.iter() if one.tag is ElementTree.Comment)
-
-
-def test_the_picture_names_domains_and_marks_releases(used, config):
-    released(used, 2, 7, "e")
-    drawn = words(chart(economics(used, config)))
-    for text in (" d ", " e ", " 1, 2 ", " questions that needed the expert, % "):
-        assert text in drawn
-
-
-def test_the_picture_is_the_same_each_time(used, config):
-    found = economics(used, config)
-    assert chart(found) == chart(found)
-
-
-def test_without_a_log_the_picture_shows_how_many_consultations(workspace, config, capture, interaction):
-    capture(workspace, [interaction(domain="d")])
-    assert " consultations a week " in words(chart(economics(workspace, config)))
-
-
-def test_of_nothing_there_is_a_picture_too(workspace, config):
-    assert " nothing was asked yet " in words(chart(economics(workspace, config)))

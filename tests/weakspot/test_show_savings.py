@@ -40,7 +40,7 @@ def test_economics_shows_domains_releases_and_what_is_unknown(shown):
     domain = DomainEconomics("d", total, {"2026-03-02": total, "2026-03-09": total}, wins)
     releases = list(Effects([RELEASE]).found("usage"))
     show_savings.economics(
-        Economics("usage", "week", None, total, domain.over_time, [domain], releases, unreadable=2), None
+        Economics("usage", "week", None, total, domain.over_time, [domain], releases, {3: wins}, unreadable=2), None
     )
     text = shown()
     assert "d 4 1 25.0% (4.6% … 69.9%) unknown 1 1.5 9.0 d-lora-v1: 4 of 6 better, 1 worse, by exact match" in text

@@ -39,11 +39,12 @@ def economics(
 
     from weakspot import economics as noun
     from weakspot.data import store
+    from weakspot.ui import savings
 
     place, config = open_workspace(workspace, set_)
     found = noun.economics(place, config, since=since.date() if since else None, period=period)
     if chart is not None:
-        store.write_atomically(chart, noun.chart(found).encode())
+        store.write_atomically(chart, savings.chart(found).encode())
     print_json(to_jsonable_python(found)) if json_ else show.economics(found, chart)
 
 

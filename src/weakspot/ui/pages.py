@@ -13,7 +13,7 @@ from weakspot.config import Config
 from weakspot.forget import forget
 from weakspot.records import Interaction
 from weakspot.releases import live, read_releases
-from weakspot.ui import charts
+from weakspot.ui import charts, savings
 from weakspot.ui.differences import differences
 from weakspot.ui.review import STATES, Entry, Filter, Index
 from weakspot.workspace import AdapterName, Workspace
@@ -201,7 +201,7 @@ class Pages:
         """The picture of what was asked of whom; None where nothing was counted yet."""
         if not self._workspace.usage.exists():
             return None
-        return economics.chart(economics.economics(self._workspace, self._config))
+        return savings.chart(economics.economics(self._workspace, self._config))
 
 
 def where(wanted: Filter, identity: str = "") -> str:
