@@ -41,7 +41,7 @@ NOT_RUN = {
     r"weakspot .*(--load-in-4bit|Qwen/)": "needs a GPU and a hub",
     r"weakspot (gateway|mcp|ui)\b": "stays until it is stopped",
     r"weakspot collect --from ~/|claude ": "needs another program and its sessions",
-    r"torchrun |accelerate launch |ray start ": "needs several GPUs or machines; what it does is tested with two processes",
+    r"torchrun |accelerate launch |ray start ": "needs several GPUs or machines",
 }
 MOST_NOT_RUN = 17
 NEEDS_THE_MODEL = re.compile(r"^weakspot (train|evaluate|deploy|ask|run)\b", re.MULTILINE)
