@@ -13,7 +13,7 @@ from weakspot.tables import Lora
 
 @dataclass(frozen=True)
 class _Expert:
-    """One matrix of one routed expert, as :class:`Product` looks at a layer; its input has no dropout, as in PEFT."""
+    """One matrix of one routed expert, as :class:`Frozen` has it; its input has no dropout, as in PEFT."""
 
     weight: torch.Tensor
     layout: Layout

@@ -51,9 +51,7 @@ class _Product(torch.autograd.Function):
             for slot, start, stop in spans
         ]
         ctx.scales = [
-            layer.settings[slot].alpha
-            / layer.settings[slot].rank
-            / (1 - layer.settings[slot].dropout * (mask is not None))
+            _scale(layer.settings[slot], dropout=mask is not None)
             for (slot, _, _), mask in zip(spans, masks, strict=True)
         ]
         ctx.grouped = grouped_pays(layer.layout.grouped, x, pairs)

@@ -63,7 +63,7 @@ def serving(model, log, *options, rank=64):
 
 
 def wait_for(url, process, log):
-    for _ in range(600):
+    for _ in range(1200):
         assert process.poll() is None, log.read_text()[-3000:]
         with contextlib.suppress(httpx2.HTTPError):
             if httpx2.get(f"{url}/health").status_code == 200:
