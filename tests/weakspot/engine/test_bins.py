@@ -56,6 +56,7 @@ def test_without_a_budget_everything_is_alone(lengths):
         ([6, 4, 5, 5], 10, [[0, 1], [2, 3]]),
         ([3, 6, 4, 7], 10, [[3, 0], [1, 2]]),
         ([12, 1], 10, [[0], [1]]),
+        ([15, 12, 6, 2], 20, [[0], [1, 2, 3]]),  # the first with room, and the one with most room, is another
     ],
 )
 def test_each_goes_into_the_fullest_bin_that_has_room_the_longest_first(lengths, budget, wanted):
