@@ -41,7 +41,7 @@ SHAPES = [
     (1024, True, 1, 64, True),
     (2048, False, 2, 8, True),
     # What a CPU's heap wastes was fitted to those above; to these it was not.
-    (768, False, 1, 64, False),
+    (384, False, 1, 64, False),
     (1536, True, 3, 32, False),
     (1536, False, 1, 32, True),
     (3072, True, 2, 64, True),
