@@ -29,7 +29,8 @@ def write(name: str, claim: str, ratios: dict[str, float], figures: dict[str, An
         "figures": figures,
         "machine": {"cpu": model, "cores": os.cpu_count(), "system": platform.system()},
         "versions": versions(),
-        "command": " ".join(["python", *sys.argv]),
+        # Where a file lay on the machine says nothing, and is nobody's business.
+        "command": " ".join(["python", sys.argv[0], *(Path(given).name for given in sys.argv[1:])]),
         "date": datetime.now(UTC).date().isoformat(),
     }
     RESULTS.mkdir(exist_ok=True)
