@@ -69,7 +69,6 @@ TESTED_ELSEWHERE = {
     "weakspot/progress.py": "draws on a terminal only; every stage's test passes through it",
     "weakspot/checks/subject.py": "holds what the checks are given; tests/weakspot/checks/ builds it",
     "weakspot/tables.py": "tests/weakspot/test_config.py loads every table",
-    "weakspot/engine/learner.py": "tests/weakspot/engine/test_loop.py trains them",
     "weakspot/engine/products.py": "tests/weakspot/engine/test_layers.py and test_experts.py compare each with PEFT's",
 }
 
