@@ -8,7 +8,7 @@ from datetime import date, datetime
 from weakspot import adapters, gate, releases
 from weakspot.config import Config
 from weakspot.effects import Effect, Effects
-from weakspot.records import Release, Row, Scorecard
+from weakspot.records import Release, Row
 from weakspot.usage import Figures, Log, Period, Source, Tally, beginning
 from weakspot.workspace import AdapterName, Workspace
 
@@ -55,10 +55,18 @@ class Economics:
     unreadable: int
 
 
-def economics(workspace: Workspace, config: Config, *, since: date | None = None, period: Period = "week") -> Economics:
+def economics(
+    workspace: Workspace,
+    config: Config,
+    *,
+    since: date | None = None,
+    period: Period = "week",
+    scorecards: bool = True,
+) -> Economics:
     """Return what was asked and spent since a day in UTC, by domain and period, and what each release changed.
 
-    What was asked is read once, however much it is; what is kept of it grows with domains and periods only.
+    What was asked is read once, however much it is; what is kept of it grows with domains and periods only. For wins
+    the weights of each adapter are read, to know that its ``scorecards`` are of them; :func:`line` needs none.
     """
     known, log = releases.read_releases(workspace), Log(workspace, config)
     effects = Effects(known)
@@ -71,13 +79,15 @@ def economics(workspace: Workspace, config: Config, *, since: date | None = None
     for over_time in tallies.values():
         for start, tally in over_time.items():
             everything[start].take_in(tally)
-    wins = _wins(workspace, known)
-    live = {one.domain: wins[one.number] for one in _latest(known) if one.number in wins}
     shown = [
         one
         for one in effects.found(log.source)
         if since is None or datetime.fromisoformat(one.release.created).date() >= since
     ]
+    # Where two targets have two, the later release counts.
+    latest = sorted(releases.live(known).values(), key=lambda one: one.number)
+    wins = _wins(workspace, [*latest, *(one.release for one in shown)]) if scorecards else {}
+    live = {one.domain: wins[one.number] for one in latest if one.number in wins}
     return Economics(
         source=log.source,
         period=period,
@@ -110,21 +120,14 @@ def _over_time(tallies: Mapping[date, Tally], source: Source) -> dict[str, Figur
     return {start.isoformat(): tallies[start].figures(source) for start in sorted(tallies)}
 
 
-def _latest(known: Sequence[Release]) -> list[Release]:
-    """Return what is live, the later releases last."""
-    return sorted(releases.live(known).values(), key=lambda one: one.number)
-
-
 def _wins(workspace: Workspace, known: Sequence[Release]) -> dict[int, Wins]:
     """Return how the adapter of each release did, by the release's number; none where it has no scorecard any more."""
-    cards: dict[str, Wins | None] = {}
-    for adapter in {one.adapter for one in known if one.adapter}:
-        name = AdapterName.parsed(adapter)
-        cards[adapter] = _won(adapters.read_scorecard(workspace, name)) if workspace.evaluation(name).exists() else None
-    return {one.number: wins for one in known if one.adapter and (wins := cards[one.adapter]) is not None}
+    found = {adapter: _won(workspace, adapter) for adapter in {one.adapter for one in known if one.adapter}}
+    return {one.number: wins for one in known if one.adapter and (wins := found[one.adapter])}
 
 
-def _won(card: Scorecard | None) -> Wins | None:
+def _won(workspace: Workspace, adapter: str) -> Wins | None:
+    card = adapters.read_scorecard(workspace, AdapterName.parsed(adapter))
     if card is None:
         return None
     others = {comparison.metric for comparison in card.harm}

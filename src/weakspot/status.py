@@ -63,7 +63,7 @@ def status(workspace: Workspace, config: Config) -> Status:
         unprocessed=max(0, raw - known),
         waiting=reasons["policy-ask"],
         snapshot=snapshots[-1] if snapshots else None,
-        savings=economics.line(economics.economics(workspace, config)),
+        savings=economics.line(economics.economics(workspace, config, scorecards=False)),
         domains=[
             domain_status(workspace, config, domain, counts[domain], streak=domain == streak)
             for domain in config.ordered(counts)

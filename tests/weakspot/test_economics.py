@@ -105,6 +105,14 @@ def test_without_a_log_the_rate_is_unknown(workspace, config, capture, interacti
     assert line(found) == "2 consultations, 0.50 USD, 1 without a price"
 
 
+def test_without_scorecards_no_weights_are_read_and_the_line_is_the_same(used, config, monkeypatch):
+    whole = line(economics(used, config))
+    monkeypatch.setattr("weakspot.adapters.read_scorecard", None)
+    assert line(economics(used, config, scorecards=False)) == whole
+    with pytest.raises(TypeError):
+        economics(used, config)
+
+
 @pytest.mark.slow
 def test_the_live_adapter_has_its_wins_by_the_metric_that_decided(accepted):
     workspace, config = accepted

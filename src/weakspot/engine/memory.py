@@ -177,7 +177,7 @@ def plan(
     best = drawn(min(most, max(least, most_fitting(layer))), layer)
     if not best.fits and not (smallest := drawn(least, layer)).fits:
         return smallest
-    while not best.fits and best.micro_batch_tokens > least:
+    while not best.fits:  # the smallest does
         best = drawn(max(least, int(best.micro_batch_tokens * 0.95)), layer)
     return best
 

@@ -193,8 +193,9 @@ class Pages:
         """What is and was in service, newest first, and the economics."""
         found = read_releases(self._workspace)
         now = [release.number for release in live(found).values()]
-        used = self._workspace.usage.exists()
-        saved = economics.line(economics.economics(self._workspace, self._config)) if used else None
+        saved = None
+        if self._workspace.usage.exists():
+            saved = economics.line(economics.economics(self._workspace, self._config, scorecards=False))
         return self._page("releases.html", releases=found[::-1], live=now, saved=saved)
 
     def economics(self) -> str | None:

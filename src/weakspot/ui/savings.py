@@ -118,10 +118,10 @@ def _mark(rows: "Sequence[Axes]", found: Economics, colours: dict[str, str]) -> 
     """Draw a dotted line for each release in its domain's colour, and above them the numbers of each day's."""
     days: defaultdict[datetime, list[int]] = defaultdict(list)
     for effect in found.releases:
-        days[_day(effect)].append(effect.release.number)
-        colour = colours.get(effect.release.domain, "grey")
+        day, colour = _day(effect), colours.get(effect.release.domain, "grey")
+        days[day].append(effect.release.number)
         for axes in rows:
-            axes.axvline(_day(effect), color=colour, linestyle=":", linewidth=1.2)  # type: ignore[arg-type]
+            axes.axvline(day, color=colour, linestyle=":", linewidth=1.2)  # type: ignore[arg-type]
     for day, numbers in days.items():
         place = {"xycoords": ("data", "axes fraction"), "xytext": (0, 3), "textcoords": "offset points"}
         text = ", ".join(map(str, numbers))
