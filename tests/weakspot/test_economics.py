@@ -1,38 +1,19 @@
 """What was saved, over time and by domain, with each release; as records, a line and a picture."""
 
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.weakspot.used import released, uses
 
-from weakspot.capture.keeping import timestamp
 from weakspot.config import Config
 from weakspot.data import journal
 from weakspot.economics import economics, line
-from weakspot.records import Release, Use
+from weakspot.records import Release
 from weakspot.releases import publish
 from weakspot.workspace import Workspace
-
-START = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday
-
-
-def uses(
-    days: float, questions: int, consultations: int, domain: str = "d", cost: float | None = 0.01, by: int | None = None
-) -> list[str]:
-    """Return the lines of so many questions and consultations of one moment."""
-    common = {"timestamp": timestamp(START + timedelta(days=days)), "domain": domain, "release": by}
-    asked = Use.model_validate({**common, "model": "local", "consulted": False, "seconds": 1.0})
-    paid = Use.model_validate({**common, "model": "expert/opus", "consulted": True, "seconds": 9.0, "cost_usd": cost})
-    return [asked.to_json()] * questions + [paid.to_json()] * consultations
-
-
-def released(workspace: Workspace, number: int, days: float, domain: str = "d", **values) -> None:
-    created = (START + timedelta(days=days)).isoformat(timespec="seconds")
-    given = {"action": "deploy", "target": "merged", "location": "l", "adapter": f"{domain}-lora-v{number}"}
-    one = Release.model_validate({**given, "domain": domain, "number": number, "created": created, **values})
-    journal.append(workspace.releases, [one.to_json()])
 
 
 @pytest.fixture

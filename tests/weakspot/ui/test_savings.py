@@ -1,30 +1,13 @@
 """What was saved as a picture: what is known of it in panels, with each release marked."""
 
-from datetime import UTC, datetime, timedelta
 from xml.etree import ElementTree
 
 import pytest
+from tests.weakspot.used import released, uses
 
-from weakspot.capture.keeping import timestamp
 from weakspot.data import journal
 from weakspot.economics import Wins, economics
-from weakspot.records import Release, Use
 from weakspot.ui.savings import chart
-
-START = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday
-
-
-def uses(days: float, questions: int, consultations: int, domain: str, cost: float | None) -> list[str]:
-    common = {"timestamp": timestamp(START + timedelta(days=days)), "domain": domain, "release": None}
-    asked = Use.model_validate({**common, "model": "local", "consulted": False, "seconds": 1.0})
-    paid = Use.model_validate({**common, "model": "expert/opus", "consulted": True, "seconds": 9.0, "cost_usd": cost})
-    return [asked.to_json()] * questions + [paid.to_json()] * consultations
-
-
-def release(number: int, days: float, domain: str) -> Release:
-    created = (START + timedelta(days=days)).isoformat(timespec="seconds")
-    placed = {"action": "deploy", "target": "merged", "location": "l", "adapter": f"{domain}-lora-v{number}"}
-    return Release.model_validate({**placed, "domain": domain, "number": number, "created": created})
 
 
 def words(svg: str) -> str:
@@ -39,7 +22,8 @@ def found(workspace, config):
     """Two weeks in two domains, of which one has prices, with a release in between for each."""
     lines = [*uses(0, 60, 30, "d", 0.1), *uses(8, 90, 9, "d", 0.1), *uses(1, 10, 4, "e", None)]
     journal.append(workspace.usage, lines)
-    journal.append(workspace.releases, [release(1, 7, "d").to_json(), release(2, 7, "e").to_json()])
+    released(workspace, 1, 7)
+    released(workspace, 2, 7, "e")
     return economics(workspace, config)
 
 
