@@ -3,12 +3,14 @@
 import itertools
 import os
 import random
+import shutil
 import string
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
 # Two threads on two busy cores wait for each other most of the time; small models need one. Before torch is imported.
@@ -142,23 +144,46 @@ def embedded_base() -> Base:
 
 
 @pytest.fixture(scope="session")
-def tiny_base(embedded, tmp_path_factory) -> Path:
-    """A Llama of two thin layers with random weights and SmolLM2's tokenizer: all code paths, in a second."""
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
+def made_once(tmp_path_factory) -> Callable[[str, Callable[[Path], None]], Path]:
+    """Make a folder once a run, whichever process needs it first; tests read it, or copy it, and never write to it."""
+    base = tmp_path_factory.getbasetemp()
+    root = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "made-once"
+    root.mkdir(exist_ok=True)
 
-    folder = tmp_path_factory.mktemp("base") / "tiny"
-    torch.manual_seed(1)
-    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
-    settings = LlamaConfig(
-        vocab_size=49152,
-        num_key_value_heads=2,
-        bos_token_id=1,
-        eos_token_id=2,
-        pad_token_id=2,
-        tie_word_embeddings=True,
-        **shape,
-    )
-    LlamaForCausalLM(settings).save_pretrained(folder)
-    bases.load_tokenizer(embedded).save_pretrained(folder)
-    return folder
+    def make(name: str, build: Callable[[Path], None]) -> Path:
+        folder = root / name
+        with FileLock(f"{folder}.lock"):
+            if not folder.exists():
+                unfinished = root / f"{name}.unfinished"
+                shutil.rmtree(unfinished, ignore_errors=True)
+                unfinished.mkdir()
+                build(unfinished)
+                unfinished.rename(folder)
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_base(embedded, made_once) -> Path:
+    """A Llama of two thin layers with random weights and SmolLM2's tokenizer: all code paths, in a second."""
+
+    def build(folder: Path) -> None:
+        import torch
+        from transformers import LlamaConfig, LlamaForCausalLM
+
+        torch.manual_seed(1)
+        shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+        settings = LlamaConfig(
+            vocab_size=49152,
+            num_key_value_heads=2,
+            bos_token_id=1,
+            eos_token_id=2,
+            pad_token_id=2,
+            tie_word_embeddings=True,
+            **shape,
+        )
+        LlamaForCausalLM(settings).save_pretrained(folder)
+        bases.load_tokenizer(embedded).save_pretrained(folder)
+
+    return made_once("tiny-base", build)
