@@ -1,11 +1,12 @@
 """The architecture as tests: who may import whom, what is where, and what must not be there at all."""
 
 import ast
+import functools
 import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ TESTS = ROOT / "tests"
 MODULES = sorted(SRC.rglob("*.py"))
 FACES = [*SRC.glob("*/cli.py"), *SRC.glob("*/cli/*.py")]
 STAGES = sorted((SRC / "weakspot" / "stages").glob("[a-z]*.py"))
+ZDDC = [file for file in MODULES if file.is_relative_to(SRC / "zddc")]
+RECORDS = [file for file in MODULES if file.is_relative_to(SRC / "weakspot" / "records")]
 
 # They take seconds to import, or are not part of a plain install.
 HEAVY = frozenset(
@@ -77,8 +80,14 @@ def name_of(file: Path) -> str:
     return file.relative_to(SRC).as_posix()
 
 
+@functools.cache
 def tree_of(file: Path) -> ast.Module:
     return ast.parse(file.read_text(encoding="utf-8"))
+
+
+@functools.cache
+def nodes_of(file: Path) -> list[ast.AST]:
+    return list(ast.walk(tree_of(file)))
 
 
 def modules_named(node: ast.AST) -> list[str]:
@@ -86,14 +95,14 @@ def modules_named(node: ast.AST) -> list[str]:
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
     if isinstance(node, ast.ImportFrom):
-        assert node.level == 0, f"line {node.lineno}: a relative import"
-        return [node.module or "", *(f"{node.module}.{alias.name}" for alias in node.names)]
+        origin = "." * node.level + (node.module or "")
+        return [origin, *(f"{origin}.{alias.name}" for alias in node.names)]
     return []
 
 
 def imports(file: Path) -> Iterator[tuple[int, str]]:
     """Yield line and module of every import, wherever it stands."""
-    for node in ast.walk(tree_of(file)):
+    for node in nodes_of(file):
         for module in modules_named(node):
             yield node.lineno, module
 
@@ -115,21 +124,29 @@ def imports_when_loaded(file: Path) -> Iterator[tuple[int, str]]:
 
 def literals(file: Path) -> Iterator[tuple[int, str]]:
     """Yield line and text of every string that is no docstring."""
-    tree = tree_of(file)
     documentation = {
         id(node.body[0].value)
-        for node in ast.walk(tree)
+        for node in nodes_of(file)
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
         and node.body
         and isinstance(node.body[0], ast.Expr)
     }
-    for node in ast.walk(tree):
+    for node in nodes_of(file):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documentation:
             yield node.lineno, node.value
 
 
 def below(package: str, module: str) -> bool:
     return module == package or module.startswith(f"{package}.")
+
+
+def root_of(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def at(file: Path, found: Iterable[tuple[int, str]]) -> list[str]:
+    """Return places as a person reads them: file, line, and what stands there."""
+    return [f"{name_of(file)}:{line}: {what}" for line, what in found]
 
 
 def tracked_files() -> list[Path]:
@@ -149,33 +166,47 @@ def mirrors(module: Path) -> list[Path]:
     return [*folder.glob(f"test_{module.stem}.py"), *folder.glob(f"test_{module.stem}_*.py")]
 
 
-def every_module(*paths: Path) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("file", paths or MODULES, ids=name_of)
+def test_there_is_something_to_look_at():
+    assert [len(files) > 1 for files in (MODULES, FACES, STAGES, ZDDC, RECORDS)] == [True] * 5
 
 
-@every_module(*sorted((SRC / "zddc").rglob("*.py")))
-def test_zddc_never_imports_weakspot(file):
-    assert [line for line, module in imports(file) if below("weakspot", module)] == []
+def test_no_import_is_relative():
+    assert [place for file in MODULES for place in at(file, imports(file)) if ": ." in place] == []
 
 
-@every_module()
-def test_heavy_libraries_are_imported_by_the_function_that_needs_them(file):
-    allowed = {"torch"} if name_of(file) in MADE_OF_TORCH else set()
-    assert [one for one in imports_when_loaded(file) if one[1].partition(".")[0] in HEAVY - allowed] == []
+def test_zddc_never_imports_weakspot():
+    found = []
+    for file in ZDDC:
+        found += at(file, (one for one in imports(file) if below("weakspot", one[1])))
+    assert found == []
 
 
-@every_module(*(SRC / name for name in sorted(MADE_OF_TORCH)))
-def test_what_loads_torch_is_made_of_it(file):
-    classes = [node for node in tree_of(file).body if isinstance(node, ast.ClassDef)]
-    assert {ast.unparse(base) for node in classes for base in node.bases} & {"nn.Module", "torch.autograd.Function"}
+def test_heavy_libraries_are_imported_by_the_function_that_needs_them():
+    found = []
+    for file in MODULES:
+        allowed = {"torch"} if name_of(file) in MADE_OF_TORCH else set()
+        found += at(file, (one for one in imports_when_loaded(file) if root_of(one[1]) in HEAVY - allowed))
+    assert found == []
 
 
-@every_module(*(file for file in MODULES if name_of(file) not in MADE_OF_TORCH))
-def test_what_loads_torch_is_imported_by_the_function_that_needs_it(file):
-    loading = {name.removesuffix(".py").replace("/", ".") for name in MADE_OF_TORCH}
-    assert [one for one in imports_when_loaded(file) if any(below(module, one[1]) for module in loading)] == []
+def test_what_loads_torch_is_made_of_it():
+    for name in MADE_OF_TORCH:
+        classes = [node for node in tree_of(SRC / name).body if isinstance(node, ast.ClassDef)]
+        bases = {ast.unparse(base) for node in classes for base in node.bases}
+        assert bases & {"nn.Module", "torch.autograd.Function"}, name
 
 
+def test_what_loads_torch_is_imported_by_the_function_that_needs_it():
+    loading = [name.removesuffix(".py").replace("/", ".") for name in MADE_OF_TORCH]
+    found = []
+    for file in MODULES:
+        if name_of(file) not in MADE_OF_TORCH:
+            loaded = imports_when_loaded(file)
+            found += at(file, (one for one in loaded if any(below(module, one[1]) for module in loading)))
+    assert found == []
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["weakspot.cli", "zddc.cli"])
 def test_a_command_line_loads_no_heavy_library(module):
     code = f"import sys, {module}; print(*sorted({set(HEAVY)!r} & set(sys.modules)))"
@@ -183,60 +214,68 @@ def test_a_command_line_loads_no_heavy_library(module):
     assert done.stdout.split() == []
 
 
-@every_module(SRC / "zddc" / "naming.py", SRC / "zddc" / "revision.py")
-def test_the_convention_needs_the_standard_library_only(file):
+def test_the_convention_needs_the_standard_library_only():
     known = sys.stdlib_module_names | {"zddc"}
-    assert [one for one in imports(file) if one[1].partition(".")[0] not in known] == []
+    found = []
+    for file in (SRC / "zddc" / "naming.py", SRC / "zddc" / "revision.py"):
+        found += at(file, (one for one in imports(file) if root_of(one[1]) not in known))
+    assert found == []
 
 
-@every_module(
-    *(SRC / "weakspot" / "records").glob("*.py"),
-    *(SRC / "weakspot" / f"{name}.py" for name in ("config", "tables", "workspace")),
-)
-def test_records_settings_and_workspace_know_no_stage(file):
+def test_records_settings_and_workspace_know_no_stage():
     known = ("weakspot.records", "weakspot.config", "weakspot.tables", "weakspot.workspace", "weakspot.strict_json")
-    ours = [one for one in imports(file) if below("weakspot", one[1])]
-    assert [one for one in ours if not any(below(module, one[1]) for module in known)] == []
+    found = []
+    for file in [*RECORDS, *(SRC / "weakspot" / f"{name}.py" for name in ("config", "tables", "workspace"))]:
+        ours = [one for one in imports(file) if below("weakspot", one[1])]
+        found += at(file, (one for one in ours if not any(below(module, one[1]) for module in known)))
+    assert found == []
 
 
-@every_module(*(file for file in MODULES if file not in FACES and file.name != "__main__.py"))
-def test_only_the_command_line_knows_the_command_line(file):
+def test_only_the_command_line_knows_the_command_line():
     faces = ("weakspot.cli", "zddc.cli", "typer")
-    found = [one for one in imports(file) if any(below(face, one[1]) for face in faces)]
-    assert found == [] or name_of(file) == "zddc/console.py"
+    found = []
+    for file in MODULES:
+        if file not in FACES and file.name != "__main__.py" and name_of(file) != "zddc/console.py":
+            found += at(file, (one for one in imports(file) if any(below(face, one[1]) for face in faces)))
+    assert found == []
 
 
-@every_module(*(file for file in MODULES if name_of(file) != "weakspot/workspace.py"))
-def test_only_the_workspace_knows_file_names(file):
-    assert [one for one in literals(file) if FILE_NAMES.search(one[1])] == []
+def test_only_the_workspace_knows_file_names():
+    found = []
+    for file in MODULES:
+        if name_of(file) != "weakspot/workspace.py":
+            found += at(file, (one for one in literals(file) if FILE_NAMES.search(one[1])))
+    assert found == []
 
 
-@every_module(*FACES)
-def test_functions_of_a_face_are_short(file):
-    lengths = {
-        f"{node.name} (line {node.lineno})": (node.end_lineno or 0) - node.body[0].lineno + 1
-        for node in ast.walk(tree_of(file))
-        if isinstance(node, ast.FunctionDef)
-    }
-    assert {name: length for name, length in lengths.items() if length > LONGEST_FACE} == {}
+def test_functions_of_a_face_are_short():
+    found = []
+    for file in FACES:
+        for node in nodes_of(file):
+            if isinstance(node, ast.FunctionDef):
+                length = (node.end_lineno or 0) - node.body[0].lineno + 1
+                if length > LONGEST_FACE:
+                    found += at(file, [(node.lineno, f"{node.name} has {length} lines")])
+    assert found == []
 
 
-@every_module()
-def test_a_module_says_what_it_is_for(file):
-    assert ast.get_docstring(tree_of(file))
+def test_a_module_says_what_it_is_for():
+    assert [name_of(file) for file in MODULES if not ast.get_docstring(tree_of(file))] == []
 
 
-@every_module()
-def test_a_module_is_one_thing(file):
-    assert len(file.read_text(encoding="utf-8").splitlines()) <= LONGEST_MODULE
-    assert not WORDS_THAT_NAME_NOTHING & set(file.stem.split("_"))
+def test_a_module_is_one_thing():
+    lengths = {name_of(file): len(file.read_text(encoding="utf-8").splitlines()) for file in MODULES}
+    assert {name: length for name, length in lengths.items() if length > LONGEST_MODULE} == {}
+    assert [name_of(file) for file in MODULES if WORDS_THAT_NAME_NOTHING & set(file.stem.split("_"))] == []
 
 
-@every_module(*(file for file in MODULES if len(tree_of(file).body) > 1))
-def test_a_module_has_a_test_where_one_looks_for_it(file):
-    assert mirrors(file) or name_of(file) in TESTED_ELSEWHERE, (
-        f"no {(TESTS / file.relative_to(SRC)).with_name(f'test_{file.name}').relative_to(ROOT)}"
-    )
+def test_a_module_has_a_test_where_one_looks_for_it():
+    missing = []
+    for file in MODULES:
+        if len(tree_of(file).body) > 1 and not mirrors(file) and name_of(file) not in TESTED_ELSEWHERE:
+            expected = (TESTS / file.relative_to(SRC)).with_name(f"test_{file.name}")
+            missing.append(expected.relative_to(ROOT).as_posix())
+    assert missing == []
 
 
 def test_exceptions_are_needed():
@@ -252,23 +291,27 @@ def test_a_test_mirrors_a_module():
     assert [file.relative_to(ROOT).as_posix() for file in found if file not in mirrored] == []
 
 
-@every_module(*STAGES)
-def test_a_stage_is_a_command_with_a_section_in_the_documentation(file):
+def test_a_stage_is_a_command_with_a_section_in_the_documentation():
     from weakspot import cli
 
-    assert file.stem in {command.callback.__name__ for command in cli.app.registered_commands if command.callback}
-    assert f"## {file.stem}\n" in (ROOT / "docs" / "pipeline.md").read_text(encoding="utf-8").lower()
+    commands = {command.callback.__name__ for command in cli.app.registered_commands if command.callback}
+    pages = (ROOT / "docs" / "pipeline.md").read_text(encoding="utf-8").lower()
+    assert [file.stem for file in STAGES if file.stem not in commands] == []
+    assert [file.stem for file in STAGES if f"## {file.stem}\n" not in pages] == []
 
 
-@every_module()
-def test_nothing_runs_code_that_came_with_data(file):
-    for node in ast.walk(tree_of(file)):
-        if isinstance(node, ast.keyword) and node.arg == "trust_remote_code":
-            assert ast.unparse(node.value) == "False", f"line {node.value.lineno}"
-        if isinstance(node, ast.Call):
-            assert ast.unparse(node.func) not in ("torch.load", "eval", "exec"), f"line {node.lineno}"
+def test_nothing_runs_code_that_came_with_data():
     unsafe = ("pickle", "dill", "joblib", "shelve", "marshal", TAKEN_OVER)
-    assert [one for one in imports(file) if one[1].partition(".")[0] in unsafe] == []
+    found = []
+    for file in MODULES:
+        for node in nodes_of(file):
+            if isinstance(node, ast.keyword) and node.arg == "trust_remote_code":
+                if ast.unparse(node.value) != "False":
+                    found += at(file, [(node.value.lineno, ast.unparse(node))])
+            elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("torch.load", "eval", "exec"):
+                found += at(file, [(node.lineno, ast.unparse(node.func))])
+        found += at(file, (one for one in imports(file) if root_of(one[1]) in unsafe))
+    assert found == []
 
 
 # Written with brackets, so that this file is not found by its own search.
