@@ -1,0 +1,62 @@
+"""What a test starts is gone when the test is, however it ends, and says why it failed."""
+
+import contextlib
+import os
+import signal
+import sys
+
+import psutil
+import pytest
+from tests.processes import output_of, started
+
+# Starts a process of its own, tells both numbers, and sleeps; neither ends when it is told to.
+STUBBORN = """
+import os, signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+print(os.getpid(), child.pid, flush=True)
+time.sleep(600)
+"""
+
+
+class Failed(Exception):
+    """What goes wrong in a block."""
+
+
+def python(code):
+    return [sys.executable, "-c", code]
+
+
+def running(number):
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return psutil.Process(number).status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+@pytest.mark.slow
+def test_nothing_of_it_runs_after_a_block_that_fails(monkeypatch):
+    monkeypatch.setattr("tests.processes._PATIENCE_SECONDS", 0.1)
+    with contextlib.suppress(Failed), started(python(STUBBORN), stdout=-1) as process:
+        numbers = [int(one) for one in process.stdout.readline().split()]
+        assert [running(one) for one in numbers] == [True, True]
+        raise Failed
+    assert process.returncode == -signal.SIGKILL
+    assert process.stdout.closed
+    for number in numbers:
+        while running(number):  # killed, and not yet gone
+            os.sched_yield()
+
+
+@pytest.mark.slow
+def test_what_it_said_is_shown_where_it_fails_or_the_block_does(capsys):
+    with pytest.raises(AssertionError, match=r"ended with 3:\nno room"):
+        output_of(python("import sys; sys.stderr.write('no room'); sys.exit(3)"))
+    with contextlib.suppress(Failed), started(python("import sys; sys.stderr.write('so far')")) as process:
+        process.wait()
+        raise Failed
+    assert capsys.readouterr().out.endswith("said:\nso far\n")
+
+
+@pytest.mark.slow
+def test_what_it_reads_and_says_are_given_and_returned():
+    assert output_of(python("import sys; print(sys.stdin.read().upper())"), "abc") == "ABC\n"
