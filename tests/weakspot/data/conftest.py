@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import select
 import shutil
 import subprocess
 import sys
@@ -53,17 +54,36 @@ class Faults:
 
     def run(self, act: str, file: Path, *options: str) -> bool:
         """Run ``act``, in which ``file`` is a path; tell whether it came to its end."""
+        with self._begun(act, file, *options):
+            return self._acknowledged()
+
+    @contextlib.contextmanager
+    def held_up(self, act: str, file: Path, call: str) -> Iterator[Callable[[], bool]]:
+        """Run ``act``, whose first ``call`` lasts until the block is left; give what tells whether it has ended."""
+        with self._begun(act, file, "-e", f"inject={call}:delay_enter=3600000000") as tracer:
+            try:
+                yield lambda: bool(select.select([self._program.stdout], [], [], 0)[0])
+            finally:
+                tracer.kill()
+                assert self._acknowledged()
+
+    @contextlib.contextmanager
+    def _begun(self, act: str, file: Path, *options: str) -> Iterator[subprocess.Popen]:
         self._tell(json.dumps([act, str(file)]) + "\n")
         process = self._program.stdout.readline().strip()
         strace = ["strace", "-p", process, "-o", str(self._log), *options]
         with subprocess.Popen(strace, stderr=subprocess.PIPE, text=True) as tracer:
             attached = tracer.stderr.readline()
             self._tell("!")
-            said = self._program.stdout.readline()
-            if said != "ended\n":
-                assert self._program.stdout.readline() == "ended\n"
-        if "attached" not in attached:
-            pytest.skip(f"strace may not trace here: {attached}")
+            if "attached" not in attached:
+                self._acknowledged()
+                pytest.skip(f"strace may not trace here: {attached}")
+            yield tracer
+
+    def _acknowledged(self) -> bool:
+        said = self._program.stdout.readline()
+        if said != "ended\n":
+            assert self._program.stdout.readline() == "ended\n"
         return said == "acknowledged\n"
 
     def _tell(self, text: str) -> None:
@@ -132,9 +152,11 @@ class Disk:
         self._ballast.unlink()
 
     def damage(self, data: bytes) -> None:
-        """Overwrite the first bytes of ``data`` where it is on the disk; whoever has it in memory does not see it."""
+        """Overwrite the first bytes of ``data``, which is on the disk once; who has it in memory does not see it."""
         with self._image.open("r+b") as stream:
-            stream.seek(stream.read().index(data))
+            image = stream.read()
+            assert image.count(data) == 1
+            stream.seek(image.index(data))
             stream.write(bytes(3))
 
     @contextlib.contextmanager

@@ -1,12 +1,13 @@
 """What was acknowledged is read exactly once, by every read, whatever its neighbours and the disk do."""
 
+import contextlib
 import errno
-import itertools
 import os
 import resource
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weakspot.data import journal, mounts
+from weakspot.data import journal, locks, mounts
 from weakspot.data.journal import Journal, Line
 from zddc.errors import UserError
 
@@ -29,12 +30,19 @@ def line_of(file, text: str) -> Line:
     return next(line for line in journal.read_lines(file) if line.data.decode() == text)
 
 
-def start(script: str, file: Path, **options) -> subprocess.Popen:
-    """Run a script in another process, with ``file`` and ``journal`` at hand."""
+@contextlib.contextmanager
+def started(script: str, file: Path) -> Iterator[subprocess.Popen]:
+    """Run a script in another process, with ``file`` and ``journal`` at hand; it must end well, and is ended anyway."""
     program = (
         f"import sys\nfrom pathlib import Path\nfrom weakspot.data import journal\nfile = Path(sys.argv[1])\n{script}"
     )
-    return subprocess.Popen([sys.executable, "-c", program, str(file)], **options)
+    with subprocess.Popen([sys.executable, "-c", program, str(file)], stdin=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+            process.stdin.close()
+            assert process.wait() == 0
+        finally:
+            process.kill()
 
 
 @pytest.fixture
@@ -138,7 +146,8 @@ for name in "abcd":
         os._exit(0)
 sys.exit(any(os.wait()[1] for _ in "abcd"))
 """
-    assert start(script, file).wait() == 0
+    with started(script, file):
+        pass
     written = {f"{name}{number} " + name * 20000 for name in "abcd" for number in range(300)}
     assert len(texts(file)) == 1201
     assert set(texts(file)) == written | {"from the parent"}
@@ -183,16 +192,18 @@ def test_a_read_never_meets_a_write_that_is_under_way(file):
     """The records are long enough that an unlocked reader finds most of them half written."""
     script = """
 record = "x" * 4_000_000
-for _ in range(60):
+for _ in sys.stdin:
     journal.append(file, [record], "process")
 """
-    writer = start(script, file)
-    lengths = set()
-    while writer.poll() is None:
-        lengths |= {len(line.data) for line in itertools.islice(journal.read_lines(file), 59, None)}
-        lengths |= {len(line.data) for line in journal.read_lines(file)}
-    assert writer.returncode == 0
-    assert lengths == {4_000_000}
+    with started(script, file) as writer:
+        for _ in range(30):
+            file.unlink(missing_ok=True)
+            journal.append(file, ["first"], "process")
+            writer.stdin.write("now\n")
+            writer.stdin.flush()
+            while (found := [len(line.data) for line in journal.read_lines(file)]) == [5]:
+                assert writer.poll() is None
+            assert found == [5, 4_000_000]
 
 
 # Replacing
@@ -223,7 +234,7 @@ def test_line_ends_and_a_byte_order_mark_stay_where_a_line_is_forgotten(file):
 @given(st.lists(ONE_LINE, min_size=1, unique=True), st.data())
 def test_only_the_lines_that_are_named_change(tmp_path_factory, records, data):
     file = tmp_path_factory.mktemp("journal") / "f.jsonl"
-    journal.append(file, [f"x{record}x" for record in records])
+    journal.append(file, [f"x{record}x" for record in records], "process")
     lines = list(journal.read_lines(file))
     chosen = data.draw(st.lists(st.sampled_from(lines), unique=True))
     changes = {line: data.draw(st.sampled_from([None, f"new {line.number}"])) for line in chosen}
@@ -275,29 +286,32 @@ def test_what_was_marked_is_not_read_and_is_overwritten_by_the_next_call(file):
     assert file.read_bytes() == b"a\n      \nc\n"
 
 
-def test_others_append_and_read_while_lines_are_replaced(file):
+def test_others_append_and_read_while_lines_are_replaced(file, monkeypatch):
     """Every read has each record once, in one version or the other, however far the replacing is."""
+    monkeypatch.setattr(locks, "_PATIENCE_SECONDS", 120.0)
     journal.append(file, [f"{n} old {'x' * 30_000}" for n in range(40)])
     script = """
 for n in range(300):
     journal.append(file, [f"{n + 1000} old " + "y" * 3000])
 """
-    writer = start(script, file)
-    replacer = threading.Thread(target=replace_all, args=(file, 40))
-    replacer.start()
-    reads = 0
-    while replacer.is_alive() or writer.poll() is None:
-        found = [text.split()[0] for text in texts(file)]
-        assert len(found) == len(set(found))
-        assert {str(n) for n in range(40)} <= set(found)
-        reads += 1
-    assert (writer.wait(), reads > 5) == (0, True)
+    read = threading.Semaphore(0)
+    with ThreadPoolExecutor(1) as threads, started(script, file) as writer:
+        replacing = threads.submit(replace_all, file, 40, read)
+        while not replacing.done() or writer.poll() is None:
+            found = [text.split()[0] for text in texts(file)]
+            read.release()
+            assert len(found) == len(set(found))
+            assert {str(n) for n in range(40)} <= set(found)
+    replacing.result()
     assert {text.split()[0] for text in texts(file)} == {*map(str, range(40)), *map(str, range(1000, 1300))}
     assert sum(text.split()[1] == "new" for text in texts(file)) == 40
 
 
-def replace_all(file, count: int) -> None:
+def replace_all(file, count: int, read: threading.Semaphore) -> None:
+    """Replace that many lines; in front of each fifth, wait until another has read the file once more."""
     for n in range(count):
+        if n % 5 == 0:
+            assert read.acquire(timeout=120)
         old = next(line for line in journal.read_lines(file) if line.data.startswith(b"%d old" % n))
         journal.replace(file, {old: f"{n} new {'z' * 30_000}"})
 

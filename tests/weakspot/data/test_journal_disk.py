@@ -1,9 +1,7 @@
 """A disk that really fails: what it could not take is not acknowledged, and what was acknowledged is on it."""
 
 import errno
-import fcntl
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -62,7 +60,7 @@ def test_a_power_cut_while_replacing_loses_nothing_and_leaves_nothing_that_is_to
 def failed(disk) -> tuple[Journal, list[str]]:
     """Return a journal of which the last append failed, and what was acknowledged before."""
     shared = Journal(disk.folder / "f.jsonl")
-    acknowledged = [f"{number} {'x' * 5000}" for number in range(20)]
+    acknowledged = [f"record {number:02} {'x' * 5000}" for number in range(20)]
     for record in acknowledged:
         shared.append([record])
     before = shared.file.read_bytes()
@@ -136,32 +134,43 @@ def test_what_a_reader_kept_from_being_taken_back_is_cut_off_when_reopened(disk,
 
 def test_writers_at_once_are_all_told_and_lose_nothing(disk):
     """Each appends until the disk fails, opens its journal anew until the disk is mended, and goes on."""
-    file, mended = disk.folder / "f.jsonl", threading.Event()
+    file, names = disk.folder / "f.jsonl", "abcd"
+    # Nobody is at a sync when the disk changes: of one that finds room for a part, a loop device says that it was done.
+    changing = threading.Barrier(len(names) + 1, timeout=120)
 
     def write(name: str) -> list[str]:
-        shared, acknowledged = Journal(file), [""]
-        while not acknowledged[-1].startswith("after"):
-            record = f"{'after' if mended.is_set() else name} {name} {len(acknowledged)} {'x' * 5000}"
+        shared, acknowledged = Journal(file), []
+
+        def append(word: str) -> bool:
+            record = f"{word} {name} {len(acknowledged)} {'x' * 5000}"
             try:
                 if shared.failed:
                     shared.reopen()
                 shared.append([record])
-                acknowledged.append(record)
             except JournalError:
                 assert shared.failed
-                time.sleep(0.01)
-        return acknowledged[1:]
+                return False
+            acknowledged.append(record)
+            return True
 
-    with ThreadPoolExecutor(4) as threads:
-        writing = [threads.submit(write, name) for name in "abcd"]
+        assert all(append("before") for _ in range(30))
+        for _ in range(2):
+            changing.wait()
+        failures = 0
+        while failures < 5:
+            failures += not append("meanwhile")
+        for _ in range(2):
+            changing.wait()
+        while not append("after"):
+            pass
+        return acknowledged
+
+    with ThreadPoolExecutor(len(names)) as threads:
+        writing = [threads.submit(write, name) for name in names]
         for change in (disk.fail, disk.mend):
-            time.sleep(0.1)
-            # While no sync is under way: of one that finds room for a part, a loop device says that it was done.
-            with file.open("rb") as stream:
-                fcntl.flock(stream, fcntl.LOCK_EX)
-                time.sleep(0.1)
-                change()
-        mended.set()
+            changing.wait()
+            change()
+            changing.wait()
         acknowledged = [record for one in writing for record in one.result()]
     disk.restart()
     # Of a record that could not be stored, and behind which others wrote, a part may have reached the disk.
@@ -171,9 +180,10 @@ def test_writers_at_once_are_all_told_and_lose_nothing(disk):
 def test_a_record_that_is_gone_stays_a_failure(disk):
     shared, acknowledged = failed(disk)
     disk.mend()
-    disk.damage(acknowledged[1].encode())
+    disk.damage(b"record 01 ")
     assert texts(shared.file) == acknowledged
-    with pytest.raises(JournalError, match=r"the record that was stored at byte 5003 is not there any more"):
+    place = len(acknowledged[0]) + 1
+    with pytest.raises(JournalError, match=rf"the record that was stored at byte {place} is not there any more"):
         shared.reopen()
     with pytest.raises(JournalError, match="an earlier sync failed"):
         shared.append(["not stored"])

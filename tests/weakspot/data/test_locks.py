@@ -1,10 +1,13 @@
 """Writers wait for each other, readers for who replaces; nobody is waited for for ever, and no dead process at all."""
 
+import contextlib
 import os
 import subprocess
 import sys
-import threading
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -20,7 +23,7 @@ def file(tmp_path):
 
 
 HOLDER = """
-import sys, time
+import os, sys
 from pathlib import Path
 from weakspot.data import locks
 file = Path(sys.argv[1])
@@ -29,31 +32,53 @@ with locks.opened(file) as descriptor:
         locks.release_end(descriptor)
         locks.lock_content(descriptor, file)
     print("held", flush=True)
-    time.sleep(float(sys.argv[3]))
+    sys.stdin.read()
+    os.pwrite(descriptor, b"NEW\\n", os.fstat(descriptor).st_size if sys.argv[2] == "end" else 0)
 """
 
 
-def held(file, lock: str, seconds: float) -> subprocess.Popen:
-    """Return a process that holds a lock of the file for so long."""
-    command = [sys.executable, "-c", HOLDER, str(file), lock, str(seconds)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE)
-    assert process.stdout.readline() == b"held\n"
-    return process
+@contextlib.contextmanager
+def held(file, lock: str) -> Iterator[subprocess.Popen]:
+    """Run a process that holds a lock of the file until the block is left, and then writes under it."""
+    command = [sys.executable, "-c", HOLDER, str(file), lock]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"held\n"
+        yield process
+        process.communicate()
 
 
-def test_a_writer_waits_for_another_and_then_finds_what_it_wrote(file):
-    with held(file, "end", 0.5):
-        begun = time.monotonic()
-        journal.append(file, ["new"])
-        assert time.monotonic() - begun > 0.3
-    assert file.read_text() == "old\nnew\n"
+def wait_for_who_waits(file) -> None:
+    """Return when the kernel knows somebody who waits for a lock of the file."""
+    mark = f":{file.stat().st_ino} "
+    for _ in range(12_000):
+        if any(" -> " in line and mark in line for line in Path("/proc/locks").read_text().splitlines()):
+            return
+        time.sleep(0.01)
+    pytest.fail("nobody waits")
 
 
-def test_a_reader_waits_for_who_replaces(file):
-    with held(file, "content", 0.5):
-        begun = time.monotonic()
-        assert [line.data for line in journal.read_lines(file)] == [b"old"]
-        assert time.monotonic() - begun > 0.3
+@pytest.fixture
+def thread():
+    with ThreadPoolExecutor(1) as threads:
+        yield threads
+
+
+def test_a_writer_waits_for_another_and_then_finds_what_it_wrote(file, thread):
+    with held(file, "end"):
+        writing = thread.submit(journal.append, file, ["new"])
+        wait_for_who_waits(file)
+        assert file.read_text() == "old\n"
+        assert not writing.done()
+    writing.result()
+    assert file.read_text() == "old\nNEW\nnew\n"
+
+
+def test_a_reader_waits_for_who_replaces(file, thread):
+    with held(file, "content"):
+        reading = thread.submit(list, journal.read_lines(file))
+        wait_for_who_waits(file)
+        assert not reading.done()
+    assert [line.data for line in reading.result()] == [b"NEW"]
 
 
 def test_nobody_waits_for_readers_but_who_replaces(file):
@@ -66,21 +91,21 @@ def test_nobody_waits_for_readers_but_who_replaces(file):
 
 @pytest.mark.parametrize("lock", ["end", "content"])
 def test_the_locks_of_a_dead_process_are_free(file, lock):
-    with held(file, lock, 100) as process:
+    with held(file, lock) as process:
         process.kill()
+        process.wait()
     journal.append(file, ["new"])
     assert len(list(journal.read_lines(file))) == 2
 
 
-def test_a_file_that_was_moved_away_while_waiting_gets_nothing_more(file):
+def test_a_file_that_was_moved_away_while_waiting_gets_nothing_more(file, thread):
     """An append that waits for the lock when the file is moved goes to the file that has the name then."""
-    with held(file, "end", 0.5):
-        waiting = threading.Thread(target=journal.append, args=(file, ["new"]))
-        waiting.start()
-        time.sleep(0.2)
+    with held(file, "end"):
+        writing = thread.submit(journal.append, file, ["new"])
+        wait_for_who_waits(file)
         moved = file.rename(file.with_name("moved.jsonl"))
-        waiting.join()
-    assert (moved.read_text(), file.read_text()) == ("old\n", "new\n")
+    writing.result()
+    assert (moved.read_text(), file.read_text()) == ("old\nNEW\n", "new\n")
 
 
 def test_who_goes_on_reading_is_not_waited_for_for_ever(file, monkeypatch):
