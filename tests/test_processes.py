@@ -19,7 +19,7 @@ time.sleep(600)
 """
 
 
-class Failed(Exception):
+class BlockError(Exception):
     """What goes wrong in a block."""
 
 
@@ -36,10 +36,10 @@ def running(number):
 @pytest.mark.slow
 def test_nothing_of_it_runs_after_a_block_that_fails(monkeypatch):
     monkeypatch.setattr("tests.processes._PATIENCE_SECONDS", 0.1)
-    with contextlib.suppress(Failed), started(python(STUBBORN), stdout=-1) as process:
+    with contextlib.suppress(BlockError), started(python(STUBBORN), stdout=-1) as process:
         numbers = [int(one) for one in process.stdout.readline().split()]
         assert [running(one) for one in numbers] == [True, True]
-        raise Failed
+        raise BlockError
     assert process.returncode == -signal.SIGKILL
     assert process.stdout.closed
     for number in numbers:
@@ -51,9 +51,9 @@ def test_nothing_of_it_runs_after_a_block_that_fails(monkeypatch):
 def test_what_it_said_is_shown_where_it_fails_or_the_block_does(capsys):
     with pytest.raises(AssertionError, match=r"ended with 3:\nno room"):
         output_of(python("import sys; sys.stderr.write('no room'); sys.exit(3)"))
-    with contextlib.suppress(Failed), started(python("import sys; sys.stderr.write('so far')")) as process:
+    with contextlib.suppress(BlockError), started(python("import sys; sys.stderr.write('so far')")) as process:
         process.wait()
-        raise Failed
+        raise BlockError
     assert capsys.readouterr().out.endswith("said:\nso far\n")
 
 

@@ -3,13 +3,13 @@
 import json
 import os
 import re
-import subprocess
 import warnings
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
+from tests.processes import output_of
 
 from weakspot.config import Config
 from weakspot.model import targets
@@ -317,11 +317,16 @@ print("\n" + json.dumps(answers))
 _ENVIRONMENT = {"VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1", "VLLM_LOGGING_LEVEL": "ERROR"}
 
 
+def asked_vllm(code, *arguments, given=None):
+    """Return the lines that a program says, run by vLLM's own Python."""
+    if not VLLM.exists():
+        pytest.fail("no vLLM in build/vllm: make test-serving")
+    return output_of([VLLM, "-c", code, *arguments], given, env=os.environ | _ENVIRONMENT).splitlines()
+
+
 @pytest.mark.serving
 @pytest.mark.timeout(900)
 def test_vllm_itself_loads_what_is_said_and_refuses_the_rest(base, tmp_path):
-    if not VLLM.exists():
-        pytest.skip("no vLLM in build/vllm: make test-serving")
     asked, expected = {}, {}
     for kind, settings in reversed(CONFIGS.items()):  # vLLM makes room for experts with its first model or never
         place = base(kind)
@@ -352,12 +357,7 @@ def test_vllm_itself_loads_what_is_said_and_refuses_the_rest(base, tmp_path):
             for name, into in served.layers.items():
                 power[into] += float(delta(pairs[name]).square().sum())
             expected[str(folder)] = served, power
-    done = subprocess.run(
-        [VLLM, "-c", _ASK_VLLM],
-        input=json.dumps(asked), env=os.environ | _ENVIRONMENT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
-    answers = json.loads(done.stdout.splitlines()[-1])
+    answers = json.loads(asked_vllm(_ASK_VLLM, given=json.dumps(asked))[-1])
     assert answers.keys() == expected.keys()
     for folder, (served, power) in expected.items():
         answer = answers[folder]
@@ -370,36 +370,42 @@ def test_vllm_itself_loads_what_is_said_and_refuses_the_rest(base, tmp_path):
         assert bool(served.refused) == (case not in ("sound", "broken") or (case == "broken" and "qwen3_" in kind))
 
 
+# Two processes of one vLLM hold a layer each as its ranks would. Where the processor has AVX-512, they exchange what
+# they compute through shared memory under a name that the launcher gives them. Forked, so that vLLM is imported once.
+_ASK_RANKS = r"""
+import json, os, pathlib, secrets, sys, torch
+from vllm.config import VllmConfig, set_current_vllm_config
+from vllm.distributed import init_distributed_environment, initialize_model_parallel
+from vllm.lora.layers import ColumnParallelLinearWithLoRA
+from vllm.model_executor.layers.linear import MergedColumnParallelLinear
+
+def rank(number, place):
+    with set_current_vllm_config(VllmConfig()):
+        init_distributed_environment(2, number, f"file://{place}", number, "gloo")
+        initialize_model_parallel(2)
+        layer = MergedColumnParallelLinear(4, [8], bias=False)  # as Qwen3-Next makes in_proj_qkvz
+        rows = torch.arange(8.0)[:, None].expand(8, 4).contiguous()
+        layer.weight.weight_loader(layer.weight, rows)
+        lora = ColumnParallelLinearWithLoRA(layer).slice_lora_b(rows)
+        held = [layer.weight[:, 0].int().tolist(), lora[:, 0].int().tolist()]
+        pathlib.Path(f"{place}-{number}").write_text(json.dumps(held))
+
+name = os.environ["VLLM_DIST_IDENT"] = f"weakspot-{secrets.token_hex(8)}"
+try:
+    torch.multiprocessing.start_processes(rank, (sys.argv[1],), nprocs=2, start_method="fork")
+finally:
+    for memory in pathlib.Path("/dev/shm").glob(f"{name}-*"):
+        memory.unlink()
+"""
+
+
 @pytest.mark.serving
 @pytest.mark.timeout(300)
 def test_vllm_cuts_two_projections_wrongly_on_two_ranks(tmp_path):
     """The reason for ``one_rank``; where this fails, vLLM has mended it."""
-    if not VLLM.exists():
-        pytest.skip("no vLLM in build/vllm: make test-serving")
-    code = (
-        "import sys, torch\n"
-        "from vllm.config import VllmConfig, set_current_vllm_config\n"
-        "from vllm.distributed import init_distributed_environment, initialize_model_parallel\n"
-        "from vllm.lora.layers import ColumnParallelLinearWithLoRA\n"
-        "from vllm.model_executor.layers.linear import MergedColumnParallelLinear\n"
-        "rank, place = int(sys.argv[1]), sys.argv[2]\n"
-        "with set_current_vllm_config(VllmConfig()):\n"
-        "    init_distributed_environment(2, rank, place, rank, 'gloo')\n"
-        "    initialize_model_parallel(2)\n"
-        "    layer = MergedColumnParallelLinear(4, [8], bias=False)\n"  # as Qwen3-Next makes in_proj_qkvz
-        "    rows = torch.arange(8.0)[:, None].expand(8, 4).contiguous()\n"
-        "    layer.weight.weight_loader(layer.weight, rows)\n"
-        "    lora = ColumnParallelLinearWithLoRA(layer).slice_lora_b(rows)\n"
-        "    print(layer.weight[:, 0].int().tolist(), lora[:, 0].int().tolist())\n"
-    )
-    ranks = [
-        subprocess.Popen(
-            [VLLM, "-c", code, str(rank), f"file://{tmp_path}/rendezvous"],
-            env=os.environ | _ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-        )
-        for rank in (0, 1)
-    ]  # fmt: skip
-    assert [process.communicate()[0].splitlines()[-1] for process in ranks] == [
-        "[0, 1, 2, 3] [0, 1, 4, 5]",
-        "[4, 5, 6, 7] [2, 3, 6, 7]",
+    place = tmp_path / "rank"
+    asked_vllm(_ASK_RANKS, place)
+    assert [json.loads(Path(f"{place}-{number}").read_text()) for number in (0, 1)] == [
+        [[0, 1, 2, 3], [0, 1, 4, 5]],
+        [[4, 5, 6, 7], [2, 3, 6, 7]],
     ]
