@@ -1,7 +1,5 @@
 """Who is asked for is recognised in what people and their agents send, and in nothing else."""
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -84,21 +82,20 @@ def test_without_phrases_nothing_is_recognised(tmp_path):
 @pytest.mark.parametrize(
     "text",
     [
-        "consult sonnet" + " " * 300_000 + "x",
-        "consult" + " " * 300_000 + "x",
-        "please " * 100_000,
-        "consult sonnet" + "!" * 300_000 + "x",
-        "<context>" * 50_000,
-        "<context>a</context>" * 50_000,
-        "<task>" * 100_000,
-        "[Request interrupted by user" * 20_000,
+        "consult sonnet" + " " * 2_000_000 + "x",
+        "consult" + " " * 2_000_000 + "x",
+        "please " * 300_000,
+        "consult sonnet" + "!" * 2_000_000 + "x",
+        "<context>" * 200_000,
+        "<context>a</context>" * 100_000,
+        "<task>" * 300_000,
+        "[Request interrupted by user" * 70_000,
     ],
     ids=range(8),
 )
-def test_no_text_takes_long(settings, text):
-    started = time.perf_counter()
+def test_a_text_of_two_million_characters_is_read(settings, text):
+    """With steps that grow as the square of the length it would take hours."""
     assert recognised(settings, text) is None
-    assert time.perf_counter() - started < 1
 
 
 @given(st.text(st.sampled_from("<>/ axt[]"), max_size=40))

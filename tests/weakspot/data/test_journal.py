@@ -297,11 +297,14 @@ for n in range(300):
     read = threading.Semaphore(0)
     with ThreadPoolExecutor(1) as threads, started(script, file) as writer:
         replacing = threads.submit(replace_all, file, 40, read)
-        while not replacing.done() or writer.poll() is None:
-            found = [text.split()[0] for text in texts(file)]
-            read.release()
-            assert len(found) == len(set(found))
-            assert {str(n) for n in range(40)} <= set(found)
+        try:
+            while not replacing.done() or writer.poll() is None:
+                found = [text.split()[0] for text in texts(file)]
+                read.release()
+                assert len(found) == len(set(found))
+                assert {str(n) for n in range(40)} <= set(found)
+        finally:
+            read.release(40)
     replacing.result()
     assert {text.split()[0] for text in texts(file)} == {*map(str, range(40)), *map(str, range(1000, 1300))}
     assert sum(text.split()[1] == "new" for text in texts(file)) == 40
