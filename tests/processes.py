@@ -1,14 +1,17 @@
 """Processes that tests start: each is ended and waited for with all that it started, and what it said is shown."""
 
 import contextlib
+import ctypes
 import os
 import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 
+_PR_SET_PDEATHSIG = 1
 _PATIENCE_SECONDS = 60
 _SHOWN_BYTES = 5000
+_libc = ctypes.CDLL(None)
 
 
 @contextlib.contextmanager
@@ -20,7 +23,13 @@ def started(command: Sequence[object], **options) -> Iterator[subprocess.Popen]:
     """
     with (
         tempfile.TemporaryFile() as said,
-        subprocess.Popen([*map(str, command)], stderr=said, start_new_session=True, **options) as process,
+        subprocess.Popen(
+            [*map(str, command)],
+            stderr=said,
+            start_new_session=True,
+            preexec_fn=_end_with_parent,  # noqa: PLW1509 - the tests may be killed themselves
+            **options,
+        ) as process,
     ):
         try:
             yield process
@@ -38,6 +47,10 @@ def output_of(command: Sequence[object], given: str | None = None, **options) ->
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with started(command, **pipes, text=True, **options) as process:
         return process.communicate(given)[0]
+
+
+def _end_with_parent() -> None:
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _end(process: subprocess.Popen) -> None:

@@ -3,12 +3,15 @@
 import contextlib
 import os
 import signal
+import subprocess
 import sys
+from pathlib import Path
 
 import psutil
 import pytest
 from tests.processes import output_of, started
 
+ROOT = Path(__file__).parents[1]
 # Starts a process of its own, tells both numbers, and sleeps; neither ends when it is told to.
 STUBBORN = """
 import os, signal, subprocess, sys, time
@@ -60,3 +63,22 @@ def test_what_it_said_is_shown_where_it_fails_or_the_block_does(capsys):
 @pytest.mark.slow
 def test_what_it_reads_and_says_are_given_and_returned():
     assert output_of(python("import sys; print(sys.stdin.read().upper())"), "abc") == "ABC\n"
+
+
+TESTS = """
+import sys, time
+from tests.processes import started
+with started([sys.executable, "-c", "import time; time.sleep(600)"]) as one:
+    print(one.pid, flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.slow
+def test_it_ends_where_the_tests_are_killed():
+    with subprocess.Popen(python(TESTS), stdout=subprocess.PIPE, cwd=ROOT) as tests:
+        number = int(tests.stdout.readline())
+        assert running(number)
+        tests.kill()
+    while running(number):
+        os.sched_yield()
