@@ -25,12 +25,13 @@ from weakspot import gate
 from weakspot.config import Config
 from weakspot.data.dataset import split_examples
 from weakspot.engine import scoring
+from weakspot.evaluation.scoring import exact, parsed_json, prompt
 from weakspot.model import bases, embedded, generating, view
 from weakspot.model.view import ViewError
 from weakspot.parsing import interaction
 from weakspot.records import Interaction
 from weakspot.retrieval import Examples, with_examples
-from weakspot.stages import collect, evaluate, process
+from weakspot.stages import collect, process
 from weakspot.tables import Model, Retrieval, Train
 from weakspot.workspace import Workspace
 from zddc.console import out, table
@@ -163,11 +164,11 @@ def measured(model, tokenizer, examples: Sequence[Interaction]) -> tuple[list[fl
         sums = scoring.negative_log_likelihoods(model, data).tolist()
     losses = [total / one.supervised for total, one in zip(sums, data, strict=True)]
     found = {"loss": round(fmean(losses), 4), "prompt tokens": round(fmean(one.start for one in data))}
-    checkable = [one for one in examples if evaluate.parsed_json(one.expert.text) is not None]
+    checkable = [one for one in examples if parsed_json(one.expert.text) is not None]
     if len(checkable) == len(examples):
-        prompts = [evaluate.prompt(tokenizer, one) for one in examples]
+        prompts = [prompt(tokenizer, one) for one in examples]
         answers = generating.answers(model, tokenizer, prompts, ANSWER_TOKENS, 32)
-        found["exact"] = sum(evaluate.exact(one.expert.text, a) for one, a in zip(examples, answers, strict=True))
+        found["exact"] = sum(exact(one.expert.text, a) for one, a in zip(examples, answers, strict=True))
     return losses, found
 
 

@@ -27,9 +27,9 @@ from run import DOMAIN, HERE, expert, question
 
 from servers import llama, teacher
 from weakspot.config import load
+from weakspot.evaluation.scoring import exact
 from weakspot.model import bases
 from weakspot.serving import gguf_files
-from weakspot.stages.evaluate import exact
 from zddc.console import err, out
 from zddc.naming import STATUSES, parse_filename
 

@@ -15,7 +15,7 @@ from documents import file_names
 from picture import draw
 from rich.table import Table
 
-from weakspot.stages.evaluate import exact
+from weakspot.evaluation.scoring import exact
 from zddc.console import out
 from zddc.naming import parse_filename
 

@@ -10,11 +10,11 @@ from weakspot import adapters, judging
 from weakspot.capture import escalation
 from weakspot.config import Config
 from weakspot.data import dataset
+from weakspot.evaluation import scoring
 from weakspot.judging import Outcome, TeacherAsJudge
 from weakspot.model import bases, generating, lora
 from weakspot.progress import bar
 from weakspot.records import MULTI_DOMAIN, AdapterManifest, Interaction, Row, Split
-from weakspot.stages import evaluate
 from weakspot.stages.process import read_assignments
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
@@ -106,9 +106,8 @@ def replay(
         raise UserError(domain, "has no escalation to ask again", "capture some, then run 'weakspot process'")
     with bases.enough_memory(str(name), "lower [evaluate] batch_size"):
         _, model, tokenizer = adapters.load(workspace, manifest)
-        with bar(f"asking {name}"):
-            rows = evaluate.score(model, tokenizer, chosen, config)
-        rows = evaluate.answered(model, tokenizer, chosen, rows, config)
+        with bar(f"asking {name}", 2 * len(chosen)) as advance:
+            rows = scoring.score(model, tokenizer, chosen, config, advance=advance)
         if teacher:
             rows = _written(model, tokenizer, chosen, rows, config)
     by_id = {example.id: example for example in chosen}
@@ -172,7 +171,7 @@ def _written(
     """Let the adapter write the answers that it has not written yet, for a teacher to read."""
     by_id = {example.id: example for example in examples}
     prompts = {
-        row.interaction_id: evaluate.prompt(tokenizer, by_id[row.interaction_id])
+        row.interaction_id: scoring.prompt(tokenizer, by_id[row.interaction_id])
         for row in rows
         if row.adapter_answer is None
     }

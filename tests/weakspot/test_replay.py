@@ -13,9 +13,9 @@ from tests.servers import Asked, Reply, Script, Server
 from weakspot import config as configuration
 from weakspot.adapters import read_manifest
 from weakspot.data import journal
+from weakspot.evaluation.scoring import exact
 from weakspot.records import Assignment
 from weakspot.replay import Replayed, count, replay
-from weakspot.stages.evaluate import exact
 from weakspot.stages.process import process
 from weakspot.workspace import AdapterName
 from zddc.errors import UserError

@@ -9,6 +9,7 @@ from weakspot.model.view import Tokens
 
 if TYPE_CHECKING:
     import torch
+    from transformers import Cache
 
     from weakspot.engine.attention import LanguageModel
 
@@ -19,23 +20,22 @@ _OWN_LOGITS = (
 """Settings of models that do more to their logits than one product."""
 
 
-def answer_losses(model: "LanguageModel", row: Row) -> "list[torch.Tensor]":
+def answer_losses(model: "LanguageModel", row: Row, cache: "Cache | None" = None) -> "list[torch.Tensor]":
     """Return the negative log-likelihoods, in nats, of the tokens of each answer of ``row``: ``[supervised]`` each.
 
     Logits are computed on the rows that predict a supervised token, and nowhere else. A model that cannot keep
-    sequences in a row apart is asked for the two answers of a pair one after the other.
+    sequences in a row apart is asked for the two answers of a pair one after the other. The keys and values of the
+    whole row are left in ``cache``, where one is given.
     """
     if not attention.installed(model) and any(piece.paired for piece in row.pieces):
         (piece,) = row.pieces
         return [loss for side in piece.sides() for loss in answer_losses(model, Row.of([side], row.ids.device))]
     from weakspot.engine.losses import token_losses
 
-    options: dict[str, Any] = {"input_ids": row.ids[None], "use_cache": False}
-    if attention.installed(model):
-        options |= {"position_ids": row.positions[None], **attention.arguments(row.segments, row.ids.device)}
-    elif row.ids.is_meta:  # a mask cannot be looked at there, and one sequence needs none
-        options["attention_mask"] = dict.fromkeys(getattr(model.config.get_text_config(), "layer_types", None) or ())
-    inner = getattr(model, "get_base_model", lambda: model)()
+    options = _arguments(model, row)
+    if cache is not None:
+        options |= {"past_key_values": cache, "use_cache": True}
+    inner = _plain(model)
     head = inner.get_output_embeddings()
     settings = inner.config.get_text_config()
     if head is None or head.bias is not None or any(getattr(settings, name, None) for name in _OWN_LOGITS):
@@ -44,9 +44,19 @@ def answer_losses(model: "LanguageModel", row: Row) -> "list[torch.Tensor]":
         logits = model(**options, logits_to_keep=row.kept).logits[0]
         losses = torch.nn.functional.cross_entropy(logits.float(), row.targets, reduction="none")
     else:
-        hidden = inner.get_decoder()(**options).last_hidden_state[0]
+        hidden = decoder(model)(**options).last_hidden_state[0]
         losses = token_losses(hidden[row.kept], head.weight, row.targets)
     return list(losses.split(row.counts))
+
+
+def decoder(model: "LanguageModel") -> "torch.nn.Module":
+    """Return a model without its head, with the adapters that it has."""
+    found: torch.nn.Module = _plain(model).get_decoder()
+    return found
+
+
+def _plain(model: "LanguageModel") -> Any:
+    return getattr(model, "get_base_model", lambda: model)()
 
 
 def rows_of(model: "LanguageModel", pieces: Sequence[Piece], budget: int) -> Iterator[Row]:
@@ -61,10 +71,45 @@ def rows_of(model: "LanguageModel", pieces: Sequence[Piece], budget: int) -> Ite
 
 def negative_log_likelihoods(model: "LanguageModel", batch: Sequence[Tokens], budget: int = 4096) -> "torch.Tensor":
     """Return the summed negative log-likelihood of each sequence's supervised tokens, in nats: ``[len(batch)]``."""
+    return _sums(model, [Piece(one, seed=n) for n, one in enumerate(batch)], budget)[:, 0]
+
+
+def pair_negative_log_likelihoods(
+    model: "LanguageModel", batch: Sequence[Tokens], budget: int = 4096
+) -> "torch.Tensor":
+    """Return the same of each sequence's answer and of its rejected one, NaN where it has none: ``[len(batch), 2]``.
+
+    The prompt of both is read once.
+    """
+    return _sums(model, [Piece(one, seed=n, paired=bool(one.rejected)) for n, one in enumerate(batch)], budget)
+
+
+def _sums(model: "LanguageModel", pieces: Sequence[Piece], budget: int) -> "torch.Tensor":
     import torch
 
-    sums: list[torch.Tensor | None] = [None] * len(batch)
-    for row in rows_of(model, [Piece(one, seed=n) for n, one in enumerate(batch)], budget):
-        for piece, losses in zip(row.pieces, answer_losses(model, row), strict=True):
-            sums[piece.seed] = losses.sum()
-    return torch.stack([one for one in sums if one is not None]) if batch else torch.zeros(0)
+    sums: dict[int, list[torch.Tensor]] = {}
+    for row in rows_of(model, pieces, budget):
+        losses = iter(answer_losses(model, row))
+        for piece in row.pieces:
+            first = next(losses).sum()
+            sums[piece.seed] = [first, next(losses).sum() if piece.paired else first.new_tensor(torch.nan)]
+    return torch.stack([torch.stack(sums[n]) for n in range(len(pieces))]) if pieces else torch.zeros(0, 2)
+
+
+def answer_logits(
+    model: "LanguageModel", sequences: Sequence[Tokens], budget: int = 4096
+) -> "Iterator[tuple[int, torch.Tensor]]":
+    """Yield each sequence's number and the logits that its answer's tokens come from: fp32 ``[answer, vocabulary]``."""
+    for row in rows_of(model, [Piece(one, seed=n) for n, one in enumerate(sequences)], budget):
+        logits = model(**_arguments(model, row), logits_to_keep=row.kept).logits[0].float()
+        yield from zip((piece.seed for piece in row.pieces), logits.split(row.counts), strict=True)
+
+
+def _arguments(model: "LanguageModel", row: Row) -> dict[str, Any]:
+    """Return what a forward pass over a row is given."""
+    options: dict[str, Any] = {"input_ids": row.ids[None], "use_cache": False}
+    if attention.installed(model):
+        options |= {"position_ids": row.positions[None], **attention.arguments(row.segments, row.ids.device)}
+    elif row.ids.is_meta:  # a mask cannot be looked at there, and one sequence needs none
+        options["attention_mask"] = dict.fromkeys(getattr(model.config.get_text_config(), "layer_types", None) or ())
+    return options

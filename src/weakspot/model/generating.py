@@ -1,12 +1,21 @@
 """Greedy answers, as a server with temperature 0 gives them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
+
+from weakspot.engine import attention
+from weakspot.engine.rows import Segment
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from weakspot.engine.attention import LanguageModel
+    from weakspot.model.kv_cache import ReadPrompt
+
+READ_TOKENS = 4096
+"""Tokens of prompts that are read in one forward pass: more are no faster, and take memory."""
+_SHARED = 8
+"""Tokens that all prompts of a pass begin with, from which on these are read once."""
 
 
 def answers(
@@ -17,57 +26,44 @@ def answers(
     batch_size: int,
     advance: Callable[[int, str], None] = lambda count, note: None,
 ) -> list[str]:
-    """Return the model's greedy answer to each rendered prompt, without its end of turn.
+    """Return the model's greedy answer to each rendered prompt, without its end of turn."""
+    encoded = [list(tokenizer(prompt, add_special_tokens=False)["input_ids"]) for prompt in prompts]
+    written = continuations(model, tokenizer, encoded, max_new_tokens, batch_size, advance)
+    return [text(model, tokenizer, ids) for ids in written]
 
-    Prompts of like length share a batch, padded on the left; a batch ends when all of it has ended.
+
+def text(model: "LanguageModel", tokenizer: "PreTrainedTokenizerBase", ids: Sequence[int]) -> str:
+    """Return the text of an answer's ids, without its end of turn."""
+    ended = bool(ids) and ids[-1] in end_tokens(model, tokenizer)
+    return str(tokenizer.decode(list(ids[:-1] if ended else ids)))
+
+
+def continuations(
+    model: "LanguageModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    prompts: Sequence[Sequence[int]],
+    max_new_tokens: int,
+    batch_size: int,
+    advance: Callable[[int, str], None] = lambda count, note: None,
+) -> list[list[int]]:
+    """Return the token ids of the greedy answer to each tokenized prompt, its end of turn with them.
+
+    Prompts of like length share a batch of ``batch_size``; ``advance`` is told of each answer that is done.
     """
-    import torch
-    from transformers import GenerationConfig
-
-    encoded = [tokenizer(prompt, add_special_tokens=False)["input_ids"] for prompt in prompts]
-    by_length = sorted(range(len(prompts)), key=lambda number: len(encoded[number]))
-    found = [""] * len(prompts)
+    by_length = sorted(range(len(prompts)), key=lambda number: len(prompts[number]))
+    found: list[list[int]] = [[] for _ in prompts]
     ends = end_tokens(model, tokenizer)
-    settings = GenerationConfig(
-        max_new_tokens=max_new_tokens, do_sample=False, eos_token_id=ends, pad_token_id=ends[0], use_cache=True
-    )
     for start in range(0, len(prompts), batch_size):
         part = by_length[start : start + batch_size]
-        width = max(len(encoded[number]) for number in part)
-        ids = torch.tensor(
-            [[ends[0]] * (width - len(encoded[n])) + list(encoded[n]) for n in part], device=model.device
-        )
-        mask = torch.tensor(
-            [[0] * (width - len(encoded[n])) + [1] * len(encoded[n]) for n in part], device=model.device
-        )
-        with torch.inference_mode():
-            made = model.generate(  # type: ignore[operator]
-                input_ids=ids, attention_mask=mask, generation_config=settings
-            )
-        for number, row in zip(part, made[:, width:].tolist(), strict=True):
-            end = next((place for place, token in enumerate(row) if token in ends), len(row))
-            found[number] = str(tokenizer.decode(row[:end]))
-        advance(len(part), "")
+        given = [prompts[number] for number in part]
+        if attention.installed(model):
+            written = write(model, read(model, given), ends, max_new_tokens, advance)
+        else:
+            written = _write_padded(model, given, ends, max_new_tokens)
+            advance(len(part), "")
+        for number, ids in zip(part, written, strict=True):
+            found[number] = ids
     return found
-
-
-def tokens(
-    model: "LanguageModel", tokenizer: "PreTrainedTokenizerBase", prompt: Sequence[int], max_new_tokens: int
-) -> list[int]:
-    """Return the token ids of the greedy answer to a tokenized prompt, its end of turn with them."""
-    import torch
-    from transformers import GenerationConfig
-
-    ends = end_tokens(model, tokenizer)
-    settings = GenerationConfig(
-        max_new_tokens=max_new_tokens, do_sample=False, eos_token_id=ends, pad_token_id=ends[0], use_cache=True
-    )
-    ids = torch.tensor([list(prompt)], device=model.device)
-    with torch.inference_mode():
-        made = model.generate(  # type: ignore[operator]
-            input_ids=ids, attention_mask=torch.ones_like(ids), generation_config=settings
-        )
-    return [int(token) for token in made[0, len(prompt) :]]
 
 
 def end_tokens(model: "LanguageModel", tokenizer: "PreTrainedTokenizerBase") -> list[int]:
@@ -75,3 +71,124 @@ def end_tokens(model: "LanguageModel", tokenizer: "PreTrainedTokenizerBase") -> 
     known = getattr(model.generation_config, "eos_token_id", None)
     more = known if isinstance(known, list) else [known]
     return list(dict.fromkeys(int(token) for token in (tokenizer.eos_token_id, *more) if token is not None))
+
+
+def read(model: "LanguageModel", prompts: Sequence[Sequence[int]]) -> "list[ReadPrompt]":
+    """Read prompts end to end, without padding; what all of a forward pass begin with is read once in it."""
+    import torch
+    from transformers import DynamicCache
+
+    from weakspot.engine.scoring import decoder
+    from weakspot.model.kv_cache import ReadPrompt
+
+    found = []
+    for part in _passes(prompts):
+        common = _common_length(part)
+        ids, positions = list(part[0][:common]), list(range(common))
+        segments = [Segment(0, common)] if common else []
+        spans = []
+        for one in part:
+            start = len(ids)
+            ids += one[common:]
+            positions += range(common, len(one))
+            segments.append(Segment(start, len(ids), 0, common))
+            spans.append(range(start, len(ids)))
+        row = DynamicCache()
+        with torch.inference_mode():
+            decoder(model)(
+                input_ids=torch.tensor([ids], device=model.device),
+                position_ids=torch.tensor([positions], device=model.device),
+                past_key_values=row,
+                use_cache=True,
+                **attention.arguments(segments, model.device),
+            )
+            found += [ReadPrompt.of(row, one, range(common), own) for one, own in zip(part, spans, strict=True)]
+    return found
+
+
+def write(
+    model: "LanguageModel",
+    prompts: "Sequence[ReadPrompt]",
+    ends: Sequence[int],
+    max_new_tokens: int,
+    advance: Callable[[int, str], None] = lambda count, note: None,
+) -> list[list[int]]:
+    """Write the greedy answers to prompts, a token of each at a time; one that has ended takes no more time."""
+    import torch
+
+    from weakspot.model import kv_cache
+
+    written: list[list[int]] = [[] for _ in prompts]
+    with torch.inference_mode():
+        cache = kv_cache.batch_of(prompts, max_new_tokens)
+        width = max(len(one.ids) for one in prompts)
+        mask = torch.tensor([[0] * (width - len(one.ids)) + [1] * len(one.ids) for one in prompts], device=model.device)
+        positions = torch.tensor([[len(one.ids) - 1] for one in prompts], device=model.device)
+        tokens = torch.tensor([one.ids[-1] for one in prompts], device=model.device)
+        unfinished = list(range(len(prompts)))
+        ending = torch.tensor(list(ends), device=model.device)
+        for _ in range(max_new_tokens):
+            given = {"input_ids": tokens[:, None], "attention_mask": mask, "position_ids": positions}
+            tokens = model(**given, past_key_values=cache, use_cache=True).logits[:, -1].argmax(-1)
+            for number, token in zip(unfinished, tokens.tolist(), strict=True):
+                written[number].append(token)
+            left = torch.isin(tokens, ending, invert=True).nonzero()[:, 0]
+            advance(len(unfinished) - len(left), "")
+            if len(left) < len(unfinished):
+                unfinished = [unfinished[n] for n in left.tolist()]
+                if not unfinished:
+                    break
+                cache.batch_select_indices(left)
+                tokens, mask, positions = tokens[left], mask[left], positions[left]
+            mask = torch.cat((mask, torch.ones_like(mask[:, :1])), 1)
+            positions = positions + 1
+    advance(len(unfinished), "")
+    return written
+
+
+def _passes(prompts: Sequence[Sequence[int]]) -> Iterator[list[Sequence[int]]]:
+    """Yield prompts in their order, as many at a time as are read in one forward pass."""
+    part: list[Sequence[int]] = []
+    for one in prompts:
+        if part and sum(map(len, part)) + len(one) > READ_TOKENS:
+            yield part
+            part = []
+        part.append(one)
+    if part:
+        yield part
+
+
+def _common_length(prompts: Sequence[Sequence[int]]) -> int:
+    """Return how many tokens to read once: those that all prompts begin with, where it is worth it."""
+    if len(prompts) == 1:
+        return 0
+    first, last = min(map(list, prompts)), max(map(list, prompts))
+    length = min(map(len, prompts)) - 1  # each keeps one of its own
+    common = next((n for n in range(length) if first[n] != last[n]), length)
+    return common if common >= _SHARED else 0
+
+
+def _write_padded(
+    model: "LanguageModel", prompts: Sequence[Sequence[int]], ends: Sequence[int], max_new_tokens: int
+) -> list[list[int]]:
+    """Let transformers write the answers of a model whose layers carry a state along a row."""
+    import torch
+    from transformers import GenerationConfig
+
+    width = max(map(len, prompts))
+    padded = [[ends[0]] * (width - len(one)) + list(one) for one in prompts]
+    mask = [[0] * (width - len(one)) + [1] * len(one) for one in prompts]
+    settings = GenerationConfig(
+        max_new_tokens=max_new_tokens, do_sample=False, eos_token_id=list(ends), pad_token_id=ends[0], use_cache=True
+    )
+    with torch.inference_mode():
+        made = model.generate(  # type: ignore[operator]
+            input_ids=torch.tensor(padded, device=model.device),
+            attention_mask=torch.tensor(mask, device=model.device),
+            generation_config=settings,
+        )
+    found = []
+    for row in made[:, width:].tolist():
+        end = next((place + 1 for place, token in enumerate(row) if token in ends), len(row))
+        found.append([int(token) for token in row[:end]])
+    return found

@@ -20,7 +20,7 @@ def place(workspace: Workspace, config: Config, candidate: Candidate, destinatio
         return vllm.place_version(workspace, config, candidate, server)
     proved = proof.prove(
         proof.expectation(workspace, config, candidate),
-        lambda messages, count: server.chat(name, messages, count),
+        proof.ask_server(server, name),
         f"{name} at {server.url}",
     )
     return Placed(server.url, name, proved)

@@ -70,9 +70,7 @@ def write(workspace: Workspace, config: Config, candidate: Candidate) -> MergedM
                 folder / f"{candidate.name}-adapter.gguf",
             )
             model, tokenizer = gguf_reading.load(folder / target.name)
-        proved = proof.prove(
-            expectation, proof.asked_in_process(model, tokenizer), target.name, limit(config, candidate)
-        )
+        proved = proof.prove(expectation, proof.ask_in_process(model, tokenizer), target.name, limit(config, candidate))
         done = whole.model_copy(
             update={
                 "name": target.name,

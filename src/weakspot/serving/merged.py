@@ -9,13 +9,13 @@ from pydantic import ValidationError
 from weakspot import adapters
 from weakspot.config import Config
 from weakspot.data import dataset, store
+from weakspot.evaluation import scoring
 from weakspot.model import bases, generating, lora, merging
 from weakspot.model.bases import Base
 from weakspot.progress import bar
 from weakspot.records import Interaction, MergedManifest, Proof
 from weakspot.serving import proof
 from weakspot.serving.placement import Candidate, Destination, Placed
-from weakspot.stages import evaluate
 from weakspot.workspace import AdapterName, Workspace
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def write(workspace: Workspace, config: Config, candidate: Candidate) -> MergedM
             Base(str(name), str(folder), None), bases.dtype_for(manifest.settings["train"]["precision"])
         )
         limit = _EXACT if merged.dtype == torch.float32 else proof.LOSSY
-        proved = proof.prove(expectation, proof.asked_in_process(merged, tokenizer), f"{name}, merged", limit)
+        proved = proof.prove(expectation, proof.ask_in_process(merged, tokenizer), f"{name}, merged", limit)
         sample = _sample(workspace, config, name.domain, merged, tokenizer)
         _write_manifest(workspace, candidate, folder, proved, sample)
     written = read_merged(workspace, name)
@@ -81,7 +81,7 @@ def _sample(
 ) -> dict[str, str]:
     examples = dataset.split_examples(workspace, "test", domain) or dataset.split_examples(workspace, "test")
     example: Interaction = min(examples, key=lambda one: len(one.query.text))
-    text = evaluate.prompt(tokenizer, example)
+    text = scoring.prompt(tokenizer, example)
     (answer,) = generating.answers(merged, tokenizer, [text], min(config.evaluate.max_new_tokens, 128), 1)
     return {"query": example.query.text, "answer": answer, "expert": example.expert.text}
 

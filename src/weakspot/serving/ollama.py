@@ -52,7 +52,7 @@ def place(workspace: Workspace, config: Config, candidate: Candidate, destinatio
     try:
         proved = proof.prove(
             proof.expectation(workspace, config, candidate),
-            lambda messages, count: server.chat(name, messages, count),
+            proof.ask_server(server, name),
             f"{name} at {address}",
             gguf.limit(config, candidate),
         )

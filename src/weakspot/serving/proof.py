@@ -5,8 +5,9 @@ each token, while the model is loaded for its evaluation. So a deployment needs 
 the GPU beside the server.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -15,17 +16,17 @@ from pydantic import ValidationError
 from weakspot import adapters
 from weakspot.config import Config
 from weakspot.data import dataset, store
+from weakspot.engine import scoring
 from weakspot.model import generating, lora, view
-from weakspot.model.view import ViewError
+from weakspot.model.view import Tokens, ViewError
 from weakspot.progress import bar
-from weakspot.records import AdapterManifest, Expectation, Expected, Interaction, Proof
+from weakspot.records import AdapterManifest, Expectation, Expected, Interaction, Message, Proof
 from weakspot.serving.placement import Candidate
-from weakspot.serving.server import Answer, Messages
+from weakspot.serving.server import Answer, Messages, Server
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
 if TYPE_CHECKING:
-    import torch
     from peft import PeftModel
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -40,7 +41,8 @@ LOSSY = 0.1
 # Two tokens that are as likely as this come in either order once anything is rounded.
 _NEAR_TIE = 0.5
 
-Ask = Callable[[Messages, int], Answer]
+Ask = Callable[[Sequence[Expected]], Iterable[Answer]]
+"""A way to have prompts answered, each with at most as many tokens as its expected answer has."""
 
 
 @dataclass
@@ -64,19 +66,13 @@ def expect(
     sha256 = store.sha256(workspace.adapter(name) / lora.WEIGHTS)
     if (known := read_expectation(workspace, name)) is not None and known.adapter_sha256 == sha256:
         return known
-    found: list[Expected] = []
     examples = dataset.split_examples(workspace, "test")
     examples.sort(key=lambda example: example.domain != name.domain)
-    with bar(f"what {name} answers", config.deploy.proof_prompts) as advance:
-        for example in examples:
-            if len(found) == config.deploy.proof_prompts:
-                break
-            one = _expected(model, tokenizer, example)
-            if one is not None:
-                found.append(one)
-                advance(1, "")
-    if not found:
+    asked = list(islice(_askable(tokenizer, examples), config.deploy.proof_prompts))
+    if not asked:
         raise UserError(name.domain, "no test example to prove a deployment on", "capture more")
+    with bar(f"what {name} answers", 2 * len(asked)) as advance:
+        found = _expected(model, tokenizer, asked, config.evaluate.batch_size, advance)
     made = Expectation(adapter_sha256=sha256, prompts=found)
     store.write_atomically(workspace.expectation(name), made.to_document())
     return made
@@ -97,21 +93,33 @@ def in_full_precision(manifest: AdapterManifest) -> AdapterManifest:
     return manifest.model_copy(update={"settings": {**manifest.settings, "train": train}})
 
 
-def asked_in_process(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> Ask:
-    """Return a way to ask a model that is loaded here, as a server would be asked."""
+def ask_server(server: Server, model: str) -> Ask:
+    """Return a way to ask a server for the answers of its ``model``, one after the other."""
+    return lambda prompts: (server.chat(model, one.messages, len(one.tokens)) for one in prompts)
 
-    def ask(messages: Messages, max_tokens: int) -> Answer:
-        prompt = str(
-            tokenizer.apply_chat_template(
-                list(messages), tokenize=False, add_generation_prompt=True, enable_thinking=False
-            )
+
+def ask_in_process(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> Ask:
+    """Return a way to ask a model that is loaded here, as a server would be asked, for all answers in one batch."""
+    return lambda prompts: answers_in_process(model, tokenizer, [(one.messages, len(one.tokens)) for one in prompts])
+
+
+def answers_in_process(
+    model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", asked: Sequence[tuple[Messages, int]]
+) -> list[Answer]:
+    """Return a loaded model's answers to conversations, each of at most so many tokens, as a server tells them."""
+    prompts = []
+    for messages, _ in asked:
+        text = tokenizer.apply_chat_template(
+            list(messages), tokenize=False, add_generation_prompt=True, enable_thinking=False
         )
-        ids = list(tokenizer(prompt, add_special_tokens=False)["input_ids"])
-        made = generating.tokens(model, tokenizer, ids, max_tokens)
-        logprobs, _ = _logprobs(model, ids, made)
-        return Answer(str(tokenizer.decode(made, skip_special_tokens=True)), made, logprobs, len(ids), ids)
-
-    return ask
+        prompts.append(list(tokenizer(str(text), add_special_tokens=False)["input_ids"]))
+    longest = max(most for _, most in asked)
+    written = generating.continuations(model, tokenizer, prompts, longest, len(prompts))
+    written = [ids[:most] for ids, (_, most) in zip(written, asked, strict=True)]
+    return [
+        Answer(str(tokenizer.decode(ids, skip_special_tokens=True)), ids, one.logprobs, len(prompt), prompt)
+        for prompt, ids, one in zip(prompts, written, _likelihoods(model, prompts, written), strict=True)
+    ]
 
 
 def read_expectation(workspace: Workspace, name: AdapterName) -> Expectation | None:
@@ -132,8 +140,7 @@ def prove(expectation: Expectation, ask: Ask, thing: str, limit: float = LOSSY) 
     found = _Compared([], [])
     require_change(expectation, thing)
     with bar(f"proving {thing}", len(expectation.prompts)) as advance:
-        for one in expectation.prompts:
-            answer = ask(one.messages, len(one.tokens))
+        for one, answer in zip(expectation.prompts, ask(expectation.prompts), strict=True):
             _require_prompt(one, answer, thing)
             _compare(one, answer, found)
             advance(1, "")
@@ -224,50 +231,86 @@ def _mean(values: Sequence[float]) -> float:
     return fmean(values) if values else 0.0
 
 
-def _expected(model: "PeftModel", tokenizer: "PreTrainedTokenizerBase", example: Interaction) -> Expected | None:
-    """Return what adapter and base answer; None for a prompt that is too long, or has control tokens in it."""
-    # Servers write tool calls into a prompt each in their own way: of an agent's conversation the query will do.
-    turns = [example.query] if example.tools or any(m.role == "tool" for m in example.prompt) else example.prompt
-    try:
-        prompt = view.render(tokenizer, turns, example.expert).prompt
-    except ViewError:
-        return None
-    ids = list(tokenizer(prompt, add_special_tokens=False)["input_ids"])
-    if len(ids) > _MOST_PROMPT_TOKENS:
-        return None
-    tokens = generating.tokens(model, tokenizer, ids, _ANSWER_TOKENS)
+@dataclass(frozen=True)
+class _Asked:
+    """A prompt to be answered, and where it is from."""
+
+    interaction_id: str
+    turns: Sequence[Message]
+    ids: list[int]
+
+
+@dataclass(frozen=True)
+class _Likelihood:
+    """The log-probability of each token of an answer, and how far the likeliest is from the second."""
+
+    logprobs: list[float]
+    margins: list[float]
+
+
+def _askable(tokenizer: "PreTrainedTokenizerBase", examples: Iterable[Interaction]) -> Iterator[_Asked]:
+    """Yield the prompts of examples, without those that are too long or have control tokens in them."""
+    for example in examples:
+        # Servers write tool calls into a prompt each in their own way: of an agent's conversation the query will do.
+        agent = example.tools or any(m.role == "tool" for m in example.prompt)
+        turns = [example.query] if agent else example.prompt
+        try:
+            prompt = view.render(tokenizer, turns, example.expert).prompt
+        except ViewError:
+            continue
+        ids = list(tokenizer(prompt, add_special_tokens=False)["input_ids"])
+        if len(ids) <= _MOST_PROMPT_TOKENS:
+            yield _Asked(example.id, turns, ids)
+
+
+def _expected(
+    model: "PeftModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    asked: Sequence[_Asked],
+    batch_size: int,
+    advance: Callable[[int, str], None],
+) -> list[Expected]:
+    """Return what adapter and base answer to each prompt, and how likely each finds the adapter's answer."""
+    prompts = [one.ids for one in asked]
+    written = generating.continuations(model, tokenizer, prompts, _ANSWER_TOKENS, batch_size, advance)
+    adapter = _likelihoods(model, prompts, written)
     with model.disable_adapter():
-        base_tokens = generating.tokens(model, tokenizer, ids, _ANSWER_TOKENS)
-        base, _ = _logprobs(model, ids, tokens)
-    adapter, margins = _logprobs(model, ids, tokens)
-    messages = [{"role": turn.role, "content": turn.content or ""} for turn in turns]
-    return Expected(
-        interaction_id=example.id,
-        messages=messages,
-        prompt_ids=ids,
-        tokens=tokens,
-        text=str(tokenizer.decode(tokens, skip_special_tokens=True)),
-        base_tokens=base_tokens,
-        base_text=str(tokenizer.decode(base_tokens, skip_special_tokens=True)),
-        adapter=adapter,
-        base=base,
-        margins=margins,
-    )
+        base_written = generating.continuations(model, tokenizer, prompts, _ANSWER_TOKENS, batch_size, advance)
+        base = _likelihoods(model, prompts, written)
+    return [
+        Expected(
+            interaction_id=one.interaction_id,
+            messages=[{"role": turn.role, "content": turn.content or ""} for turn in one.turns],
+            prompt_ids=one.ids,
+            tokens=tokens,
+            text=str(tokenizer.decode(tokens, skip_special_tokens=True)),
+            base_tokens=base_tokens,
+            base_text=str(tokenizer.decode(base_tokens, skip_special_tokens=True)),
+            adapter=by_adapter.logprobs,
+            base=by_base.logprobs,
+            margins=by_adapter.margins,
+        )
+        for one, tokens, base_tokens, by_adapter, by_base in zip(
+            asked, written, base_written, adapter, base, strict=True
+        )
+    ]
 
 
-def _logprobs(model: "LanguageModel", prompt: list[int], answer: list[int]) -> tuple[list[float], list[float]]:
-    """Return the log-probability of each token of an answer, and how far the likeliest is from the second."""
-    found = last_logits(model, [*prompt, *answer], len(answer)).log_softmax(-1)
-    best = found.topk(2).values
-    return found[range(len(answer)), answer].tolist(), (best[:, 0] - best[:, 1]).tolist()
-
-
-def last_logits(model: "LanguageModel", ids: Sequence[int], count: int) -> "torch.Tensor":
-    """Return the logits that the last ``count`` of ``ids`` come from, fp32 on the CPU: ``[count, vocabulary]``."""
+def _likelihoods(
+    model: "LanguageModel", prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]]
+) -> list[_Likelihood]:
+    """Return how likely a model finds each token of each answer to its prompt."""
     import torch
 
+    sequences = [
+        Tokens(str(n), (*prompt, *answer), len(prompt))
+        for n, (prompt, answer) in enumerate(zip(prompts, answers, strict=True))
+    ]
+    found = {}
     with torch.inference_mode():
-        kept = torch.arange(len(ids) - count - 1, len(ids) - 1, device=model.device)
-        given = torch.tensor([list(ids)], device=model.device)
-        logits = model(input_ids=given, use_cache=False, logits_to_keep=kept).logits[0]
-        return torch.as_tensor(logits).float().cpu()
+        for number, logits in scoring.answer_logits(model, sequences):
+            likely = logits.log_softmax(-1)
+            best = likely.topk(2).values
+            own = likely.gather(1, torch.tensor(list(answers[number]), device=likely.device)[:, None])[:, 0]
+            found[number] = _Likelihood(own.tolist(), (best[:, 0] - best[:, 1]).tolist())
+    return [found[number] for number in range(len(sequences))]

@@ -38,7 +38,7 @@ def place(workspace: Workspace, config: Config, candidate: Candidate, destinatio
     expectation = proof.expectation(workspace, config, candidate)
     first = expectation.model_copy(update={"prompts": expectation.prompts[:1]})
     try:  # also what the first client would wait for
-        proof.prove(first, lambda messages, count: server.chat(domain, messages, count), f"{domain} at {server.url}")
+        proof.prove(first, proof.ask_server(server, domain), f"{domain} at {server.url}")
     except UserError:
         _point(server, workspace, domain, before)
         raise
@@ -54,9 +54,7 @@ def place_version(workspace: Workspace, config: Config, candidate: Candidate, se
     proof.require_change(expectation, name)
     load(server, workspace.adapter(candidate.name), name, candidate.manifest.base)
     try:
-        proved = proof.prove(
-            expectation, lambda messages, count: server.chat(name, messages, count), f"{name} at {server.url}"
-        )
+        proved = proof.prove(expectation, proof.ask_server(server, name), f"{name} at {server.url}")
     except UserError as error:
         unload(server, name)
         raise _with_serve_line(error, server, workspace.adapter(candidate.name), candidate.manifest.base) from None

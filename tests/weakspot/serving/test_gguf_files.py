@@ -47,7 +47,7 @@ def adapter(thin, tmp_path_factory):
 @pytest.mark.parametrize("kind", KINDS)
 def test_llama_cpp_answers_as_transformers_does(thin, tmp_path, kind):
     gguf_files.write(thin(kind), tmp_path / "model.gguf", "f32")
-    wanted = proof.asked_in_process(*loaded(thin(kind)))(ASKED, 8)
+    wanted = proof.answers_in_process(*loaded(thin(kind)), [(ASKED, 8)])[0]
     with served(tmp_path / "model.gguf") as server:
         answer = server.chat("any", ASKED, 8)
         assert answer.prompt_tokens == wanted.prompt_tokens
@@ -62,7 +62,7 @@ def test_an_adapter_on_its_base_answers_as_the_two_merged(thin, adapter, tmp_pat
     merging.merge(thin(kind), folder, merged)
     gguf_files.write(thin(kind), tmp_path / "base.gguf", "f32")
     gguf_files.write_adapter(folder, thin(kind), tmp_path / "adapter.gguf")
-    wanted = proof.asked_in_process(*loaded(merged))(ASKED, 8)
+    wanted = proof.answers_in_process(*loaded(merged), [(ASKED, 8)])[0]
     with served(tmp_path / "base.gguf", tmp_path / "adapter.gguf") as server:
         answer = server.chat("any", ASKED, 8)
     assert answer.ids == wanted.ids
