@@ -1,41 +1,28 @@
-"""A workspace with a dataset and a base that trains in a second."""
+"""A workspace with a base that trains in a second, made once a run up to each stage; a test has a copy of its own."""
 
+import hashlib
 import json
+import shutil
 
 import pytest
 
 from weakspot import config as configuration
-from weakspot.adapters import read_scorecard
+from weakspot.adapters import read_manifest, read_scorecard
 from weakspot.data import store
+from weakspot.serving import merged as merging
+from weakspot.serving.placement import Candidate
 from weakspot.stages.evaluate import evaluate
 from weakspot.stages.process import process
 from weakspot.stages.train import train
 from weakspot.workspace import AdapterName, Workspace
 
 COLOURS = ["red", "green", "blue", "black", "white", "brown"]
+FIRST, SECOND = AdapterName("colours", 1), AdapterName("colours", 2)
 
 
 @pytest.fixture
-def taught(workspace, tiny_base, interaction, capture):
-    """A processed workspace of sixty checkable questions and twenty others, and its settings."""
-    questions = [
-        interaction(
-            f"Which colour has item {n} of {COLOURS[n % 6]} shelf {n * 37 % 101}?",
-            json.dumps({"colour": COLOURS[n % 6]}),
-            local=f"Maybe {COLOURS[(n + 1) % 6]}?",
-            domain="colours",
-        )
-        for n in range(60)
-    ]
-    others = [
-        interaction(
-            f"Tell me about number {n * 7919}.",
-            f"It is {n * 7919} and its digits sum to {sum(map(int, str(n * 7919)))}.",
-            domain="numbers",
-        )
-        for n in range(20)
-    ]
-    capture(workspace, [*questions, *others])
+def prepared(made_once, workspace, tiny_base, interaction, capture):
+    """Give the folder of a workspace that was taken to a stage, and its settings: to be copied, never written to."""
     config = configuration.load(
         workspace.config_file,
         [
@@ -48,18 +35,120 @@ def taught(workspace, tiny_base, interaction, capture):
             "status.retrain_streak=50",
         ],
     )
-    process(workspace, config)
-    return workspace, config
+
+    def taught(workspace):
+        capture(workspace, examples(interaction))
+        process(workspace, config)
+
+    def trained(workspace):
+        train(workspace, changed(config, "train", max_steps=40), "colours")
+
+    def evaluated(workspace):
+        evaluate(workspace, config, "colours")
+
+    def accepted(workspace):
+        judged(workspace, FIRST, "accept")
+
+    def merged(workspace):
+        merge(workspace, config, FIRST)
+
+    def second(workspace):
+        train(workspace, changed(config, "train", max_steps=4), "colours")
+        evaluate(workspace, changed(config, "evaluate", retrieval=False), "colours")
+        judged(workspace, SECOND, "accept")
+        merge(workspace, config, SECOND)
+
+    stages = {stage.__name__: stage for stage in (taught, trained, evaluated, accepted, merged, second)}
+    names = list(stages)
+    base = hashlib.sha256(str(tiny_base).encode()).hexdigest()[:8]
+
+    def folder(name):
+        def build(target):
+            if before := names[: names.index(name)]:
+                shutil.copytree(folder(before[-1]), target, dirs_exist_ok=True)
+            stages[name](Workspace(target))
+
+        return made_once(f"{name}-{base}", build)
+
+    return folder, config
+
+
+def examples(interaction):
+    """Sixty checkable questions and twenty others; their ids are like none that a test makes."""
+    questions = [
+        interaction(
+            f"Which colour has item {n} of {COLOURS[n % 6]} shelf {n * 37 % 101}?",
+            json.dumps({"colour": COLOURS[n % 6]}),
+            local=f"Maybe {COLOURS[(n + 1) % 6]}?",
+            domain="colours",
+            interaction_id=f"int_colour_{n}",
+        )
+        for n in range(60)
+    ]
+    others = [
+        interaction(
+            f"Tell me about number {n * 7919}.",
+            f"It is {n * 7919} and its digits sum to {sum(map(int, str(n * 7919)))}.",
+            domain="numbers",
+            interaction_id=f"int_number_{n}",
+        )
+        for n in range(20)
+    ]
+    return [*questions, *others]
 
 
 @pytest.fixture
-def accepted(taught):
-    """A workspace whose first adapter for colours is trained and accepted, and its settings."""
-    workspace, config = taught
-    train(workspace, config, "colours")
-    evaluate(workspace, config, "colours")
-    judged(workspace, AdapterName("colours", 1), "accept")
-    return workspace, config
+def at_stage(prepared, workspace):
+    """Bring the test's workspace to a stage; give it, and its settings."""
+    folder, config = prepared
+
+    def bring(name):
+        shutil.copytree(folder(name), workspace.root)
+        return workspace, config
+
+    return bring
+
+
+@pytest.fixture
+def taught(at_stage):
+    """A processed workspace of sixty checkable questions and twenty others, and its settings."""
+    return at_stage("taught")
+
+
+@pytest.fixture
+def trained(at_stage):
+    """A workspace with an adapter for colours, and its settings, which are of a shorter training."""
+    return at_stage("trained")
+
+
+@pytest.fixture
+def evaluated(at_stage):
+    """A workspace whose adapter for colours has its scorecard, and its settings."""
+    return at_stage("evaluated")
+
+
+@pytest.fixture
+def accepted(at_stage):
+    """A workspace whose adapter for colours is evaluated and accepted, and its settings."""
+    return at_stage("accepted")
+
+
+@pytest.fixture
+def merged(at_stage):
+    """A workspace whose accepted adapter has its merged model, of which there is no release yet, and its settings."""
+    return at_stage("merged")
+
+
+@pytest.fixture
+def add_second(prepared, workspace):
+    """Bring in another adapter for colours, accepted and merged as the first one."""
+
+    def bring():
+        made = Workspace(prepared[0]("second"))
+        for part in (Workspace.adapter, Workspace.merged):
+            shutil.copytree(part(made, SECOND), part(workspace, SECOND))
+
+    return bring
 
 
 @pytest.fixture
@@ -68,6 +157,16 @@ def judge():
     return judged
 
 
+def changed(config: configuration.Config, table: str, **values) -> configuration.Config:
+    """Return settings with other values in one table."""
+    return config.model_copy(update={table: getattr(config, table).model_copy(update=values)})
+
+
 def judged(workspace: Workspace, name: AdapterName, verdict: str) -> None:
     card = read_scorecard(workspace, name).model_copy(update={"verdict": verdict, "reasons": ["because"]})
     store.write_atomically(workspace.evaluation(name), card.model_dump_json().encode())
+
+
+def merge(workspace, config, name):
+    """Write an adapter's merged model, and prove it."""
+    merging.write(workspace, config, Candidate(name, read_manifest(workspace, name), read_scorecard(workspace, name)))

@@ -7,6 +7,8 @@ from weakspot.model import bases, lora
 from weakspot.workspace import AdapterName
 from zddc.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 NAME = AdapterName("colours", 1)
 
 
@@ -16,6 +18,15 @@ def test_an_adapter_is_read_with_its_scorecard_and_its_base(accepted):
     assert (manifest.name, manifest.domain, manifest.version) == (str(NAME), "colours", 1)
     assert adapters.read_scorecard(workspace, NAME).verdict == "accept"
     assert adapters.base_of(manifest).location == config.model.base
+
+
+def test_a_workspace_can_be_moved_nothing_in_it_says_where_it_lies(merged, prepared):
+    workspace, config = merged
+    made = {str(prepared[0](stage)) for stage in ("taught", "trained", "evaluated", "accepted", "merged")}
+    places = [place.encode() for place in made]
+    for file in (one for one in workspace.root.rglob("*") if one.is_file()):
+        assert not any(place in file.read_bytes() for place in places), file
+    assert config.model.base.encode() in workspace.adapter_manifest(NAME).read_bytes()
 
 
 def test_weights_that_were_changed_since_are_told(accepted):

@@ -4,18 +4,17 @@ import pytest
 
 from weakspot.ask import ask
 from weakspot.stages.deploy import deploy
-from weakspot.stages.train import train
 from weakspot.workspace import AdapterName
 from zddc.errors import UserError
+
+pytestmark = pytest.mark.slow
 
 NAME = AdapterName("colours", 1)
 QUESTIONS = ["Which colour has item 1 of green shelf 37?", "Which colour has item 2 of blue shelf 74?"]
 
 
-def test_the_merged_model_answers_as_the_adapter_does_and_the_base_otherwise(taught):
-    workspace, config = taught
-    longer = config.model_copy(update={"train": config.train.model_copy(update={"max_steps": 40})})
-    train(workspace, longer, "colours")
+def test_the_merged_model_answers_as_the_adapter_does_and_the_base_otherwise(evaluated):
+    workspace, config = evaluated
     base = ask(workspace, config, QUESTIONS, None, merged=False)
     adapter = ask(workspace, config, QUESTIONS, NAME, merged=False)
     assert adapter != base

@@ -2,13 +2,11 @@
 
 import pytest
 
-from weakspot.adapters import read_scorecard
+from weakspot.adapters import read_manifest, read_scorecard
 from weakspot.data import journal
 from weakspot.forget import forget
 from weakspot.records import Decision
-from weakspot.stages.evaluate import evaluate
 from weakspot.stages.process import process
-from weakspot.stages.train import train
 from weakspot.stages.validate import validate
 from zddc.errors import UserError
 
@@ -85,14 +83,13 @@ def test_an_id_that_nobody_has_is_named(workspace, config):
 
 
 @pytest.mark.slow
-def test_adapters_that_saw_it_are_marked_and_their_scorecards_lose_its_words(taught):
-    workspace, config = taught
-    manifest = train(workspace, config, "colours")
-    card = evaluate(workspace, config, "colours")
+def test_adapters_that_saw_it_are_marked_and_their_scorecards_lose_its_words(evaluated):
+    workspace, config = evaluated
+    (name,) = workspace.adapter_names("colours")
+    manifest, card = read_manifest(workspace, name), read_scorecard(workspace, name)
     row = next(row for row in card.rows if row.domain == "colours")
     done = forget(workspace, config, row.interaction_id)
     assert done.adapters == [manifest.name]
-    (name,) = workspace.adapter_names("colours")
     assert ids(workspace.adapter_forgotten(name)) == [row.interaction_id]
     holding = files_with(workspace, row.query)
     assert all(file.startswith("snapshots/") for file in holding)

@@ -8,6 +8,20 @@ from weakspot.status import status
 from weakspot.workspace import AdapterName
 from zddc.errors import UserError
 
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def due_now(taught):
+    """A workspace with domains that are due; how well they learn is no matter here."""
+    workspace, config = taught
+    tables = {
+        "train": config.train.model_copy(update={"max_steps": 2}),
+        "evaluate": config.evaluate.model_copy(update={"retrieval": False}),
+        "deploy": config.deploy.model_copy(update={"proof_prompts": 1}),
+    }
+    return workspace, config.model_copy(update=tables)
+
 
 def steps(workspace, config, domain=None):
     return [(step.stage, step.domain, step.outcome) for step in run(workspace, config, domain)]
@@ -25,16 +39,16 @@ def test_a_new_workspace_goes_through_all_stages(taught):
     assert domain.deployed == (domain.verdict == "accept")
 
 
-def test_what_is_not_due_is_not_trained(taught):
-    workspace, config = taught
+def test_what_is_not_due_is_not_trained(due_now):
+    workspace, config = due_now
     steps(workspace, config, "colours")
     again = steps(workspace, config, "colours")
     assert "train" not in [stage for stage, _, _ in again]
     assert steps(workspace, config, "numbers")[2][2] == "numbers-lora-v1 (never trained)"
 
 
-def test_what_is_due_is_trained_in_one_pass_and_then_each_is_taken_to_the_end(taught):
-    workspace, config = taught
+def test_what_is_due_is_trained_in_one_pass_and_then_each_is_taken_to_the_end(due_now):
+    workspace, config = due_now
     found = steps(
         workspace, config.model_copy(update={"status": config.status.model_copy(update={"retrain_after": 15})})
     )
@@ -55,8 +69,8 @@ def test_a_domain_whose_training_was_interrupted_is_due(taught):
     assert "numbers" in due_domains(workspace, config)
 
 
-def test_all_is_what_is_due_or_was_never_trained_and_all_domains_together(taught):
-    workspace, config = taught
+def test_all_is_what_is_due_or_was_never_trained_and_all_domains_together(due_now):
+    workspace, config = due_now
     assert due_domains(workspace, config) == ["colours", "multi-domain", "numbers"]
     train_together(workspace, config, ["colours", "multi-domain"])
     assert due_domains(workspace, config) == ["multi-domain", "numbers"]

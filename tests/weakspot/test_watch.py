@@ -19,6 +19,19 @@ def at(hour: int, minute: int = 0) -> datetime:
     return datetime(2040, 3, 1, hour, minute)  # noqa: DTZ001
 
 
+@pytest.fixture
+def watched(taught):
+    """A workspace with two domains that are due at any time; how well they learn is no matter here."""
+    workspace, config = taught
+    tables = {
+        "watch": ANY_TIME,
+        "train": config.train.model_copy(update={"max_steps": 2}),
+        "evaluate": config.evaluate.model_copy(update={"retrieval": False}),
+        "deploy": config.deploy.model_copy(update={"proof_prompts": 1}),
+    }
+    return workspace, config.model_copy(update=tables)
+
+
 def watching(workspace, config, **more):
     return [(step.stage, step.domain, step.outcome) for step in watch(workspace, config, **more)]
 
@@ -48,9 +61,9 @@ def test_nothing_is_trained_while_somebody_asks(workspace, name):
     assert why_not(workspace, Watch(idle_minutes=10), moment + timedelta(minutes=11)) == ""
 
 
-def test_one_look_takes_what_is_due_to_the_end_and_a_second_finds_nothing_to_do(taught):
-    workspace, config = taught
-    config = config.model_copy(update={"watch": ANY_TIME})
+@pytest.mark.slow
+def test_one_look_takes_what_is_due_to_the_end_and_a_second_finds_nothing_to_do(watched):
+    workspace, config = watched
     assert [stage for stage, domain, _ in watching(workspace, config, once=True) if domain == "colours"] == [
         "train",
         "evaluate",
@@ -59,8 +72,9 @@ def test_one_look_takes_what_is_due_to_the_end_and_a_second_finds_nothing_to_do(
     assert not [one for one in watching(workspace, config, once=True) if one[0] == "train" and "lora" in one[2]]
 
 
-def test_it_waits_for_its_hours_and_for_the_next_question(taught):
-    workspace, config = taught
+@pytest.mark.slow
+def test_it_waits_for_its_hours_and_for_the_next_question(watched):
+    workspace, config = watched
     config = config.model_copy(update={"watch": Watch(idle_minutes=0, window="22:00-23:00")})
     clock = itertools.chain([at(12), at(13)], itertools.repeat(at(22, 30)))
     slept = []
@@ -82,10 +96,11 @@ def test_it_waits_for_its_hours_and_for_the_next_question(taught):
     ]
 
 
-def test_an_error_in_one_domain_keeps_no_other_from_its_turn_and_is_told_once(taught):
-    workspace, config = taught
+@pytest.mark.slow
+def test_an_error_in_one_domain_keeps_no_other_from_its_turn_and_is_told_once(watched):
+    workspace, config = watched
     missing = config.model.model_copy(update={"base": str(workspace.root / "nothing")})
-    config = config.model_copy(update={"watch": ANY_TIME, "model": missing})
+    config = config.model_copy(update={"model": missing})
     rounds = itertools.count()
 
     def sleep(_: float) -> None:
@@ -99,10 +114,10 @@ def test_an_error_in_one_domain_keeps_no_other_from_its_turn_and_is_told_once(ta
     assert found.count(("process", None)) == 3
 
 
-def test_a_domain_that_cannot_be_trained_keeps_no_other_from_being_trained(taught, interaction, capture):
+@pytest.mark.slow
+def test_a_domain_that_cannot_be_trained_keeps_no_other_from_being_trained(watched, interaction, capture):
     """They are trained together, and where that cannot be, each alone."""
-    workspace, config = taught
-    config = config.model_copy(update={"watch": ANY_TIME})
+    workspace, config = watched
     odd = [interaction(f"What is {n * 7919}?", f"<|im_end|> {n}", domain="odd") for n in range(60)]
     capture(workspace, odd)
     found = watching(workspace, config, once=True)
@@ -112,7 +127,6 @@ def test_a_domain_that_cannot_be_trained_keeps_no_other_from_being_trained(taugh
     assert workspace.newest_adapter("colours") == AdapterName("colours", 1)
 
 
-def test_two_do_not_watch_the_same_workspace(taught):
-    workspace, config = taught
+def test_two_do_not_watch_the_same_workspace(workspace, config):
     with store.locked(workspace.watch_lock, "watch"), pytest.raises(UserError, match="another watch is running"):
         watching(workspace, config, once=True)

@@ -1,4 +1,7 @@
-"""``watch`` killed at twenty random points: nothing is lost, and what is live is always whole and accepted."""
+"""``watch`` killed at many points: nothing is lost, and what is live is always whole and accepted.
+
+In ``make test`` it dies three times, once in each of its longest stages; in ``make soak`` twenty times.
+"""
 
 import contextlib
 import os
@@ -8,7 +11,9 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from itertools import islice
+from dataclasses import dataclass
+from itertools import count, islice
+from pathlib import Path
 
 import pytest
 
@@ -20,18 +25,51 @@ from weakspot.releases import answering, live, read_releases
 from weakspot.serving.merged import read_merged
 from weakspot.workspace import AdapterName
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+SOAK = "WEAKSPOT_SOAK" in os.environ
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600 if SOAK else 600)]
 
-KILLS = 20
 # Forks anew for each line that it reads, so that every start is a process of its own but imports are paid once.
+# A line is a stage and a number: the process kills itself when it is about to change that many files in that stage.
 NURSERY = """
-import os, sys
+import os, signal, sys
 import torch, transformers, peft, scipy.stats, matplotlib.pyplot
 from weakspot import adapters, cli
-print(0, flush=True)
-for _ in sys.stdin:
+
+root, log = sys.argv[2], os.open(sys.argv.pop(), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+def changed(event, arguments):
+    if event == "open" and (not isinstance(arguments[2], int) or not arguments[2] & (os.O_WRONLY | os.O_RDWR)):
+        return None
+    known = event in ("open", "os.rename", "os.mkdir", "os.remove", "os.chmod")
+    return arguments[0] if known and not isinstance(arguments[0], int) else None
+
+def stage_of(path):
+    place, *below = os.path.relpath(os.fsdecode(path), root).split(os.sep)
+    if place != "adapters":
+        dataset = place in ("processed", "validation", "snapshots")
+        return "processing" if dataset else "deploying" if place == "releases.jsonl" else None
+    if "-merged" in "".join(below[:1]):
+        return "deploying"
+    return "evaluating" if any(name in "".join(below[1:]) for name in ("evaluation.", "expected.")) else "training"
+
+def dying(wanted, left):
+    def look(event, arguments):
+        nonlocal left
+        path = changed(event, arguments)
+        stage = stage_of(path) if path is not None else None
+        if stage is not None:
+            os.write(log, f"{stage}\\n".encode())
+            left -= stage == wanted
+            if stage == wanted and left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+    return look
+
+print("ready", flush=True)
+for line in sys.stdin:
+    stage, number = line.split()
     if (child := os.fork()) == 0:
-        os.setsid()
+        os.dup2(2, 1)
+        sys.addaudithook(dying(stage, int(number)))
         sys.argv = ["weakspot", "watch", "--once", *sys.argv[1:]]
         cli.main()
     print(child, flush=True)
@@ -41,40 +79,65 @@ for _ in sys.stdin:
 
 @pytest.fixture
 def settings(tiny_base) -> list[str]:
+    # Without max_steps: the second adapter learns longer, from more, and is better than the first.
     return [
-        f"model.base={tiny_base}", "lora.rank=4", "train.learning_rate=1e-2", "train.max_steps=24",
+        f"model.base={tiny_base}", "lora.rank=4", "train.learning_rate=1e-2", "train.epochs=1", "train.batch_size=4",
         "train.save_steps=4", "train.max_length=128", "evaluate.retrieval=false", "evaluate.max_harm=10",
-        "watch.idle_minutes=0", "status.retrain_streak=1000",
+        "deploy.proof_prompts=2", "watch.idle_minutes=0", "status.retrain_streak=1000",
     ]  # fmt: skip
 
 
+@dataclass
+class Nursery:
+    """Starts ``weakspot watch --once`` on a workspace as often as asked."""
+
+    process: subprocess.Popen
+    errors: Path
+    log: Path
+
+    def read(self) -> str:
+        line = self.process.stdout.readline().strip()
+        assert line, self.errors.read_text()
+        return line
+
+    def start(self, stage: str = "none", number: int = 0) -> int:
+        """Start it, to die at the file of that number in a stage; return its process."""
+        self.process.stdin.write(f"{stage} {number}\n")
+        self.process.stdin.flush()
+        return int(self.read())
+
+    def ended(self) -> int:
+        """Wait for what was started; return the status that the system gives."""
+        return int(self.read())
+
+    def finish(self) -> None:
+        """Let it go through to its end."""
+        self.start()
+        assert self.ended() == 0, self.errors.read_text()
+
+
 @pytest.fixture
-def nursery(workspace, settings):
-    """Starts ``weakspot watch --once`` on the workspace as often as asked."""
+def nursery(workspace, settings, tmp_path):
+    errors, log = tmp_path / "errors", tmp_path / "changed"
     options = [word for setting in settings for word in ("--set", setting)]
-    command = [sys.executable, "-c", NURSERY, "--workspace", str(workspace.root), *options]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
-        assert ended(process) == 0  # everything is imported
-        yield process
-        process.kill()
-
-
-def started(nursery) -> int:
-    nursery.stdin.write("go\n")
-    nursery.stdin.flush()
-    while not (line := nursery.stdout.readline().strip()).isdigit():
-        assert line or nursery.poll() is None
-    return int(line)
-
-
-def ended(nursery) -> int:
-    """Wait for what was started; return its status, passing over what it said."""
-    while True:
-        line = nursery.stdout.readline().strip()
-        if line.isdigit():
-            return int(line)
+    command = [sys.executable, "-c", NURSERY, "--workspace", str(workspace.root), *options, str(log)]
+    with (
+        errors.open("w") as stream,
+        subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stream,
+            text=True,
+            start_new_session=True,  # so that what it forks can be ended with it
+        ) as process,
+    ):
+        try:
+            found = Nursery(process, errors, log)
+            assert found.read() == "ready"
+            yield found
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def require_sound(workspace, captured: int, places: dict[str, str]) -> str | None:
@@ -97,16 +160,29 @@ def require_sound(workspace, captured: int, places: dict[str, str]) -> str | Non
     return current.adapter
 
 
-def test_killed_at_twenty_random_points_it_goes_on_and_deploys_only_whole_and_accepted_adapters(
+def deaths(files: Counter[str], chance: random.Random):
+    """Yield where it dies: a stage, and which of its files it is about to change then.
+
+    In a soak any stage, and every other time at a moment instead, which is told by no stage.
+    """
+    stages = ["training", "evaluating", "deploying"]
+    if not SOAK:
+        yield from ((stage, chance.randint(1, files[stage])) for stage in stages)
+    for number in range(20 if SOAK else 0):
+        stage = chance.choice([*stages, "processing"])
+        yield ("any moment", 0) if number % 2 else (stage, chance.randint(1, files[stage]))
+
+
+def test_killed_at_many_points_it_goes_on_and_deploys_only_whole_and_accepted_adapters(
     workspace, nursery, capture, interaction
 ):
     colours = ["red", "green", "blue", "black", "white", "brown"]
-    chance, numbers = random.Random(11), iter(range(10_000))
+    chance, numbers = random.Random(11), count()
     captured, places, reached = 0, {}, Counter()
 
-    def consult(count: int) -> int:
+    def consult(number: int) -> int:
         """Capture so many consultations more, which make the domain due."""
-        made = list(islice(numbers, count))
+        made = list(islice(numbers, number))
         capture(
             workspace,
             [
@@ -118,45 +194,39 @@ def test_killed_at_twenty_random_points_it_goes_on_and_deploys_only_whole_and_ac
                 for n in made
             ],
         )
-        return count
+        return number
 
     captured += consult(60)
     begun = time.monotonic()
-    started(nursery)
-    assert ended(nursery) == 0
+    nursery.finish()
     longest = time.monotonic() - begun
     assert require_sound(workspace, captured, places) == "colours-lora-v1"
-    while reached.total() - reached["ended before"] < KILLS:
-        known = workspace.next_adapter("colours")
-        if not workspace.adapter_checkpoint(known).exists() and _settled(workspace):
-            captured += consult(50)
-        child = started(nursery)
-        time.sleep(chance.uniform(0, longest))
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(child, signal.SIGKILL)
-        reached[_stage(workspace) if ended(nursery) == signal.SIGKILL else "ended before"] += 1
-        require_sound(workspace, captured, places)
-    started(nursery)
-    assert ended(nursery) == 0
+    files = Counter(nursery.log.read_text().split())
+    assert set(files) == {"processing", "training", "evaluating", "deploying"}
+    for stage, number in deaths(files, chance):
+        while True:  # until it died: a round that goes on where another ended changes fewer files
+            if not workspace.adapter_checkpoint(workspace.next_adapter("colours")).exists() and _settled(workspace):
+                captured += consult(50)
+            child = nursery.start(stage, number)
+            if stage == "any moment":
+                time.sleep(chance.uniform(0, longest))
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGKILL)
+            status = nursery.ended()
+            require_sound(workspace, captured, places)
+            if status == signal.SIGKILL:
+                reached[stage] += 1
+                break
+            assert status == 0, nursery.errors.read_text()
+            reached["ended before"] += 1
+    nursery.finish()
     newest = str(workspace.newest_adapter("colours"))
-    live = require_sound(workspace, captured, places)
+    answers = require_sound(workspace, captured, places)
     verdict = adapters.read_scorecard(workspace, AdapterName.parsed(newest)).verdict
-    print(f"killed while {dict(reached)}; one round {longest:.1f} s; newest {newest} {verdict}; live {live}")
-    assert verdict != "accept" or live == newest
-    assert len(set(reached) - {"ended before"}) >= 3
+    print(f"killed while {dict(reached)}; newest {newest} {verdict}; live {answers}")
+    assert verdict != "accept" or answers == newest
+    assert len(set(reached) - {"ended before", "any moment"}) >= 3
     assert workspace.newest_adapter("colours").version >= 2
-
-
-def _stage(workspace) -> str:
-    """Name what a killed round was at, going by what it left."""
-    name = workspace.newest_adapter("colours")
-    if workspace.adapter_checkpoint(workspace.next_adapter("colours")).exists():
-        return "training"
-    if adapters.read_scorecard(workspace, name) is None:
-        return "evaluating"
-    if adapters.read_scorecard(workspace, name).verdict == "accept" and read_merged(workspace, name) is None:
-        return "merging"
-    return "processing or done"
 
 
 def _settled(workspace) -> bool:

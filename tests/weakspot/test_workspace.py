@@ -1,5 +1,6 @@
 """The workspace is found where it was said to be, and names what lies in it."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,8 @@ import pytest
 from weakspot import workspace as workspaces
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
+
+DOCUMENTED = Path(__file__).parents[2] / "docs" / "data-format.md"
 
 
 @pytest.fixture(autouse=True)
@@ -76,40 +79,43 @@ def test_a_file_is_no_workspace(folder):
         workspaces.find(folder / "plan.txt")
 
 
-def test_the_layout_is_the_one_that_users_know():
-    root = Path("w")
-    w = Workspace(root)
-    name = AdapterName("build-system", 3)
-    assert {
-        w.config_file: "weakspot.toml",
-        w.raw: "raw/interactions.jsonl",
-        w.all_examples: "processed/all.jsonl",
-        w.multi_domain: "processed/multi-domain.jsonl",
-        w.examples("build-system"): "processed/build-system.jsonl",
-        w.rejections: "processed/rejections.jsonl",
-        w.split("test"): "validation/test.jsonl",
-        w.assignments: "validation/assignments.jsonl",
-        w.adapter(name): "adapters/build-system-lora-v3",
-        w.merged(name): "adapters/build-system-lora-v3-merged",
-        w.snapshot_manifest("v2025-10-31"): "snapshots/v2025-10-31/manifest.json",
-    } == {root / path: path for path in map(str, _relative(w, name))}
+def documented() -> list[str]:
+    """Return the paths of the layout that the documents show, with their ``<...>`` and ``[...]``."""
+    return re.findall(r"^[├└]── (\S+)", DOCUMENTED.read_text(encoding="utf-8"), re.MULTILINE)
 
 
-def _relative(w: Workspace, name: AdapterName) -> list[Path]:
-    paths = (
-        w.config_file,
-        w.raw,
-        w.all_examples,
-        w.multi_domain,
-        w.examples("build-system"),
-        w.rejections,
-        w.split("test"),
-        w.assignments,
-        w.adapter(name),
-        w.merged(name),
-        w.snapshot_manifest("v2025-10-31"),
-    )
-    return [path.relative_to(w.root) for path in paths]
+def test_the_layout_is_the_documented_one():
+    w, name = Workspace(Path("w")), AdapterName("build-system", 3)
+    filled = {"<domain>": "build-system", "<N>": "3", "<date>[.<n>]": "2025-10-31.2"}
+    shown = {re.sub(r"<domain>|<N>|<date>\[.<n>\]", lambda part: filled[part[0]], path) for path in documented()}
+    named = [
+        w.config_file, w.raw, w.decisions, w.all_examples, w.multi_domain, w.examples("build-system"), w.rejections,
+        w.split("train"), w.split("val"), w.split("test"), w.assignments,
+        w.adapter(name), w.merged(name), w.snapshot("v2025-10-31.2"),
+    ]  # fmt: skip
+    assert {path.relative_to("w") for path in named} == {Path(path) for path in shown}
+    assert len(named) == len(documented())
+
+
+@pytest.mark.slow
+def test_the_stages_write_what_the_layout_names_and_nothing_else(merged):
+    root = merged[0].root
+    kinds = {"<domain>": r"(colours|numbers)", "<N>": "1", "<date>": r"\d{4}-\d\d-\d\d", "[.<n>]": ""}
+    patterns = {path: path for path in documented()}
+    for part, pattern in kinds.items():
+        patterns = {path: known.replace(part, pattern) for path, known in patterns.items()}
+    written = [file.relative_to(root).as_posix() for file in root.rglob("*") if file.is_file()]
+    matched = {
+        file: [
+            path
+            for path, pattern in patterns.items()
+            if re.match(pattern if path.endswith("/") else f"{pattern}$", file)
+        ]
+        for file in written
+    }
+    assert [file for file, paths in matched.items() if len(paths) != 1] == [".lock"]
+    by_hand = {"weakspot.toml", "raw/decisions.jsonl"}
+    assert {path for paths in matched.values() for path in paths} == set(documented()) - by_hand
 
 
 def test_an_adapter_is_called_by_domain_and_version():

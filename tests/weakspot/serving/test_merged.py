@@ -9,18 +9,19 @@ from weakspot.data import store
 from weakspot.model import bases, lora, merging
 from weakspot.model.bases import Base
 from weakspot.records import MergedManifest
-from weakspot.serving import merged
+from weakspot.serving import merged as merged_models
 from weakspot.serving.merged import read_merged
 from weakspot.serving.placement import Candidate
-from weakspot.stages.train import train
 from weakspot.workspace import AdapterName
 from zddc.errors import UserError
+
+pytestmark = pytest.mark.slow
 
 NAME = AdapterName("colours", 1)
 
 
 def write(workspace, config):
-    return merged.write(workspace, config, candidate(workspace))
+    return merged_models.write(workspace, config, candidate(workspace))
 
 
 def candidate(workspace) -> Candidate:
@@ -42,12 +43,11 @@ def test_an_adapter_becomes_a_standalone_model(accepted):
     torch.testing.assert_close(merged(input_ids=ids).logits, wanted, rtol=1e-3, atol=1e-4)
 
 
-def test_writing_it_again_does_nothing(accepted):
-    workspace, config = accepted
+def test_writing_it_again_does_nothing(merged):
+    workspace, config = merged
+    before = {file: store.FileState.of(file) for file in workspace.merged(NAME).iterdir()}
     write(workspace, config)
-    before = workspace.merged_manifest(NAME).stat().st_mtime_ns
-    write(workspace, config)
-    assert workspace.merged_manifest(NAME).stat().st_mtime_ns == before
+    assert {file: store.FileState.of(file) for file in workspace.merged(NAME).iterdir()} == before
 
 
 def test_a_merge_that_answers_otherwise_is_not_deployed(accepted, monkeypatch):
@@ -61,20 +61,20 @@ def test_a_merge_that_answers_otherwise_is_not_deployed(accepted, monkeypatch):
         save_file({**tensors, name: tensors[name] + 1}, target / "model.safetensors", {"format": "pt"})
         return 1
 
-    monkeypatch.setattr(merged.merging, "merge", lossy)
+    monkeypatch.setattr(merged_models.merging, "merge", lossy)
     with pytest.raises(UserError, match="answers otherwise than the trained adapter"):
         write(workspace, config)
     assert not workspace.merged(NAME).exists()
     assert read_merged(workspace, NAME) is None
 
 
-def test_an_adapter_that_changes_nothing_is_refused(taught):
-    workspace, config = taught
-    manifest = train(workspace, config, "colours")
+def test_an_adapter_that_changes_nothing_is_refused(trained):
+    workspace, config = trained
+    manifest = read_manifest(workspace, NAME)
     weights = workspace.adapter(NAME) / lora.WEIGHTS
     tensors = {key: one * ("lora_B" not in key) for key, one in load_file(weights).items()}
     save_file(tensors, weights, {"format": "pt"})
     zeroed = manifest.model_copy(update={"files": {**manifest.files, lora.WEIGHTS: store.sha256(weights)}})
     with pytest.raises(UserError, match="changes nothing: it answers as the base does"):
-        merged.write(workspace, config, Candidate(NAME, zeroed, None))
+        merged_models.write(workspace, config, Candidate(NAME, zeroed, None))
     assert not workspace.merged(NAME).exists()

@@ -4,22 +4,20 @@ import pytest
 
 from weakspot.releases import live, read_releases
 from weakspot.stages.deploy import deploy, rollback
-from weakspot.stages.evaluate import evaluate
-from weakspot.stages.train import train
 from weakspot.workspace import AdapterName
 from zddc.errors import UserError
+
+pytestmark = pytest.mark.slow
 
 NAME = AdapterName("colours", 1)
 
 
 @pytest.fixture
-def twice(accepted, judge):
+def twice(merged, add_second):
     """A workspace with two adapters, both accepted, the first of them in service."""
-    workspace, config = accepted
+    workspace, config = merged
     deploy(workspace, config, "colours")
-    train(workspace, config.model_copy(update={"train": config.train.model_copy(update={"seed": 7})}), "colours")
-    evaluate(workspace, config, "colours")
-    judge(workspace, AdapterName("colours", 2), "accept")
+    add_second()
     return workspace, config
 
 
@@ -39,8 +37,8 @@ def test_what_is_deployed_is_a_release_that_says_what_it_rests_on(accepted):
     assert done.created
 
 
-def test_deploying_again_is_no_second_release(accepted):
-    workspace, config = accepted
+def test_deploying_again_is_no_second_release(merged):
+    workspace, config = merged
     assert deploy(workspace, config, "colours") == deploy(workspace, config, "colours")
     assert len(read_releases(workspace)) == 1
 
@@ -54,17 +52,16 @@ def test_a_rejected_adapter_is_refused_also_when_unproven_is_allowed(accepted, j
     assert not workspace.merged(NAME).exists()
 
 
-def test_an_adapter_without_proof_needs_allow_unproven(accepted, judge):
-    workspace, config = accepted
+def test_an_adapter_without_proof_needs_allow_unproven(merged, judge):
+    workspace, config = merged
     judge(workspace, NAME, "not enough evidence")
     with pytest.raises(UserError, match="is not proved: because; capture more, or pass --allow-unproven"):
         deploy(workspace, config, "colours")
     assert deploy(workspace, config, "colours", allow_unproven=True).verdict == "not enough evidence"
 
 
-def test_an_adapter_that_was_never_evaluated_is_refused(taught):
-    workspace, config = taught
-    train(workspace, config, "colours")
+def test_an_adapter_that_was_never_evaluated_is_refused(trained):
+    workspace, config = trained
     with pytest.raises(UserError, match="was never evaluated; run 'weakspot evaluate colours'"):
         deploy(workspace, config, "colours")
 
@@ -79,8 +76,8 @@ def test_going_back_brings_the_adapter_before_and_doing_it_twice_changes_nothing
     assert [one.number for one in read_releases(workspace)] == [1, 2, 3]
 
 
-def test_before_the_first_release_the_base_answered(accepted):
-    workspace, config = accepted
+def test_before_the_first_release_the_base_answered(merged):
+    workspace, config = merged
     deploy(workspace, config, "colours")
     (done,) = rollback(workspace, config, "colours")
     assert (done.adapter, done.location) == (None, "")
