@@ -1,0 +1,141 @@
+"""An unfinished run is gone on from by the very same run, and by no other."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from weakspot.engine import checkpoints, telling
+from weakspot.engine.learner import Learner
+from weakspot.model import lora
+from weakspot.stages.process import process
+from weakspot.stages.train import train
+from weakspot.tables import Model
+from weakspot.workspace import AdapterName, Workspace
+
+pytestmark = pytest.mark.slow
+
+NAME = AdapterName("colours", 1)
+STEPS, KEPT = 6, 4
+
+
+def changed(config, table: str, **settings):
+    return config.model_copy(update={table: getattr(config, table).model_copy(update=settings)})
+
+
+@pytest.fixture
+def cut(taught, tiny_base, tmp_path, monkeypatch):
+    """A workspace whose training broke off after a checkpoint, one that was never trained on, and their settings."""
+    workspace, config = taught
+    base = tmp_path / "base"
+    shutil.copytree(tiny_base, base)
+    config = config.model_copy(update={"model": Model(base=str(base))})
+    config = changed(config, "train", max_steps=STEPS, eval_steps=2)
+    fresh = Workspace(tmp_path / "fresh")
+    shutil.copytree(workspace.root, fresh.root)
+    teller = telling.teller
+
+    def until_it_breaks_off(*given):
+        tell = teller(*given)
+
+        def on_step(progress):
+            tell(progress)
+            if progress.step == KEPT + 1:
+                raise KeyboardInterrupt
+
+        return on_step
+
+    with monkeypatch.context() as patch:
+        patch.setattr(telling, "teller", until_it_breaks_off)
+        with pytest.raises(KeyboardInterrupt):
+            train(workspace, config, "colours")
+    assert checkpoints.steps(workspace.adapter_checkpoint(NAME)) == [KEPT]
+    return workspace, fresh, config
+
+
+@pytest.fixture
+def steps_made(monkeypatch) -> list[int]:
+    """The steps that are made, those before a checkpoint aside."""
+    made, learn = [], Learner.learn
+
+    def noted(learner, *given):
+        progress = learn(learner, *given)
+        made.append(progress.step)
+        return progress
+
+    monkeypatch.setattr(Learner, "learn", noted)
+    return made
+
+
+def trained(workspace, config) -> tuple[bytes, list[dict]]:
+    """Train, and return the weights and what was told of each step."""
+    train(workspace, config, "colours")
+    told = workspace.adapter_metrics(NAME).read_text(encoding="utf-8").splitlines()
+    return (workspace.adapter(NAME) / lora.WEIGHTS).read_bytes(), [json.loads(line) for line in told]
+
+
+def test_the_same_run_makes_the_rest_of_its_steps_only(cut, steps_made):
+    workspace, fresh, config = cut
+    resumed = trained(workspace, config)
+    assert steps_made == list(range(KEPT + 1, STEPS + 1))
+    assert resumed == trained(fresh, config)
+    assert not workspace.adapter_checkpoint(NAME).exists()
+
+
+@pytest.mark.parametrize(
+    ("table", "setting"),
+    [
+        ("train", {"seed": 7}),
+        ("train", {"learning_rate": 2e-2}),
+        ("lora", {"rank": 8}),
+        ("lora", {"alpha": 8}),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else value,
+)
+def test_another_setting_begins_anew(cut, steps_made, table, setting):
+    workspace, fresh, config = cut
+    other = changed(config, table, **setting)
+    found = trained(workspace, other)
+    assert steps_made == list(range(1, STEPS + 1))
+    assert found == trained(fresh, other)
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_other_data_begin_anew(cut, steps_made, split):
+    """Of the same number of examples one has other words."""
+    workspace, fresh, config = cut
+    changed_id = next(
+        one["metadata"]["interaction_id"]
+        for one in map(json.loads, workspace.split(split).read_text(encoding="utf-8").splitlines())
+        if one["metadata"]["domain"] == "colours"
+    )
+    for place in (workspace, fresh):
+        lines = [json.loads(line) for line in place.raw.read_text(encoding="utf-8").splitlines()]
+        for line in lines:
+            if line["metadata"]["interaction_id"] == changed_id:
+                line["messages"][-1]["content"] = '{"colour": "violet"}'
+        place.raw.write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
+        before = [len(place.split(one).read_bytes().splitlines()) for one in ("train", "val", "test")]
+        process(place, config)
+        assert before == [len(place.split(one).read_bytes().splitlines()) for one in ("train", "val", "test")]
+    found = trained(workspace, config)
+    assert steps_made == list(range(1, STEPS + 1))
+    assert found == trained(fresh, config)
+
+
+def test_another_base_of_the_same_name_begins_anew(cut, steps_made):
+    workspace, fresh, config = cut
+    file = Path(config.model.base) / "config.json"
+    settings = json.loads(file.read_text(encoding="utf-8"))
+    assert settings["rms_norm_eps"] != 1e-2
+    file.write_text(json.dumps({**settings, "rms_norm_eps": 1e-2}), encoding="utf-8")
+    found = trained(workspace, config)
+    assert steps_made == list(range(1, STEPS + 1))
+    assert found == trained(fresh, config)
+
+
+def test_a_setting_that_no_run_depends_on_makes_no_other_run(cut, steps_made):
+    workspace, _, config = cut
+    trained(workspace, changed(config, "evaluate", batch_size=1))
+    assert steps_made == list(range(KEPT + 1, STEPS + 1))
