@@ -1,0 +1,1589 @@
+"""Deliberate faults: each is put into a copy of the source, and its tests must notice it.
+
+``python tests/faults.py`` tries those named here and those of ``faults_drawn.json``, which ``draw_faults.py`` drew. It
+ends with status 1 where a named one is not caught, or a drawn one survives without a reason.
+"""
+
+import argparse
+import contextlib
+import importlib
+import json
+import os
+import queue
+import resource
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import xml.etree.ElementTree
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+ROOT = Path(__file__).parents[1]
+DRAWN = Path(__file__).with_name("faults_drawn.json")
+# What tests look at beside the source.
+COPIED = ("src", "tests", "docs", "examples", "spec", "pyproject.toml", "README.md", "CHANGELOG.md", "Makefile")
+# They take seconds to import, and a fork has them at once. Nothing of ours is among them.
+PRELOADED = (
+    *("pytest", "pydantic", "typer", "rich.table", "rich.progress", "aiohttp", "torch", "safetensors.torch"),
+    *("transformers.models.llama.modeling_llama", "transformers.models.auto.modeling_auto", "transformers.generation"),
+    *("transformers.integrations.sdpa_attention", "transformers.masking_utils", "transformers.models.auto"),
+    *("peft", "scipy.stats", "matplotlib.figure", "jinja2"),
+)
+MOST_BYTES = 12 << 30
+# A fault may make an end that never comes: ten times what the tests took unchanged, and two minutes.
+PATIENCE_SECONDS, PATIENCE_TIMES = 120.0, 10.0
+
+
+class Fault(NamedTuple):
+    """A mistake: in ``file`` the text ``old``, which stands there once, becomes ``new``; ``tests`` must notice.
+
+    ``survives`` is why a drawn one changes nothing that a test could see; a named one has no such reason.
+    """
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: str
+    survives: str = ""
+
+
+NAMED = (
+    # --- records, settings, lines
+    Fault(
+        "a name that is reserved may be a domain",
+        "src/weakspot/records/interactions.py",
+        "if name in RESERVED_DOMAINS:",
+        "if name in ():",
+        "tests/weakspot/test_parsing.py",
+    ),
+    Fault(
+        "white space tells two contents apart",
+        "src/weakspot/records/interactions.py",
+        "(message.role, normalised(message.text)) for",
+        "(message.role, message.text) for",
+        "tests/weakspot/test_parsing.py",
+    ),
+    Fault(
+        "the local model's own words are part of the prompt",
+        "src/weakspot/records/interactions.py",
+        "*self.attempt[: last + 1]",
+        "*self.attempt[: last + 2]",
+        "tests/weakspot/records/test_interactions.py",
+    ),
+    Fault(
+        "an unknown key of the settings is passed over",
+        "src/weakspot/tables.py",
+        'extra="forbid"',
+        'extra="ignore"',
+        "tests/weakspot/test_config.py",
+    ),
+    Fault(
+        "a default teacher that is not there is no mistake",
+        "src/weakspot/config.py",
+        ") not in config.teachers:",
+        ") in ():",
+        "tests/weakspot/test_config.py",
+    ),
+    Fault(
+        "what stands where a variable's name is asked for is shown",
+        "src/weakspot/config.py",
+        'secret = path[-1].endswith("_env")',
+        "secret = False",
+        "tests/weakspot/test_config.py",
+    ),
+    Fault(
+        "NaN is taken for JSON",
+        "src/weakspot/strict_json.py",
+        "json.loads(text, parse_constant=_refuse)",
+        "json.loads(text)",
+        "tests/weakspot/test_parsing.py",
+    ),
+    Fault(
+        "an answer that was cut off is trained on",
+        "src/weakspot/parsing.py",
+        "if whole and record.metadata.incomplete:",
+        "if not whole and record.metadata.incomplete:",
+        "tests/weakspot/test_parsing.py",
+    ),
+    Fault(
+        "a trigger in the query counts no more than one in an answer",
+        "src/weakspot/domains.py",
+        "query_weight * len(in_query) + len(in_answers)",
+        "len(in_query) + len(in_answers)",
+        "tests/weakspot/test_domains.py",
+    ),
+    Fault(
+        "the next adapter takes the version of the newest",
+        "src/weakspot/workspace.py",
+        "newest.version + 1 if newest else 1",
+        "newest.version if newest else 1",
+        "tests/weakspot/test_workspace.py",
+    ),
+    Fault(
+        "an adapter without its manifest is complete",
+        "src/weakspot/workspace.py",
+        "(not complete or self.adapter_manifest(name).exists())",
+        "True",
+        "tests/weakspot/test_workspace.py",
+    ),
+    # --- what lies on the disk
+    Fault(
+        "the append lock is not taken",
+        "src/weakspot/data/locks.py",
+        "fcntl.flock(descriptor, fcntl.LOCK_EX)",
+        "pass",
+        "tests/weakspot/data/test_locks.py",
+    ),
+    Fault(
+        "a reader takes no lock of the content",
+        "src/weakspot/data/locks.py",
+        "fcntl.fcntl(descriptor, fcntl.F_OFD_SETLKW, _request(fcntl.F_RDLCK))",
+        "pass",
+        "tests/weakspot/data/test_locks.py",
+    ),
+    Fault(
+        "a file that was moved away while a writer waited is written to",
+        "src/weakspot/data/locks.py",
+        "while descriptor < 0 or not _has_name(descriptor, file):",
+        "while descriptor < 0:",
+        "tests/weakspot/data/test_locks.py",
+    ),
+    Fault(
+        "a torn tail is not closed and swallows the next record",
+        "src/weakspot/data/journal.py",
+        'torn = end > 0 and os.pread(descriptor, 1, end - 1) != b"\\n"',
+        "torn = False",
+        "tests/weakspot/data/test_journal.py",
+    ),
+    Fault(
+        "what the disk took of a record is not taken back",
+        "src/weakspot/data/journal.py",
+        "os.ftruncate(descriptor, end)\n",
+        "pass\n",
+        "tests/weakspot/data/test_journal.py",
+    ),
+    Fault(
+        "an append is acknowledged before it is on the disk",
+        "src/weakspot/data/journal.py",
+        "                os.fdatasync(descriptor)\n        except JournalError:",
+        "                pass\n        except JournalError:",
+        "tests/weakspot/data/test_journal_faults.py::test_what_could_not_be_synced_is_taken_back_and_not_acknowledged"
+        " tests/weakspot/data/test_journal_disk.py::test_what_was_acknowledged_survives_a_power_cut",
+    ),
+    Fault(
+        "the name of a new journal is not brought to the disk",
+        "src/weakspot/data/journal.py",
+        "        with _syncing(file):\n            store.sync_folder(file.parent)",
+        "        pass",
+        "tests/weakspot/data/test_journal_faults.py::test_a_sync_of_the_folder_that_fails_is_a_failure_of_the_journal"
+        " tests/weakspot/data/test_journal_disk.py::test_what_was_acknowledged_survives_a_power_cut",
+    ),
+    Fault(
+        "a journal goes on after a failed sync",
+        "src/weakspot/data/journal.py",
+        "self.failed = True",
+        "self.failed = False",
+        "tests/weakspot/data/test_journal_faults.py::test_a_disk_that_goes_on_failing_acknowledges_nothing"
+        " tests/weakspot/data/test_journal_disk.py::test_after_a_failed_sync_nothing_is_acknowledged_until_reopened",
+    ),
+    Fault(
+        "a record that is gone is not missed when a journal is reopened",
+        "src/weakspot/data/journal.py",
+        "hashlib.sha256(found).digest() != digest:",
+        "len(found) != length:",
+        "tests/weakspot/data/test_journal_disk.py::test_a_record_that_is_gone_stays_a_failure",
+    ),
+    Fault(
+        "a line is overwritten before it is marked as erased",
+        "src/weakspot/data/journal.py",
+        "for step in (marks, bodies, beginnings):",
+        "for step in (bodies, marks, beginnings):",
+        "tests/weakspot/data/test_journal_faults.py::test_a_replacement_that_failed_lost_nothing_and_is_finished_when_done_again",
+    ),
+    Fault(
+        "a line is replaced that is not any more what was read",
+        "src/weakspot/data/journal.py",
+        "for line in changes.keys() - set(found):",
+        "for line in ():",
+        "tests/weakspot/data/test_journal.py",
+    ),
+    Fault(
+        "a journal may lie on a network file system unasked",
+        "src/weakspot/data/journal.py",
+        "if not allowed and (kind",
+        "if allowed and (kind",
+        "tests/weakspot/data/test_journal.py",
+    ),
+    Fault(
+        "a whole file is renamed before it is on the disk",
+        "src/weakspot/data/store.py",
+        "            write_all(descriptor, data)\n            os.fsync(descriptor)\n",
+        "            write_all(descriptor, data)\n",
+        "tests/weakspot/data/test_store_faults.py tests/weakspot/data/test_store_disk.py",
+    ),
+    Fault(
+        "the new name of a whole file is not brought to the disk",
+        "src/weakspot/data/store.py",
+        "        raise named(error, file) from None\n    sync_folder(file.parent)",
+        "        raise named(error, file) from None",
+        "tests/weakspot/data/test_store_faults.py tests/weakspot/data/test_store_disk.py",
+    ),
+    Fault(
+        "a whole folder is renamed before it is on the disk",
+        "src/weakspot/data/store.py",
+        "        sync_tree(temporary)\n",
+        "",
+        "tests/weakspot/data/test_store.py tests/weakspot/data/test_store_disk.py",
+    ),
+    Fault(
+        "two may hold a lock of the workspace at once",
+        "src/weakspot/data/store.py",
+        "fcntl.LOCK_EX | fcntl.LOCK_NB",
+        "fcntl.LOCK_SH | fcntl.LOCK_NB",
+        "tests/weakspot/data/test_store.py",
+    ),
+    Fault(
+        "splits that no snapshot holds are trained on",
+        "src/weakspot/data/dataset.py",
+        "!= store.sha256(file):",
+        "is None:",
+        "tests/weakspot/stages/test_train.py::test_splits_that_no_snapshot_holds_are_not_trained_on",
+    ),
+    # --- who is in which split
+    Fault(
+        "a shared conversation or question makes no group",
+        "src/weakspot/data/splits.py",
+        "sorted({*similar, *(n for key in keys for n in by_key[key])})",
+        "sorted(similar)",
+        "tests/weakspot/data/test_splits.py",
+    ),
+    Fault(
+        "a near-duplicate may be in another split",
+        "src/weakspot/data/splits.py",
+        "sorted({*similar, *(n for key in keys for n in by_key[key])})",
+        "sorted({n for key in keys for n in by_key[key]})",
+        "tests/weakspot/data/test_splits.py",
+    ),
+    Fault(
+        "an example that ties two splits together is let in",
+        "src/weakspot/data/splits.py",
+        "if len(splits) > 1:",
+        "if len(splits) > 2:",
+        "tests/weakspot/data/test_splits.py",
+    ),
+    Fault(
+        "an assignment that was written is made anew",
+        "src/weakspot/data/splits.py",
+        "before = recorded.get(example.id)",
+        "before = None",
+        "tests/weakspot/data/test_splits.py",
+    ),
+    Fault(
+        "a pair at the threshold is no near-duplicate",
+        "src/weakspot/data/similarity.py",
+        "jaccard(own, sets[other]) >= threshold]",
+        "jaccard(own, sets[other]) > threshold]",
+        "tests/weakspot/data/test_similarity.py",
+    ),
+    Fault(
+        "one n-gram too few is looked at for pairs across splits",
+        "src/weakspot/data/similarity.py",
+        "- 1e-9) + 1]",
+        "- 1e-9)]",
+        "tests/weakspot/data/test_similarity.py",
+    ),
+    Fault(
+        "the worst text is ranked first",
+        "src/weakspot/data/bm25.py",
+        "heapq.nlargest(count, ranked)",
+        "heapq.nsmallest(count, ranked)",
+        "tests/weakspot/data/test_bm25.py",
+    ),
+    # --- what is captured
+    Fault(
+        "the keys of providers are not looked for",
+        "src/weakspot/capture/scrub.py",
+        "    yield from provider_keys(text)\n",
+        "",
+        "tests/weakspot/capture/test_scrub_recall.py::test_secrets_are_found_and_nothing_else",
+    ),
+    Fault(
+        "passwords in addresses and headers are passed over",
+        "src/weakspot/capture/contexts.py",
+        "    *_HEADERS,\n",
+        "",
+        "tests/weakspot/capture/test_contexts.py",
+    ),
+    Fault(
+        "secrets that are known are not sought",
+        "src/weakspot/capture/scrub.py",
+        "self._known = sorted(set(known), key=len, reverse=True)",
+        "self._known: list[str] = []",
+        "tests/weakspot/capture/test_scrub.py::test_known_secrets_go_wherever_they_stand",
+    ),
+    Fault(
+        "a turn that only begins with a trigger phrase is one",
+        "src/weakspot/capture/escalation.py",
+        ".fullmatch(spoken(text))",
+        ".match(spoken(text))",
+        "tests/weakspot/capture/test_escalation.py",
+    ),
+    Fault(
+        "what was forgotten comes back by an import",
+        "src/weakspot/capture/importing.py",
+        "if self._decisions.is_forgotten(record):",
+        "if record.id in self._decisions.forgotten:",
+        "tests/weakspot/capture/test_importing.py tests/weakspot/capture/test_importing_command.py",
+    ),
+    Fault(
+        "what is imported is not scrubbed",
+        "src/weakspot/capture/importing.py",
+        "if not cleaned.counts:",
+        "if cleaned.counts:",
+        "tests/weakspot/capture/test_importing.py",
+    ),
+    Fault(
+        "an answer that broke off in another program is whole",
+        "src/weakspot/capture/finding.py",
+        'end.stop in ("length", "refused") or any(',
+        'end.stop in ("length", "refused") and any(',
+        "tests/weakspot/capture/test_finding.py",
+    ),
+    Fault(
+        "a teacher's model counts as a local one where any other spoke, too",
+        "src/weakspot/capture/finding.py",
+        "bool(models) and all(model and not teacher_of",
+        "bool(models) and any(model and not teacher_of",
+        "tests/weakspot/capture/test_finding.py",
+    ),
+    Fault(
+        "a session that another one started is a conversation",
+        "src/weakspot/capture/formats/opencode.py",
+        "FROM session WHERE parent_id IS NULL ORDER",
+        "FROM session ORDER",
+        "tests/weakspot/capture/formats/test_opencode.py",
+    ),
+    Fault(
+        "a bracket in a text opens a list",
+        "src/weakspot/capture/formats/entries.py",
+        'elif quoted or sign.startswith(b"\\\\"):',
+        'elif sign.startswith(b"\\\\"):',
+        "tests/weakspot/capture/formats/test_entries.py",
+    ),
+    Fault(
+        "a person may allow what a policy refuses",
+        "src/weakspot/capture/decisions.py",
+        'if consultation.policy == "refuse":',
+        'if consultation.policy == "refuse" and decided is None:',
+        "tests/weakspot/capture/test_decisions.py",
+    ),
+    Fault(
+        "what was forgotten is known by its id only",
+        "src/weakspot/capture/decisions.py",
+        "self.forgotten_contents.add(decision.content)",
+        "pass",
+        "tests/weakspot/capture/test_decisions.py",
+    ),
+    Fault(
+        "an undo takes back the oldest decision",
+        "src/weakspot/capture/decisions.py",
+        "earlier.pop()",
+        "earlier.pop(0)",
+        "tests/weakspot/capture/test_decisions.py",
+    ),
+    Fault(
+        "a key in an edit is kept",
+        "src/weakspot/capture/reviewing.py",
+        "cleaned = scrub(dict(changed), known_secrets(config)).value",
+        "cleaned = dict(changed)",
+        "tests/weakspot/capture/test_reviewing.py",
+    ),
+    Fault(
+        "a preview of scrubbing changes the file",
+        "src/weakspot/capture/rescrubbing.py",
+        "if changes and not dry_run:",
+        "if changes:",
+        "tests/weakspot/capture/test_rescrubbing.py",
+    ),
+    Fault(
+        "the keys of this process are shown to a teacher",
+        "src/weakspot/capture/teachers.py",
+        "question = self._discreet(question)",
+        "pass",
+        "tests/weakspot/capture/test_teachers.py::test_keys_that_somebody_showed_to_an_agent_are_not_shown_to_a_teacher",
+    ),
+    Fault(
+        "a teacher's redirection is followed with the key",
+        "src/weakspot/capture/teachers.py",
+        "allow_redirects=False,",
+        "allow_redirects=True,",
+        "tests/weakspot/capture/test_teachers.py::test_a_redirection_is_not_followed",
+    ),
+    Fault(
+        "prices are of a thousand tokens",
+        "src/weakspot/capture/teachers.py",
+        "zip(prices, counts, strict=True)) / 1e6",
+        "zip(prices, counts, strict=True)) / 1e3",
+        "tests/weakspot/capture/test_teachers.py::test_the_cost_is_known_where_prices_and_counts_are",
+    ),
+    Fault(
+        "an answer that did not come to its end is kept as whole",
+        "src/weakspot/capture/consulting.py",
+        '({} if answer.complete else {"incomplete": True})',
+        "{}",
+        "tests/weakspot/capture/test_consulting.py",
+    ),
+    # --- protocols
+    Fault(
+        "the line feed of a CR LF that was cut apart ends a line of its own",
+        "src/weakspot/protocols/sse.py",
+        'self._after_cr, text.endswith("\\r")',
+        "self._after_cr, False",
+        "tests/weakspot/protocols/test_sse.py",
+    ),
+    Fault(
+        "an answer that ended for an unknown reason is whole",
+        "src/weakspot/protocols/openai_chat.py",
+        '_REASONS.get(self._reason, "length")',
+        '_REASONS.get(self._reason, "stop")',
+        "tests/weakspot/protocols/test_openai_chat.py",
+    ),
+    Fault(
+        "cached tokens are read for nothing",
+        "src/weakspot/protocols/anthropic_messages.py",
+        '("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")',
+        '("input_tokens",)',
+        "tests/weakspot/protocols/test_anthropic_messages.py",
+    ),
+    Fault(
+        "a refusal is a whole answer",
+        "src/weakspot/protocols/parts.py",
+        'in ("stop", "tool_calls")',
+        'in ("stop", "tool_calls", "refused")',
+        "tests/weakspot/protocols/test_parts.py",
+    ),
+    Fault(
+        "a stream that was cut has an end",
+        "src/weakspot/protocols/reading.py",
+        "if (finished := self._finished()) is not None:\n            yield finished",
+        'yield self._finished() or Finished("stop")',
+        "tests/weakspot/protocols/test_openai_chat.py tests/weakspot/protocols/test_reading.py",
+    ),
+    Fault(
+        "what tools found is not joined to the user's next words",
+        "src/weakspot/protocols/anthropic_requests.py",
+        'if turns and turns[-1]["role"] == role:',
+        'if turns and turns[-1]["role"] == role == "assistant":',
+        "tests/weakspot/protocols/test_anthropic_requests.py",
+    ),
+    # --- the gateway
+    Fault(
+        "pages of other sites may use the gateway",
+        "src/weakspot/gateway/guard.py",
+        'if not same_site(request.headers.get("Origin"), request.host):',
+        "if not same_site(None, request.host):",
+        "tests/weakspot/gateway/test_guard.py",
+    ),
+    Fault(
+        "a page at any address may use the gateway",
+        "src/weakspot/gateway/guard.py",
+        '(_is_address(name) and name in (ours, "127.0.0.1", "::1"))',
+        "_is_address(name)",
+        "tests/weakspot/gateway/test_guard.py::test_pages_of_other_sites_may_not_ask",
+    ),
+    Fault(
+        "one request fewer than the settings say is let in",
+        "src/weakspot/gateway/guard.py",
+        "if self._in_flight > self._most:",
+        "if self._in_flight >= self._most:",
+        "tests/weakspot/gateway/test_guard.py::test_too_many_at_once_are_told_to_come_again_and_are_served_then",
+    ),
+    Fault(
+        "the words of a bug's error are logged",
+        "src/weakspot/gateway/guard.py",
+        "request.method, request.path, type(error).__name__, where",
+        "request.method, request.path, error, where",
+        "tests/weakspot/gateway/test_guard.py::test_a_bug_of_ours_is_an_error_of_each_protocol_and_logged_without_what_was_said",
+    ),
+    Fault(
+        "another host's name may hide in a path",
+        "src/weakspot/gateway/upstream.py",
+        'if not path.startswith("/"):',
+        "if not path:",
+        "tests/weakspot/gateway/test_upstream.py",
+    ),
+    Fault(
+        "the client's key goes on beside that of the settings",
+        "src/weakspot/gateway/upstream.py",
+        "*(CREDENTIALS if self.key else ())",
+        '*(("authorization",) if self.key else ())',
+        "tests/weakspot/gateway/test_upstream.py",
+    ),
+    Fault(
+        "the client sees the end before the record is on the disk",
+        "src/weakspot/gateway/consultation.py",
+        'await asyncio.shield(self._ended(one, "answered" if one.answer.complete else "cut"))',
+        'self._ended(one, "answered" if one.answer.complete else "cut")',
+        "tests/weakspot/gateway/test_consultation.py::test_the_record_is_on_the_disk_before_the_client_sees_the_end",
+    ),
+    Fault(
+        "what the disk refused once more is lost",
+        "src/weakspot/gateway/keeper.py",
+        "self._pending.appendleft(task)",
+        "pass",
+        "tests/weakspot/gateway/test_keeper.py",
+    ),
+    Fault(
+        "a release gets the share of the others",
+        "src/weakspot/gateway/routing.py",
+        "< release.share * 2**64",
+        "> release.share * 2**64",
+        "tests/weakspot/gateway/test_routing.py",
+    ),
+    Fault(
+        "local answers are remembered without a bound",
+        "src/weakspot/gateway/attempts.py",
+        "while self._bytes > self._most_bytes:",
+        "while self._bytes < 0:",
+        "tests/weakspot/gateway/test_attempts.py",
+    ),
+    Fault(
+        "an adapter is shown past answers",
+        "src/weakspot/gateway/local.py",
+        "messages and route.release is None:",
+        "messages:",
+        "tests/weakspot/gateway/test_local.py",
+    ),
+    Fault(
+        "the server's key is shown in its own error",
+        "src/weakspot/gateway/passing.py",
+        "body=upstream.without_key(await answer.read())",
+        "body=await answer.read()",
+        "tests/weakspot/gateway/test_passing.py::test_an_error_does_not_name_our_key_to_the_server",
+    ),
+    # --- what the model sees
+    Fault(
+        "the end of the turn is not under loss",
+        "src/weakspot/model/view.py",
+        "target[: end.end(1)] if end",
+        "target[: end.start(1)] if end",
+        "tests/weakspot/model/test_view.py",
+    ),
+    Fault(
+        "the loss begins one token late",
+        "src/weakspot/model/view.py",
+        "(*prompt, *target[:room]), len(prompt), dropped",
+        "(*prompt, *target[:room]), len(prompt) + 1, dropped",
+        "tests/weakspot/model/test_view.py",
+    ),
+    Fault(
+        "a cut answer ends with the end of its turn",
+        "src/weakspot/model/view.py",
+        "*target[:room]), len",
+        "*target[: room - 1], target[-1]), len",
+        "tests/weakspot/model/test_view.py",
+    ),
+    Fault(
+        "a text may hold a control token",
+        "src/weakspot/model/view.py",
+        '        if found:\n            raise ViewError(f"holds',
+        '        if found and not turns:\n            raise ViewError(f"holds',
+        "tests/weakspot/model/test_view.py",
+    ),
+    Fault(
+        "a preset touches gates",
+        "src/weakspot/model/targets.py",
+        "not in left_out and not _GATE.fullmatch(one.last)]",
+        "not in left_out]",
+        "tests/weakspot/model/test_targets.py::test_all_linear_of_a_mixture_has_shared_experts_and_no_gate",
+    ),
+    Fault(
+        "an adapter that covers a few layers only is let through",
+        "src/weakspot/model/targets.py",
+        "if 2 * len(covered) < layers:",
+        "if not covered:",
+        "tests/weakspot/model/test_targets.py::test_thin_cover_is_refused_with_the_preset_that_helps",
+    ),
+    Fault(
+        "a merge takes the adapter away instead of adding it",
+        "src/weakspot/model/merging.py",
+        "weight += (up.float()",
+        "weight -= (up.float()",
+        "tests/weakspot/model/test_merging.py",
+    ),
+    Fault(
+        "an adapter is merged into a quantised base",
+        "src/weakspot/model/merging.py",
+        'if "quantization_config" in json.loads',
+        'if "quantisation" in json.loads',
+        "tests/weakspot/model/test_merging.py",
+    ),
+    Fault(
+        "alpha is stored as the rank",
+        "src/weakspot/model/lora.py",
+        '"r": lora.rank,',
+        '"r": lora.alpha,',
+        "tests/weakspot/model/test_lora.py",
+    ),
+    Fault(
+        "a base is known by its name alone",
+        "src/weakspot/model/bases.py",
+        'f"{base.name}@{base.revision}:{text}"',
+        'f"{base.name}@{base.revision}"',
+        "tests/weakspot/test_adapters.py",
+    ),
+    # --- the engine
+    Fault(
+        "the mask of the loss is shifted by one",
+        "src/weakspot/engine/rows.py",
+        "range(begin + tokens.start - 1, len(ids) - 1)",
+        "range(begin + tokens.start, len(ids))",
+        "tests/weakspot/engine/test_rows.py::test_the_rows_kept_are_those_whose_next_token_is_under_loss"
+        " tests/weakspot/engine/test_scoring.py",
+    ),
+    Fault(
+        "a second answer stands where the first one ends",
+        "src/weakspot/engine/rows.py",
+        "range(tokens.start, tokens.start + len(tokens.rejected))",
+        "range(len(tokens.ids), len(tokens.ids) + len(tokens.rejected))",
+        "tests/weakspot/engine/test_rows.py",
+    ),
+    Fault(
+        "a row is packed past the budget",
+        "src/weakspot/engine/bins.py",
+        "insort(room, (left - length, number))",
+        "insort(room, (left, number))",
+        "tests/weakspot/engine/test_bins.py",
+    ),
+    Fault(
+        "the gradient of the logits has the wrong sign",
+        "src/weakspot/engine/losses.py",
+        "torch.full_like(total, -1.0)",
+        "torch.full_like(total, 1.0)",
+        "tests/weakspot/engine/test_losses.py",
+    ),
+    Fault(
+        "a window of attention is one token too wide",
+        "src/weakspot/engine/attention.py",
+        "& (behind < sliding_window)",
+        "& (behind <= sliding_window)",
+        "tests/weakspot/engine/test_attention.py::test_a_mask_shows_a_second_answer_the_prompt_and_itself_up_to_the_window",
+    ),
+    Fault(
+        "a fresh adapter changes the base",
+        "src/weakspot/engine/layers.py",
+        "torch.zeros(shape, dtype",
+        "torch.ones(shape, dtype",
+        "tests/weakspot/engine/test_layers.py::test_a_fresh_adapter_changes_nothing_and_its_first_matrix_is_drawn_as_peft_draws_it",
+    ),
+    Fault(
+        "the base is trained as well",
+        "src/weakspot/engine/layers.py",
+        "    model.requires_grad_(False)\n",
+        "",
+        "tests/weakspot/engine/test_layers.py::test_only_the_adapters_are_trained",
+    ),
+    Fault(
+        "all layers have the same noise",
+        "src/weakspot/engine/layers.py",
+        "(seed * 1_000_003 + number) % 2**63",
+        "(seed * 1_000_003) % 2**63",
+        "tests/weakspot/engine/test_layers.py::test_layers_that_share_their_input_share_its_noise_and_others_do_not",
+    ),
+    Fault(
+        "what dropout leaves out is not made up for",
+        "src/weakspot/engine/products.py",
+        "(1 - settings.dropout if dropout else 1)",
+        "1",
+        "tests/weakspot/engine/test_layers.py::test_dropout_leaves_out_its_share_of_an_adapters_input_and_makes_up_for_it",
+    ),
+    Fault(
+        "the gradient of A is not scaled",
+        "src/weakspot/engine/products.py",
+        "gh = (gy @ b.to(g.dtype)).mul_(scale)",
+        "gh = gy @ b.to(g.dtype)",
+        "tests/weakspot/engine/test_layers.py::test_outputs_and_gradients_are_those_of_pefts_own_lora",
+    ),
+    Fault(
+        "an expert's output is not weighted",
+        "src/weakspot/engine/experts.py",
+        'product(inner, "down_proj") * weights[tokens, places, None].to(hidden.dtype)',
+        'product(inner, "down_proj")',
+        "tests/weakspot/engine/test_experts.py::test_outputs_and_gradients_are_those_of_experts_with_changed_weights",
+    ),
+    Fault(
+        "the preference for the expert's answer has the wrong sign",
+        "src/weakspot/engine/objectives.py",
+        "(rejected - scored.references[1]) - (chosen - scored.references[0])",
+        "(chosen - scored.references[0]) - (rejected - scored.references[1])",
+        "tests/weakspot/engine/test_objectives.py",
+    ),
+    Fault(
+        "the first step has no rate",
+        "src/weakspot/engine/schedule.py",
+        "peak * (step + 1) / self.warmup",
+        "peak * step / self.warmup",
+        "tests/weakspot/engine/test_schedule.py",
+    ),
+    Fault(
+        "every epoch has the same order",
+        "src/weakspot/engine/schedule.py",
+        "seed * 1_000_003 + epoch)",
+        "seed * 1_000_003)",
+        "tests/weakspot/engine/test_schedule.py",
+    ),
+    Fault(
+        "a checkpoint of other data or settings is gone on from",
+        "src/weakspot/engine/learner.py",
+        'if checkpoints.state_of(folder, n)["fingerprint"] == self.run.fingerprint',
+        'if checkpoints.state_of(folder, n)["fingerprint"]',
+        "tests/weakspot/stages/test_train_resume.py",
+    ),
+    Fault(
+        "the fingerprint of a run leaves out its data",
+        "src/weakspot/stages/train.py",
+        '"data": [(tokens.ids, tokens.rejected) for tokens in (*one.data, *one.val)],',
+        '"data": len(one.data) + len(one.val),',
+        "tests/weakspot/stages/test_train_resume.py",
+    ),
+    Fault(
+        "the fingerprint of a run leaves out its settings",
+        "src/weakspot/stages/train.py",
+        '"train": train_.model_dump(),\n        "lora": lora_.model_dump(),\n        "base"',
+        '"base"',
+        "tests/weakspot/stages/test_train_resume.py",
+    ),
+    Fault(
+        "the fingerprint of a run leaves out its base",
+        "src/weakspot/stages/train.py",
+        '"base": bases.identity(base),\n        "data"',
+        '"data"',
+        "tests/weakspot/stages/test_train_resume.py",
+    ),
+    Fault(
+        "an unfinished run begins anew",
+        "src/weakspot/engine/loop.py",
+        "        if steps:\n",
+        "        if not steps:\n",
+        "tests/weakspot/stages/test_train_resume.py",
+    ),
+    Fault(
+        "an adapter's manifest is not brought to the disk",
+        "src/weakspot/stages/train.py",
+        "store.write_atomically(workspace.adapter_manifest(one.name), manifest.to_document())",
+        "workspace.adapter_manifest(one.name).write_bytes(manifest.to_document())",
+        "tests/weakspot/stages/test_train_disk.py",
+    ),
+    Fault(
+        "an adapter's weights are not brought to the disk",
+        "src/weakspot/model/lora.py",
+        "    store.sync_tree(folder)\n",
+        "",
+        "tests/weakspot/stages/test_train_disk.py",
+    ),
+    Fault(
+        "the moments of the optimiser are not gone on with",
+        "src/weakspot/engine/learner.py",
+        "self._optimizer.state[parameter][part] = value.to(parameter.device)",
+        "del parameter",
+        "tests/weakspot/engine/test_loop.py::test_an_interrupted_run_ends_with_the_same_bits[6]"
+        " tests/weakspot/engine/test_loop.py::test_an_interrupted_run_ends_with_the_same_bits",
+    ),
+    Fault(
+        "the last weights are kept, not the best",
+        "src/weakspot/engine/learner.py",
+        "for name, value in self._best.items():\n                self._parameters[name].copy_(value)",
+        "pass",
+        "tests/weakspot/engine/test_learner.py",
+    ),
+    Fault(
+        "training stops one val loss late",
+        "src/weakspot/engine/learner.py",
+        "self.run.settings.early_stopping_patience <= state.worse",
+        "self.run.settings.early_stopping_patience < state.worse",
+        "tests/weakspot/engine/test_learner.py",
+    ),
+    Fault(
+        "a gradient is not clipped",
+        "src/weakspot/engine/learner.py",
+        "self._parameters.values(), settings.max_grad_norm)",
+        'self._parameters.values(), float("inf"))',
+        "tests/weakspot/engine/test_learner.py",
+    ),
+    Fault(
+        "older checkpoints go before those of the other adapters are written",
+        "src/weakspot/engine/loop.py",
+        "        learner.save()\n    for learner in learners:\n        checkpoints.keep_only",
+        "        learner.save()\n        checkpoints.keep_only",
+        "tests/weakspot/engine/test_loop_checkpoints.py",
+    ),
+    Fault(
+        "a checkpoint is written over where it stands",
+        "src/weakspot/engine/checkpoints.py",
+        'temporary = file.with_suffix(".tmp")',
+        "temporary = file",
+        "tests/weakspot/engine/test_checkpoints.py",
+    ),
+    Fault(
+        "one layer too many is recomputed",
+        "src/weakspot/engine/memory.py",
+        "layer.gradient_checkpointing = number < count",
+        "layer.gradient_checkpointing = number <= count",
+        "tests/weakspot/engine/test_memory.py::test_layers_are_recomputed_from_the_first_on",
+    ),
+    Fault(
+        "a row is done by several processes",
+        "src/weakspot/engine/ranks.py",
+        "dealt[self.number :: self.count]",
+        "dealt[self.number :]",
+        "tests/weakspot/engine/test_ranks.py::test_every_row_counts_once_and_a_spread_base_keeps_step",
+    ),
+    Fault(
+        "the better half of a sweep leaves",
+        "src/weakspot/engine/sweep.py",
+        "members.sort(key=_best)",
+        "members.sort(key=_best, reverse=True)",
+        "tests/weakspot/engine/test_sweep.py::test_the_worse_half_leaves_at_a_fifth_and_half_of_the_rest_at_two_fifths",
+    ),
+    # --- the stages
+    Fault(
+        "a copy brings back what a person mended",
+        "src/weakspot/stages/process.py",
+        "ids_by_content[captured] = ids_by_content[content] = example.id",
+        "ids_by_content[content] = example.id",
+        "tests/weakspot/stages/test_process_decisions.py",
+    ),
+    Fault(
+        "an assignment ends with its example",
+        "src/weakspot/stages/process.py",
+        "{**read_assignments(workspace.assignments), **{a.interaction_id: a for a in dataset.assignments}}",
+        "{a.interaction_id: a for a in dataset.assignments}",
+        "tests/weakspot/stages/test_process.py::test_an_assignment_outlives_its_example",
+    ),
+    Fault(
+        "a file of the dataset is not brought to the disk",
+        "src/weakspot/stages/process.py",
+        "store.write_atomically(file, files[file])",
+        "file.parent.mkdir(exist_ok=True), file.write_bytes(files[file])",
+        "tests/weakspot/stages/test_train_disk.py",
+    ),
+    Fault(
+        "a test example that was trained on is tested on",
+        "src/weakspot/stages/evaluate.py",
+        "if example.id in trained]\n    if seen:",
+        "if example.id in trained]\n    if not trained:",
+        "tests/weakspot/stages/test_evaluate.py::test_an_example_that_was_trained_on_is_never_tested_on",
+    ),
+    Fault(
+        "a rejected adapter is deployed where the unproven are allowed",
+        "src/weakspot/stages/deploy.py",
+        'if card is not None and card.verdict == "reject":',
+        'if card is not None and card.verdict == "reject" and not allow_unproven:',
+        "tests/weakspot/stages/test_deploy.py::test_a_rejected_adapter_is_refused_also_when_unproven_is_allowed",
+    ),
+    Fault(
+        "failures of the dataset are warnings",
+        "src/weakspot/stages/validate.py",
+        '"failures" if "failure" in levels else',
+        '"warnings" if "failure" in levels else',
+        "tests/weakspot/stages/test_validate.py",
+    ),
+    Fault(
+        "weights that were changed since are not noticed",
+        "src/weakspot/adapters.py",
+        "if not path.exists() or store.sha256(path) != expected:",
+        "if not path.exists():",
+        "tests/weakspot/test_adapters.py tests/weakspot/stages/test_evaluate.py::test_damaged_weights_are_found",
+    ),
+    Fault(
+        "a scorecard of other weights counts",
+        "src/weakspot/adapters.py",
+        "return card if card.adapter_sha256 == store.sha256(weights) else None",
+        "return card if weights.exists() else None",
+        "tests/weakspot/test_adapters.py"
+        " tests/weakspot/stages/test_evaluate.py::test_a_scorecard_of_other_weights_does_not_count",
+    ),
+    Fault(
+        "an adapter that was not accepted is deployed by itself",
+        "src/weakspot/run.py",
+        'if card.verdict != "accept":',
+        'if card.verdict == "reject":',
+        "tests/weakspot/test_run.py::test_a_new_workspace_goes_through_all_stages tests/weakspot/test_run_verdicts.py",
+    ),
+    # --- the gate and what is told of it
+    Fault(
+        "a rise within the tolerance is harm",
+        "src/weakspot/gate.py",
+        'c.outcome == "worse" and c.difference > settings.max_harm',
+        'c.outcome == "worse" and c.difference > 0',
+        "tests/weakspot/test_gate.py",
+    ),
+    Fault(
+        "a lower loss is worse",
+        "src/weakspot/gate.py",
+        'outcome = "better" if mean < 0 else "worse"',
+        'outcome = "better" if mean > 0 else "worse"',
+        "tests/weakspot/test_gate.py",
+    ),
+    Fault(
+        "five examples decide",
+        "src/weakspot/gate.py",
+        "if p <= significance and not low <= 0 <= high:",
+        "if not low <= 0 <= high:",
+        "tests/weakspot/test_gate.py",
+    ),
+    Fault(
+        "a worse preference does not reject",
+        "src/weakspot/gate.py",
+        "(c is own[0] or c.metric == PREFERENCE or c in served)",
+        "(c is own[0] or c in served)",
+        "tests/weakspot/test_gate.py",
+    ),
+    Fault(
+        "training is set beside the bare base, not beside retrieval",
+        "src/weakspot/competitor.py",
+        '("base + retrieval", "adapter"),\n',
+        '("base", "adapter"),\n',
+        "tests/weakspot/test_competitor.py",
+    ),
+    Fault(
+        "a judge who looks at the place only is believed",
+        "src/weakspot/judging.py",
+        'adapter_first in ("A", "SAME")',
+        'adapter_first in ("A", "B", "SAME")',
+        "tests/weakspot/test_judging.py",
+    ),
+    Fault(
+        "wins and losses are counted the wrong way round",
+        "src/weakspot/economics.py",
+        "(row.adapter_loss < row.base_loss) - (row.adapter_loss > row.base_loss)",
+        "(row.adapter_loss > row.base_loss) - (row.adapter_loss < row.base_loss)",
+        "tests/weakspot/test_economics.py",
+    ),
+    Fault(
+        "what was asked at the moment of a release came before it",
+        "src/weakspot/effects.py",
+        "place = bisect_right(self._times[key], event.moment)",
+        "place = bisect_right(self._times[key], event.moment) - 1",
+        "tests/weakspot/test_effects.py",
+    ),
+    Fault(
+        "weeks begin on Sundays",
+        "src/weakspot/usage.py",
+        "timedelta(days=day.weekday())",
+        "timedelta(days=day.isoweekday() % 7)",
+        "tests/weakspot/test_usage.py",
+    ),
+    Fault(
+        "the interval of a rate is too wide",
+        "src/weakspot/usage.py",
+        "z2 / (4 * of * of)",
+        "z2 / (4 * of)",
+        "tests/weakspot/test_usage.py",
+    ),
+    Fault(
+        "a snapshot that was changed since proves something",
+        "src/weakspot/trace.py",
+        "if not (folder / name).exists() or store.sha256(folder / name) != expected:",
+        "if not (folder / name).exists():",
+        "tests/weakspot/test_trace.py::test_what_was_changed_since_proves_nothing",
+    ),
+    Fault(
+        "a near-duplicate of what was trained on is unseen",
+        "src/weakspot/replay.py",
+        "if groups.get(example.id, example.id) in shaped_groups}",
+        "if example.id in shaped}",
+        "tests/weakspot/test_replay.py::test_a_near_duplicate_of_what_was_trained_on_is_seen",
+    ),
+    Fault(
+        "the decision to forget is not written",
+        "src/weakspot/forget.py",
+        '    decide(workspace, config, [(identity, "forget", _content(line)) for line in lines])\n',
+        "",
+        "tests/weakspot/test_forget.py::test_it_does_not_come_back_when_it_is_captured_again",
+    ),
+    Fault(
+        "a scorecard keeps the words of what was forgotten",
+        "src/weakspot/forget.py",
+        "        _take_out_of_scorecard(workspace, name, identity)\n",
+        "",
+        "tests/weakspot/test_forget.py::test_adapters_that_saw_it_are_marked_and_their_scorecards_lose_its_words",
+    ),
+    Fault(
+        "a window past midnight is never open",
+        "src/weakspot/watch.py",
+        "moment >= start or moment < end",
+        "moment >= start and moment < end",
+        "tests/weakspot/test_watch.py::test_the_window_may_go_past_midnight",
+    ),
+    Fault(
+        "training begins while somebody asks",
+        "src/weakspot/watch.py",
+        "moment - last < timedelta(minutes=settings.idle_minutes)",
+        "moment - last > timedelta(minutes=settings.idle_minutes)",
+        "tests/weakspot/test_watch.py::test_nothing_is_trained_while_somebody_asks",
+    ),
+    Fault(
+        "a domain is due one example late",
+        "src/weakspot/status.py",
+        "if examples - seen >= after:",
+        "if examples - seen > after:",
+        "tests/weakspot/test_status.py",
+    ),
+    Fault(
+        "two releases at once get one number",
+        "src/weakspot/releases.py",
+        'with store.locked(workspace.releases_lock, "release"):',
+        "if True:",
+        "tests/weakspot/test_releases.py",
+    ),
+    Fault(
+        "going back leads to what was gone back from",
+        "src/weakspot/releases.py",
+        "while stack and stack[-1].adapter != one.adapter:",
+        "if stack and stack[-1].adapter == one.adapter:",
+        "tests/weakspot/test_releases.py",
+    ),
+    Fault(
+        "examples that are too unlike are shown",
+        "src/weakspot/retrieval.py",
+        "if one.similarity >= self._settings.min_similarity and size <= room:",
+        "if size <= room:",
+        "tests/weakspot/test_retrieval.py",
+    ),
+    Fault(
+        "the test split is not looked at for what leaks",
+        "src/weakspot/checks/fitness.py",
+        "combinations(SPLITS, 2)",
+        "combinations(SPLITS[:2], 2)",
+        "tests/weakspot/checks/test_fitness.py",
+    ),
+    Fault(
+        "the hash of a file is not checked",
+        "src/weakspot/checks/soundness.py",
+        "elif store.sha256(file) != sha256:",
+        "elif not sha256:",
+        "tests/weakspot/checks/test_soundness.py",
+    ),
+    # --- what is served
+    Fault(
+        "a server that answers as the base does is believed",
+        "src/weakspot/serving/proof.py",
+        "    if undone:\n",
+        "    if undone and mean > limit:\n",
+        "tests/weakspot/serving/test_proof.py",
+    ),
+    Fault(
+        "another prompt than the trained one proves something",
+        "src/weakspot/serving/proof.py",
+        "            _require_prompt(one, answer, thing)\n",
+        "",
+        "tests/weakspot/serving/test_proof.py",
+    ),
+    Fault(
+        "an adapter that changes nothing is merged",
+        "src/weakspot/serving/merged.py",
+        "    proof.require_change(expectation, str(name))\n",
+        "",
+        "tests/weakspot/serving/test_merged.py::test_an_adapter_that_changes_nothing_is_refused",
+    ),
+    Fault(
+        "a llama's queries keep the order of their rows",
+        "src/weakspot/serving/gguf_architecture.py",
+        'if self.name != "llama" or heads is None:',
+        'if self.name == "llama" or heads is None:',
+        "tests/weakspot/serving/test_gguf_architecture.py",
+    ),
+    Fault(
+        "a server's key is shown",
+        "src/weakspot/serving/server.py",
+        'text = text.replace(self._key, "<API_KEY>") if self._key else text',
+        "text = text.strip()",
+        "tests/weakspot/serving/test_server.py",
+    ),
+    Fault(
+        "a rank that vLLM does not take is not told",
+        "src/weakspot/serving/vllm.py",
+        "if rank > _RANKS[-1]:",
+        "if rank < _RANKS[0]:",
+        "tests/weakspot/serving/test_vllm_names.py",
+    ),
+    # --- the pages, the command line and the MCP server
+    Fault(
+        "the pages need no session",
+        "src/weakspot/ui/door.py",
+        'if not _same(request.cookies.get(_cookie(request), ""), self._session):',
+        "if not request.cookies and not self._session:",
+        "tests/weakspot/ui/test_door.py",
+    ),
+    Fault(
+        "a token opens as often as it is used",
+        "src/weakspot/ui/door.py",
+        "        self.token = secrets.token_urlsafe(32)\n        self._opened()",
+        "        self._opened()",
+        "tests/weakspot/ui/test_door.py",
+    ),
+    Fault(
+        "a form needs no word of the page",
+        "src/weakspot/ui/door.py",
+        'if not _same(str((await request.post()).get("token", "")), self.form_token):',
+        "if not self.form_token:",
+        "tests/weakspot/ui/test_door.py",
+    ),
+    Fault(
+        "another site's name may lead to the pages",
+        "src/weakspot/ui/door.py",
+        "        _require_own_host(request)\n        if",
+        "        if",
+        "tests/weakspot/ui/test_door.py",
+    ),
+    Fault(
+        "another site decides",
+        "src/weakspot/ui/door.py",
+        "if not same_origin or origin not in (",
+        "if not same_origin and origin not in (",
+        "tests/weakspot/ui/test_door.py",
+    ),
+    Fault(
+        "a page's name leads out of the folder of adapters",
+        "src/weakspot/ui/pages.py",
+        "return next((found for found in self._workspace.adapter_names() if str(found) == name), None)",
+        'return AdapterName.parsed(name) if "-lora-v" in name else None',
+        "tests/weakspot/ui/test_pages_names.py",
+    ),
+    Fault(
+        "what models wrote is markup",
+        "src/weakspot/ui/pages.py",
+        "autoescape=True",
+        "autoescape=False",
+        "tests/weakspot/ui/test_pages.py::test_what_models_wrote_is_text_wherever_it_is_shown",
+    ),
+    Fault(
+        "the pages listen for other machines unasked",
+        "src/weakspot/ui/server.py",
+        "if not allow_remote and not _is_loopback(host):",
+        "if not allow_remote and not host:",
+        "tests/weakspot/ui/test_server.py::test_where_others_could_connect_it_does_not_listen_unasked",
+    ),
+    Fault(
+        "what was forgotten is still read",
+        "src/weakspot/ui/review.py",
+        "if entry is None or identity in self.decisions.forgotten:",
+        "if entry is None:",
+        "tests/weakspot/ui/test_review.py",
+    ),
+    Fault(
+        "warnings end a command with a failure unasked",
+        "src/weakspot/cli/pipeline.py",
+        '(strict and report.verdict == "warnings")',
+        'report.verdict == "warnings"',
+        "tests/weakspot/test_cli.py::test_warnings_end_with_status_0_and_with_1_when_strict",
+    ),
+    Fault(
+        "a canary of 10% is ten times everything",
+        "src/weakspot/cli/service.py",
+        '/ (100 if canary.endswith("%") else 1)',
+        "/ 1",
+        "tests/weakspot/test_cli_service.py",
+    ),
+    Fault(
+        "a watch in which something went wrong ends well",
+        "src/weakspot/cli/service.py",
+        "raise typer.Exit(1 if failed else 0)",
+        "raise typer.Exit(0)",
+        "tests/weakspot/test_cli_service.py",
+    ),
+    Fault(
+        "pages of other sites may call the MCP server",
+        "src/weakspot/mcp_server.py",
+        "transport_security=_security(host)",
+        "transport_security=None",
+        "tests/weakspot/test_mcp_server.py::test_pages_and_names_of_elsewhere_are_kept_out"
+        " tests/weakspot/test_mcp_server.py::test_a_page_is_kept_out_where_all_addresses_are_listened_on",
+    ),
+    # --- zddc
+    Fault(
+        "a status in small letters is one",
+        "src/zddc/naming.py",
+        "    if status in STATUSES:\n",
+        "    if status.upper() in STATUSES:\n",
+        "tests/zddc/test_naming.py",
+    ),
+    Fault(
+        "a tracking number may hold an underscore",
+        "src/zddc/naming.py",
+        'if "_" in middle:',
+        'if "__" in middle:',
+        "tests/zddc/test_naming.py",
+    ),
+    Fault(
+        "a draft comes after the final",
+        "src/zddc/revision.py",
+        "        not read.is_draft,\n",
+        "        read.is_draft,\n",
+        "tests/zddc/test_revision.py",
+    ),
+    Fault(
+        "two names may be corrected to one",
+        "src/zddc/check.py",
+        "claims[verdict.corrected.casefold()] > 1:",
+        "claims[verdict.corrected.casefold()] > 2:",
+        "tests/zddc/test_check.py",
+    ),
+    Fault(
+        "links to folders are followed",
+        "src/zddc/check.py",
+        "if entry.is_dir(follow_symlinks=False)]",
+        "if entry.is_dir()]",
+        "tests/zddc/test_check.py",
+    ),
+    Fault(
+        "a user's mistake ends with status 0",
+        "src/zddc/console.py",
+        'sys.stderr.write(line + "\\n")\n    return 1',
+        'sys.stderr.write(line + "\\n")\n    return 0',
+        "tests/zddc/test_console.py",
+    ),
+    Fault(
+        "names that do not conform end with status 0",
+        "src/zddc/cli.py",
+        "return 1 if wrong else 0",
+        "return 0",
+        "tests/zddc/test_cli.py",
+    ),
+)
+
+
+Outcome = Literal["caught", "hangs", "survives", "does not apply", "no tests", "tests fail without it"]
+
+
+class Found(NamedTuple):
+    """What became of a fault; ``by`` is the test that noticed it, or what else there is to say."""
+
+    name: str
+    kind: Literal["named", "drawn"]
+    outcome: Outcome
+    by: str
+    seconds: float
+
+    @property
+    def caught(self) -> bool:
+        """Whether the tests noticed it, also by not coming to an end."""
+        return self.outcome in ("caught", "hangs")
+
+
+class Baseline(NamedTuple):
+    """The tests that ran on the unchanged source: the seconds of each, and those that failed."""
+
+    seconds: dict[str, float]
+    failed: frozenset[str]
+
+    def of(self, tests: Iterable[str]) -> "Baseline":
+        """Return what is known of some tests, given as a file or as ``file::test``."""
+        named = tuple(tests)
+        own = {name: took for name, took in self.seconds.items() if any(belongs(name, one) for one in named)}
+        return Baseline(own, self.failed & own.keys())
+
+
+def belongs(test: str, named: str) -> bool:
+    """Whether a test, as ``file::test[case]``, is meant by a file, a test of it, or a case of that."""
+    return test == named or test.startswith((f"{named}::", f"{named}["))
+
+
+class Copy:
+    """A copy of a repository that faults are put into, and the process that forks to run its tests."""
+
+    def __init__(self, repository: Path, place: Path) -> None:
+        self.root, self._scratch, self._runs = place / "repository", place, 0
+        self.root.mkdir(parents=True)
+        for name in COPIED:
+            if (repository / name).is_dir():
+                shutil.copytree(repository / name, self.root / name, ignore=shutil.ignore_patterns("__pycache__"))
+            elif (repository / name).is_file():
+                shutil.copy2(repository / name, self.root / name)
+        python = repository / ".venv" / "bin" / "python"
+        hidden = ("PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER", "WEAKSPOT_SOAK", "PYTHONPYCACHEPREFIX")
+        given = {key: value for key, value in os.environ.items() if key not in hidden}
+        given |= {"PYTHONPATH": str(self.root / "src"), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        self._server = subprocess.Popen(
+            [str(python) if python.exists() else sys.executable, __file__, "--serve"],
+            cwd=self.root,
+            env=given | {"PYTHONHASHSEED": "0"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
+        self._heard = b""
+
+    def run(
+        self, tests: Iterable[str], *options: str, seconds: float | None = None, changed: bool = True
+    ) -> tuple[int | None, str]:
+        """Run tests; return pytest's status, None where it did not end in time, and what was written.
+
+        Nothing that is compiled of a ``changed`` source is kept: of the unchanged one it is, and used again.
+        """
+        self._runs += 1
+        scratch = self._scratch / f"t{self._runs}"
+        scratch.mkdir()
+        arguments = ["-q", "-rfE", "--tb=no", "-p", "no:cacheprovider", "--hypothesis-seed=0", *options]
+        arguments += ["-W", "ignore::pytest.PytestAssertRewriteWarning", "--basetemp", str(scratch / "pytest"), *tests]
+        self._tell({"arguments": arguments, "output": str(scratch / "output"), "changed": changed})
+        process = int(self._told(None))
+        try:
+            status: int | None = int(self._told(seconds))
+        except TimeoutError:
+            status = None
+            os.killpg(process, signal.SIGINT)  # first as Ctrl-C does: what it mounted is given back
+            with contextlib.suppress(TimeoutError):
+                self._told(30)
+                process = 0
+            if process:
+                os.killpg(process, signal.SIGKILL)
+                self._told(None)
+        if process:
+            with contextlib.suppress(ProcessLookupError):  # what its tests left running
+                os.killpg(process, signal.SIGKILL)
+        said = (scratch / "output").read_text(encoding="utf-8", errors="replace")
+        shutil.rmtree(scratch, ignore_errors=True)
+        return status, said
+
+    def _tell(self, order: dict[str, object]) -> None:
+        self._server.stdin.write(json.dumps(order).encode() + b"\n")
+        self._server.stdin.flush()
+
+    def _told(self, seconds: float | None) -> bytes:
+        """Return the next line that the process writes; raise TimeoutError where none comes in time."""
+        stream = self._server.stdout.fileno()
+        while b"\n" not in self._heard:
+            if not select.select([stream], [], [], seconds)[0]:
+                raise TimeoutError
+            if not (data := os.read(stream, 1000)):
+                raise RuntimeError("the process that runs the tests is gone")
+            self._heard += data
+        line, _, self._heard = self._heard.partition(b"\n")
+        return line
+
+    def close(self) -> None:
+        """End the process that forks."""
+        self._server.stdin.close()
+        self._server.wait()
+
+    @contextlib.contextmanager
+    def changed(self, fault: Fault) -> Iterator[None]:
+        """Have a fault in the copy; afterwards the file is what it was, to the time of its change."""
+        file = self.root / fault.file
+        before, times = file.read_bytes(), file.stat()
+        file.write_bytes(before.replace(fault.old.encode(), fault.new.encode()))
+        try:
+            yield
+        finally:
+            file.write_bytes(before)
+            os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def serve() -> None:
+    """Fork for each order that comes on standard input; tell the process, and at its end pytest's status."""
+    for name in PRELOADED:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    for line in sys.stdin:
+        order = json.loads(line)
+        process = os.fork()
+        if not process:
+            _become_pytest(order)
+        print(process, flush=True)
+        print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
+
+
+def _become_pytest(order: dict[str, object]) -> None:
+    status = 3
+    try:
+        import pytest
+
+        os.setsid()
+        with open(os.devnull, "rb") as nothing, open(str(order["output"]), "wb") as output:  # noqa: PTH123
+            for number, stream in ((0, nothing), (1, output), (2, output)):
+                os.dup2(stream.fileno(), number)
+        resource.setrlimit(resource.RLIMIT_DATA, (MOST_BYTES, MOST_BYTES))
+        if order["changed"]:
+            sys.dont_write_bytecode = True
+            os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+        sys.path[:] = [str(Path.cwd()), *sys.path[1:]]  # as for python -m pytest; PYTHONPATH comes next
+        sys.argv[1:] = []
+        status = int(pytest.main(order["arguments"]))
+    finally:
+        sys.stdout.flush()
+        os._exit(status)
+
+
+def drawn() -> list[Fault]:
+    """Return the faults that were drawn."""
+    return [Fault(**one) for one in json.loads(DRAWN.read_text(encoding="utf-8"))]
+
+
+def there(repository: Path, test: str) -> bool:
+    """Whether a repository has a test: older ones lack those that were written since."""
+    file, _, name = test.partition("::")
+    path, name = repository / file, name.partition("[")[0]
+    return path.is_file() and (not name or f"def {name}(" in path.read_text(encoding="utf-8"))
+
+
+def tests_of(repository: Path, fault: Fault) -> list[str]:
+    return [test for test in fault.tests.split() if there(repository, test)]
+
+
+def without_faults(copies: Sequence[Copy], tests: Iterable[str]) -> Baseline:
+    """Run all the tests on the unchanged copies, each a part of them, file by file."""
+    files: dict[str, list[str]] = {}
+    for test in sorted(set(tests)):
+        files.setdefault(test.partition("::")[0], []).append(test)
+    # A file of which all is asked for is asked for once.
+    waiting = queue.SimpleQueue[list[str]]()
+    for file, named in sorted(files.items()):
+        waiting.put([file] if file in named else named)
+    seconds: dict[str, float] = {}
+    failed: set[str] = set()
+
+    def work(copy: Copy) -> None:
+        results = copy.root.parent / "results.xml"
+        with contextlib.suppress(queue.Empty):
+            while True:
+                named = waiting.get_nowait()
+                results.unlink(missing_ok=True)
+                copy.run(named, f"--junitxml={results}", "-o", "junit_family=xunit1", changed=False)
+                for name, took, well in _cases(results):
+                    seconds[name] = took
+                    if not well:
+                        failed.add(name)
+
+    _each(work, copies)
+    return Baseline(seconds, frozenset(failed))
+
+
+def _cases(results: Path) -> Iterator[tuple[str, float, bool]]:
+    """Yield name, seconds and success of each test of a JUnit file that was not skipped."""
+    if not results.exists():
+        return
+    for case in xml.etree.ElementTree.parse(results).iter("testcase"):
+        if case.find("skipped") is None and case.get("file"):
+            well = case.find("failure") is None and case.find("error") is None
+            yield f"{case.get('file')}::{case.get('name')}", float(case.get("time", "0")), well
+
+
+def tried(copy: Copy, fault: Fault, tests: Sequence[str], before: Baseline) -> tuple[Outcome, str]:
+    """Put a fault into the copy and run its tests; return what came of it."""
+    file = copy.root / fault.file
+    if not file.exists() or file.read_text(encoding="utf-8").count(fault.old) != 1:
+        return "does not apply", "its text is not there once"
+    if not tests:
+        return "no tests", "none of its tests is there"
+    known = before.of(tests)
+    if known.failed:
+        return "tests fail without it", min(known.failed)
+    if not known.seconds:
+        return "no tests", "all of its tests are skipped"
+    bound = PATIENCE_SECONDS + PATIENCE_TIMES * sum(known.seconds.values())
+    with copy.changed(fault):
+        status, said = copy.run(tests, "-x", seconds=bound)
+    if status is None:
+        return "hangs", f"no end within {bound:.0f} s"
+    if status == 0:
+        return "survives", ""
+    lines = [line for line in said.splitlines() if line.startswith(("FAILED ", "ERROR "))]
+    return "caught", lines[0].split(" ", 1)[1].partition(" - ")[0] if lines else f"pytest ended with {status}"
+
+
+def try_all(repository: Path, faults: Sequence[Fault], jobs: int) -> Iterator[Found]:
+    """Yield what became of each fault, in whichever order they are done."""
+    named = {fault.name for fault in NAMED}
+    tests = {fault.name: tests_of(repository, fault) for fault in faults}
+    # Copies of a disk that a test mounted and a killed run left may not go away.
+    with (
+        tempfile.TemporaryDirectory(prefix="faults-", ignore_cleanup_errors=True) as place,
+        contextlib.ExitStack() as held,
+    ):
+        copies = [Copy(repository, Path(place) / str(number)) for number in range(jobs)]
+        for copy in copies:
+            held.callback(copy.close)
+        before = without_faults(copies, (test for own in tests.values() for test in own))
+        waiting, done = queue.SimpleQueue[Fault](), queue.SimpleQueue[Found | None]()
+        for fault in faults:
+            waiting.put(fault)
+
+        def work(copy: Copy) -> None:
+            try:
+                with contextlib.suppress(queue.Empty):
+                    while True:
+                        fault, began = waiting.get_nowait(), time.monotonic()
+                        outcome, by = tried(copy, fault, tests[fault.name], before)
+                        kind = "named" if fault.name in named else "drawn"
+                        done.put(Found(fault.name, kind, outcome, by, round(time.monotonic() - began, 1)))
+            finally:
+                done.put(None)
+
+        threads = [threading.Thread(target=work, args=(copy,)) for copy in copies]
+        for thread in threads:
+            thread.start()
+        left = len(threads)
+        while left:
+            if (found := done.get()) is None:
+                left -= 1
+            else:
+                yield found
+
+
+def _each(work: Callable[[Copy], None], copies: Sequence[Copy]) -> None:
+    threads = [threading.Thread(target=work, args=(copy,)) for copy in copies]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def main() -> int:
+    options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    options.add_argument("--list", action="store_true", help="show the faults, and try none")
+    options.add_argument("--only", nargs="+", metavar="WORDS", help="those whose name or file has these words")
+    kinds = options.add_mutually_exclusive_group()
+    kinds.add_argument("--named", action="store_true", help="those that are named here")
+    kinds.add_argument("--drawn", action="store_true", help="those that were drawn")
+    options.add_argument("--json", type=Path, metavar="FILE", help="write what came of each there as well")
+    options.add_argument("--repository", type=Path, default=ROOT, help="try them on another checkout, with its tests")
+    options.add_argument("--jobs", type=int, default=2, help="tried at a time")
+    options.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    given = options.parse_args()
+    if given.serve:
+        serve()
+        return 0
+    faults = [*(() if given.drawn else NAMED), *(() if given.named else drawn())]
+    if given.only:
+        faults = [one for one in faults if any(words in f"{one.name} {one.file}" for words in given.only)]
+    if given.list:
+        for one in faults:
+            print(f"{one.name}\n    {one.file}\n    {one.tests}" + (f"\n    {one.survives}" if one.survives else ""))
+        return 0
+    began, reasons, all_found = time.monotonic(), {one.name: one.survives for one in faults}, []
+    for found in try_all(given.repository.resolve(), faults, given.jobs):
+        all_found.append(found)
+        because = f"because {reasons[found.name]}" if not found.caught and reasons[found.name] else found.by
+        print(f"{found.outcome:8} {found.seconds:6.1f} s  {found.name}: {because}", flush=True)
+    if given.json:
+        rows = [one._asdict() for one in sorted(all_found, key=lambda one: (one.kind, one.name))]
+        given.json.write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    for kind in ("named", "drawn"):
+        own = [one for one in all_found if one.kind == kind]
+        if own:
+            print(f"{kind}: {sum(one.caught for one in own)} of {len(own)} caught")
+    print(f"{time.monotonic() - began:.0f} s")
+    return 1 if any(not one.caught and not reasons[one.name] for one in all_found) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
