@@ -16,6 +16,8 @@ from weakspot.model.view import Tokens
 from weakspot.tables import Lora, Train
 
 ALL = ["q_proj", "k_proj", "v_proj", "o_proj"]
+# The fewer words there are the sooner a loss is computed. Only some of them are used, which can be learned.
+VOCABULARY, USED = 500, range(20, 120)
 
 
 def sequences(count: int, seed: int = 0, shortest: int = 8, longest: int = 40, *, paired: bool = False) -> list[Tokens]:
@@ -23,13 +25,13 @@ def sequences(count: int, seed: int = 0, shortest: int = 8, longest: int = 40, *
     choose = random.Random(seed)
 
     def drawn(length: int) -> tuple[int, ...]:
-        return tuple(choose.randrange(20, 40000) for _ in range(length))
+        return tuple(choose.choice(USED) for _ in range(length))
 
     found = []
     for number in range(count):
         length = choose.randint(shortest, longest)
         ids, start = drawn(length), choose.randrange(2, length - 1)
-        rejected = drawn(choose.randint(3, longest - start)) if paired and number % 5 else ()
+        rejected = drawn(choose.randint(3, max(3, longest - start))) if paired and number % 5 else ()
         found.append(Tokens(f"{seed}-{number}", ids, start, rejected=rejected))
     return found
 
@@ -50,9 +52,33 @@ def sequences_fixture() -> Callable[..., list[Tokens]]:
 
 
 @pytest.fixture(scope="session")
-def load(tiny_base) -> Callable[[], torch.nn.Module]:
+def small_base(made_once) -> Path:
+    """A Llama of two thin layers and few words with random weights, and no tokenizer."""
+
+    def build(folder: Path) -> None:
+        from transformers import LlamaConfig, LlamaForCausalLM
+
+        torch.manual_seed(1)
+        shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+        settings = LlamaConfig(
+            vocab_size=VOCABULARY,
+            num_key_value_heads=2,
+            bos_token_id=1,
+            eos_token_id=2,
+            pad_token_id=2,
+            tie_word_embeddings=True,
+            initializer_range=0.05,
+            **shape,
+        )
+        LlamaForCausalLM(settings).save_pretrained(folder)
+
+    return made_once("small-base", build)
+
+
+@pytest.fixture(scope="session")
+def load(small_base) -> Callable[[], torch.nn.Module]:
     """Load the small base anew, on the CPU also where there is a GPU: its sums are the same every time."""
-    return lambda: bases.load_model(Base("tiny", str(tiny_base), None), torch.float32, on_cpu=True)
+    return lambda: bases.load_model(Base("small", str(small_base), None), torch.float32, on_cpu=True)
 
 
 @pytest.fixture

@@ -25,9 +25,9 @@ def group(tmp_path):
     distributed.destroy_process_group()
 
 
-def test_a_spread_base_says_what_the_whole_one_does(group, load, tiny_base):
+def test_a_spread_base_says_what_the_whole_one_does(group, load, small_base):
     whole = load()
-    spread = sharding.shard(bases.meta_model(Base("tiny", str(tiny_base), None)), load(), group, torch.device("cpu"))
+    spread = sharding.shard(bases.meta_model(Base("small", str(small_base), None)), load(), group, torch.device("cpu"))
     ids = torch.arange(100, 130)[None]
     with torch.no_grad():
         assert torch.equal(spread(input_ids=ids).logits, whole(input_ids=ids).logits)
@@ -37,8 +37,8 @@ def test_a_spread_base_says_what_the_whole_one_does(group, load, tiny_base):
     assert not any(parameter.requires_grad for parameter in spread.parameters())
 
 
-def test_types_are_those_of_the_whole_base(group, tiny_base):
-    base = Base("tiny", str(tiny_base), None)
+def test_types_are_those_of_the_whole_base(group, small_base):
+    base = Base("small", str(small_base), None)
     whole = bases.load_model(base, torch.bfloat16)
     spread = sharding.shard(bases.meta_model(base), whole, group, torch.device("cpu"))
     mine, theirs = (
@@ -49,8 +49,8 @@ def test_types_are_those_of_the_whole_base(group, tiny_base):
     assert {torch.bfloat16, torch.float32} == set(mine.values())
 
 
-def test_the_plan_counts_a_part_of_every_layer_and_three_whole_ones(tiny_base):
-    base, machine = Base("tiny", str(tiny_base), None), Machine.named("24GB")
+def test_the_plan_counts_a_part_of_every_layer_and_three_whole_ones(small_base):
+    base, machine = Base("small", str(small_base), None), Machine.named("24GB")
     work = Work(["q_proj"], [Lora(rank=4)], tokens=64, longest=32, supervised=0.5)
     whole, spread = (
         memory.plan(bases.meta_model(base), torch.float32, replace(work, shards=shards), machine).weights
