@@ -116,6 +116,15 @@ def taught(at_stage):
 
 
 @pytest.fixture
+def hasty(taught):
+    """The same, with settings under which an adapter is made and tested in no time and learns next to nothing."""
+    workspace, config = taught
+    config = changed(config, "train", max_steps=2)
+    config = changed(config, "evaluate", retrieval=False)
+    return workspace, changed(config, "deploy", proof_prompts=1)
+
+
+@pytest.fixture
 def trained(at_stage):
     """A workspace with an adapter for colours, and its settings, which are of a shorter training."""
     return at_stage("trained")

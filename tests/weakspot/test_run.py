@@ -1,6 +1,7 @@
 """``run`` takes a domain through every stage that is due, and only those."""
 
 import pytest
+from tests.weakspot.conftest import changed
 
 from weakspot.run import due, due_domains, run
 from weakspot.stages.train import train_together
@@ -9,18 +10,6 @@ from weakspot.workspace import AdapterName
 from zddc.errors import UserError
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def due_now(taught):
-    """A workspace with domains that are due; how well they learn is no matter here."""
-    workspace, config = taught
-    tables = {
-        "train": config.train.model_copy(update={"max_steps": 2}),
-        "evaluate": config.evaluate.model_copy(update={"retrieval": False}),
-        "deploy": config.deploy.model_copy(update={"proof_prompts": 1}),
-    }
-    return workspace, config.model_copy(update=tables)
 
 
 def steps(workspace, config, domain=None):
@@ -39,19 +28,17 @@ def test_a_new_workspace_goes_through_all_stages(taught):
     assert domain.deployed == (domain.verdict == "accept")
 
 
-def test_what_is_not_due_is_not_trained(due_now):
-    workspace, config = due_now
+def test_what_is_not_due_is_not_trained(hasty):
+    workspace, config = hasty
     steps(workspace, config, "colours")
     again = steps(workspace, config, "colours")
     assert "train" not in [stage for stage, _, _ in again]
     assert steps(workspace, config, "numbers")[2][2] == "numbers-lora-v1 (never trained)"
 
 
-def test_what_is_due_is_trained_in_one_pass_and_then_each_is_taken_to_the_end(due_now):
-    workspace, config = due_now
-    found = steps(
-        workspace, config.model_copy(update={"status": config.status.model_copy(update={"retrain_after": 15})})
-    )
+def test_what_is_due_is_trained_in_one_pass_and_then_each_is_taken_to_the_end(hasty):
+    workspace, config = hasty
+    found = steps(workspace, changed(config, "status", retrain_after=15))
     assert [(stage, domain) for stage, domain, _ in found if stage == "train"] == [
         ("train", "colours"), ("train", "multi-domain"), ("train", "numbers"),
     ]  # fmt: skip
@@ -69,8 +56,8 @@ def test_a_domain_whose_training_was_interrupted_is_due(taught):
     assert "numbers" in due_domains(workspace, config)
 
 
-def test_all_is_what_is_due_or_was_never_trained_and_all_domains_together(due_now):
-    workspace, config = due_now
+def test_all_is_what_is_due_or_was_never_trained_and_all_domains_together(hasty):
+    workspace, config = hasty
     assert due_domains(workspace, config) == ["colours", "multi-domain", "numbers"]
     train_together(workspace, config, ["colours", "multi-domain"])
     assert due_domains(workspace, config) == ["multi-domain", "numbers"]

@@ -20,16 +20,10 @@ def at(hour: int, minute: int = 0) -> datetime:
 
 
 @pytest.fixture
-def watched(taught):
-    """A workspace with two domains that are due at any time; how well they learn is no matter here."""
-    workspace, config = taught
-    tables = {
-        "watch": ANY_TIME,
-        "train": config.train.model_copy(update={"max_steps": 2}),
-        "evaluate": config.evaluate.model_copy(update={"retrieval": False}),
-        "deploy": config.deploy.model_copy(update={"proof_prompts": 1}),
-    }
-    return workspace, config.model_copy(update=tables)
+def watched(hasty):
+    """A workspace with two domains that are due, at any time."""
+    workspace, config = hasty
+    return workspace, config.model_copy(update={"watch": ANY_TIME})
 
 
 def watching(workspace, config, **more):

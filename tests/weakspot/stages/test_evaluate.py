@@ -1,31 +1,35 @@
 """Evaluation: on unseen examples only, per example, with a verdict and a page."""
 
 import json
+import shutil
 from html.parser import HTMLParser
 
 import pytest
 import torch
+from tests.weakspot.conftest import changed
 
 from weakspot import adapters
 from weakspot.data.dataset import read_examples
-from weakspot.model import lora
+from weakspot.evaluation.scoring import exact, parsed_json
+from weakspot.model import bases, lora
 from weakspot.records import Release, Scorecard
 from weakspot.releases import publish
-from weakspot.stages.evaluate import evaluate, exact, parsed_json
+from weakspot.stages.evaluate import evaluate
 from weakspot.stages.train import train
+from weakspot.tables import Model
 from weakspot.workspace import AdapterName
 from zddc.errors import UserError
+
+pytestmark = pytest.mark.slow
 
 NAME = AdapterName("colours", 1)
 KNOWN_METRICS = ["exact match", "loss per token", "preference accuracy"]
 
 
 @pytest.fixture
-def trained(taught):
-    workspace, config = taught
-    longer = config.model_copy(update={"train": config.train.model_copy(update={"max_steps": 40})})
-    train(workspace, longer, "colours")
-    return workspace, config
+def card(evaluated) -> Scorecard:
+    """What was written of an adapter whose workspace is ``evaluated``."""
+    return Scorecard.from_json(evaluated[0].evaluation(NAME).read_bytes())
 
 
 def test_the_scorecard_holds_every_test_example_under_base_and_adapter(trained):
@@ -43,9 +47,8 @@ def test_the_scorecard_holds_every_test_example_under_base_and_adapter(trained):
     assert [comparison.metric for comparison in card.harm] == ["all other domains", "numbers"]
 
 
-def test_losses_are_those_of_the_models_themselves(trained):
-    workspace, config = trained
-    card = evaluate(workspace, config, "colours")
+def test_losses_are_those_of_the_models_themselves(evaluated, card):
+    workspace, _ = evaluated
     manifest = adapters.read_manifest(workspace, NAME)
     _, model, tokenizer = adapters.load(workspace, manifest)
     row = card.rows[0]
@@ -58,9 +61,8 @@ def test_losses_are_those_of_the_models_themselves(trained):
     assert row.tokens == len(answer)
 
 
-def test_retrieval_is_measured_beside_the_adapter_on_what_it_was_trained_on(trained):
-    workspace, config = trained
-    card = evaluate(workspace, config, "colours")
+def test_retrieval_is_measured_beside_the_adapter_on_what_it_was_trained_on(evaluated, card):
+    workspace, _ = evaluated
     taught = {one.id for one in read_examples(workspace.split("train"))}
     own = [row for row in card.rows if row.domain == "colours"]
     assert all(row.retrieved.found and taught.issuperset(row.retrieved.found) for row in own)
@@ -74,11 +76,10 @@ def test_retrieval_is_measured_beside_the_adapter_on_what_it_was_trained_on(trai
     assert all(text in page for text in ("base + retrieval", *card.remarks))
 
 
-def test_losses_behind_retrieved_examples_are_those_of_the_conversation(trained):
-    workspace, config = trained
+def test_losses_behind_retrieved_examples_are_those_of_the_conversation(evaluated):
+    workspace, config = evaluated
     # Room for all of it: the oldest example would be left out.
-    config = config.model_copy(update={"train": config.train.model_copy(update={"max_length": 256})})
-    row = evaluate(workspace, config, "colours").rows[0]
+    row = evaluate(workspace, changed(config, "train", max_length=256), "colours").rows[0]
     _, model, tokenizer = adapters.load(workspace, adapters.read_manifest(workspace, NAME))
     by_id = {one.id: one for one in read_examples(workspace.split("train"))}
     turns = [turn for id_ in reversed(row.retrieved.found) for turn in (by_id[id_].query, by_id[id_].expert)]
@@ -90,18 +91,16 @@ def test_losses_behind_retrieved_examples_are_those_of_the_conversation(trained)
     assert row.retrieved.adapter_loss == pytest.approx(float(loss), rel=1e-4)
 
 
-def test_where_nothing_is_similar_retrieval_changes_nothing(trained):
-    workspace, config = trained
-    choosy = config.model_copy(update={"retrieval": config.retrieval.model_copy(update={"min_similarity": 1.0})})
-    card = evaluate(workspace, choosy, "colours")
+def test_where_nothing_is_similar_retrieval_changes_nothing(evaluated):
+    workspace, config = evaluated
+    card = evaluate(workspace, changed(config, "retrieval", min_similarity=1.0), "colours")
     assert all(arm.base_retrieval == arm.base and arm.adapter_retrieval == arm.adapter for arm in card.retrieval)
     assert card.remarks[-1].startswith("retrieval found examples for 0 of ")
 
 
-def test_retrieval_can_be_left_out_and_older_scorecards_are_read(trained):
-    workspace, config = trained
-    without = config.model_copy(update={"evaluate": config.evaluate.model_copy(update={"retrieval": False})})
-    card = evaluate(workspace, without, "colours")
+def test_retrieval_can_be_left_out_and_older_scorecards_are_read(evaluated):
+    workspace, config = evaluated
+    card = evaluate(workspace, changed(config, "evaluate", retrieval=False), "colours")
     assert (card.retrieval, card.remarks) == ([], [])
     assert all(row.retrieved is None for row in card.rows)
     assert "Beside retrieval" not in workspace.evaluation_page(NAME).read_text()
@@ -109,9 +108,9 @@ def test_retrieval_can_be_left_out_and_older_scorecards_are_read(trained):
     assert Scorecard.from_json(json.dumps(older)) == card
 
 
-def test_an_adapter_is_measured_beside_the_one_in_service(trained):
-    workspace, config = trained
-    first = evaluate(workspace, config, "colours")
+def test_an_adapter_is_measured_beside_the_one_in_service(evaluated, card):
+    workspace, config = evaluated
+    config, first = changed(config, "evaluate", retrieval=False), card
     train(workspace, config, "colours")  # fewer steps
     assert [one.metric for one in evaluate(workspace, config, "colours").comparisons] == KNOWN_METRICS
     draft = {"action": "deploy", "domain": "colours", "adapter": first.adapter, "location": "", "verdict": "accept"}
@@ -126,9 +125,8 @@ def test_an_adapter_is_measured_beside_the_one_in_service(trained):
     assert [one.metric for one in evaluate(workspace, config, "colours").comparisons] == KNOWN_METRICS
 
 
-def test_the_page_is_self_contained_and_escapes_what_models_wrote(trained, interaction):
-    workspace, config = trained
-    card = evaluate(workspace, config, "colours")
+def test_the_page_is_self_contained_and_escapes_what_models_wrote(evaluated, card):
+    workspace, _ = evaluated
     from weakspot import report
 
     evil = "<script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -169,27 +167,26 @@ def test_damaged_weights_are_found(trained):
         evaluate(workspace, config, "colours")
 
 
-def test_a_scorecard_of_other_weights_does_not_count(trained):
-    workspace, config = trained
-    evaluate(workspace, config, "colours")
+def test_a_scorecard_of_other_weights_does_not_count(evaluated):
+    workspace, _ = evaluated
     assert adapters.read_scorecard(workspace, NAME) is not None
     with (workspace.adapter(NAME) / lora.WEIGHTS).open("ab") as stream:
         stream.write(b"x")
     assert adapters.read_scorecard(workspace, NAME) is None
 
 
-def test_another_base_of_the_same_name_is_refused(trained, tmp_path):
+def test_another_base_of_the_same_name_is_refused(trained, tiny_base, tmp_path):
     workspace, config = trained
-    from pathlib import Path
-
-    file = Path(config.model.base) / "config.json"
-    before = file.read_text()
-    try:
-        file.write_text(json.dumps({**json.loads(before), "rms_norm_eps": 1e-3}))
-        with pytest.raises(UserError, match="was trained on another"):
-            evaluate(workspace, config, "colours")
-    finally:
-        file.write_text(before)
+    shutil.copytree(tiny_base, tmp_path / "base")
+    base, known = bases.resolve(Model(base=str(tmp_path / "base"))), adapters.read_manifest(workspace, NAME)
+    reference = {"name": base.name, "location": base.location, "identity": bases.identity(base)}
+    manifest = known.model_copy(update={"base": known.base.model_copy(update=reference)})
+    workspace.adapter_manifest(NAME).write_bytes(manifest.to_document())
+    assert adapters.base_of(adapters.read_manifest(workspace, NAME)) == base
+    settings = tmp_path / "base" / "config.json"
+    settings.write_text(json.dumps({**json.loads(settings.read_text()), "rms_norm_eps": 1e-3}))
+    with pytest.raises(UserError, match="was trained on another"):
+        evaluate(workspace, config, "colours")
 
 
 def test_without_an_adapter_it_says_what_to_run(taught):
