@@ -41,7 +41,7 @@ def main() -> None:
     experts = [expert(name) for name in taught] + [other["expert"] for other in others]
 
     say("The local model answers as well as it can; its answers are short here to save time.")
-    locals_ = ask("local answers", queries, "--set", "evaluate.max_new_tokens=40")
+    locals_ = ask("local answers", queries, "--set", "evaluate.max_new_tokens=24")
     consultations = BUILD / "consultations.jsonl"
     consultations.write_text(
         "".join(

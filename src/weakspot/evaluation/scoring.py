@@ -64,45 +64,40 @@ def score(
     config: Config,
     *,
     answering: bool = True,
+    taught: Iterable[Interaction] | None = None,
     advance: Advance = lambda count, note: None,
 ) -> list[Row]:
     """Return a row for each example: losses and margins of the expert's and the local answer, base and adapter.
 
     Where the expert's answer is JSON, base and adapter write theirs as well, if ``answering``, and these are checked.
-    Examples that cannot be rendered or do not fit are left out. ``advance`` is told of each example twice: of the
-    base, and of the adapter.
+    Examples that cannot be rendered or do not fit are left out. With ``taught``, each example is measured once more,
+    with what retrieval finds among them in front of its question: where it finds nothing, nothing changes; where the
+    model cannot take what it finds, ``retrieved`` stays None. ``advance`` is told of each measurement.
     """
-    questions = list(_questions(tokenizer, examples, config, answering=answering))
+    found = {} if taught is None else _retrieve(examples, taught, config)
+    alone = list(_questions(tokenizer, examples, config, answering=answering))
+    shown = [with_examples(example, found[example.id]) for example in examples if found.get(example.id)]
+    behind = list(_questions(tokenizer, shown, config, answering=answering))
     # An answer twice as long as the expert's is wrong already.
-    longest = 2 * max((one.expert.supervised for one in questions if one.prompt), default=0) + 16
+    longest = 2 * max((one.expert.supervised for one in (*alone, *behind) if one.prompt), default=0) + 16
     longest = min(config.evaluate.max_new_tokens, longest)
     with model.disable_adapter():
-        base = _measured(model, tokenizer, questions, longest, config, advance)
-    adapter = _measured(model, tokenizer, questions, longest, config, advance)
-    return [_row(*each) for each in zip(questions, base, adapter, strict=True)]
+        base = _measured(model, tokenizer, [*alone, *behind], longest, config, advance)
+    adapter = _measured(model, tokenizer, [*alone, *behind], longest, config, advance)
+    rows = [_row(*each) for each in zip([*alone, *behind], base, adapter, strict=True)]
+    rows, again = rows[: len(alone)], {row.interaction_id: row for row in rows[len(alone) :]}
+    if taught is None:
+        return rows
+    again |= {row.interaction_id: row for row in rows if not found[row.interaction_id]}
+    return [_with_retrieved(row, again.get(row.interaction_id), found[row.interaction_id]) for row in rows]
 
 
-def retrieved(
-    model: "PeftModel",
-    tokenizer: "PreTrainedTokenizerBase",
-    examples: Sequence[Interaction],
-    rows: Sequence[Row],
-    taught: Iterable[Interaction],
-    config: Config,
-    advance: Advance = lambda count, note: None,
-) -> list[Row]:
-    """Measure the same rows with what retrieval finds among ``taught`` in front of each question.
-
-    Where it finds nothing, nothing changes; where the model cannot take what it finds, ``retrieved`` stays None.
-    """
+def _retrieve(examples: Sequence[Interaction], taught: Iterable[Interaction], config: Config) -> dict[str, list[Found]]:
+    """Return by id what retrieval finds for each question."""
     index = Examples(config.retrieval)
     for one in taught:
         index.add(one)
-    found = {example.id: index.search(example.query.text) for example in examples}
-    shown = [with_examples(example, found[example.id]) for example in examples if found[example.id]]
-    measured = {row.interaction_id: row for row in rows if not found[row.interaction_id]}
-    measured |= {row.interaction_id: row for row in score(model, tokenizer, shown, config, advance=advance)}
-    return [_with_retrieved(row, measured.get(row.interaction_id), found[row.interaction_id]) for row in rows]
+    return {example.id: index.search(example.query.text) for example in examples}
 
 
 def prompt(tokenizer: "PreTrainedTokenizerBase", example: Interaction) -> str:

@@ -117,9 +117,10 @@ def write(
     import torch
 
     from weakspot.model import kv_cache
+    from weakspot.model.threads import FasterThreads
 
     written: list[list[int]] = [[] for _ in prompts]
-    with torch.inference_mode():
+    with torch.inference_mode(), FasterThreads(model.device) as threads:
         cache = kv_cache.batch_of(prompts, max_new_tokens)
         width = max(len(one.ids) for one in prompts)
         mask = torch.tensor([[0] * (width - len(one.ids)) + [1] * len(one.ids) for one in prompts], device=model.device)
@@ -129,7 +130,8 @@ def write(
         ending = torch.tensor(list(ends), device=model.device)
         for _ in range(max_new_tokens):
             given = {"input_ids": tokens[:, None], "attention_mask": mask, "position_ids": positions}
-            tokens = model(**given, past_key_values=cache, use_cache=True).logits[:, -1].argmax(-1)
+            with threads.step():
+                tokens = model(**given, past_key_values=cache, use_cache=True).logits[:, -1].argmax(-1)
             for number, token in zip(unfinished, tokens.tolist(), strict=True):
                 written[number].append(token)
             left = torch.isin(tokens, ending, invert=True).nonzero()[:, 0]

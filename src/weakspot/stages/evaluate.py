@@ -29,17 +29,15 @@ def evaluate(workspace: Workspace, config: Config, domain: str) -> Scorecard:
     trained = _require_unseen(workspace, manifest, [*own, *others])
     with bases.enough_memory(str(name), "lower [evaluate] batch_size"):
         _, model, tokenizer = adapters.load(workspace, manifest)
-        with bar(f"evaluating {name}", 2 * len(own)) as advance:
-            rows = scoring.score(model, tokenizer, own, config, advance=advance)
+        # Those that are still there: what was forgotten since is shown to no model.
+        taught = [one for one in dataset.split_examples(workspace, "train") if one.id in trained]
+        retrieval = config.evaluate.retrieval
+        with bar(f"evaluating {name}", 2 * len(own) * (1 + retrieval)) as advance:
+            rows = scoring.score(model, tokenizer, own, config, taught=taught if retrieval else None, advance=advance)
         if not rows:
             raise UserError(domain, "no test example fits", "raise [train] max_length")
         with bar("other domains", 2 * len(others)) as advance:
             other_rows = scoring.score(model, tokenizer, others, config, answering=False, advance=advance)
-        if config.evaluate.retrieval:
-            # Those that are still there: what was forgotten since is shown to no model.
-            taught = [one for one in dataset.split_examples(workspace, "train") if one.id in trained]
-            with bar("with retrieved examples", 2 * len(own)) as advance:
-                rows = scoring.retrieved(model, tokenizer, own, rows, taught, config, advance)
         if not manifest.settings["train"]["load_in_4bit"]:  # served is the base in full precision
             proof.expect(workspace, config, name, model, tokenizer)
     significance = config.evaluate.significance
