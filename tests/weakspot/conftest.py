@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from weakspot import cli
 from weakspot import config as configuration
 from weakspot.adapters import read_manifest, read_scorecard
 from weakspot.data import store
@@ -15,9 +16,23 @@ from weakspot.stages.evaluate import evaluate
 from weakspot.stages.process import process
 from weakspot.stages.train import train
 from weakspot.workspace import AdapterName, Workspace
+from zddc import console
 
 COLOURS = ["red", "green", "blue", "black", "white", "brown"]
 FIRST, SECOND = AdapterName("colours", 1), AdapterName("colours", 2)
+
+
+@pytest.fixture
+def weakspot(workspace, monkeypatch, capsys):
+    """Run the command on the workspace; give back status, output and errors."""
+    monkeypatch.setenv("WEAKSPOT_WORKSPACE", str(workspace.root))
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        status = console.run(cli.app, "weakspot", arguments)
+        out, err = capsys.readouterr()
+        return status, out, err
+
+    return run
 
 
 @pytest.fixture

@@ -2,25 +2,10 @@
 
 import pytest
 
-from weakspot import cli
 from weakspot.cli import service
 from weakspot.data import journal
 from weakspot.releases import read_releases
-from zddc import console
 from zddc.errors import UserError
-
-
-@pytest.fixture
-def weakspot(workspace, monkeypatch, capsys):
-    """Run the command on the workspace; give back status, output and errors."""
-    monkeypatch.setenv("WEAKSPOT_WORKSPACE", str(workspace.root))
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        status = console.run(cli.app, "weakspot", arguments)
-        out, err = capsys.readouterr()
-        return status, out, err
-
-    return run
 
 
 @pytest.mark.parametrize(

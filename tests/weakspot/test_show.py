@@ -5,19 +5,20 @@ import re
 
 import pytest
 
-from weakspot.cli import app
-from zddc import console
+from weakspot.workspace import AdapterName
+
+pytestmark = pytest.mark.slow
+
+COLOURS = AdapterName("colours", 1)
 
 
-@pytest.fixture
-def weakspot(taught, capsys):
-    """Run a command in a taught workspace; give its status, output and errors."""
-    workspace, config = taught
+def write_settings(workspace, config):
     settings = {
         "model": {"base": config.model.base},
         "lora": {"rank": 4},
         "train": {"learning_rate": 1e-2, "max_steps": 12, "max_length": 128},
         "evaluate": {"max_new_tokens": 8},
+        "deploy": {"proof_prompts": 2},
     }
     tables = [
         f"[{name}]\n" + "".join(f"{k} = {json.dumps(v)}\n" for k, v in table.items())
@@ -25,16 +26,16 @@ def weakspot(taught, capsys):
     ]
     workspace.config_file.write_text("\n".join(tables))
 
-    def run(*arguments):
-        status = console.run(app, "weakspot", [*arguments, "-w", str(workspace.root)])
-        shown = capsys.readouterr()
-        return status, shown.out, shown.err
 
-    return run
+@pytest.fixture
+def in_taught(taught, weakspot):
+    """Run a command in a taught workspace; give its status, output and errors."""
+    write_settings(*taught)
+    return weakspot
 
 
-def test_the_model_half_speaks_to_people(weakspot):
-    status, shown, _ = weakspot("train", "colours", "--dry-run")
+def test_the_model_half_speaks_to_people(in_taught):
+    status, shown, _ = in_taught("train", "colours", "--dry-run")
     assert status == 0
     assert "examples  48 train, 6 val, 0 left out" in shown
     assert "layers    2 of 2: k_proj, o_proj, q_proj, v_proj" in shown
@@ -42,58 +43,72 @@ def test_the_model_half_speaks_to_people(weakspot):
     assert "coverage  attention 2 of 2, mlp 0 of 2" in shown
     assert re.search(r"memory    \d+\.\d GB of \d+\.\d: base 0\.0, adapters 0\.0, activations 0\.\d, process", shown)
     assert re.search(r"passes    [\d,]+ tokens; recompute: none, 0 of 2 layers", shown)
-    status, shown, _ = weakspot("train", "colours")
+    status, shown, _ = in_taught("train", "colours")
     assert "colours-lora-v1: 12 steps in" in shown
     assert "next: weakspot evaluate colours" in shown
-    status, shown, _ = weakspot("evaluate", "colours")
+    status, shown, _ = in_taught("evaluate", "colours")
     assert status == 0
     assert "loss per token" in shown
     assert "adapter + retrieval" in shown
     assert "  retrieval found examples for 6 of 6 questions" in shown
     assert "report: " in shown
-    status, shown, _ = weakspot("status")
+    status, shown, _ = in_taught("status")
     assert "colours-lora-v1" in shown
     assert "80 raw lines, 0 not processed" in shown
-    status, shown, _ = weakspot("ask", "Which colour?", "--domain", "colours")
+    status, shown, _ = in_taught("ask", "Which colour?", "--domain", "colours")
     assert status == 0
     assert shown.strip()
 
 
-def test_the_model_half_speaks_to_programs(weakspot):
-    plan = json.loads(weakspot("train", "colours", "--dry-run", "--json")[1])
+def test_the_model_half_speaks_to_programs(accepted, judge, weakspot):
+    workspace, config = accepted
+    write_settings(workspace, config)
+
+    def as_json(*arguments):
+        status, out, _ = weakspot(*arguments, "--json")
+        assert status == 0
+        return [json.loads(line) for line in out.splitlines()]
+
+    (plan,) = as_json("train", "colours", "--dry-run")
     assert plan["runs"][0]["steps"] == 12
     assert plan["memory"]["checkpointed_layers"] == 0
-    assert json.loads(weakspot("train", "colours", "--json")[1])["name"] == "colours-lora-v1"
-    card = json.loads(weakspot("evaluate", "colours", "--json")[1])
-    assert card["verdict"] in ("accept", "reject", "not enough evidence")
-    assert card["report"].endswith("evaluation.html")
-    allowed = [] if card["verdict"] == "accept" else ["--allow-unproven"]
-    if card["verdict"] != "reject":
-        release = json.loads(weakspot("deploy", "colours", "--json", *allowed)[1])
-        assert release["location"].endswith("colours-lora-v1-merged")
-        asked = weakspot("ask", "One?", "Two?", "--domain", "colours", "--merged", "--json")[1]
-        assert [json.loads(line)["question"] for line in asked.splitlines()] == ["One?", "Two?"]
-    steps = [json.loads(line) for line in weakspot("run", "colours", "--json")[1].splitlines()]
-    assert [step["stage"] for step in steps] == ["process", "validate", "deploy"]
+    (card,) = as_json("evaluate", "colours")
+    written = json.loads(workspace.evaluation(COLOURS).read_text())
+    assert written.pop("rows")
+    assert card == {**written, "report": str(workspace.evaluation_page(COLOURS))}
+    judge(workspace, COLOURS, "not enough evidence")
+    status, shown, error = weakspot("deploy", "colours", "--json")
+    assert (status, shown) == (1, "")
+    assert error.startswith("colours-lora-v1: is not proved: because; capture more, or pass --allow-unproven")
+    (release,) = as_json("deploy", "colours", "--allow-unproven")
+    assert (release["verdict"], release["location"]) == ("not enough evidence", str(workspace.merged(COLOURS)))
+    asked = as_json("ask", "One?", "Two?", "--domain", "colours", "--merged")
+    assert [line["question"] for line in asked] == ["One?", "Two?"]
+    judge(workspace, COLOURS, "accept")
+    assert [(step["stage"], step["outcome"]) for step in as_json("run", "colours")] == [
+        ("process", "nothing changed"), ("validate", "warnings"), ("deploy", "colours-lora-v1 is in service"),
+    ]  # fmt: skip
+    (manifest,) = as_json("train", "colours", "--set", "train.max_steps=2")
+    assert (manifest["name"], manifest["steps"]) == ("colours-lora-v2", 2)
 
 
-def test_several_domains_are_trained_together_and_each_is_told(weakspot):
-    status, shown, error = weakspot("train", "colours", "numbers", "--dry-run", "--on", "24GB")
+def test_several_domains_are_trained_together_and_each_is_told(in_taught):
+    status, shown, error = in_taught("train", "colours", "numbers", "--dry-run", "--on", "24GB")
     assert (status, error) == (0, "")
     assert [line.split()[1] for line in shown.splitlines() if line.startswith("adapter ")] == [
         "colours-lora-v1", "numbers-lora-v1",
     ]  # fmt: skip
     assert "device    a GPU of 24 GB" in shown
-    trained = weakspot("train", "--all", "--json")[1].splitlines()
+    trained = in_taught("train", "--all", "--json")[1].splitlines()
     assert [json.loads(line)["name"] for line in trained] == [
         "colours-lora-v1", "multi-domain-lora-v1", "numbers-lora-v1",
     ]  # fmt: skip
     # What every domain has by now is trained again only where it is named.
-    assert weakspot("train", "--all")[2] == "train --all: no domain is due; name those to train again\n"
+    assert in_taught("train", "--all")[2] == "train --all: no domain is due; name those to train again\n"
 
 
-def test_what_does_not_fit_is_said_before_anything_is_loaded(weakspot):
-    status, shown, error = weakspot("train", "colours", "--dry-run", "--on", "1.001GB")
+def test_what_does_not_fit_is_said_before_anything_is_loaded(in_taught):
+    status, shown, error = in_taught("train", "colours", "--dry-run", "--on", "1.001GB")
     assert status == 0
     assert "recompute: full, 2 of 2 layers" in shown
     assert error.startswith("memory: this does not fit; lower [train] max_length")
@@ -118,8 +133,8 @@ def test_what_does_not_fit_is_said_before_anything_is_loaded(weakspot):
         (["train", "--set", "lora.target_modules=['x']"], "[lora] target_modules: "),
     ],
 )
-def test_a_mistake_is_one_line_and_exit_1(weakspot, arguments, line):
-    status, shown, error = weakspot(*arguments)
+def test_a_mistake_is_one_line_and_exit_1(in_taught, arguments, line):
+    status, shown, error = in_taught(*arguments)
     assert status == 1
     assert shown == ""
     assert error.startswith(line)

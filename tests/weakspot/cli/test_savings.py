@@ -4,24 +4,9 @@ import json
 
 import pytest
 
-from weakspot import cli
 from weakspot.data import journal
 from weakspot.records import Release, Use
 from weakspot.releases import publish
-from zddc import console
-
-
-@pytest.fixture
-def weakspot(workspace, monkeypatch, capsys):
-    """Run the command on the workspace; give back status, output and errors."""
-    monkeypatch.setenv("WEAKSPOT_WORKSPACE", str(workspace.root))
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        status = console.run(cli.app, "weakspot", arguments)
-        out, err = capsys.readouterr()
-        return status, out, err
-
-    return run
 
 
 @pytest.fixture
