@@ -50,9 +50,14 @@ class Reply:
     seconds_a_piece: float = 0
     break_after: int | None = None
     """The number of events after which the connection is broken off."""
+    held: asyncio.Event | None = None
+    """What is waited for before anything is sent."""
 
 
 Script = Reply | Callable[[Asked], Reply]
+
+NEVER_SECONDS = 3600.0
+"""Longer than any test: who is kept waiting for so long has to go away."""
 
 
 class Server:
@@ -107,6 +112,8 @@ class Server:
             raise
 
     async def _reply(self, request: web.Request, asked: Asked, reply: Reply) -> web.StreamResponse:
+        if reply.held is not None:
+            await reply.held.wait()
         await asyncio.sleep(reply.seconds_before_headers)
         if reply.data is not None:
             return web.Response(status=reply.status, body=reply.data, headers=reply.headers)

@@ -5,6 +5,7 @@ import contextlib
 
 import pytest
 from tests.servers import Reply, Server
+from tests.waiting import PATIENCE_SECONDS
 
 from weakspot.capture.asking import consult, plain_wish
 from weakspot.capture.consulting import Wish
@@ -19,10 +20,10 @@ KEY = "sk-test-4f9Qz71LmXw82VbNc05RtYhU"
 
 @pytest.fixture
 def ask(workspace, tmp_path, monkeypatch):
-    """Ask a teacher who answers with a script, and give up after some seconds; return the answer and the records."""
+    """Ask a teacher who answers with a script, and perhaps give up when a part is heard; return the answer."""
     monkeypatch.setenv("CODER_KEY", KEY)
 
-    async def asked(reply: Reply, seconds: float = 60):
+    async def asked(reply: Reply, *, give_up: bool = False):
         async with Server(reply) as server:
             file = tmp_path / "weakspot.toml"
             file.write_text(
@@ -30,14 +31,31 @@ def ask(workspace, tmp_path, monkeypatch):
                 'api_key_env = "CODER_KEY"\n'
             )
             config = load(file)
-            teachers = Teachers(config)
+            teachers = Heard(config)
             try:
-                async with asyncio.timeout(seconds):
-                    return await consult(workspace, config, teachers, wish(config), "test")
+                asking = asyncio.create_task(consult(workspace, config, teachers, wish(config), "test"))
+                if give_up:
+                    await asyncio.wait_for(teachers.heard.wait(), PATIENCE_SECONDS)
+                    asking.cancel()
+                return await asking
             finally:
                 await teachers.close()
 
-    return lambda *arguments: asyncio.run(asked(*arguments))
+    return lambda *arguments, **options: asyncio.run(asked(*arguments, **options))
+
+
+class Heard(Teachers):
+    """Teachers of whom is known when a part of an answer was taken in."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.heard = asyncio.Event()
+
+    async def ask(self, name, question):
+        async with contextlib.aclosing(super().ask(name, question)) as parts:
+            async for part in parts:
+                yield part
+                self.heard.set()
 
 
 def wish(config: Config) -> Wish:
@@ -71,8 +89,8 @@ def test_the_answer_is_kept_where_it_was_given(ask, workspace):
 
 
 def test_an_answer_that_is_given_up_is_kept_as_incomplete(ask, workspace):
-    with contextlib.suppress(TimeoutError):
-        ask(Reply("word " * 50, pieces=50, seconds_a_piece=0.05), 0.6)
+    with pytest.raises(asyncio.CancelledError):
+        ask(Reply("word " * 3000, pieces=3000, seconds_a_piece=0.05), give_up=True)
     [record] = records(workspace)
     assert record.metadata.incomplete
     assert record.expert.content.startswith("word")

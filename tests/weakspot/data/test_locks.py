@@ -4,12 +4,11 @@ import contextlib
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
+from tests.waiting import somebody_waits_for, until
 
 from weakspot.data import journal, locks
 from zddc.errors import UserError
@@ -47,16 +46,6 @@ def held(file, lock: str) -> Iterator[subprocess.Popen]:
         process.communicate()
 
 
-def wait_for_who_waits(file) -> None:
-    """Return when the kernel knows somebody who waits for a lock of the file."""
-    mark = f":{file.stat().st_ino} "
-    for _ in range(12_000):
-        if any(" -> " in line and mark in line for line in Path("/proc/locks").read_text().splitlines()):
-            return
-        time.sleep(0.01)
-    pytest.fail("nobody waits")
-
-
 @pytest.fixture
 def thread():
     with ThreadPoolExecutor(1) as threads:
@@ -66,7 +55,7 @@ def thread():
 def test_a_writer_waits_for_another_and_then_finds_what_it_wrote(file, thread):
     with held(file, "end"):
         writing = thread.submit(journal.append, file, ["new"])
-        wait_for_who_waits(file)
+        until(lambda: somebody_waits_for(file))
         assert file.read_text() == "old\n"
         assert not writing.done()
     writing.result()
@@ -76,7 +65,7 @@ def test_a_writer_waits_for_another_and_then_finds_what_it_wrote(file, thread):
 def test_a_reader_waits_for_who_replaces(file, thread):
     with held(file, "content"):
         reading = thread.submit(list, journal.read_lines(file))
-        wait_for_who_waits(file)
+        until(lambda: somebody_waits_for(file))
         assert not reading.done()
     assert [line.data for line in reading.result()] == [b"NEW"]
 
@@ -102,7 +91,7 @@ def test_a_file_that_was_moved_away_while_waiting_gets_nothing_more(file, thread
     """An append that waits for the lock when the file is moved goes to the file that has the name then."""
     with held(file, "end"):
         writing = thread.submit(journal.append, file, ["new"])
-        wait_for_who_waits(file)
+        until(lambda: somebody_waits_for(file))
         moved = file.rename(file.with_name("moved.jsonl"))
     writing.result()
     assert (moved.read_text(), file.read_text()) == ("old\nNEW\n", "new\n")

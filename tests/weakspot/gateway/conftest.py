@@ -7,7 +7,10 @@ import inspect
 from collections.abc import Callable
 
 import pytest
+from tests.waiting import PATIENCE_SECONDS
 from tests.weakspot.gateway.worlds import KEYS, World, opened
+
+from weakspot.gateway import consultation, server
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -22,7 +25,13 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
 @pytest.fixture
 def world(workspace, monkeypatch) -> Callable[..., contextlib.AbstractAsyncContextManager[World]]:
-    """Open a world on an empty workspace; the keys of its teachers are in the environment."""
+    """Open a world on an empty workspace; the keys of its teachers are in the environment, and nobody is in a hurry."""
     for name, key in KEYS.items():
         monkeypatch.setenv(name, key)
+    for module, name in (
+        (consultation, "ATTEMPT_SECONDS"),
+        (consultation, "_LAST_SECONDS"),
+        (server, "_HEALTH_SECONDS"),
+    ):
+        monkeypatch.setattr(module, name, PATIENCE_SECONDS)
     return functools.partial(opened, workspace)

@@ -1,10 +1,8 @@
 """What cannot be stored holds up nobody, waits, is stored when there is room again, and is counted where it is lost."""
 
-import asyncio
-from collections.abc import Callable
-
 import pytest
 from tests.servers import Reply
+from tests.waiting import happens
 from tests.weakspot.gateway.worlds import World, opened
 
 from weakspot.capture.keeping import conversation, keep
@@ -39,12 +37,6 @@ async def consult(world: World, number: int) -> str:
         return answer.choices[0].message.content
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.02)
-
-
 async def test_a_full_disk_holds_up_no_traffic_and_loses_nothing(small_disk, world, monkeypatch, caplog):
     monkeypatch.setattr(keeper, "RETRY_SECONDS", 0.1)
     workspace = Workspace(small_disk / "training-data")
@@ -58,13 +50,11 @@ async def test_a_full_disk_holds_up_no_traffic_and_loses_nothing(small_disk, wor
             answer = await client.chat.completions.create(model="m", messages=[{"role": "user", "content": "q"}])
             assert answer.choices[0].message.content == "No idea."
         assert len(one.records) == 1
-        async with asyncio.timeout(10):  # one that is being tried again is not counted for that moment
-            while await one.metric("weakspot_capture_pending") != 3:
-                await asyncio.sleep(0.01)
+        await one.counted("weakspot_capture_pending", 3)  # but for the moment in which one is tried again
         assert await one.metric("weakspot_capture_failures_total") >= 3
         assert "No space left on device" in caplog.text
         (small_disk / "filler").unlink()
-        await until(lambda: len(one.records) == 4)
+        await happens(lambda: len(one.records) == 4)
         assert await consult(one, 4) == long
         assert sorted(record.query.content for record in one.records) == [f"question {n}" for n in range(5)]
         assert await one.metric("weakspot_capture_pending") == 0
@@ -124,7 +114,7 @@ async def test_what_is_being_stored_when_the_keeper_is_closed_is_stored_once(alo
     for number in range(20):
         await one.keep(storing(workspace, number))
     workspace.root.unlink()
-    await until(lambda: value(metrics, "weakspot_captured_total") > 2)
+    await happens(lambda: value(metrics, "weakspot_captured_total") > 2)
     await one.close()
     assert len(list(journal.read_lines(workspace.raw))) == 20
     assert value(metrics, "weakspot_captured_total") == 20

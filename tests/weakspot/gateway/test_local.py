@@ -1,5 +1,7 @@
 """What the local model is asked through the gateway, and what is noted of it."""
 
+import time
+
 import pytest
 from tests.servers import Reply
 from tests.weakspot.gateway.worlds import said
@@ -39,6 +41,7 @@ async def ask(client, model: str, messages: list[dict], *, stream: bool = False)
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("protocol", ["openai", "anthropic"])
 async def test_a_client_that_asks_the_alias_hears_the_released_adapter(world, protocol, stream):
+    started = time.monotonic()
     async with world() as one, one.openai() as ours, one.anthropic() as theirs:
         one.upstream.models = ("base", "zddc-naming-lora-v1")
         number = release(one, "zddc-naming-lora-v1")
@@ -46,7 +49,7 @@ async def test_a_client_that_asks_the_alias_hears_the_released_adapter(world, pr
         assert one.upstream.chats[-1].body["model"] == "zddc-naming-lora-v1"
     [use] = uses(one)
     assert (use.domain, use.model, use.release, use.consulted) == ("zddc-naming", "zddc-naming-lora-v1", number, False)
-    assert 0 <= use.seconds < 60
+    assert 0 <= use.seconds < time.monotonic() - started
 
 
 async def test_what_is_asked_of_a_model_by_its_own_name_goes_on_as_the_bytes_that_came(world):
@@ -131,7 +134,4 @@ async def test_a_use_that_cannot_be_stored_is_counted_and_stops_no_question(worl
         one.workspace.usage.mkdir()
         await ask(client, "local", NAMING)
         await ask(client, "local", NAMING)
-        for _ in range(100):
-            if (lost := await one.metric("weakspot_uses_lost_total")) == 2:
-                break
-        assert lost == 2
+        await one.counted("weakspot_uses_lost_total", 2)

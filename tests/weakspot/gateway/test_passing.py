@@ -13,7 +13,7 @@ from tests.weakspot.gateway.worlds import SOAK
 from yarl import URL
 
 CHAT = "/v1/chat/completions"
-STREAMS = 1000
+STREAMS = 1000 if SOAK else 160
 WORDS = ["Grüße", "from", "日本", "😀😀", "data: x", "\u2028", "{", "a\\nb", "", " "]
 
 
@@ -181,7 +181,7 @@ async def test_a_compressed_request_goes_through_where_nobody_reads_it(world):
 
 
 async def test_a_large_body_goes_through_in_either_framing(world):
-    body = json.dumps({"messages": [{"role": "user", "content": "x" * 10_000_000}]}).encode()
+    body = json.dumps({"messages": [{"role": "user", "content": "x" * 3_000_000}]}).encode()
 
     async def pieces():
         for start in range(0, len(body), 100_000):

@@ -8,7 +8,7 @@ import aiohttp
 from tests.servers import Asked, Reply
 from tests.weakspot.gateway.worlds import KEYS, SOAK, World
 
-REQUESTS = 10_000 if SOAK else 500
+REQUESTS = 10_000 if SOAK else 300
 LOCAL_KEY = "local-server-7Hk2Zq94LmXw"
 # A third look like a provider's, the others like nothing at all, and are known by who sent them.
 FORMS = ("sk-proj-{:03}Q7dK2vX9mLwZ4tYb8NcR5hJf3GsP6aEu", "{:03}hJ5Kw-team-north-8Qz", "client.{:03}.of/no+known=form")

@@ -9,6 +9,7 @@ import aiohttp
 import anthropic
 import openai
 from tests.servers import Asked, Reply, Server
+from tests.waiting import happens
 
 from weakspot import config as configuration
 from weakspot.config import Config
@@ -61,6 +62,14 @@ class World:
         """The one record that there is, which must be a complete one."""
         [line] = journal.read_lines(self.workspace.raw)
         return parse_interaction(line.data)
+
+    async def counted(self, name: str, expected: float) -> None:
+        """Wait until a metric is what it should be."""
+
+        async def is_so() -> bool:
+            return await self.metric(name) == expected
+
+        await happens(is_so)
 
     async def metric(self, name: str) -> float:
         """Return the sum of a metric over its labels, or one line of it where ``name`` has labels."""
