@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-loop test test-serving soak check fix docs bench bench-gpu clean
+.PHONY: help setup demo demo-loop quick test test-serving soak faults check fix docs bench bench-gpu clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -20,8 +20,13 @@ demo: setup      ## run the whole pipeline on the embedded default model
 demo-loop: setup ## a month of consultations through the gateway, a release a week
 	$(BIN)/python examples/first-adapter/month.py
 
-test: setup      ## run every test but those that need a GPU
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
+
+quick: setup     ## run the tests that start no model, no server and no other process: under a minute
+	$(BIN)/python -m pytest $(PARALLEL) -m 'not slow and not browser and not gpu and not serving'
+
+test: setup      ## run every test but those that need a GPU or a vLLM
+	$(BIN)/python -m pytest $(PARALLEL)
 
 test-serving: setup build/vllm/ready  ## put adapters into a real vLLM and a real llama.cpp, and break them
 	$(BIN)/python -m pytest -m serving
@@ -38,8 +43,11 @@ build/trl/ready: constraints-trl.txt
 	build/trl/bin/python -m pip install --quiet --constraint constraints-trl.txt 'trl[peft]'
 	touch $@
 
-soak: setup      ## run the tests that repeat something at full count: kills, disconnects, canary keys
-	WEAKSPOT_SOAK=1 $(BIN)/python -m pytest --timeout 3600 tests/weakspot/data tests/weakspot/gateway
+soak: setup      ## run every test at full count: kills, disconnects, canary keys, drawn examples; an hour
+	WEAKSPOT_SOAK=1 $(BIN)/python -m pytest $(PARALLEL) --timeout 3600
+
+faults: setup    ## put deliberate faults into the code, one at a time: the tests must see each of them
+	$(BIN)/python tests/faults.py
 
 check: setup     ## format, lint and types, all read-only
 	$(BIN)/ruff format --check .

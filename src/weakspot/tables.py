@@ -196,7 +196,7 @@ class Evaluate(Table):
 
     significance: float = Field(0.05, gt=0, lt=0.5, description="the largest p that counts as evidence, two-sided")
     max_harm: float = Field(0.1, ge=0, description="nats a token that other domains may lose before it counts as harm")
-    batch_size: int = Field(8, ge=1, description="conversations in one forward pass")
+    batch_size: int = Field(32, ge=1, description="answers written at once; more are faster and take more memory")
     max_new_tokens: int = Field(
         256, ge=1, description="where the expert's answer is JSON and the model has to write it"
     )
