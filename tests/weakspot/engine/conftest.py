@@ -3,10 +3,12 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
+from tests.weakspot import small
 
 from weakspot.engine import layers, loop
 from weakspot.engine.learner import Progress, Run, State
@@ -16,8 +18,8 @@ from weakspot.model.view import Tokens
 from weakspot.tables import Lora, Train
 
 ALL = ["q_proj", "k_proj", "v_proj", "o_proj"]
-# The fewer words there are the sooner a loss is computed. Only some of them are used, which can be learned.
-VOCABULARY, USED = 500, range(20, 120)
+# That there are no others can be learned.
+USED = range(20, 120)
 
 
 def sequences(count: int, seed: int = 0, shortest: int = 8, longest: int = 40, *, paired: bool = False) -> list[Tokens]:
@@ -52,27 +54,15 @@ def sequences_fixture() -> Callable[..., list[Tokens]]:
 
 
 @pytest.fixture(scope="session")
-def small_base(made_once) -> Path:
-    """A Llama of two thin layers and few words with random weights, and no tokenizer."""
+def small_base(embedded, made_once) -> Path:
+    """A Llama of two thin layers and few words, with a tokenizer."""
+    return made_once("small-base", partial(small.make, embedded))
 
-    def build(folder: Path) -> None:
-        from transformers import LlamaConfig, LlamaForCausalLM
 
-        torch.manual_seed(1)
-        shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
-        settings = LlamaConfig(
-            vocab_size=VOCABULARY,
-            num_key_value_heads=2,
-            bos_token_id=1,
-            eos_token_id=2,
-            pad_token_id=2,
-            tie_word_embeddings=True,
-            initializer_range=0.05,
-            **shape,
-        )
-        LlamaForCausalLM(settings).save_pretrained(folder)
-
-    return made_once("small-base", build)
+@pytest.fixture(scope="session")
+def tiny_base(small_base) -> Path:
+    """Train workspaces, too, on few words."""
+    return small_base
 
 
 @pytest.fixture(scope="session")

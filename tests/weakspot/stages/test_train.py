@@ -1,24 +1,34 @@
 """Training: what it sees, what it leaves behind, and that nothing it leaves is half done."""
 
 import json
-import os
+import shutil
 import signal
 import subprocess
-import sys
-import time
+from functools import partial
 
 import pytest
+from tests import forked
+from tests.weakspot import small
 
+from weakspot import config as configuration
 from weakspot.config import Config
 from weakspot.data.dataset import read_examples
 from weakspot.model import lora
 from weakspot.records import AdapterManifest
 from weakspot.stages import train as stage
 from weakspot.stages.train import preflight, train, train_together
-from weakspot.workspace import AdapterName
+from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 NAME = AdapterName("colours", 1)
+
+
+@pytest.fixture(scope="session")
+def tiny_base(embedded, made_once):
+    """Train on few words."""
+    return made_once("small-base", partial(small.make, embedded))
 
 
 def changed(config, **settings):
@@ -76,20 +86,13 @@ def test_versions_count_up(taught):
     assert train(workspace, changed(config, max_steps=1), "colours").name == "colours-lora-v2"
 
 
-def test_the_same_data_and_seed_give_the_same_bytes(taught):
+def test_the_same_data_and_seed_give_the_same_bytes_and_another_seed_another_adapter(taught):
     workspace, config = taught
-    train(workspace, config, "colours")
-    train(workspace, config, "colours")
-    first, second = (workspace.adapter(AdapterName("colours", n)) for n in (1, 2))
-    assert (first / lora.WEIGHTS).read_bytes() == (second / lora.WEIGHTS).read_bytes()
-
-
-def test_another_seed_gives_another_adapter(taught):
-    workspace, config = taught
-    train(workspace, config, "colours")
-    train(workspace, changed(config, seed=1), "colours")
-    first, second = (workspace.adapter(AdapterName("colours", n)) for n in (1, 2))
-    assert (first / lora.WEIGHTS).read_bytes() != (second / lora.WEIGHTS).read_bytes()
+    for seed in (config.train.seed, config.train.seed, 1):
+        train(workspace, changed(config, seed=seed), "colours")
+    first, second, other = (workspace.adapter(AdapterName("colours", n)) / lora.WEIGHTS for n in (1, 2, 3))
+    assert first.read_bytes() == second.read_bytes()
+    assert first.read_bytes() != other.read_bytes()
 
 
 def test_domains_are_trained_in_one_pass_and_each_is_what_it_is_alone(taught):
@@ -155,38 +158,43 @@ def test_a_sweep_keeps_the_best_of_its_variants_and_says_what_became_of_the_othe
     assert not workspace.adapter_checkpoint(NAME).exists()
 
 
-def command(workspace, config, *domains):
-    settings = [f"model.base={config.model.base}", "lora.rank=4", "train.learning_rate=1e-2", "train.max_length=128"]
-    settings += ["train.max_steps=40", "train.save_steps=2", "train.eval_steps=5"]
-    options = [part for setting in settings for part in ("--set", setting)]
-    return [sys.executable, "-m", "weakspot", "train", *domains, "-w", str(workspace.root), "--json", *options]
+SETTINGS = ["lora.rank=4", "train.learning_rate=1e-2", "train.max_length=128"]
+SETTINGS += ["train.max_steps=24", "train.save_steps=2", "train.eval_steps=5"]
 
 
-@pytest.mark.slow
+def settings(config) -> list[str]:
+    return [f"model.base={config.model.base}", *SETTINGS]
+
+
+def command(workspace, config, *domains) -> list[str]:
+    options = [part for setting in settings(config) for part in ("--set", setting)]
+    return ["train", *domains, "--workspace", str(workspace.root), "--json", *options]
+
+
 @pytest.mark.parametrize(
-    ("domains", "points"), [(["colours"], (1, 7, 14, 23, 36)), (["colours", "numbers"], (3, 22))], ids=["one", "two"]
+    ("domains", "points"), [(["colours"], (1, 5, 9, 14, 22)), (["colours", "numbers"], (3, 13))], ids=["one", "two"]
 )
-def test_kill_9_at_any_point_ends_with_the_bytes_of_an_uninterrupted_run(taught, domains, points):
+def test_kill_9_at_any_point_ends_with_the_bytes_of_an_uninterrupted_run(taught, tmp_path, domains, points):
+    """Killed somewhere between what is told of a step and of the next; the uninterrupted run is this process' own."""
     workspace, config = taught
+    other = Workspace(tmp_path / "other")
+    shutil.copytree(workspace.root, other.root)
     line = command(workspace, config, *domains)
+    metrics = workspace.adapter_metrics(NAME)
     for steps in points:
-        metrics = workspace.adapter_metrics(NAME)
         metrics.unlink(missing_ok=True)
-        running = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        deadline = time.monotonic() + 60
-        while not (metrics.exists() and len(metrics.read_bytes().splitlines()) >= steps):
-            assert running.poll() is None, running.stderr.read()
-            assert time.monotonic() < deadline
-            time.sleep(0.001)
-        os.kill(running.pid, signal.SIGKILL)
-        running.communicate()
-        assert running.returncode == -signal.SIGKILL
+        tells = len(domains) * (steps - 1) + 1
+        with forked.begun(tmp_path / f"killed-{steps}", forked.weakspot_held, tells, *line) as running:
+            running.until(lambda: metrics.exists() and len(metrics.read_bytes().splitlines()) >= steps)  # noqa: B023
+            running.kill()
+            assert running.status() == -signal.SIGKILL
         assert not workspace.adapter_manifest(NAME).exists()
         assert workspace.newest_adapter("colours") is None
-    subprocess.run(line, check=True, capture_output=True)
-    subprocess.run(line, check=True, capture_output=True)
+    with forked.begun(tmp_path / "ended", forked.weakspot, *line) as ended:
+        assert ended.status() == 0, ended.err
+    train_together(other, configuration.load(other.config_file, settings(config)), domains)
     for domain in domains:
-        killed, whole = (workspace.adapter(AdapterName(domain, n)) for n in (1, 2))
+        killed, whole = (one.adapter(AdapterName(domain, 1)) for one in (workspace, other))
         assert (killed / lora.WEIGHTS).read_bytes() == (whole / lora.WEIGHTS).read_bytes()
         assert (killed / "metrics.jsonl").read_bytes() == (whole / "metrics.jsonl").read_bytes()
 
@@ -245,15 +253,17 @@ def test_a_full_disk_is_one_line_and_damages_nothing(taught, tmp_path):
         ["mount", "-t", "tmpfs", "-o", "size=32k", "none", str(mount)], check=False, capture_output=True
     ).returncode:
         pytest.skip("mounting a small file system needs root")
+    line = command(workspace, config, "colours")
     try:
-        done = subprocess.run(command(workspace, config, "colours"), capture_output=True, text=True, check=False)
-        assert done.returncode == 1
-        assert "no space left on device; free some space" in done.stderr
-        assert len(done.stderr.strip().splitlines()) == 1
+        with forked.begun(tmp_path / "full", forked.weakspot, *line) as done:
+            assert done.status() == 1
+            assert "no space left on device; free some space" in done.err
+            assert len(done.err.strip().splitlines()) == 1
         assert workspace.adapter_names() == []
     finally:
         subprocess.run(["umount", str(mount)], check=True)
-    subprocess.run(command(workspace, config, "colours"), check=True, capture_output=True)
+    with forked.begun(tmp_path / "free", forked.weakspot, *line) as done:
+        assert done.status() == 0, done.err
     assert workspace.newest_adapter("colours") == NAME
 
 
