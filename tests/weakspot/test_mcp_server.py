@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import fcntl
+import itertools
 import json
 import os
 import re
@@ -14,15 +15,22 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
+from tests.waiting import PATIENCE_SECONDS, all_is_read, happens, somebody_waits_for, until
 
 from weakspot import config as configuration
 from weakspot import mcp_server
+from weakspot.config import Config
 from weakspot.data import journal
 from weakspot.parsing import RecordError, parse_interaction
+from weakspot.workspace import Workspace
+
+pytestmark = pytest.mark.slow
 
 KEY = "sk-test-4f9Qz71LmXw82VbNc05RtYhU"
 TEXTS = {"query": "Which revision follows A1?", "attempt": "Perhaps A10?"}
@@ -37,16 +45,26 @@ class Teacher(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Answer well from now on, and forget what was asked."""
         self.asked: list[dict] = []
-        self.pieces = ["A2, ", "the next one."]
+        self.pieces: Iterable[str] = ["A2, ", "the next one."]
         self.ending: str | None = "end"
         self.status = 200
         self.seconds_a_piece = 0.0
-        self.asked_now, self.left_alone = threading.Event(), threading.Event()
+        self.heard, self.left_alone = threading.Event(), threading.Event()
+        self.may_end = threading.Event()
+        self.may_end.set()
+
+    def go_on_and_on(self) -> None:
+        """Answer every question without an end."""
+        self.pieces, self.seconds_a_piece = itertools.repeat("and so on "), 0.05
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One question to the teacher."""
+    """One question to the teacher; ``heard`` is set when somebody has read that its answer began."""
 
     server: Teacher
 
@@ -68,34 +86,38 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         events = anthropic_events if self.path.endswith("/messages") else openai_events
         try:
-            for event in events(self.server.pieces, self.server.ending):
+            for number, event in enumerate(events(self.server.pieces, self.server.ending)):
                 self.wfile.write(event.encode())
-                self.server.asked_now.set()
+                if number == 5 and self.server.seconds_a_piece:
+                    until(lambda: all_is_read(self.client_address))
+                    self.server.heard.set()
                 time.sleep(self.server.seconds_a_piece)
+                assert self.server.may_end.wait(PATIENCE_SECONDS)
         except OSError:
             self.server.left_alone.set()
 
 
-def anthropic_events(pieces: list[str], ending: str | None) -> Iterator[str]:
+def anthropic_events(pieces: Iterable[str], ending: str | None) -> Iterator[str]:
     usage = {"input_tokens": 100, "output_tokens": 1}
     message = {"id": "m", "type": "message", "role": "assistant", "content": [], "model": "wise-1", "usage": usage}
     block = {"index": 0, "content_block": {"type": "text", "text": ""}}
-    events = [{"type": "message_start", "message": message}, {"type": "content_block_start", **block}]
-    events += [
+    start = [{"type": "message_start", "message": message}, {"type": "content_block_start", **block}]
+    deltas = (
         {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": piece}} for piece in pieces
-    ]
+    )
+    end = []
     if ending:
         reason = {"end": "end_turn", "limit": "max_tokens", "refusal": "refusal"}[ending]
-        events += [
+        end = [
             {"type": "content_block_stop", "index": 0},
             {"type": "message_delta", "delta": {"stop_reason": reason}, "usage": {"output_tokens": 20}},
             {"type": "message_stop"},
         ]
-    for event in events:
+    for event in itertools.chain(start, deltas, end):
         yield f"event: {event['type']}\ndata: {json.dumps(event)}\n\n"
 
 
-def openai_events(pieces: list[str], ending: str | None) -> Iterator[str]:
+def openai_events(pieces: Iterable[str], ending: str | None) -> Iterator[str]:
     chunk = {"id": "c", "object": "chat.completion.chunk", "created": 0, "model": "wise-2"}
     for piece in pieces:
         yield f"data: {json.dumps({**chunk, 'choices': [{'index': 0, 'delta': {'content': piece}}]})}\n\n"
@@ -106,9 +128,8 @@ def openai_events(pieces: list[str], ending: str | None) -> Iterator[str]:
         yield f"data: {json.dumps({**chunk, 'choices': [], 'usage': usage})}\n\ndata: [DONE]\n\n"
 
 
-@pytest.fixture
-def teacher(monkeypatch):
-    monkeypatch.setenv("TEST_TEACHER_KEY", KEY)
+@contextlib.contextmanager
+def teaching() -> Iterator[Teacher]:
     server = Teacher()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -119,7 +140,18 @@ def teacher(monkeypatch):
 
 
 @pytest.fixture
+def teacher(monkeypatch):
+    monkeypatch.setenv("TEST_TEACHER_KEY", KEY)
+    with teaching() as server:
+        yield server
+
+
+@pytest.fixture
 def settings(workspace, teacher):
+    return written_settings(workspace, teacher)
+
+
+def written_settings(workspace: Workspace, teacher: Teacher) -> Config:
     """Write the settings: fable speaks the one protocol, and is who is asked; kimi speaks the other."""
     workspace.root.mkdir()
     one = 'api_key_env = "TEST_TEACHER_KEY"\npolicy = "allow"\ninput_price = 2.0\noutput_price = 10.0\n'
@@ -144,7 +176,8 @@ def stdio(workspace, settings):
 def listening(workspace, address: str = "127.0.0.1:0") -> Iterator[str]:
     """Run the real command over HTTP; give its URL."""
     command = [*COMMAND, "--http", address, "-w", str(workspace.root)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    options: dict = {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env={**os.environ, "TEST_TEACHER_KEY": KEY}, **options) as process:
         try:
             line = process.stderr.readline()
             found = re.search(r"listening on (\S+)", line)
@@ -152,14 +185,48 @@ def listening(workspace, address: str = "127.0.0.1:0") -> Iterator[str]:
             yield found[1]
         finally:
             process.send_signal(signal.SIGTERM)
-            out, _ = process.communicate(timeout=20)
+            out, _ = communicated(process)
         assert out == ""
 
 
+def communicated(process: subprocess.Popen) -> tuple[str, str]:
+    """Wait for a process to end by itself; return the rest of what it said."""
+    try:
+        return process.communicate(timeout=PATIENCE_SECONDS)
+    finally:
+        process.kill()
+
+
+@dataclass
+class Served:
+    """What a client connects to, the teacher behind it, and where it keeps what it hears."""
+
+    server: Any
+    teacher: Teacher
+    workspace: Workspace
+
+
 @pytest.fixture
-def http(workspace, settings):
-    with listening(workspace) as url:
-        yield url
+def over_stdio(stdio, teacher, workspace):
+    return Served(stdio, teacher, workspace)
+
+
+@pytest.fixture(scope="module")
+def http(tmp_path_factory):
+    """The real command over HTTP, which takes seconds to start."""
+    workspace = Workspace(tmp_path_factory.mktemp("http") / "training-data")
+    with teaching() as teacher:
+        written_settings(workspace, teacher)
+        with listening(workspace) as url:
+            yield Served(url, teacher, workspace)
+
+
+@pytest.fixture
+def over_http(http):
+    """The real command over HTTP, with nothing kept."""
+    http.teacher.begin_anew()
+    http.workspace.raw.unlink(missing_ok=True)
+    return http
 
 
 def calling(server, tool: str, arguments: dict, **options):
@@ -375,8 +442,6 @@ def test_secrets_are_not_kept(tool, workspace, teacher):
 
 
 def test_the_answer_is_given_where_the_disk_is_full(small_disk, settings, teacher):
-    from weakspot.workspace import Workspace
-
     place = Workspace(small_disk)
     with contextlib.suppress(OSError):
         (small_disk / "filling").write_bytes(bytes(100_000))
@@ -399,11 +464,13 @@ def test_a_client_that_asks_is_told_that_the_teacher_is_at_it(workspace, setting
     from mcp import Client
 
     monkeypatch.setattr(mcp_server, "_PROGRESS_SECONDS", 0.05)
-    teacher.seconds_a_piece = 0.2
+    teacher.may_end.clear()
     told = []
 
     async def progress(done, _total, message):
         told.append((done, message))
+        if len(told) == 4:
+            teacher.may_end.set()
 
     async def call():
         async with Client(mcp_server.server(workspace, settings)) as client:
@@ -414,7 +481,7 @@ def test_a_client_that_asks_is_told_that_the_teacher_is_at_it(workspace, setting
 
     result, meanwhile = asyncio.run(call())
     assert result.structured_content["stored"]
-    assert meanwhile > 3
+    assert meanwhile >= 4
     assert {message for _, message in told} == {"fable is answering"}
     assert len(told) == meanwhile
 
@@ -434,13 +501,13 @@ def test_who_waits_for_the_disk_holds_up_nobody(workspace, settings, name, argum
             with workspace.raw.open("rb") as held:
                 fcntl.flock(held, fcntl.LOCK_EX)
                 waiting = asyncio.create_task(client.call_tool(name, arguments))
-                done, _ = await asyncio.wait([waiting], timeout=1)
-                async with asyncio.timeout(1):
-                    tools = await client.list_tools()
+                await happens(lambda: somebody_waits_for(workspace.raw))
+                tools = await client.list_tools()
+                done = waiting.done()
             return done, len(tools.tools), await waiting
 
     done, tools, result = asyncio.run(call())
-    assert (done, tools) == (set(), 3)
+    assert (done, tools) == (False, 3)
     assert not result.is_error
     assert len(lines(workspace)) == 1
 
@@ -482,8 +549,6 @@ def test_a_domain_that_can_name_no_file_is_refused(refused, workspace):
 
 
 def test_an_exchange_that_cannot_be_stored_is_an_error(small_disk, settings):
-    from weakspot.workspace import Workspace
-
     with contextlib.suppress(OSError):
         (small_disk / "filling").write_bytes(bytes(100_000))
     server = mcp_server.server(Workspace(small_disk), settings)
@@ -515,15 +580,6 @@ def test_the_status_is_that_of_the_command(processed, config):
 # Transports
 
 
-@pytest.mark.parametrize("mode", ["legacy", "auto"])
-@pytest.mark.parametrize("transport", ["stdio", "http"])
-def test_the_real_command_consults(request, workspace, transport, mode):
-    server = request.getfixturevalue(transport)
-    result = calling(server, "consult_expert", TEXTS, mode=mode)
-    assert result.structured_content["answer"] == "A2, the next one."
-    assert the_record(workspace).id == result.structured_content["interaction_id"]
-
-
 @contextlib.contextmanager
 def talking(stdio, messages: list[dict]) -> Iterator[subprocess.Popen]:
     """Start the real command, and send it messages of the protocol as they are, behind a handshake."""
@@ -550,48 +606,45 @@ def test_standard_output_holds_the_protocol_and_nothing_else(stdio, workspace):
     ]
     with talking(stdio, calls) as process:
         answers = [json.loads(process.stdout.readline()) for _ in range(5)]
-        out, err = process.communicate(timeout=20)
+        out, err = communicated(process)
     assert (process.returncode, out, err) == (0, "", "")
     assert sorted(answer["id"] for answer in answers) == [1, 2, 3, 4, 5]
     assert len(lines(workspace)) == 2
 
 
 def test_a_client_that_ends_leaves_the_teacher_alone(stdio, workspace, teacher):
-    teacher.pieces, teacher.seconds_a_piece = ["and so on "] * 600, 0.05
+    teacher.go_on_and_on()
     with talking(stdio, [call_of(2, "consult_expert", TEXTS)]) as process:
-        assert teacher.asked_now.wait(20)
-        time.sleep(0.5)
+        assert teacher.heard.wait(PATIENCE_SECONDS)
         process.stdin.close()
-        assert teacher.left_alone.wait(5)
-        assert process.wait(timeout=5) == 0
+        assert teacher.left_alone.wait(PATIENCE_SECONDS)
+        assert process.wait(timeout=PATIENCE_SECONDS) == 0
     (line,) = lines(workspace)
     assert json.loads(line)["metadata"]["incomplete"] is True
 
 
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
-@pytest.mark.parametrize("transport", ["stdio", "http"])
-def test_a_call_that_the_client_gives_up_leaves_the_teacher_alone(request, workspace, teacher, transport, mode):
+@pytest.mark.parametrize("transport", ["over_stdio", "over_http"])
+def test_the_real_command_consults_and_leaves_the_teacher_alone_when_the_client_gives_up(request, transport, mode):
     from mcp import Client
 
-    server = request.getfixturevalue(transport)
-    teacher.pieces, teacher.seconds_a_piece = ["and so on "] * 600, 0.05
+    one: Served = request.getfixturevalue(transport)
 
     async def call():
-        async with Client(server, mode=mode) as client:
+        async with Client(one.server, mode=mode) as client:
+            result = await client.call_tool("consult_expert", TEXTS)
+            assert result.structured_content["answer"] == "A2, the next one."
+            assert the_record(one.workspace).id == result.structured_content["interaction_id"]
+            one.teacher.go_on_and_on()
             asking = asyncio.create_task(client.call_tool("consult_expert", TEXTS))
-            await asyncio.to_thread(teacher.asked_now.wait, 20)
-            await asyncio.sleep(0.5)
+            assert await asyncio.to_thread(one.teacher.heard.wait, PATIENCE_SECONDS)
             asking.cancel()
-            left = await asyncio.to_thread(teacher.left_alone.wait, 5)
-            return left, await client.call_tool("pipeline_status")
+            assert await asyncio.to_thread(one.teacher.left_alone.wait, PATIENCE_SECONDS)
+            return await client.call_tool("pipeline_status")
 
-    left, status = asyncio.run(call())
-    assert left
-    assert not status.is_error
-    deadline = time.monotonic() + 10
-    while not lines(workspace) and time.monotonic() < deadline:  # HTTP: the server is still there, and at it
-        time.sleep(0.05)
-    (line,) = lines(workspace)
+    assert not asyncio.run(call()).is_error
+    until(lambda: len(lines(one.workspace)) > 1)  # HTTP: the server is still there, and at it
+    _, line = lines(one.workspace)
     assert json.loads(line)["metadata"]["incomplete"] is True
     assert "and so on" in json.loads(line)["messages"][-1]["content"]
 
@@ -603,14 +656,15 @@ def initialize(url: str, **headers: str) -> int:
     accept = {"Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
     request = urllib.request.Request(url, json.dumps(body).encode(), {**accept, **headers})
     try:
-        with urllib.request.urlopen(request, timeout=10) as response:
+        with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as response:
             return response.status
     except urllib.error.HTTPError as error:
         with error:
             return error.code
 
 
-def test_pages_and_names_of_elsewhere_are_kept_out(http):
+def test_pages_and_names_of_elsewhere_are_kept_out(over_http):
+    http = over_http.server
     port = http.rpartition(":")[2]
     assert initialize(http) == 200
     assert initialize(http, Host=f"localhost:{port}") == 200
