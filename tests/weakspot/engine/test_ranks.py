@@ -1,26 +1,29 @@
 """Two processes that train together are one: real ones, started by torchrun, over a base that is whole or spread.
 
-As a program this file is what torchrun starts: it trains three adapters and writes down what came of each step.
+Where it does not matter that they begin with nothing, torchrun's own launcher forks them.
 """
 
 import contextlib
 import hashlib
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tests import forked
+from tests.weakspot.engine.conftest import _watch, sequences
 
 from weakspot.data import store
 from weakspot.engine import checkpoints, layers, loop, memory, ranks
-from weakspot.engine.learner import Run
+from weakspot.engine.learner import Learner, Run
 from weakspot.engine.ranks import ALONE, Ranks
 from weakspot.engine.rows import Piece, Row
 from weakspot.model import bases, lora
@@ -32,9 +35,10 @@ from zddc.errors import UserError
 
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "down_proj"]
 BUDGET = 256
+STEPS = 12
 
 
-def three(sequences):
+def three():
     """Three adapters with an objective each, so that the base is asked as well; two are done early."""
     own = Train(batch_size=3, gradient_accumulation=2, learning_rate=1e-2, eval_steps=2)
     return [
@@ -47,91 +51,140 @@ def three(sequences):
     ]
 
 
-def main(base: str, folder: str, *wanted: str) -> None:
-    """Train in the processes that there are, and let the first write down what came of it."""
-    from conftest import _watch, sequences
+def both(base: Base, folder: Path) -> None:
+    """Train in the processes that there are, over a whole base and over one that is spread."""
+    with ranks.joined() as together:
+        for spread in (False, True):
+            place = folder / ("spread" if spread else "whole")
+            place.mkdir(exist_ok=True)
+            _train(base, place, together.keeping_step(spread), recomputed=1 if spread else 0)
 
-    place, steps, gradients, digests = Path(folder), [[], [], []], [[], [], []], []
-    with ranks.joined() as together, pytest.MonkeyPatch.context() as patch:
-        own = together.keeping_step("spread" in wanted)
-        given = Base("tiny", base, None)
-        model = bases.load_spread(given, torch.float32, own) if own.sharded else bases.load_model(given, torch.float32)
-        adapters = layers.attach(model, TARGETS)
-        memory.checkpoint_layers(model, 1 if "recompute" in wanted else 0)
+
+def _train(base: Base, place: Path, own: Ranks, recomputed: int) -> None:
+    """Let the first process write down what came of it."""
+    steps, gradients, digests = [[], [], []], [[], [], []], []
+    model = bases.load_spread(base, torch.float32, own) if own.sharded else bases.load_model(base, torch.float32)
+    adapters = layers.attach(model, TARGETS)
+    memory.checkpoint_layers(model, recomputed)
+    runs = [
+        Run(f"run-{n}", data, val, settings, Lora(rank=4, alpha=4), place / f"run-{n}", "same", steps[n].append)
+        for n, (data, val, settings) in enumerate(three())
+    ]
+
+    def look(_learners) -> None:
+        hashed = hashlib.sha256()
+        for slot in adapters.slots():
+            for value in adapters.parameters(slot).values():
+                hashed.update(value.detach().numpy().tobytes())
+        digests.append(own.gathered(hashed.hexdigest()))
+
+    with pytest.MonkeyPatch.context() as patch:
         _watch(adapters, gradients, patch)
-        runs = [
-            Run(f"run-{n}", data, val, settings, Lora(rank=4, alpha=4), place / f"run-{n}", "same", steps[n].append)
-            for n, (data, val, settings) in enumerate(three(sequences))
-        ]
-
-        def look(_learners) -> None:
-            hashed = hashlib.sha256()
-            for slot in adapters.slots():
-                for value in adapters.parameters(slot).values():
-                    hashed.update(value.detach().numpy().tobytes())
-            digests.append(own.gathered(hashed.hexdigest()))
-
         loop.train(model, adapters, runs, budget=BUDGET, between=look, ranks=own)
-        frozen = [parameter for parameter in model.get_decoder().layers.parameters() if not parameter.requires_grad]
-        held = [getattr(parameter, "to_local", lambda whole=parameter: whole)().numel() for parameter in frozen]
-        if own.first:
-            told = {"steps": [[vars(one) for one in each] for each in steps], "digests": digests}
-            told |= {"held": sum(held), "whole": sum(parameter.numel() for parameter in frozen)}
-            (place / "told.json").write_text(json.dumps(told))
-            flat = {
-                f"{n}/{k}/{name}": g
-                for n, own in enumerate(gradients)
-                for k, s in enumerate(own)
-                for name, g in s.items()
-            }
-            save_file(flat, place / "gradients.safetensors")
+    frozen = [parameter for parameter in model.get_decoder().layers.parameters() if not parameter.requires_grad]
+    held = [getattr(parameter, "to_local", lambda whole=parameter: whole)().numel() for parameter in frozen]
+    if own.first:
+        told = {"steps": [[vars(one) for one in each] for each in steps], "digests": digests}
+        told |= {"held": sum(held), "whole": sum(parameter.numel() for parameter in frozen)}
+        (place / "told.json").write_text(json.dumps(told))
+        flat = {
+            f"{n}/{k}/{name}": g for n, own in enumerate(gradients) for k, s in enumerate(own) for name, g in s.items()
+        }
+        save_file(flat, place / "gradients.safetensors")
 
 
 @dataclass
 class Ended:
-    """How a torchrun of two processes ended, and what each of them said."""
+    """How a torchrun of two processes ended, and what each of them said, and it itself."""
 
     status: int
     out: list[str]
     err: list[str]
+    launcher: str
 
 
-def started(folder: Path, *arguments: object) -> subprocess.Popen:
-    logs = ["--redirects", "3", "--log-dir", str(folder)]
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *logs]
-    return subprocess.Popen(
-        [*command, *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
+def ended(logs: Path, status: int, launcher: str) -> Ended:
+    said = {
+        kind: [next(logs.glob(f"*/attempt_0/{rank}/{kind}.log")).read_text() for rank in (0, 1)]
+        for kind in ("stdout", "stderr")
+    }
+    return Ended(status, said["stdout"], said["stderr"], launcher)
+
+
+def options(logs: Path) -> list[str]:
+    return ["--nproc-per-node", "2", "--redirects", "3", "--log-dir", str(logs)]
 
 
 def torchrun(folder: Path, *arguments: object) -> Ended:
-    status = started(folder, *arguments).wait(timeout=200)
-    said = {
-        kind: [next(folder.glob(f"*/attempt_0/{rank}/{kind}.log")).read_text() for rank in (0, 1)]
-        for kind in ("stdout", "stderr")
-    }
-    return Ended(status, said["stdout"], said["stderr"])
+    """Run the command."""
+    folder.mkdir()
+    line = [sys.executable, "-m", "torch.distributed.run", "--standalone", *options(folder), *map(str, arguments)]
+    with (folder / "launcher").open("wb") as said:
+        running = subprocess.Popen(line, stdout=said, stderr=said, start_new_session=True)
+        try:
+            running.wait(timeout=forked.PATIENCE_SECONDS)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(running.pid, signal.SIGKILL)
+            running.wait()
+    return ended(folder, running.returncode, (folder / "launcher").read_text())
+
+
+def torchrun_forked(folder: Path, function: Callable[..., object], *arguments: object) -> Ended:
+    """Have both processes call a function."""
+    with forked.begun(folder, launch, folder, function, *arguments) as running:
+        return ended(folder, running.status(), running.err)
+
+
+def launch(folder: Path, function: Callable[..., object], *arguments: object) -> None:
+    """Do what torchrun does, but fork."""
+    from torch.distributed.launcher.api import elastic_launch
+    from torch.distributed.run import config_from_args, parse_args
+
+    standalone = ["--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"]
+    config, _, _ = config_from_args(parse_args([*standalone, *options(folder), "no.py"]))
+    config.start_method = "fork"
+    elastic_launch(config, _become_rank)(function, arguments)
+
+
+def _become_rank(function: Callable[..., object], arguments: tuple[object, ...]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)  # what the launcher does about them is not inherited by a program
+    forked.end_with_parent()
+    function(*arguments)
 
 
 def relative(one: torch.Tensor, other: torch.Tensor) -> float:
     return float((one - other).norm() / other.norm().clamp(min=1e-12))
 
 
+@pytest.fixture(scope="session")
+def trained_by_two(made_once, small_base, tmp_path_factory):
+    """What came of both trainings of two processes."""
+
+    def build(folder: Path) -> None:
+        two = torchrun_forked(
+            tmp_path_factory.mktemp("logs") / "two", both, Base("small", str(small_base), None), folder
+        )
+        assert (two.status, two.err) == (0, ["", ""]), two.launcher
+
+    return made_once("trained-by-two", build)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("wanted", [["whole"], ["spread", "recompute"]], ids=["whole", "spread"])
-def test_two_processes_make_the_steps_of_one(train, sequences, tiny_base, tmp_path, wanted):
-    ended = torchrun(tmp_path / "logs", __file__, tiny_base, tmp_path, *wanted)
-    assert (ended.status, ended.err) == (0, ["", ""])
-    told, gradients = json.loads((tmp_path / "told.json").read_text()), load_file(tmp_path / "gradients.safetensors")
-    alone = train(*three(sequences), targets=TARGETS, budget=BUDGET, folder=tmp_path / "alone", watch_gradients=True)
+@pytest.mark.parametrize("base", ["whole", "spread"])
+def test_two_processes_make_the_steps_of_one(train, trained_by_two, tmp_path, base):
+    place = trained_by_two / base
+    told, gradients = json.loads((place / "told.json").read_text()), load_file(place / "gradients.safetensors")
+    alone = train(*three(), targets=TARGETS, budget=BUDGET, folder=tmp_path / "alone", watch_gradients=True)
     assert [len(steps) for steps in told["steps"]] == [4, 3, 2]
     assert all(first == second for first, second in told["digests"])
     assert len({first for first, _ in told["digests"]}) == 4
-    assert told["held"] == told["whole"] // (2 if "spread" in wanted else 1)
+    assert told["held"] == told["whole"] // (2 if base == "spread" else 1)
     for steps, others in zip(told["steps"], alone.steps, strict=True):
-        for step, wanted_ in zip(steps, map(vars, others), strict=True):
+        for step, wanted in zip(steps, map(vars, others), strict=True):
             assert {key: value for key, value in step.items() if value is not None} == {
-                key: pytest.approx(value, rel=1e-5) for key, value in wanted_.items() if value is not None
+                key: pytest.approx(value, rel=1e-5) for key, value in wanted.items() if value is not None
             }
     for number, each in enumerate(alone.gradients):
         for place, step in enumerate(each):
@@ -141,43 +194,58 @@ def test_two_processes_make_the_steps_of_one(train, sequences, tiny_base, tmp_pa
 
 @pytest.fixture
 def command(taught):
-    """A workspace, and what trains two of its domains."""
+    """A workspace, and how to train two of its domains."""
     workspace, config = taught
-    settings = [f"model.base={config.model.base}", "lora.rank=4", "train.max_length=128", "train.max_steps=16"]
+    settings = [f"model.base={config.model.base}", "lora.rank=4", "train.max_length=128", f"train.max_steps={STEPS}"]
     settings += ["train.save_steps=1", "train.learning_rate=1e-3"]
-    options = [part for one in settings for part in ("--set", one)]
-    return workspace, ["-m", "weakspot", "train", "colours", "numbers", "--workspace", workspace.root, *options]
+    line = [part for one in settings for part in ("--set", one)]
+    return workspace, ["train", "colours", "numbers", "--workspace", workspace.root, *line]
+
+
+def watched(folder: Path, tells: int | None, *arguments: object) -> None:
+    """Run the command, tell of so many steps at most, and write down this process' number and the steps it makes."""
+    rank, learn = os.environ["RANK"], Learner.learn
+    (folder / f"number-{rank}").write_text(str(os.getpid()))
+    with (folder / f"made-{rank}").open("w", encoding="utf-8") as made:
+
+        def noted(learner, *given):
+            progress = learn(learner, *given)
+            print(learner.slot, progress.step, file=made, flush=True)
+            return progress
+
+        Learner.learn = noted
+        if tells is not None:
+            forked.hold(tells)
+        forked.weakspot(*arguments)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)  # six processes that load torch, two at a time
+@pytest.mark.timeout(900)
 def test_the_first_process_writes_and_speaks_and_a_killed_pass_is_gone_on_from(command, tmp_path):
     workspace, arguments = command
     shutil.copytree(workspace.root, tmp_path / "other")
     elsewhere = [tmp_path / "other" if one == workspace.root else one for one in arguments]
-    spread = torchrun(tmp_path / "spread", *elsewhere, "--set", "train.shard=true")
-    assert (spread.status, spread.err, spread.out[1]) == (0, ["", ""], "")
+    spread = torchrun(tmp_path / "spread", "-m", "weakspot", *elsewhere, "--set", "train.shard=true")
+    assert (spread.status, spread.err, spread.out[1]) == (0, ["", ""], ""), spread.launcher
     assert [line for line in spread.out[0].splitlines() if line.startswith("next:")] == [
         "next: weakspot evaluate colours",
         "next: weakspot evaluate numbers",
     ]
     folder, other = (workspace.adapter_checkpoint(AdapterName(domain, 1)) for domain in ("colours", "numbers"))
-    killed = started(tmp_path / "killed", *arguments)
-    while max(checkpoints.steps(folder), default=0) < 3:
-        assert killed.poll() is None
-        time.sleep(0.01)
-    for child in psutil.Process(killed.pid).children():
-        if child.environ().get("RANK") == "0":
-            child.kill()
-    assert killed.wait() == 1
+    logs = tmp_path / "killed"
+    with forked.begun(logs, launch, logs, watched, logs, 2 * (STEPS - 2), *arguments) as killed:
+        killed.until(lambda: max(checkpoints.steps(folder), default=0) >= 3)
+        os.kill(int((logs / "number-0").read_text()), signal.SIGKILL)
+        assert killed.status() == 1, killed.err
     reached = max({*checkpoints.steps(folder)} & {*checkpoints.steps(other)})
     assert not workspace.adapter_manifest(AdapterName("colours", 1)).exists()
-    again, seen = started(tmp_path / "again", *arguments), set[int]()
-    while again.poll() is None:
-        seen.update(checkpoints.steps(folder))
-        time.sleep(0.01)
-    assert again.returncode == 0
-    assert min(seen) >= reached
+    again = torchrun_forked(tmp_path / "again", watched, tmp_path / "again", None, *arguments)
+    assert again.status == 0, (again.err, again.launcher)
+    for rank in (0, 1):
+        made = [
+            tuple(map(int, line.split())) for line in (tmp_path / "again" / f"made-{rank}").read_text().splitlines()
+        ]
+        assert made == [(slot, step) for step in range(reached + 1, STEPS + 1) for slot in (0, 1)]
     for domain in ("colours", "numbers"):
         mine, theirs = (
             Workspace(root).adapter(AdapterName(domain, 1)) for root in (workspace.root, tmp_path / "other")
@@ -191,12 +259,13 @@ def test_the_first_process_writes_and_speaks_and_a_killed_pass_is_gone_on_from(c
 def test_an_error_is_one_line_and_ends_all(command, tmp_path, wrong):
     workspace, arguments = command
     with store.locked(workspace.lock, "train") if "lock" in wrong else contextlib.nullcontext():
-        ended = torchrun(tmp_path, *(("nothing" if one == "numbers" else one) for one in arguments))
+        line = [("nothing" if one == "numbers" else one) for one in arguments]
+        failed = torchrun_forked(tmp_path / "logs", forked.weakspot, *line)
     line = "another process, train or deploy is running here" if "lock" in wrong else "nothing: no examples"
-    assert ended.status == 1
-    assert "".join(ended.err).count("\n") == 1
-    assert line in "".join(ended.err)
-    assert ended.out == ["", ""]
+    assert failed.status == 1
+    assert "".join(failed.err).count("\n") == 1
+    assert line in "".join(failed.err)
+    assert failed.out == ["", ""]
 
 
 def rows(*lengths: int) -> list[Row]:
@@ -254,7 +323,3 @@ def test_a_process_takes_the_gpu_of_its_own_number(monkeypatch):
     monkeypatch.setenv("LOCAL_RANK", "2")
     with pytest.raises(UserError, match="LOCAL_RANK=2: there are 2 GPUs here"):
         ranks.local_gpu()
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
