@@ -3,10 +3,10 @@
 import io
 import json
 import re
-import subprocess
 import sys
 
 import pytest
+from tests.processes import output_of
 
 from weakspot import cli, config
 from weakspot.data import journal
@@ -127,8 +127,7 @@ def test_any_text_may_come_from_a_file_or_standard_input(workspace, tmp_path):
     (tmp_path / "answer.md").write_bytes(b"\xef\xbb\xbfl\xc3\xb6cal\n")
     command = [sys.executable, "-m", "weakspot", "collect", "-w", str(workspace.root)]
     texts = ["--query", "q", "--local", f"@{tmp_path / 'answer.md'}", "--expert", "-"]
-    ended = subprocess.run([*command, *texts], input="expert\n平".encode(), check=False, capture_output=True)
-    assert ended.returncode == 0, ended.stderr.decode()
+    output_of([*command, *texts], "expert\n平", encoding="utf-8")
     messages = json.loads(workspace.raw.read_text())["messages"]
     assert [messages[n]["content"] for n in (0, 1, 3)] == ["q", "löcal\n", "expert\n平"]
 

@@ -11,11 +11,13 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count, islice
 from pathlib import Path
 
 import pytest
+from tests.processes import started
 
 from weakspot import adapters
 from weakspot.data import journal
@@ -26,6 +28,7 @@ from weakspot.serving.merged import read_merged
 from weakspot.workspace import AdapterName
 
 SOAK = "WEAKSPOT_SOAK" in os.environ
+MOMENT = "moment"  # dies by the clock
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600 if SOAK else 600)]
 
 # Forks anew for each line that it reads, so that every start is a process of its own but imports are paid once.
@@ -92,12 +95,11 @@ class Nursery:
     """Starts ``weakspot watch --once`` on a workspace as often as asked."""
 
     process: subprocess.Popen
-    errors: Path
     log: Path
 
     def read(self) -> str:
         line = self.process.stdout.readline().strip()
-        assert line, self.errors.read_text()
+        assert line, "it ended"
         return line
 
     def start(self, stage: str = "none", number: int = 0) -> int:
@@ -113,31 +115,21 @@ class Nursery:
     def finish(self) -> None:
         """Let it go through to its end."""
         self.start()
-        assert self.ended() == 0, self.errors.read_text()
+        assert self.ended() == 0
+
+    def changed(self) -> Counter[str]:
+        """Count the files that were changed so far, by stage."""
+        return Counter(self.log.read_text().split())
 
 
-@pytest.fixture
-def nursery(workspace, settings, tmp_path):
-    errors, log = tmp_path / "errors", tmp_path / "changed"
+@contextlib.contextmanager
+def nursery(workspace, settings, log) -> Iterator[Nursery]:
     options = [word for setting in settings for word in ("--set", setting)]
-    command = [sys.executable, "-c", NURSERY, "--workspace", str(workspace.root), *options, str(log)]
-    with (
-        errors.open("w") as stream,
-        subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=stream,
-            text=True,
-            start_new_session=True,  # so that what it forks can be ended with it
-        ) as process,
-    ):
-        try:
-            found = Nursery(process, errors, log)
-            assert found.read() == "ready"
-            yield found
-        finally:
-            os.killpg(process.pid, signal.SIGKILL)
+    command = [sys.executable, "-c", NURSERY, "--workspace", workspace.root, *options, log]
+    with started(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        found = Nursery(process, log)
+        assert found.read() == "ready"
+        yield found
 
 
 def require_sound(workspace, captured: int, places: dict[str, str]) -> str | None:
@@ -170,11 +162,11 @@ def deaths(files: Counter[str], chance: random.Random):
         yield from ((stage, chance.randint(1, files[stage])) for stage in stages)
     for number in range(20 if SOAK else 0):
         stage = chance.choice([*stages, "processing"])
-        yield ("any moment", 0) if number % 2 else (stage, chance.randint(1, files[stage]))
+        yield (MOMENT, 0) if number % 2 else (stage, chance.randint(1, files[stage]))
 
 
 def test_killed_at_many_points_it_goes_on_and_deploys_only_whole_and_accepted_adapters(
-    workspace, nursery, capture, interaction
+    workspace, settings, tmp_path, capture, interaction
 ):
     colours = ["red", "green", "blue", "black", "white", "brown"]
     chance, numbers = random.Random(11), count()
@@ -196,36 +188,35 @@ def test_killed_at_many_points_it_goes_on_and_deploys_only_whole_and_accepted_ad
         )
         return number
 
-    captured += consult(60)
-    begun = time.monotonic()
-    nursery.finish()
-    longest = time.monotonic() - begun
-    assert require_sound(workspace, captured, places) == "colours-lora-v1"
-    files = Counter(nursery.log.read_text().split())
-    assert set(files) == {"processing", "training", "evaluating", "deploying"}
-    for stage, number in deaths(files, chance):
-        while True:  # until it died: a round that goes on where another ended changes fewer files
-            if not workspace.adapter_checkpoint(workspace.next_adapter("colours")).exists() and _settled(workspace):
-                captured += consult(50)
-            child = nursery.start(stage, number)
-            if stage == "any moment":
-                time.sleep(chance.uniform(0, longest))
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(child, signal.SIGKILL)
-            status = nursery.ended()
-            require_sound(workspace, captured, places)
-            if status == signal.SIGKILL:
-                reached[stage] += 1
-                break
-            assert status == 0, nursery.errors.read_text()
-            reached["ended before"] += 1
-    nursery.finish()
+    with nursery(workspace, settings, tmp_path / "changed") as watch:
+        captured += consult(60)
+        begun = time.monotonic()
+        watch.finish()
+        longest = time.monotonic() - begun
+        assert require_sound(workspace, captured, places) == "colours-lora-v1"
+        files = watch.changed()
+        assert set(files) == {"processing", "training", "evaluating", "deploying"}
+        for stage, number in deaths(files, chance):
+            status = None
+            while status != signal.SIGKILL:  # a round that goes on where another ended changes fewer files
+                if not workspace.adapter_checkpoint(workspace.next_adapter("colours")).exists() and _settled(workspace):
+                    captured += consult(50)
+                child = watch.start(stage, number)
+                if stage == MOMENT:
+                    time.sleep(chance.uniform(0, longest))
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(child, signal.SIGKILL)
+                status = watch.ended()
+                assert status in (0, signal.SIGKILL)
+                reached[stage if status else "ended before"] += 1
+                require_sound(workspace, captured, places)
+        watch.finish()
     newest = str(workspace.newest_adapter("colours"))
     answers = require_sound(workspace, captured, places)
     verdict = adapters.read_scorecard(workspace, AdapterName.parsed(newest)).verdict
     print(f"killed while {dict(reached)}; newest {newest} {verdict}; live {answers}")
     assert verdict != "accept" or answers == newest
-    assert len(set(reached) - {"ended before", "any moment"}) >= 3
+    assert len(set(reached) - {"ended before", MOMENT}) >= 3
     assert workspace.newest_adapter("colours").version >= 2
 
 

@@ -40,7 +40,7 @@ class Client:
     def request(self, method: str, path: str, body: str | None = None, **headers: str) -> Answer:
         sent = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())} if self.cookies else {}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-        with contextlib.closing(http.client.HTTPConnection(self.host, timeout=20)) as connection:
+        with contextlib.closing(http.client.HTTPConnection(self.host, timeout=120)) as connection:
             connection.request(method, path, body, sent)
             answer = connection.getresponse()
             for cookie in answer.headers.get_all("Set-Cookie", []):
@@ -70,11 +70,11 @@ def served(workspace: Workspace, config: Config) -> Iterator[Client]:
     thread.start()
     try:
         start = server.started(workspace, config, "127.0.0.1:0")
-        runner, address = asyncio.run_coroutine_threadsafe(start, loop).result(20)
+        runner, address = asyncio.run_coroutine_threadsafe(start, loop).result(120)
         try:
             yield Client(address)
         finally:
-            asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(20)
+            asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(120)
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()

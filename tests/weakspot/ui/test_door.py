@@ -6,6 +6,8 @@ import pytest
 
 from weakspot.capture.decisions import read_decisions
 
+pytestmark = pytest.mark.slow
+
 PAGES = ["/", "/review", "/adapters", "/adapters/spam-lora-v1/curve.svg", "/releases", "/economics.svg", "/style.css"]
 
 

@@ -11,6 +11,8 @@ from weakspot.records import Release, Use
 from weakspot.stages.process import process
 from weakspot.workspace import AdapterName
 
+pytestmark = pytest.mark.slow
+
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&amp;{{ 7 * 7 }}"
 
 
@@ -210,7 +212,6 @@ def test_without_adapters_there_is_a_word_on_how_to_get_one(client):
     assert client.get("/adapters/spam-lora-v1/scorecard").status == 404
 
 
-@pytest.mark.slow
 def test_an_adapter_is_shown_with_its_curve_its_verdict_and_its_answers(accepted, client):
     workspace, _ = accepted
     name = AdapterName("colours", 1)

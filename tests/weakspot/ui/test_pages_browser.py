@@ -15,9 +15,10 @@ from weakspot.stages.process import process
 from weakspot.workspace import AdapterName
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser as Chromium
     from playwright.sync_api import Page
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 EVIL = [
     "<script>alert(1)</script>",
@@ -59,30 +60,37 @@ class Browser:
         return self.page.locator("pre.query").inner_text()
 
 
-@pytest.fixture
-def browser(outside) -> Iterator[Browser]:
-    """A Chromium that came in with the address that the terminal shows."""
+@pytest.fixture(scope="module")
+def chromium() -> "Iterator[Chromium]":
+    """A Chromium for all tests of this module."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if program is None:
         pytest.skip("there is no chromium on this machine")
     with playwright.sync_playwright() as running:
         # Root, as in a container, has no sandbox of Chromium's own.
         arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-        chrome = running.chromium.launch(executable_path=chromium, args=arguments)
-        page = chrome.new_page(viewport={"width": 1280, "height": 900})
-        page.set_default_timeout(20_000)
-        found = Browser(page)
-        own = f"http://{outside.host}/"
-        page.on("dialog", lambda dialog: (found.complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-        page.on("console", lambda message: found.complaints.append(f"console: {message.text}"))
-        page.on("pageerror", lambda error: found.complaints.append(f"error: {error}"))
-        page.on("request", lambda asked: asked.url.startswith(own) or found.complaints.append(f"asks {asked.url}"))
-        blocked = found.blocked.append
-        page.on("requestfailed", lambda asked: asked.failure == "csp" and blocked(asked.url.removeprefix(own)))
-        page.goto(outside.address())
-        yield found
+        chrome = running.chromium.launch(executable_path=program, args=arguments)
+        yield chrome
         chrome.close()
+
+
+@pytest.fixture
+def browser(chromium, outside) -> Iterator[Browser]:
+    """A page that came in with the address that the terminal shows, and shares nothing with those of other tests."""
+    page = chromium.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(120_000)
+    found = Browser(page)
+    own = f"http://{outside.host}/"
+    page.on("dialog", lambda dialog: (found.complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+    page.on("console", lambda message: found.complaints.append(f"console: {message.text}"))
+    page.on("pageerror", lambda error: found.complaints.append(f"error: {error}"))
+    page.on("request", lambda asked: asked.url.startswith(own) or found.complaints.append(f"asks {asked.url}"))
+    blocked = found.blocked.append
+    page.on("requestfailed", lambda asked: asked.failure == "csp" and blocked(asked.url.removeprefix(own)))
+    page.goto(outside.address())
+    yield found
+    page.close()
 
 
 def test_twenty_interactions_are_reviewed_by_keyboard_and_process_heeds_every_decision(

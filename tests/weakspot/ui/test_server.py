@@ -10,10 +10,13 @@ import urllib.error
 import urllib.request
 
 import pytest
+from tests.processes import started
 
 from weakspot.config import Config
 from weakspot.ui import server
 from zddc.errors import UserError
+
+pytestmark = pytest.mark.slow
 
 COMMAND = [sys.executable, "-m", "weakspot", "ui", "--no-open", "--listen", "127.0.0.1:0"]
 
@@ -71,15 +74,14 @@ def test_a_form_may_be_as_large_as_two_long_texts(client, workspace, interaction
 
 def test_the_command_says_where_as_json_and_ends_at_a_signal(workspace, example, capture):
     capture(workspace, [example(1)])
-    with subprocess.Popen(
-        [*COMMAND, "--json", "-w", str(workspace.root)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as running:
+    command = [*COMMAND, "--json", "-w", str(workspace.root)]
+    with started(command, stdout=subprocess.PIPE, text=True) as running:
         address = json.loads(running.stdout.readline())["listening"]
         opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
-        with opener.open(address, timeout=20) as answer:
+        with opener.open(address, timeout=120) as answer:
             page = answer.read().decode()
         assert "weakspot: overview" in page
         with pytest.raises(urllib.error.HTTPError, match="403"):
-            urllib.request.urlopen(address, timeout=20)
+            urllib.request.urlopen(address, timeout=120)
         os.kill(running.pid, signal.SIGTERM)
-        assert running.wait(20) == 0
+        assert running.wait(120) == 0
