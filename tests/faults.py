@@ -37,7 +37,7 @@ PRELOADED = (
 )
 MOST_BYTES = 12 << 30
 # A fault may make an end that never comes: ten times what the tests took unchanged, and two minutes.
-PATIENCE_SECONDS, PATIENCE_TIMES = 120.0, 10.0
+PATIENCE_SECONDS, PATIENCE_TIMES, _SLICE_SECONDS = 120.0, 10.0, 0.5
 
 
 class Fault(NamedTuple):
@@ -1359,14 +1359,18 @@ class Copy:
         self._server.stdin.flush()
 
     def _told(self, seconds: float | None) -> bytes:
-        """Return the next line that the process writes; raise TimeoutError where none comes in time."""
-        stream = self._server.stdout.fileno()
+        """Return the next line that the process writes; raise TimeoutError where none comes in time.
+
+        Time in which all of this is stopped, as by a person who wants the machine for something else, does not count.
+        """
+        stream, slices = self._server.stdout.fileno(), 0
         while b"\n" not in self._heard:
-            if not select.select([stream], [], [], seconds)[0]:
+            if select.select([stream], [], [], _SLICE_SECONDS)[0]:
+                if not (data := os.read(stream, 1000)):
+                    raise RuntimeError("the process that runs the tests is gone")
+                self._heard += data
+            elif seconds is not None and (slices := slices + 1) * _SLICE_SECONDS > seconds:
                 raise TimeoutError
-            if not (data := os.read(stream, 1000)):
-                raise RuntimeError("the process that runs the tests is gone")
-            self._heard += data
         line, _, self._heard = self._heard.partition(b"\n")
         return line
 
