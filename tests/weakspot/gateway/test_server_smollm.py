@@ -6,6 +6,7 @@ import sys
 
 import aiohttp
 import pytest
+from tests.waiting import happens
 
 from weakspot.config import load
 from weakspot.model import embedded
@@ -92,7 +93,7 @@ async def test_tools_and_forms_of_the_answer_reach_the_model(world, llama):
 
 
 @pytest.mark.parametrize("protocol", ["openai", "anthropic"])
-async def test_a_real_conversation_becomes_a_real_example(world, llama, protocol):
+async def test_a_real_conversation_becomes_a_real_example(world, llama, tiny_base, protocol):
     async with world(upstream=llama) as one, one.openai() as ours, one.anthropic() as theirs:
 
         async def say(messages: list[dict], model: str = "any") -> str:
@@ -117,21 +118,30 @@ async def test_a_real_conversation_becomes_a_real_example(world, llama, protocol
         assert first.local.content == second.local.content == local
         assert len(third.local.content) > 10
         assert process(one.workspace, one.config).examples == 3
-        small = ["model.base=smollm2-135m", "train.max_steps=2", "train.max_length=96"]
+        small = [f"model.base={tiny_base}", "train.max_steps=2", "train.max_length=96"]
         assert train(one.workspace, load(one.workspace.config_file, small), MULTI_DOMAIN).steps == 2
 
 
 async def test_who_leaves_frees_the_model(world, llama):
-    """With one slot, the next request is answered at once only if the one before was given up."""
+    """The server's slots are free again, and none of them because it came to an end."""
     async with world(upstream=llama) as one, aiohttp.ClientSession() as session:
+
+        async def slots() -> list[dict]:
+            async with session.get(f"{llama}/slots") as answer:
+                return await answer.json()
+
+        async def at_work() -> list[int]:
+            return [slot["id"] for slot in await slots() if slot["is_processing"]]
+
+        async def all_are_free() -> bool:
+            return await at_work() == []
+
         endless = {"messages": QUESTION, "max_tokens": 3000, "stream": True, "ignore_eos": True, **GREEDY}
         for _ in range(4):  # more than the server has slots
             async with session.post(f"{one.address}/v1/chat/completions", json=endless) as answer:
                 await answer.content.readany()
+                [number] = await at_work()
                 answer.close()
-        async with session.post(
-            f"{one.address}/v1/chat/completions",
-            json={"messages": QUESTION, "max_tokens": 2},
-            timeout=aiohttp.ClientTimeout(10),
-        ) as answer:
-            assert (await answer.json())["usage"]["completion_tokens"] == 2
+            await happens(all_are_free)
+            [left] = [slot for slot in await slots() if slot["id"] == number]
+            assert left["next_token"][0]["has_next_token"]
