@@ -1,0 +1,1 @@
+"""Examples: their domains, their splits, near-duplicates, and the quality of answers."""

@@ -1,0 +1,1 @@
+"""Where an adapter can be put into service: one module a target."""

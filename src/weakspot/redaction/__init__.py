@@ -1,0 +1,1 @@
+"""Secrets and personal data are found in texts and replaced."""
