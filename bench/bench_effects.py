@@ -17,14 +17,14 @@ import record
 import torch
 
 from weakspot.config import Config
-from weakspot.data.dataset import split_examples
-from weakspot.engine import layers, loop, scoring
-from weakspot.engine.learner import Run
-from weakspot.engine.rows import Piece
-from weakspot.model import bases, embedded, view
-from weakspot.model.view import Tokens, ViewError
-from weakspot.stages import collect, process
-from weakspot.tables import Lora, Model, Train
+from weakspot.dataset.reading import split_examples
+from weakspot.models import demo_model, loading, tokenization
+from weakspot.models.tokenization import Tokens, ViewError
+from weakspot.pipeline import collect, process
+from weakspot.settings import Lora, Model, Train
+from weakspot.training import logprobs, loop, lora_layers
+from weakspot.training.adapter_trainer import Run
+from weakspot.training.packing import Piece
 from weakspot.workspace import Workspace
 from zddc.console import out, table
 
@@ -44,8 +44,8 @@ def main() -> None:
     source = Path(sys.argv[1]) if len(sys.argv) > 1 else SOURCE
     if not source.is_file():
         sys.exit(f"{source}: no such file; give a JSONL file of interactions")
-    base = bases.resolve(Model(base=embedded.NAME))
-    tokenizer = bases.load_tokenizer(base)
+    base = loading.resolve(Model(base=demo_model.NAME))
+    tokenizer = loading.load_tokenizer(base)
     with tempfile.TemporaryDirectory() as folder:
         workspace, config = Workspace(Path(folder)), Config()
         collect.import_file(workspace, config, source)
@@ -55,13 +55,13 @@ def main() -> None:
             tokenizer, [*split_examples(workspace, "val"), *split_examples(workspace, "test")], LONGEST["test"]
         )
     train = random.Random(0).sample(train, min(len(train), STEPS * BATCH))
-    figures = {"base": asked(bases.load_model(base, torch.float32), None, unseen)}
+    figures = {"base": asked(loading.load_model(base, torch.float32), None, unseen)}
     shown = table("objective", "layers", "learning rate", "test loss", "preference accuracy", "seconds")
     shown.add_row("nothing: the base", "", "", *cells(figures["base"]))
     for objective in ("sft", "dpo", "orpo"):
         for name, targets in TARGETS.items():
-            model = bases.load_model(base, torch.float32)
-            adapters = layers.attach(model, targets)
+            model = loading.load_model(base, torch.float32)
+            adapters = lora_layers.attach(model, targets)
             started = time.monotonic()
             with tempfile.TemporaryDirectory() as folder:
                 runs = [run(objective, rate, train, Path(folder)) for rate in RATES]
@@ -90,7 +90,7 @@ def fitting(tokenizer, examples, longest: int) -> list[Tokens]:
     found = []
     for example in examples:
         try:
-            one = view.pair(tokenizer, example, 4096)
+            one = tokenization.pair(tokenizer, example, 4096)
         except ViewError:
             continue
         if one.rejected and max(len(one.ids), one.start + len(one.rejected)) <= longest:
@@ -113,10 +113,10 @@ def asked(model, adapter, unseen: list[Tokens]) -> dict[str, float]:
     slot = adapter[1] if adapter else None
     total = preferred = 0.0
     with torch.inference_mode():
-        for row in scoring.rows_of(model, [Piece(one, slot, paired=True) for one in unseen], BUDGET):
+        for row in logprobs.rows_of(model, [Piece(one, slot, paired=True) for one in unseen], BUDGET):
             if adapter:
                 adapter[0].layout.set(row, dropout=False)
-            losses = iter(scoring.answer_losses(model, row))
+            losses = iter(logprobs.answer_losses(model, row))
             for _ in row.pieces:
                 expert, local = next(losses), next(losses)
                 total += float(expert.sum())

@@ -19,11 +19,11 @@ from pathlib import Path
 import record
 
 from weakspot.config import Config
-from weakspot.data.dataset import split_examples
-from weakspot.model import bases, embedded, view
-from weakspot.model.view import ViewError
-from weakspot.stages import collect, process
-from weakspot.tables import Model
+from weakspot.dataset.reading import split_examples
+from weakspot.models import demo_model, loading, tokenization
+from weakspot.models.tokenization import ViewError
+from weakspot.pipeline import collect, process
+from weakspot.settings import Model
 from weakspot.workspace import Workspace
 from zddc.console import out, table
 
@@ -42,7 +42,7 @@ def main() -> None:
         sys.exit(f"{source}: no such file; give a JSONL file of interactions")
     if not TRL.exists():
         sys.exit("build/trl: not there; run 'make build/trl/ready'")
-    base = bases.resolve(Model(base=embedded.NAME))
+    base = loading.resolve(Model(base=demo_model.NAME))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         long, short = prepared(base, folder, source)
@@ -94,14 +94,14 @@ def six_domains(base: str, folder: Path, lines: list[str]) -> dict[str, list[dic
 
 def prepared(base, folder: Path, source: Path) -> tuple[list[str], list[str]]:
     """The real train examples as lines of token ids: as they are, and cut short."""
-    tokenizer = bases.load_tokenizer(base)
+    tokenizer = loading.load_tokenizer(base)
     workspace, config = Workspace(folder / "workspace"), Config()
     collect.import_file(workspace, config, source)
     process.process(workspace, config)
     long, short = [], []
     for example in split_examples(workspace, "train"):
         try:
-            one = view.tokens(tokenizer, example, LONGEST)
+            one = tokenization.tokens(tokenizer, example, LONGEST)
         except ViewError:
             continue
         long.append(line(one.ids, one.start))

@@ -17,8 +17,8 @@ from pathlib import Path
 import record
 import torch
 
-from weakspot.model import bases, embedded
-from weakspot.tables import Model
+from weakspot.models import demo_model, loading
+from weakspot.settings import Model
 from zddc.console import out, table
 
 HERE = Path(__file__).resolve().parent
@@ -96,7 +96,7 @@ def random_base(folder: Path) -> str:
         Qwen2ForCausalLM(settings).save_pretrained(folder)
         torch.set_default_dtype(torch.float32)
     torch.cuda.empty_cache()
-    bases.load_tokenizer(bases.resolve(Model(base=embedded.NAME))).save_pretrained(folder)
+    loading.load_tokenizer(loading.resolve(Model(base=demo_model.NAME))).save_pretrained(folder)
     return str(folder)
 
 

@@ -27,7 +27,7 @@ import aiohttp
 import record
 from aiohttp import web
 
-from weakspot.data import journal
+from weakspot.storage import append_log
 from weakspot.workspace import Workspace
 from zddc.console import out, table
 
@@ -166,7 +166,7 @@ async def session_of(session, ways, workspace: Workspace, seconds: float) -> Non
             shown.add_row(what, *cells, *(pair(*added[n]) if n in added else "" for n in (OUR_NAME, PEER_NAME)))
     out.print(shown)
     figures["overload"] = await overload(session, ways[OUR_NAME][0], seconds)
-    figures["records stored"] = sum(1 for _ in journal.read_lines(workspace.raw))
+    figures["records stored"] = sum(1 for _ in append_log.read_lines(workspace.raw))
     figures["LiteLLM, published"] = LITELLM
     out.print(figures["overload"], markup=False)
     out.print(f"{record.write('gateway', __doc__.splitlines()[0], ratios, figures)}: {ratios}", markup=False)

@@ -17,11 +17,11 @@ from pathlib import Path
 import record
 import torch
 
-from weakspot.engine import layers, loop, memory
-from weakspot.engine.learner import Run
-from weakspot.model import bases, embedded
-from weakspot.model.view import Tokens
-from weakspot.tables import Lora, Model, Train
+from weakspot.models import demo_model, loading
+from weakspot.models.tokenization import Tokens
+from weakspot.settings import Lora, Model, Train
+from weakspot.training import loop, lora_layers, memory_plan
+from weakspot.training.adapter_trainer import Run
 from zddc.console import out, table
 
 ATTENTION = ["q_proj", "k_proj", "v_proj", "o_proj"]
@@ -90,7 +90,7 @@ def main() -> None:
     out.print(f"{record.write('memory', __doc__.splitlines()[0], ratios, figures)}: {ratios}", markup=False)
 
 
-def planned_card(shape: tuple[int, ...], four_bit: bool, card: str) -> memory.Plan:
+def planned_card(shape: tuple[int, ...], four_bit: bool, card: str) -> memory_plan.Plan:
     """Plan rank 64 on q/k/v/o for sequences of up to 2,048 tokens, eight of them in a step."""
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
@@ -102,22 +102,24 @@ def planned_card(shape: tuple[int, ...], four_bit: bool, card: str) -> memory.Pl
                 num_attention_heads=heads, num_key_value_heads=kv_heads, tie_word_embeddings=False,
             )
         )  # fmt: skip
-    work = memory.Work(ATTENTION, [Lora()], tokens=16_384, longest=2048, supervised=SUPERVISED, four_bit=four_bit)
-    return memory.plan(model, torch.bfloat16, work, memory.Machine.named(card))
+    work = memory_plan.Work(ATTENTION, [Lora()], tokens=16_384, longest=2048, supervised=SUPERVISED, four_bit=four_bit)
+    return memory_plan.plan(model, torch.bfloat16, work, memory_plan.Machine.named(card))
 
 
 def measure(tokens: int, recompute: bool, adapters: int, rank: int, linear: bool) -> None:
     """Plan a shape, train two steps of it, and print both peaks."""
-    base = bases.resolve(Model(base=embedded.NAME))
+    base = loading.resolve(Model(base=demo_model.NAME))
     targets = ALL_LINEAR if linear else ATTENTION
     lora, length = Lora(rank=rank, alpha=rank), min(tokens, 512)
-    work = memory.Work(targets, [lora] * adapters, tokens, length, SUPERVISED)
-    dtype = bases.dtype_for("auto")
+    work = memory_plan.Work(targets, [lora] * adapters, tokens, length, SUPERVISED)
+    dtype = loading.dtype_for("auto")
     warmed_up(dtype)
-    plan = memory.plan(bases.meta_model(base), dtype, work, memory.Machine.this(), tokens=tokens, recompute=recompute)
-    model = bases.load_model(base, dtype)
-    attached = layers.attach(model, targets)
-    memory.checkpoint_layers(model, plan.checkpointed_layers)
+    plan = memory_plan.plan(
+        loading.meta_model(base), dtype, work, memory_plan.Machine.this(), tokens=tokens, recompute=recompute
+    )
+    model = loading.load_model(base, dtype)
+    attached = lora_layers.attach(model, targets)
+    memory_plan.checkpoint_layers(model, plan.checkpointed_layers)
     choose = random.Random(0)
     count = max(1, tokens // length // adapters)
     with tempfile.TemporaryDirectory() as folder:

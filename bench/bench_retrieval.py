@@ -21,18 +21,18 @@ import record
 import torch
 from trained import trained
 
-from weakspot import gate
 from weakspot.config import Config
-from weakspot.data.dataset import split_examples
-from weakspot.engine import scoring
+from weakspot.dataset.reading import split_examples
+from weakspot.evaluation import gate
 from weakspot.evaluation.scoring import exact, parsed_json, prompt
-from weakspot.model import bases, embedded, generating, view
-from weakspot.model.view import ViewError
-from weakspot.parsing import interaction
+from weakspot.models import demo_model, generation, loading, tokenization
+from weakspot.models.tokenization import ViewError
+from weakspot.pipeline import collect, process
 from weakspot.records import Interaction
+from weakspot.records.parsing import interaction
 from weakspot.retrieval import Examples, with_examples
-from weakspot.stages import collect, process
-from weakspot.tables import Model, Retrieval, Train
+from weakspot.settings import Model, Retrieval, Train
+from weakspot.training import logprobs
 from weakspot.workspace import Workspace
 from zddc.console import out, table
 
@@ -49,8 +49,8 @@ SEARCHED, QUESTIONS = 10_000, 200
 def main() -> None:
     """Measure and print a table of each task."""
     source = Path(sys.argv[1]) if len(sys.argv) > 1 else SOURCE
-    base = bases.resolve(Model(base=embedded.NAME))
-    tokenizer = bases.load_tokenizer(base)
+    base = loading.resolve(Model(base=demo_model.NAME))
+    tokenizer = loading.load_tokenizer(base)
     names = demo_examples()
     demo = Train(max_steps=24, learning_rate=1e-3, batch_size=BATCH, gradient_accumulation=1)
     figures = {"demo": four_arms(base, tokenizer, names[:TAUGHT], names[TAUGHT:], demo, [])}
@@ -102,7 +102,7 @@ def real_examples(tokenizer, source: Path) -> tuple[list[Interaction], list[Inte
 def fits(tokenizer, example: Interaction) -> bool:
     """Whether query and expert answer have at most ``LONGEST_REAL`` tokens."""
     try:
-        return len(view.tokens(tokenizer, example, LONGEST).ids) <= LONGEST_REAL
+        return len(tokenization.tokens(tokenizer, example, LONGEST).ids) <= LONGEST_REAL
     except ViewError:
         return False
 
@@ -125,12 +125,12 @@ def four_arms(
         arms[name]["seconds"] = round(time.monotonic() - started, 1)
         out.print(f"{name}: {arms[name]}", markup=False)
 
-    plain = bases.load_model(base, torch.float32)
+    plain = loading.load_model(base, torch.float32)
     for kind, examples in asked.items():
         measure(plain, f"base{kind}", examples)
     if more:
         measure(plain, "base + retrieval of all", shown(more, test))
-    adapted, seconds = trained(base, [view.tokens(tokenizer, one, LONGEST) for one in taught], settings)
+    adapted, seconds = trained(base, [tokenization.tokens(tokenizer, one, LONGEST) for one in taught], settings)
     for kind, examples in asked.items():
         measure(adapted, f"adapter{kind}", examples)
     against = gate.compare_losses(gate.LOSS, losses["base + retrieval"], losses["adapter"], 0.05)
@@ -159,15 +159,15 @@ def shown(taught: Sequence[Interaction], test: Sequence[Interaction]) -> list[In
 def measured(model, tokenizer, examples: Sequence[Interaction]) -> tuple[list[float], dict]:
     """The mean loss of a token of each expert answer; and their mean, prompt sizes, exact answers where it is JSON."""
     model.eval()
-    data = [view.tokens(tokenizer, one, LONGEST) for one in examples]
+    data = [tokenization.tokens(tokenizer, one, LONGEST) for one in examples]
     with torch.inference_mode():
-        sums = scoring.negative_log_likelihoods(model, data).tolist()
+        sums = logprobs.negative_log_likelihoods(model, data).tolist()
     losses = [total / one.supervised for total, one in zip(sums, data, strict=True)]
     found = {"loss": round(fmean(losses), 4), "prompt tokens": round(fmean(one.start for one in data))}
     checkable = [one for one in examples if parsed_json(one.expert.text) is not None]
     if len(checkable) == len(examples):
         prompts = [prompt(tokenizer, one) for one in examples]
-        answers = generating.answers(model, tokenizer, prompts, ANSWER_TOKENS, 32)
+        answers = generation.answers(model, tokenizer, prompts, ANSWER_TOKENS, 32)
         found["exact"] = sum(exact(one.expert.text, a) for one, a in zip(examples, answers, strict=True))
     return losses, found
 

@@ -22,8 +22,8 @@ from pathlib import Path
 
 import record
 
-from weakspot.data import journal
-from weakspot.data.journal import Journal
+from weakspot.storage import append_log
+from weakspot.storage.append_log import Journal
 from zddc.console import out, table
 
 WRITERS, SIZE = 8, 2000
@@ -126,7 +126,7 @@ def stored(folder: Path) -> int:
     if (folder / "store.sqlite").exists():
         with sqlite3.connect(folder / "store.sqlite") as connection:
             return connection.execute("SELECT count(*) FROM records").fetchone()[0]
-    return sum(1 for file in folder.glob("*.jsonl") for _ in journal.read_lines(file))
+    return sum(1 for file in folder.glob("*.jsonl") for _ in append_log.read_lines(file))
 
 
 if __name__ == "__main__":

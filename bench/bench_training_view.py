@@ -17,13 +17,13 @@ import torch
 from trained import trained
 
 from weakspot.config import Config
-from weakspot.data.dataset import split_examples
-from weakspot.engine import scoring
-from weakspot.model import bases, embedded, view
-from weakspot.model.view import Tokens, ViewError
+from weakspot.dataset.reading import split_examples
+from weakspot.models import demo_model, loading, tokenization
+from weakspot.models.tokenization import Tokens, ViewError
+from weakspot.pipeline import collect, process
 from weakspot.records import Interaction
-from weakspot.stages import collect, process
-from weakspot.tables import Model, Train
+from weakspot.settings import Model, Train
+from weakspot.training import logprobs
 from weakspot.workspace import Workspace
 from zddc.console import out, table
 
@@ -36,8 +36,8 @@ def main() -> None:
     source = Path(sys.argv[1]) if len(sys.argv) > 1 else SOURCE
     if not source.is_file():
         sys.exit(f"{source}: no such file; give a JSONL file of interactions")
-    base = bases.resolve(Model(base=embedded.NAME))
-    tokenizer = bases.load_tokenizer(base)
+    base = loading.resolve(Model(base=demo_model.NAME))
+    tokenizer = loading.load_tokenizer(base)
     with tempfile.TemporaryDirectory() as folder:
         workspace, config = Workspace(Path(folder)), Config()
         collect.import_file(workspace, config, source)
@@ -45,13 +45,13 @@ def main() -> None:
         train = [e for e in split_examples(workspace, "train") if fits(tokenizer, e)]
         test = [e for e in split_examples(workspace, "test") if fits(tokenizer, e)]
     train = random.Random(0).sample(train, min(len(train), STEPS * BATCH))
-    experts = [view.tokens(tokenizer, e, LONGEST) for e in test]
-    locals_ = [view.tokens(tokenizer, e, LONGEST, answer=e.local) for e in test]
+    experts = [tokenization.tokens(tokenizer, e, LONGEST) for e in test]
+    locals_ = [tokenization.tokens(tokenizer, e, LONGEST, answer=e.local) for e in test]
     arms = {
         "whole record": [transcript(tokenizer, e) for e in train],
-        "query → expert": [view.tokens(tokenizer, e, LONGEST) for e in train],
+        "query → expert": [tokenization.tokens(tokenizer, e, LONGEST) for e in train],
     }
-    figures = {"base": measured(bases.load_model(base, torch.float32), experts, locals_)}
+    figures = {"base": measured(loading.load_model(base, torch.float32), experts, locals_)}
     for name, data in arms.items():
         model, seconds = trained(base, data, Train(max_steps=STEPS, batch_size=BATCH, gradient_accumulation=1))
         figures[name] = {
@@ -98,7 +98,7 @@ def measured(model, experts: list[Tokens], locals_: list[Tokens]) -> dict[str, f
     """Test loss over all supervised tokens, and how often the expert's answer is the likelier per token."""
     model.eval()
     with torch.inference_mode():
-        sums = [scoring.negative_log_likelihoods(model, side).tolist() for side in (experts, locals_)]
+        sums = [logprobs.negative_log_likelihoods(model, side).tolist() for side in (experts, locals_)]
     preferred = sum(
         expert / one.supervised < local / other.supervised
         for expert, local, one, other in zip(*sums, experts, locals_, strict=True)

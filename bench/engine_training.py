@@ -15,13 +15,13 @@ from pathlib import Path
 
 import torch
 
-from weakspot.engine import layers, loop, memory
-from weakspot.engine.learner import Run
-from weakspot.model import bases, lora
-from weakspot.model.bases import Base
-from weakspot.model.view import Tokens
-from weakspot.stages.train import versions
-from weakspot.tables import Lora, Train
+from weakspot.models import adapter_files, loading
+from weakspot.models.loading import Base
+from weakspot.models.tokenization import Tokens
+from weakspot.pipeline.train import versions
+from weakspot.settings import Lora, Train
+from weakspot.training import loop, lora_layers, memory_plan
+from weakspot.training.adapter_trainer import Run
 
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj"]
 
@@ -43,16 +43,16 @@ def main() -> None:
     )  # fmt: skip
     base = Base(given.base, given.base, None)
     data = [[tokens_of(json.loads(line)) for line in file.open()] for file in given.examples]
-    dtype = bases.dtype_for("auto")
+    dtype = loading.dtype_for("auto")
     lengths = sorted((len(one.ids) for each in data for one in each), reverse=True)
     supervised = sum(one.supervised for each in data for one in each) / sum(lengths)
-    work = memory.Work(
+    work = memory_plan.Work(
         TARGETS, [Lora()] * len(data), sum(lengths[: 8 * len(data)]), lengths[0], supervised, given.four_bit
     )
-    plan = memory.plan(bases.meta_model(base), dtype, work, memory.Machine.this())
-    model = bases.load_model(base, dtype, four_bit=given.four_bit)
-    adapters = layers.attach(model, TARGETS)
-    memory.checkpoint_layers(model, plan.checkpointed_layers)
+    plan = memory_plan.plan(loading.meta_model(base), dtype, work, memory_plan.Machine.this())
+    model = loading.load_model(base, dtype, four_bit=given.four_bit)
+    adapters = lora_layers.attach(model, TARGETS)
+    memory_plan.checkpoint_layers(model, plan.checkpointed_layers)
     seen = []
     runs = [
         Run(file.stem, each, [], settings, Lora(), given.output / f"{file.stem}-state", "", seen.append)
@@ -62,7 +62,7 @@ def main() -> None:
     loop.train(model, adapters, runs, budget=plan.micro_batch_tokens)
     seconds, cpu_seconds = time.monotonic() - started, time.process_time() - cpu_started
     for slot, run in enumerate(runs):
-        lora.save(adapters, slot, given.output / run.name, given.base)
+        adapter_files.save(adapters, slot, given.output / run.name, given.base)
     result = {
         "tokens": sum(one.tokens for one in seen),
         "steps": max(one.step for one in seen),

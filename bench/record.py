@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from weakspot.stages.train import versions
+from weakspot.pipeline.train import versions
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from weakspot.engine import layers, loop
-from weakspot.engine.learner import Run
-from weakspot.model import bases, lora
-from weakspot.model.bases import Base
-from weakspot.model.view import Tokens
-from weakspot.tables import Lora, Train
+from weakspot.models import adapter_files, loading
+from weakspot.models.loading import Base
+from weakspot.models.tokenization import Tokens
+from weakspot.settings import Lora, Train
+from weakspot.training import loop, lora_layers
+from weakspot.training.adapter_trainer import Run
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -25,12 +25,12 @@ BUDGET = 1024
 
 def trained(base: Base, data: Sequence[Tokens], settings: Train) -> "tuple[PeftModel, float]":
     """Return the base with an adapter of the default shape, and the seconds that its training took."""
-    model = bases.load_model(base, torch.float32)
-    adapters = layers.attach(model, TARGETS)
+    model = loading.load_model(base, torch.float32)
+    adapters = lora_layers.attach(model, TARGETS)
     with tempfile.TemporaryDirectory() as folder:
         run = Run("adapter", data, [], settings, Lora(), Path(folder) / "state", "")
         started = time.monotonic()
         loop.train(model, adapters, [run], budget=BUDGET)
         seconds = time.monotonic() - started
-        lora.save(adapters, 0, Path(folder) / "adapter", base.location)
-        return lora.load(bases.load_model(base, torch.float32), Path(folder) / "adapter"), seconds
+        adapter_files.save(adapters, 0, Path(folder) / "adapter", base.location)
+        return adapter_files.load(loading.load_model(base, torch.float32), Path(folder) / "adapter"), seconds

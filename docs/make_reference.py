@@ -11,7 +11,7 @@ import typer
 import weakspot.cli
 import zddc.cli
 from weakspot.config import Config
-from weakspot.tables import Domain, Table, Teacher
+from weakspot.settings import Domain, Table, Teacher
 
 PAGE = Path(__file__).with_name("reference.md")
 _HEAD = """\

@@ -17,13 +17,13 @@ from hypothesis import HealthCheck, settings
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from weakspot.config import Config, load
-from weakspot.data import journal
-from weakspot.model import bases, embedded
-from weakspot.model.bases import Base
-from weakspot.parsing import interaction
+from weakspot.models import demo_model, loading
+from weakspot.models.loading import Base
+from weakspot.pipeline.process import process
 from weakspot.records import Interaction
-from weakspot.stages.process import process
-from weakspot.tables import Model
+from weakspot.records.parsing import interaction
+from weakspot.settings import Model
+from weakspot.storage import append_log
 from weakspot.workspace import Workspace
 
 # A busy machine is slow at times: that is no failure.
@@ -68,7 +68,7 @@ def make_example(number: int, note: str = "", *, domain: str | None = "spam", **
 
 def append_raw(workspace: Workspace, interactions: Iterable[Interaction]) -> None:
     """Append interactions to the raw file as they are."""
-    journal.append(workspace.raw, [one.to_json() for one in interactions])
+    append_log.append(workspace.raw, [one.to_json() for one in interactions])
 
 
 @pytest.fixture(name="interaction", scope="session")
@@ -140,7 +140,7 @@ def small_disk(tmp_path) -> Iterator[Path]:
 @pytest.fixture(name="embedded", scope="session")
 def embedded_base() -> Base:
     """The embedded base, SmolLM2-135M-Instruct, fetched and converted where it is not in the cache."""
-    return bases.resolve(Model(base=embedded.NAME))
+    return loading.resolve(Model(base=demo_model.NAME))
 
 
 @pytest.fixture(scope="session")
@@ -184,6 +184,6 @@ def tiny_base(embedded, made_once) -> Path:
             **shape,
         )
         LlamaForCausalLM(settings).save_pretrained(folder)
-        bases.load_tokenizer(embedded).save_pretrained(folder)
+        loading.load_tokenizer(embedded).save_pretrained(folder)
 
     return made_once("tiny-base", build)

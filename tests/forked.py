@@ -15,8 +15,8 @@ from tests import waiting
 
 # It takes seconds to load them.
 LOADED = [
-    "pytest", "weakspot.cli", "weakspot.run", "weakspot.stages.train", "weakspot.engine.loop", "weakspot.engine.layers",
-    "weakspot.engine.experts", "torch.distributed.run", "transformers.models.llama.modeling_llama",
+    "pytest", "weakspot.cli", "weakspot.pipeline.run", "weakspot.pipeline.train", "weakspot.training.loop", "weakspot.training.lora_layers",
+    "weakspot.training.lora_moe", "torch.distributed.run", "transformers.models.llama.modeling_llama",
     "transformers.models.auto.tokenization_auto", "transformers.tokenization_utils_tokenizers", "safetensors.torch",
     "matplotlib.figure", "matplotlib.backends.backend_agg",
 ]  # fmt: skip
@@ -105,9 +105,9 @@ def weakspot_held(tells: int, *arguments: object) -> None:
 
 def hold(tells: int) -> None:
     """Have this process tell of so many steps of its training, and not end before it is killed."""
-    from weakspot.engine import telling
+    from weakspot.training import metrics
 
-    teller, told = telling.teller, iter(range(tells))
+    teller, told = metrics.teller, iter(range(tells))
 
     def held(*given: object) -> Callable[[object], None]:
         tell = teller(*given)
@@ -119,4 +119,4 @@ def hold(tells: int) -> None:
 
         return on_step
 
-    telling.teller = held
+    metrics.teller = held

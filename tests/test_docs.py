@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from weakspot import config
-from weakspot.parsing import parse_interaction, parse_json_object
+from weakspot.records.parsing import parse_interaction, parse_json_object
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

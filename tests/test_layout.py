@@ -43,7 +43,7 @@ HEAVY = frozenset(
 # They subclass what torch has, which takes torch to define. Whoever needs them imports them in a function.
 MADE_OF_TORCH = {
     *(f"weakspot/engine/{name}.py" for name in ("experts", "layers", "losses", "products")),
-    "weakspot/model/kv_cache.py",
+    "weakspot/models/kv_cache.py",
 }
 # What workspace.py alone may spell.
 FILE_NAMES = re.compile(
@@ -56,26 +56,26 @@ WORDS_THAT_NAME_NOTHING = {"utils", "util", "helpers", "helper", "common", "mana
 TAKEN_OVER = "litellm"
 LONGEST_MODULE, LONGEST_FACE = 400, 35
 TESTED_ELSEWHERE = {
-    "weakspot/__main__.py": "tests/weakspot/test_cli.py runs it",
+    "weakspot/__main__.py": "tests/weakspot/cli/test_cli.py runs it",
     "zddc/__main__.py": "tests/zddc/test_cli.py runs it",
-    "weakspot/cli/options.py": "tests/weakspot/test_cli.py gives every command its options",
-    "weakspot/cli/pipeline.py": "tests/weakspot/test_cli.py runs every command",
-    "weakspot/cli/capture.py": "tests/weakspot/test_cli.py runs every command",
-    "weakspot/cli/service.py": "tests/weakspot/test_cli.py and test_show.py run every command",
-    "weakspot/cli/decisions.py": "tests/weakspot/test_cli.py runs every command",
-    "weakspot/cli/servers.py": "tests/weakspot/test_cli.py and test_mcp_server.py run the commands",
-    "weakspot/strict_json.py": "tests/weakspot/test_parsing.py reads what is no JSON through it",
+    "weakspot/cli/options.py": "tests/weakspot/cli/test_cli.py gives every command its options",
+    "weakspot/cli/pipeline.py": "tests/weakspot/cli/test_cli.py runs every command",
+    "weakspot/cli/capture.py": "tests/weakspot/cli/test_cli.py runs every command",
+    "weakspot/cli/deploy.py": "tests/weakspot/cli/test_cli.py and test_show.py run every command",
+    "weakspot/cli/curate.py": "tests/weakspot/cli/test_cli.py runs every command",
+    "weakspot/cli/servers.py": "tests/weakspot/cli/test_cli.py and test_mcp_server.py run the commands",
+    "weakspot/records/strict_json.py": "tests/weakspot/records/test_parsing.py reads what is no JSON through it",
     "weakspot/records/__init__.py": "names what the modules beside it hold",
     "weakspot/records/adapters.py": "tests/weakspot/stages/ reads and writes each of them",
-    "weakspot/records/datasets.py": "tests/weakspot/stages/test_process.py reads and writes each of them",
-    "weakspot/records/releases.py": "tests/weakspot/test_releases.py reads and writes each of them",
-    "weakspot/serving/placement.py": "holds what the targets are given; tests/weakspot/serving/ builds it",
-    "weakspot/card.py": "tests/weakspot/stages/test_train.py reads the card and the picture",
-    "weakspot/report.py": "tests/weakspot/stages/test_evaluate.py reads the page",
+    "weakspot/records/datasets.py": "tests/weakspot/pipeline/test_process.py reads and writes each of them",
+    "weakspot/records/releases.py": "tests/weakspot/deployment/test_releases.py reads and writes each of them",
+    "weakspot/deployment/types.py": "holds what the targets are given; tests/weakspot/serving/ builds it",
+    "weakspot/training/model_card.py": "tests/weakspot/pipeline/test_train.py reads the card and the picture",
+    "weakspot/evaluation/html_report.py": "tests/weakspot/pipeline/test_evaluate.py reads the page",
     "weakspot/progress.py": "draws on a terminal only; every stage's test passes through it",
-    "weakspot/checks/subject.py": "holds what the checks are given; tests/weakspot/checks/ builds it",
-    "weakspot/tables.py": "tests/weakspot/test_config.py loads every table",
-    "weakspot/engine/products.py": "tests/weakspot/engine/test_layers.py and test_experts.py compare each with PEFT's",
+    "weakspot/checks/types.py": "holds what the checks are given; tests/weakspot/checks/ builds it",
+    "weakspot/settings.py": "tests/weakspot/test_config.py loads every table",
+    "weakspot/training/lora_matmul.py": "tests/weakspot/training/test_lora_layers.py and test_experts.py compare each with PEFT's",
 }
 
 
@@ -226,7 +226,13 @@ def test_the_convention_needs_the_standard_library_only():
 
 
 def test_records_settings_and_workspace_know_no_stage():
-    known = ("weakspot.records", "weakspot.config", "weakspot.tables", "weakspot.workspace", "weakspot.strict_json")
+    known = (
+        "weakspot.records",
+        "weakspot.config",
+        "weakspot.settings",
+        "weakspot.workspace",
+        "weakspot.records.strict_json",
+    )
     found = []
     for file in [*RECORDS, *(SRC / "weakspot" / f"{name}.py" for name in ("config", "tables", "workspace"))]:
         ours = [one for one in imports(file) if below("weakspot", one[1])]

@@ -8,7 +8,7 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-ENTRANCES = ("weakspot", "weakspot.cli", "weakspot.mcp_server", "weakspot.stages.train", "weakspot.ask")
+ENTRANCES = ("weakspot", "weakspot.cli", "weakspot.mcp_server", "weakspot.pipeline.train", "weakspot.pipeline.ask")
 
 
 @pytest.mark.parametrize(("given", "wanted"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])

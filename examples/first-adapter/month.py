@@ -27,9 +27,9 @@ from run import DOMAIN, HERE, expert, question
 
 from servers import llama, teacher
 from weakspot.config import load
+from weakspot.deployment.gguf import writer
 from weakspot.evaluation.scoring import exact
-from weakspot.model import bases
-from weakspot.serving import gguf_files
+from weakspot.models import loading
 from zddc.console import err, out
 from zddc.naming import STATUSES, parse_filename
 
@@ -48,8 +48,8 @@ def main() -> None:
     shutil.rmtree(BUILD, ignore_errors=True)
     WORKSPACE.mkdir(parents=True)
     shutil.copy(HERE / "month.toml", SETTINGS)
-    base = bases.resolve(load(SETTINGS).model)
-    gguf_files.write(Path(base.location), BUILD / "base.gguf", "q8_0")
+    base = loading.resolve(load(SETTINGS).model)
+    writer.write(Path(base.location), BUILD / "base.gguf", "q8_0")
     month = questions(sum(WEEKS), seed=11)
     asking, counts, adapter = iter(month), {}, None
     with contextlib.ExitStack() as servers:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, ValidationError
 
 from weakspot.records import domain_name
-from weakspot.tables import (
+from weakspot.settings import (
     Collect,
     Deploy,
     Domain,

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from weakspot import status
-from weakspot.capture.asking import Consulted, consult, plain_wish, refuse_empty
-from weakspot.capture.teachers import TeacherError, Teachers
+from weakspot.capture.ask_teacher import Consulted, consult, plain_wish, refuse_empty
 from weakspot.config import Config
-from weakspot.stages.collect import collect
+from weakspot.pipeline import status
+from weakspot.pipeline.collect import collect
+from weakspot.teachers import TeacherError, Teachers
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
 

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from weakspot.capture.consulting import Messages, end_of_query, text_of
+from weakspot.capture.consultation import Messages, end_of_query, text_of
 from weakspot.capture.decisions import Decisions, read_decisions
-from weakspot.capture.escalation import spoken
+from weakspot.capture.trigger_phrases import spoken
 from weakspot.config import Config
-from weakspot.data import journal
-from weakspot.data.bm25 import Ranking, compared
-from weakspot.data.similarity import grams, jaccard
-from weakspot.parsing import RecordError, parse_interaction
+from weakspot.dataset.bm25 import Ranking, compared
+from weakspot.dataset.near_duplicates import grams, jaccard
 from weakspot.records import Interaction, Message, normalised
-from weakspot.tables import Retrieval
+from weakspot.records.parsing import RecordError, parse_interaction
+from weakspot.settings import Retrieval
+from weakspot.storage import append_log
 from weakspot.workspace import Workspace
 
 # Similarity picks from the best ranked: a text of rare words may rank first and be less alike.
@@ -141,7 +141,7 @@ class Index:
             self._examples = fresh
 
     def _take_in(self, examples: Examples, lock: threading.Lock) -> None:
-        for line in journal.read_lines(self._workspace.raw):
+        for line in append_log.read_lines(self._workspace.raw):
             if line.offset <= self._last_offset:
                 continue
             self._last_offset = line.offset

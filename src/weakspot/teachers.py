@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from weakspot.capture.scrub import scrub_text
 from weakspot.config import Config
 from weakspot.protocols import anthropic_messages, anthropic_requests, openai_chat
 from weakspot.protocols.parts import Finished, Part, StreamError
 from weakspot.protocols.reading import error_text
-from weakspot.tables import Teacher
+from weakspot.redaction.redact import scrub_text
+from weakspot.settings import Teacher
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession

@@ -8,13 +8,13 @@ import pytest
 
 from weakspot import cli
 from weakspot import config as configuration
-from weakspot.adapters import read_manifest, read_scorecard
-from weakspot.data import store
-from weakspot.serving import merged as merging
-from weakspot.serving.placement import Candidate
-from weakspot.stages.evaluate import evaluate
-from weakspot.stages.process import process
-from weakspot.stages.train import train
+from weakspot.deployment.targets import merged as merging
+from weakspot.deployment.types import Candidate
+from weakspot.models.adapters import read_manifest, read_scorecard
+from weakspot.pipeline.evaluate import evaluate
+from weakspot.pipeline.process import process
+from weakspot.pipeline.train import train
+from weakspot.storage import atomic
 from weakspot.workspace import AdapterName, Workspace
 from zddc import console
 
@@ -188,7 +188,7 @@ def changed(config: configuration.Config, table: str, **values) -> configuration
 
 def judged(workspace: Workspace, name: AdapterName, verdict: str) -> None:
     card = read_scorecard(workspace, name).model_copy(update={"verdict": verdict, "reasons": ["because"]})
-    store.write_atomically(workspace.evaluation(name), card.model_dump_json().encode())
+    atomic.write_atomically(workspace.evaluation(name), card.model_dump_json().encode())
 
 
 def merge(workspace, config, name):

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from weakspot.model.bases import Base
+from weakspot.models.loading import Base
 
 VOCABULARY = 2000
 """The fewer words there are, the sooner a loss is computed."""

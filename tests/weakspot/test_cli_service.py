@@ -2,9 +2,9 @@
 
 import pytest
 
-from weakspot.cli import service
-from weakspot.data import journal
-from weakspot.releases import read_releases
+from weakspot.cli import deploy
+from weakspot.deployment.releases import read_releases
+from weakspot.storage import append_log
 from zddc.errors import UserError
 
 
@@ -12,13 +12,13 @@ from zddc.errors import UserError
     ("canary", "share"), [("10%", 0.1), ("0.1", 0.1), ("100%", 1.0), ("1", 1.0), ("0.5%", 0.005), ("12.5%", 0.125)]
 )
 def test_a_canary_is_a_percentage_or_a_share(canary, share):
-    assert service._share(canary) == pytest.approx(share)
+    assert deploy._share(canary) == pytest.approx(share)
 
 
 @pytest.mark.parametrize("canary", ["0", "0%", "101%", "1.5", "10", "-5%", "ten", "%", "", "nan"])
 def test_what_is_no_share_is_refused(canary):
     with pytest.raises(UserError, match="not a share of the questions; write 10%"):
-        service._share(canary)
+        deploy._share(canary)
 
 
 def test_only_a_gateway_shares_questions_out(weakspot, workspace):
@@ -38,7 +38,7 @@ def test_watching_once_ends_with_1_where_something_went_wrong(weakspot, workspac
 
 
 def test_watching_once_ends_with_0_where_nothing_is_to_be_done(weakspot, workspace):
-    journal.append(workspace.raw, ["{}"])
+    append_log.append(workspace.raw, ["{}"])
     status, out, err = weakspot("watch", "--once", "--set", "watch.idle_minutes=60")
     assert (status, err) == (0, "")
     assert "not now: last asked" in out

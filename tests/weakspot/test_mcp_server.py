@@ -26,8 +26,8 @@ from tests.waiting import PATIENCE_SECONDS, all_is_read, happens, somebody_waits
 from weakspot import config as configuration
 from weakspot import mcp_server
 from weakspot.config import Config
-from weakspot.data import journal
-from weakspot.parsing import RecordError, parse_interaction
+from weakspot.records.parsing import RecordError, parse_interaction
+from weakspot.storage import append_log
 from weakspot.workspace import Workspace
 
 pytestmark = pytest.mark.slow
@@ -269,7 +269,7 @@ def refused(workspace, settings):
 
 
 def lines(workspace) -> list[bytes]:
-    return [line.data for line in journal.read_lines(workspace.raw)]
+    return [line.data for line in append_log.read_lines(workspace.raw)]
 
 
 def the_record(workspace):
@@ -561,7 +561,7 @@ def test_an_exchange_that_cannot_be_stored_is_an_error(small_disk, settings):
 
 
 def test_the_status_is_that_of_the_command(processed, config):
-    from weakspot.status import status
+    from weakspot.pipeline.status import status
 
     found = calling(mcp_server.server(processed, config), "pipeline_status", {}).structured_content
     assert (found["raw_lines"], found["unprocessed"], found["waiting"]) == (40, 0, 0)

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weakspot.capture.decisions import append, decide, made_now
-from weakspot.capture.rescrubbing import rescrub
+from weakspot.capture.redact_stored import rescrub
 from weakspot.config import Config
-from weakspot.forget import forget
+from weakspot.pipeline.forget import forget
 from weakspot.retrieval import Examples, Index, augmented, with_examples
-from weakspot.tables import Retrieval
+from weakspot.settings import Retrieval
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
 

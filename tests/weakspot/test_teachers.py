@@ -9,10 +9,10 @@ import pytest
 from tests.servers import NEVER_SECONDS, Asked, Reply, Server, raw_server
 from tests.waiting import PATIENCE_SECONDS
 
-from weakspot.capture.teachers import Question, TeacherError, Teachers, cost, known_secrets
 from weakspot.config import load
 from weakspot.protocols.parts import Answer, Finished
-from weakspot.tables import Teacher
+from weakspot.settings import Teacher
+from weakspot.teachers import Question, TeacherError, Teachers, cost, known_secrets
 
 KEY = "a-key-of-no-known-form-4f9Qz71Lm"
 QUESTION = Question([{"role": "user", "content": "q"}], max_tokens=50)

@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from weakspot.capture.keeping import timestamp
-from weakspot.data import journal
+from weakspot.capture.recorder import timestamp
 from weakspot.records import Release, Use
+from weakspot.storage import append_log
 from weakspot.workspace import Workspace
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -25,4 +25,4 @@ def released(workspace: Workspace, number: int, days: float, domain: str = "d", 
     created = (START + timedelta(days=days)).isoformat(timespec="seconds")
     given = {"action": "deploy", "target": "merged", "location": "l", "adapter": f"{domain}-lora-v{number}"}
     one = Release.model_validate({**given, "domain": domain, "number": number, "created": created, **values})
-    journal.append(workspace.releases, [one.to_json()])
+    append_log.append(workspace.releases, [one.to_json()])

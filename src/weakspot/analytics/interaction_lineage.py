@@ -7,11 +7,12 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from weakspot import releases, status
 from weakspot.capture.decisions import read_decisions
-from weakspot.data import journal
-from weakspot.parsing import RecordError, parse_json_object
+from weakspot.deployment import releases
+from weakspot.pipeline import status
 from weakspot.records import MULTI_DOMAIN, SPLITS, Release, Split
+from weakspot.records.parsing import RecordError, parse_json_object
+from weakspot.storage import append_log
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
 
@@ -80,7 +81,7 @@ def _metadata(file: Path, identities: Collection[str]) -> Iterator[tuple[int, di
     # Most lines are others', and need not be parsed. An id may be spelt with escapes.
     spelt = {json.dumps(one, ensure_ascii=escaped).encode() for one in identities for escaped in (False, True)}
     mentioned = re.compile(b"|".join(map(re.escape, spelt)))
-    for line in journal.read_lines(file):
+    for line in append_log.read_lines(file):
         if not mentioned.search(line.data):
             continue
         with contextlib.suppress(RecordError):

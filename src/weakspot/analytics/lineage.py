@@ -6,17 +6,18 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from weakspot import adapters, releases
+from weakspot.analytics.interaction_lineage import Whereabouts, raw_lines, whereabouts
 from weakspot.capture.decisions import read_decisions
 from weakspot.config import Config
-from weakspot.data import dataset, store
-from weakspot.data.bm25 import Ranking, compared
-from weakspot.data.similarity import grams, jaccard
-from weakspot.domains import detect
-from weakspot.model import lora
-from weakspot.parsing import explain
+from weakspot.dataset import reading
+from weakspot.dataset.bm25 import Ranking, compared
+from weakspot.dataset.domains import detect
+from weakspot.dataset.near_duplicates import grams, jaccard
+from weakspot.deployment import releases
+from weakspot.models import adapter_files, adapters
 from weakspot.records import MULTI_DOMAIN, Interaction, Release, Snapshot
-from weakspot.whereabouts import Whereabouts, raw_lines, whereabouts
+from weakspot.records.parsing import explain
+from weakspot.storage import atomic
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
@@ -136,7 +137,7 @@ def _back(
     if adapter not in workspace.adapter_names():
         raise UserError(str(adapter), "there is no such adapter", "see 'weakspot status' and 'weakspot releases'")
     manifest = adapters.read_manifest(workspace, adapter)
-    weights = manifest.files[lora.WEIGHTS]
+    weights = manifest.files[adapter_files.WEIGHTS]
     release = release or next((one for one in releases.live(known).values() if one.adapter == str(adapter)), None)
     if release is not None and release.adapter_sha256 not in (None, weights):
         raise UserError(str(adapter), f"is not what release {release.number} put into service", "deploy it again")
@@ -168,10 +169,10 @@ def _trained_on(workspace: Workspace, snapshot: str, domain: str) -> list[Intera
     except ValidationError as error:
         raise UserError(file, explain(error), remedy) from None
     for name, expected in hashes.items():
-        if not (folder / name).exists() or store.sha256(folder / name) != expected:
+        if not (folder / name).exists() or atomic.sha256(folder / name) != expected:
             raise UserError(folder / name, "is not what was written: the snapshot proves nothing", remedy)
     train = folder / workspace.split("train").relative_to(workspace.root)
-    return [one for one in dataset.read_examples(train) if domain in (MULTI_DOMAIN, one.domain)]
+    return [one for one in reading.read_examples(train) if domain in (MULTI_DOMAIN, one.domain)]
 
 
 def _taught(workspace: Workspace, examples: Sequence[Interaction], text: str, limit: int) -> list[Taught]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from weakspot.analytics.usage import Event, Figures, Interval, Source, Tally, difference
 from weakspot.records import MULTI_DOMAIN, Release, Target
-from weakspot.usage import Event, Figures, Interval, Source, Tally, difference
 
 Outcome = Literal["fewer", "more", "undecided"]
 

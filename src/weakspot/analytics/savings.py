@@ -5,11 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from weakspot import adapters, gate, releases
+from weakspot.analytics.release_effects import Effect, Effects
+from weakspot.analytics.usage import Figures, Log, Period, Source, Tally, beginning
 from weakspot.config import Config
-from weakspot.effects import Effect, Effects
+from weakspot.deployment import releases
+from weakspot.evaluation import gate
+from weakspot.models import adapters
 from weakspot.records import Release, Row
-from weakspot.usage import Figures, Log, Period, Source, Tally, beginning
 from weakspot.workspace import AdapterName, Workspace
 
 

@@ -9,10 +9,10 @@ from typing import Literal, NamedTuple
 from pydantic import ValidationError
 
 from weakspot.config import Config
-from weakspot.data import journal
-from weakspot.domains import detected
-from weakspot.parsing import RecordError, interaction, parse_json_object
+from weakspot.dataset.domains import detected
 from weakspot.records import Use
+from weakspot.records.parsing import RecordError, interaction, parse_json_object
+from weakspot.storage import append_log
 from weakspot.workspace import Workspace
 
 Period = Literal["day", "week", "month"]
@@ -146,7 +146,7 @@ class Log:
         file, read = (
             (self._workspace.usage, self._used) if self.source == "usage" else (self._workspace.raw, self._captured)
         )
-        for line in journal.read_lines(file):
+        for line in append_log.read_lines(file):
             try:
                 event = read(line.data)
             except (ValidationError, RecordError, ValueError):  # what a killed writer left, as a rule

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from weakspot.capture.decisions import decide, read_decisions
-from weakspot.capture.keeping import stored
+from weakspot.capture.recorder import stored
 from weakspot.config import Config
-from weakspot.parsing import RecordError
+from weakspot.records.parsing import RecordError
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
 

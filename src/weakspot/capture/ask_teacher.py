@@ -7,13 +7,13 @@ import time
 
 from pydantic import BaseModel, Field
 
-from weakspot.capture import consulting, escalation
-from weakspot.capture.consulting import Wish
-from weakspot.capture.keeping import Collected
-from weakspot.capture.teachers import TeacherError, Teachers, cost
+from weakspot.capture import consultation, trigger_phrases
+from weakspot.capture.consultation import Wish
+from weakspot.capture.recorder import Collected
 from weakspot.config import Config
-from weakspot.parsing import RecordError
 from weakspot.protocols.parts import Answer
+from weakspot.records.parsing import RecordError
+from weakspot.teachers import TeacherError, Teachers, cost
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
 
@@ -40,7 +40,7 @@ def plain_wish(config: Config, query: str, attempt: str, context: str, teacher: 
     Raises :class:`UserError` for what cannot be asked.
     """
     refuse_empty(query=query, attempt=attempt)
-    name = escalation.teacher_named(config, teacher or config.escalation.default_teacher)
+    name = trigger_phrases.teacher_named(config, teacher or config.escalation.default_teacher)
     if name is None:
         raise UserError("teacher", f"there is no {teacher[:80]}", f"there are {', '.join(config.teachers)}")
     before = [{"role": "system", "content": context}] if context.strip() else []
@@ -48,7 +48,7 @@ def plain_wish(config: Config, query: str, attempt: str, context: str, teacher: 
         teacher=name,
         before=[*before, {"role": "user", "content": query}],
         attempt=[{"role": "assistant", "content": attempt}],
-        escalation=escalation.phrase(config, name),
+        escalation=trigger_phrases.phrase(config, name),
     )
 
 
@@ -61,7 +61,7 @@ async def consult(workspace: Workspace, config: Config, teachers: Teachers, one:
 
     answer, started = Answer(), time.monotonic()
     try:
-        async with contextlib.aclosing(teachers.ask(one.teacher, consulting.question(one, (), None))) as parts:
+        async with contextlib.aclosing(teachers.ask(one.teacher, consultation.question(one, (), None))) as parts:
             async for part in parts:
                 answer.add(part)
     finally:
@@ -91,7 +91,7 @@ def _kept(
     if answer.empty:
         return "nothing was said"
     try:
-        return consulting.kept(workspace, config, one, answer, seconds=seconds, source=source)
+        return consultation.kept(workspace, config, one, answer, seconds=seconds, source=source)
     except (RecordError, UserError, OSError) as error:
         _log.error("a consultation is not stored: %s", error)
         return str(error)

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from weakspot.capture.escalation import phrase, recognised, spoken, teacher_named
-from weakspot.capture.keeping import Collected, keep
-from weakspot.capture.scrub import scrub
-from weakspot.capture.teachers import Question, cost
+from weakspot.capture.recorder import Collected, keep
+from weakspot.capture.trigger_phrases import phrase, recognised, spoken, teacher_named
 from weakspot.config import Config
-from weakspot.data.journal import Journal
 from weakspot.protocols.parts import Answer, shown_arguments
+from weakspot.redaction.redact import scrub
+from weakspot.storage.append_log import Journal
+from weakspot.teachers import Question, cost
 from weakspot.workspace import Workspace
 
 Messages = list[dict[str, Any]]

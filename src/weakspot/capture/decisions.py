@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
-from weakspot.capture.keeping import timestamp
+from weakspot.capture.recorder import timestamp
 from weakspot.config import Config
-from weakspot.data import journal
-from weakspot.parsing import RecordError, explain
 from weakspot.records import Decision, Interaction
+from weakspot.records.parsing import RecordError, explain
+from weakspot.storage import append_log
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
 
@@ -90,7 +90,7 @@ class Decisions:
 def read_decisions(workspace: Workspace) -> Decisions:
     """Read every decision; raise :class:`UserError` for a line that is none: it may forbid something."""
     found = Decisions()
-    for line in journal.read_lines(workspace.decisions):
+    for line in append_log.read_lines(workspace.decisions):
         try:
             found.add(Decision.from_json(line.data))
         except ValidationError as error:
@@ -122,15 +122,17 @@ def made_now(identity: str, action: str, **words: str | None) -> Decision:
 def append(workspace: Workspace, config: Config, decisions: Sequence[Decision]) -> None:
     """Append decisions as durably as the settings ask."""
     collect, lines = config.collect, [decision.to_json() for decision in decisions]
-    journal.append(workspace.decisions, lines, collect.durability, allow_network=collect.allow_network_filesystem)
+    append_log.append(workspace.decisions, lines, collect.durability, allow_network=collect.allow_network_filesystem)
 
 
 def _erase_edits(workspace: Workspace, config: Config, identities: set[str]) -> None:
-    edits: dict[journal.Line, str | None] = {}
-    for line in journal.read_lines(workspace.decisions):
+    edits: dict[append_log.Line, str | None] = {}
+    for line in append_log.read_lines(workspace.decisions):
         decision = Decision.from_json(line.data)
         if decision.action == "edit" and decision.interaction_id in identities:
             edits[line] = None
     if edits:
         collect = config.collect
-        journal.replace(workspace.decisions, edits, collect.durability, allow_network=collect.allow_network_filesystem)
+        append_log.replace(
+            workspace.decisions, edits, collect.durability, allow_network=collect.allow_network_filesystem
+        )

@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from weakspot.capture.scrub import scrub
-from weakspot.capture.teachers import known_secrets
 from weakspot.config import Config
-from weakspot.data import journal
-from weakspot.data.journal import Journal
-from weakspot.domains import Detection, detected
-from weakspot.parsing import RecordError, interaction, parse_json_object
+from weakspot.dataset.domains import Detection, detected
 from weakspot.records import Interaction
+from weakspot.records.parsing import RecordError, interaction, parse_json_object
+from weakspot.redaction.redact import scrub
+from weakspot.storage import append_log
+from weakspot.storage.append_log import Journal
+from weakspot.teachers import known_secrets
 from weakspot.workspace import Workspace
 
 
@@ -95,7 +95,7 @@ def conversation(query: str, local: str, expert: str, escalation: str) -> list[d
 
 def stored(workspace: Workspace) -> Iterator[Interaction]:
     """Yield the readable interactions of the raw file."""
-    for line in journal.read_lines(workspace.raw):
+    for line in append_log.read_lines(workspace.raw):
         try:
             yield interaction(parse_json_object(line.data))
         except RecordError:

@@ -3,13 +3,13 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from weakspot.capture.keeping import line_of
-from weakspot.capture.scrub import scrub
-from weakspot.capture.teachers import known_secrets
+from weakspot.capture.recorder import line_of
 from weakspot.config import Config
-from weakspot.data import journal
-from weakspot.parsing import RecordError, interaction, parse_json_object
 from weakspot.progress import bar
+from weakspot.records.parsing import RecordError, interaction, parse_json_object
+from weakspot.redaction.redact import scrub
+from weakspot.storage import append_log
+from weakspot.teachers import known_secrets
 from weakspot.workspace import Workspace
 
 
@@ -39,11 +39,11 @@ def rescrub(workspace: Workspace, config: Config, *, dry_run: bool) -> Rescrubbe
     run 'weakspot process' afterwards.
     """
     found: list[Found] = []
-    changes: dict[journal.Line, str | None] = {}
+    changes: dict[append_log.Line, str | None] = {}
     lines = unreadable = 0
     known = known_secrets(config)
     with bar("scrubbing") as advance:
-        for line in journal.read_lines(workspace.raw):
+        for line in append_log.read_lines(workspace.raw):
             lines += 1
             advance(1, "")
             try:
@@ -60,5 +60,5 @@ def rescrub(workspace: Workspace, config: Config, *, dry_run: bool) -> Rescrubbe
             changes[line] = text
     if changes and not dry_run:
         collect = config.collect
-        journal.replace(workspace.raw, changes, collect.durability, allow_network=collect.allow_network_filesystem)
+        append_log.replace(workspace.raw, changes, collect.durability, allow_network=collect.allow_network_filesystem)
     return Rescrubbed(lines, unreadable, found, bool(changes) and not dry_run)

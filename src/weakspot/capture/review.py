@@ -3,11 +3,11 @@
 from pydantic import ValidationError
 
 from weakspot.capture.decisions import append, made_now, read_decisions
-from weakspot.capture.scrub import scrub
-from weakspot.capture.teachers import known_secrets
 from weakspot.config import Config
-from weakspot.parsing import explain
 from weakspot.records import Interaction, Message
+from weakspot.records.parsing import explain
+from weakspot.redaction.redact import scrub
+from weakspot.teachers import known_secrets
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
 

@@ -7,11 +7,11 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from weakspot.checks.subject import Problem, Subject, several
-from weakspot.data import store
-from weakspot.data.contents import Damage
-from weakspot.parsing import explain
+from weakspot.checks.types import Problem, Subject, several
+from weakspot.dataset.contents import Damage
 from weakspot.records import AdapterManifest, Interaction, Reason, Record, Snapshot
+from weakspot.records.parsing import explain
+from weakspot.storage import atomic
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 # Left out, but there is nothing wrong with the line itself.
@@ -146,7 +146,7 @@ def _changed(folder: Path, hashes: dict[str, str], detail: str) -> Iterator[Prob
         file = folder / name
         if not file.is_file():
             yield Problem("failure", "is missing", file)
-        elif store.sha256(file) != sha256:
+        elif atomic.sha256(file) != sha256:
             yield Problem("failure", detail, file)
 
 

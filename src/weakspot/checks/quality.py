@@ -4,12 +4,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import combinations
 
-from weakspot.checks.subject import Problem, Subject, several
-from weakspot.data.answers import is_cut_off, refuses
-from weakspot.data.similarity import pairs_across
-from weakspot.data.splits import SHARES, compared_text, exact_keys
-from weakspot.model import bases, view
-from weakspot.model.view import ViewError
+from weakspot.checks.types import Problem, Subject, several
+from weakspot.dataset.answer_quality import is_cut_off, refuses
+from weakspot.dataset.near_duplicates import pairs_across
+from weakspot.dataset.splits import SHARES, compared_text, exact_keys
+from weakspot.models import loading, tokenization
+from weakspot.models.tokenization import ViewError
 from weakspot.records import SPLITS, normalised
 
 # From so many groups on, every split can have its share.
@@ -85,14 +85,14 @@ def answers(subject: Subject) -> Iterator[Problem]:
 def token_lengths(subject: Subject) -> Iterator[Problem]:
     """Every example fits into [train] max_length."""
     config = subject.config
-    tokenizer = bases.tokenizer_at_hand(config.model)
+    tokenizer = loading.tokenizer_at_hand(config.model)
     if tokenizer is None:
         yield Problem("pass", f"skipped: the tokenizer of {config.model.base} is not on this machine")
         return
     found: defaultdict[str, list[str]] = defaultdict(list)
     for example in subject.examples:
         try:
-            tokens = view.tokens(tokenizer, example, config.train.max_length)
+            tokens = tokenization.tokens(tokenizer, example, config.train.max_length)
         except ViewError as error:
             found["examples that cannot be trained on"].append(f"{example.id} ({error})")
             continue

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from weakspot.config import Config
-from weakspot.data.contents import Contents
+from weakspot.dataset.contents import Contents
 from weakspot.records import SPLITS, Interaction, Split
 from weakspot.workspace import Workspace
 

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from weakspot.cli import capture, decisions, pipeline, savings, servers, service
+from weakspot.cli import analytics, capture, curate, deploy, pipeline, servers
 from zddc import console
 
 app = typer.Typer(
@@ -27,23 +27,23 @@ for command in (
     servers.gateway,
     servers.mcp,
     servers.ui,
-    decisions.allow,
-    decisions.scrub,
-    decisions.forget,
+    curate.allow,
+    curate.scrub,
+    curate.forget,
     pipeline.process,
     pipeline.validate,
     pipeline.train,
     pipeline.evaluate,
-    service.deploy,
-    service.releases,
-    service.rollback,
+    deploy.deploy,
+    deploy.releases,
+    deploy.rollback,
     pipeline.ask,
     pipeline.status,
     pipeline.run,
-    service.watch,
-    savings.economics,
-    savings.replay,
-    savings.trace,
+    deploy.watch,
+    analytics.economics,
+    analytics.replay,
+    analytics.trace,
 ):
     app.command()(command)
 

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from weakspot import show_savings as show
+from weakspot.analytics.usage import Period
+from weakspot.cli import output_analytics as show
 from weakspot.cli.options import DomainArgument, JsonOption, SetOption, WorkspaceOption, open_workspace, text_of
 from weakspot.records import MULTI_DOMAIN
-from weakspot.usage import Period
 from weakspot.workspace import AdapterName
 from zddc.console import print_json
 from zddc.errors import UserError
@@ -37,14 +37,14 @@ def economics(
     """Show how often the expert was needed, what that cost, and what each release changed."""
     from pydantic_core import to_jsonable_python
 
-    from weakspot import economics as noun
-    from weakspot.data import store
-    from weakspot.ui import savings
+    from weakspot.analytics import savings as noun
+    from weakspot.storage import atomic
+    from weakspot.ui import savings_chart
 
     place, config = open_workspace(workspace, set_)
     found = noun.economics(place, config, since=since.date() if since else None, period=period)
     if chart is not None:
-        store.write_atomically(chart, savings.chart(found).encode())
+        atomic.write_atomically(chart, savings_chart.chart(found).encode())
     print_json(to_jsonable_python(found)) if json_ else show.economics(found, chart)
 
 
@@ -64,7 +64,7 @@ def replay(
     """Ask past escalations again of an adapter: how many would no longer need the expert?"""
     from pydantic_core import to_jsonable_python
 
-    from weakspot import replay as noun
+    from weakspot.evaluation import replay as noun
 
     place, config = open_workspace(workspace, set_)
     name = _adapter_named(adapter)
@@ -89,7 +89,7 @@ def trace(
     """Show which interactions taught an answer, or where an interaction went."""
     from pydantic_core import to_jsonable_python
 
-    from weakspot import trace as noun
+    from weakspot.analytics import lineage as noun
 
     place, config = open_workspace(workspace, set_)
     text, name = text_of("ASKED", asked), _adapter_named(adapter)

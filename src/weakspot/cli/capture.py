@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from weakspot import show
+from weakspot.cli import output
 from weakspot.cli.options import JsonOption, SetOption, WorkspaceOption, open_workspace, text_of
 from weakspot.config import Config
 from weakspot.workspace import Workspace
@@ -37,7 +37,7 @@ def collect(
     json_: JsonOption = False,
 ) -> None:
     """Capture one consultation, or import those that files hold."""
-    from weakspot.stages import collect as stage
+    from weakspot.pipeline import collect as stage
 
     place, config = open_workspace(workspace, set_)
     texts = {"--query": query, "--local": local, "--expert": expert}
@@ -64,7 +64,7 @@ def collect(
         metadata = found.interaction.metadata.model_dump(include=keys)
         print_json({**metadata, "adapter": found.adapter, "file": str(found.file), "hits": found.hits})
     else:
-        show.collected(found)
+        output.collected(found)
 
 
 def _import(
@@ -72,14 +72,14 @@ def _import(
 ) -> None:
     from dataclasses import asdict
 
-    from weakspot.stages import collect as stage
+    from weakspot.pipeline import collect as stage
 
     extra = [name for name, value in given.items() if value is not None]
     if extra:
         raise UserError("collect", f"--from does not go with {', '.join(extra)}", "give one or the other")
     examined = stage.examine(place, config, source)
     if examined.foreign and not json_:
-        show.examined(examined)
+        output.examined(examined)
     asks = bool(examined.found) and not yes
     unasked = asks and (json_ or not (sys.stdin.isatty() and sys.stdout.isatty()))
     wanted = not asks or (not unasked and typer.confirm(f"import {len(examined.found)}?"))
@@ -87,8 +87,8 @@ def _import(
     if json_:
         print_json({**(examined.summary() if examined.foreign else {}), **asdict(done), "file": str(done.file)})
     else:
-        show.imported(done)
-    show.bad_lines(done)
+        output.imported(done)
+    output.bad_lines(done)
     if unasked:
         raise UserError(source, "nothing was imported, as nobody could be asked", "give --yes to import what was found")
     if done.bad:

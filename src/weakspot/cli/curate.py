@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from weakspot import show
+from weakspot.cli import output
 from weakspot.cli.options import JsonOption, SetOption, WorkspaceOption, open_workspace
 from zddc.console import print_json
 
@@ -20,19 +20,19 @@ def allow(
     json_: JsonOption = False,
 ) -> None:
     """Allow training on answers whose teacher's policy is ask, or list those that wait."""
-    from weakspot.capture import permission
+    from weakspot.capture import approval
 
     place, config = open_workspace(workspace, set_)
     if not (ids or teacher or all_):
-        waiting = permission.waiting(place)
-        print_json([asdict(one) for one in waiting]) if json_ else show.waiting(waiting)
+        waiting = approval.waiting(place)
+        print_json([asdict(one) for one in waiting]) if json_ else output.waiting(waiting)
         return
-    decided = permission.permit(place, config, ids or [], teacher=teacher, refuse=refuse)
+    decided = approval.permit(place, config, ids or [], teacher=teacher, refuse=refuse)
     action = "refused" if refuse else "allowed"
     if json_:
         print_json({action: decided})
     else:
-        show.line(f"{action} {len(decided)}; run 'weakspot process'")
+        output.line(f"{action} {len(decided)}; run 'weakspot process'")
 
 
 def scrub(
@@ -42,11 +42,11 @@ def scrub(
     json_: JsonOption = False,
 ) -> None:
     """Replace secrets and personal data in the interactions stored so far; new ones are scrubbed anyway."""
-    from weakspot.capture import rescrubbing
+    from weakspot.capture import redact_stored
 
     place, config = open_workspace(workspace, set_)
-    done = rescrubbing.rescrub(place, config, dry_run=dry_run)
-    print_json(asdict(done)) if json_ else show.rescrubbed(done)
+    done = redact_stored.rescrub(place, config, dry_run=dry_run)
+    print_json(asdict(done)) if json_ else output.rescrubbed(done)
 
 
 def forget(
@@ -56,8 +56,8 @@ def forget(
     json_: JsonOption = False,
 ) -> None:
     """Erase an interaction for good, and mark the snapshots and adapters that saw it."""
-    from weakspot import forget as noun
+    from weakspot.pipeline import forget as noun
 
     place, config = open_workspace(workspace, set_)
     done = noun.forget(place, config, identity)
-    print_json(asdict(done)) if json_ else show.forgotten(done)
+    print_json(asdict(done)) if json_ else output.forgotten(done)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from weakspot import show
+from weakspot.cli import output
 from weakspot.cli.options import DomainArgument, JsonOption, SetOption, WorkspaceOption, open_workspace
 from weakspot.records import MULTI_DOMAIN, Target
 from zddc.console import print_json
@@ -38,20 +38,20 @@ def deploy(
     json_: JsonOption = False,
 ) -> None:
     """Put a proved adapter into service, and prove that what is served is what was trained."""
-    from weakspot.serving.placement import Destination
-    from weakspot.stages import deploy as stage
+    from weakspot.deployment.types import Destination
+    from weakspot.pipeline import deploy as stage
 
     place, config = open_workspace(workspace, set_)
     where = Destination(to or config.deploy.target, server or config.deploy.server, _share(canary))
     if where.share < 1 and where.target != "gateway":
         raise UserError("--canary", f"{where.target} cannot share questions out", "give --to gateway")
     done = stage.deploy(place, config, domain or MULTI_DOMAIN, where, allow_unproven=allow_unproven)
-    print_json(done.model_dump()) if json_ else show.release(done)
+    print_json(done.model_dump()) if json_ else output.release(done)
 
 
 def releases(workspace: WorkspaceOption = None, set_: SetOption = None, json_: JsonOption = False) -> None:
     """List every release, and which of them answer now."""
-    from weakspot import releases as noun
+    from weakspot.deployment import releases as noun
 
     place, _ = open_workspace(workspace, set_)
     known = noun.read_releases(place)
@@ -59,7 +59,7 @@ def releases(workspace: WorkspaceOption = None, set_: SetOption = None, json_: J
     if json_:
         print_json([{**one.model_dump(), "live": one in live} for one in known])
     else:
-        show.releases(known, live)
+        output.releases(known, live)
 
 
 def rollback(
@@ -70,7 +70,7 @@ def rollback(
     json_: JsonOption = False,
 ) -> None:
     """Put back what answered before the live adapter, at one target or at all; doing it twice changes nothing."""
-    from weakspot.stages import deploy as stage
+    from weakspot.pipeline import deploy as stage
 
     place, config = open_workspace(workspace, set_)
     done = stage.rollback(place, config, domain or MULTI_DOMAIN, to)
@@ -78,7 +78,7 @@ def rollback(
         print_json([one.model_dump() for one in done])
         return
     for one in done:
-        show.release(one)
+        output.release(one)
 
 
 def watch(
@@ -90,12 +90,12 @@ def watch(
     """Retrain by itself: run what is due while nobody asks, and deploy what the gate accepts."""
     from dataclasses import asdict
 
-    from weakspot import watch as noun
+    from weakspot.pipeline import watch as noun
 
     place, config = open_workspace(workspace, set_)
     failed = False
     for step in noun.watch(place, config, once=once):
         failed = failed or step.stage == "error"
-        print_json(asdict(step)) if json_ else show.step(step)
+        print_json(asdict(step)) if json_ else output.step(step)
         sys.stdout.flush()
     raise typer.Exit(1 if failed else 0)

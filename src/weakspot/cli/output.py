@@ -10,17 +10,17 @@ from zddc.console import err, out, table
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from weakspot.capture.permission import Waiting
-    from weakspot.capture.rescrubbing import Rescrubbed
+    from weakspot.capture.approval import Waiting
+    from weakspot.capture.redact_stored import Rescrubbed
     from weakspot.config import Config
-    from weakspot.forget import Forgotten
-    from weakspot.model.preflight import Together
+    from weakspot.pipeline.collect import Collected, Examined, Imported
+    from weakspot.pipeline.forget import Forgotten
+    from weakspot.pipeline.process import Processed
+    from weakspot.pipeline.run import Step
+    from weakspot.pipeline.status import Status
+    from weakspot.pipeline.validate import Report
     from weakspot.records import AdapterManifest, Release, Scorecard
-    from weakspot.run import Step
-    from weakspot.stages.collect import Collected, Examined, Imported
-    from weakspot.stages.process import Processed
-    from weakspot.stages.validate import Report
-    from weakspot.status import Status
+    from weakspot.training.preflight import Together
 
 _GIGA = 1e-9
 _SHOWN = 20

@@ -5,18 +5,18 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from weakspot.show import line
+from weakspot.cli.output import line
 from zddc.console import out, table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from weakspot.economics import Economics, Wins
-    from weakspot.effects import Effect
-    from weakspot.replay import Count, Replay
-    from weakspot.trace import Trace
-    from weakspot.usage import Figures, Interval
-    from weakspot.whereabouts import Whereabouts
+    from weakspot.analytics.interaction_lineage import Whereabouts
+    from weakspot.analytics.lineage import Trace
+    from weakspot.analytics.release_effects import Effect
+    from weakspot.analytics.savings import Economics, Wins
+    from weakspot.analytics.usage import Figures, Interval
+    from weakspot.evaluation.replay import Count, Replay
 
 _PERIODS = 12
 _SHOWN_CHARACTERS = 60
@@ -24,7 +24,7 @@ _SHOWN_CHARACTERS = 60
 
 def economics(found: "Economics", chart: Path | None) -> None:
     """The figures by domain and over time, what each release changed, and the summary."""
-    from weakspot import economics as noun
+    from weakspot.analytics import savings as noun
 
     columns = ("questions", "consultations", "needed the expert", "cost, USD", "unpriced", "local, s", "expert, s")
     rows = table("domain", *columns, "adapter against base")

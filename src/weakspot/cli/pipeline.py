@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 import typer
 
 from weakspot import config as configuration
-from weakspot import show
 from weakspot import workspace as workspaces
+from weakspot.cli import output
 from weakspot.cli.options import DomainArgument, JsonOption, SetOption, WorkspaceOption, open_workspace, text_of
 from weakspot.records import MULTI_DOMAIN
 from weakspot.workspace import Workspace
@@ -23,27 +23,27 @@ def init(
     json_: JsonOption = False,
 ) -> None:
     """Make a workspace: a folder with a commented weakspot.toml."""
-    from weakspot.data import store
+    from weakspot.storage import atomic
 
     workspace = Workspace(folder)
     if workspace.config_file.exists():
         raise UserError(workspace.config_file, "is there already", "edit it, or give another folder")
-    store.write_atomically(workspace.config_file, configuration.commented().encode())
+    atomic.write_atomically(workspace.config_file, configuration.commented().encode())
     if json_:
         print_json({"config": str(workspace.config_file)})
     else:
-        show.line(f"wrote {workspace.config_file}")
+        output.line(f"wrote {workspace.config_file}")
 
 
 def process(workspace: WorkspaceOption = None, set_: SetOption = None, json_: JsonOption = False) -> None:
     """Check, deduplicate, group and split the raw interactions, and snapshot the dataset."""
     from dataclasses import asdict
 
-    from weakspot.stages import process as stage
+    from weakspot.pipeline import process as stage
 
     place, config = open_workspace(workspace, set_)
     done = stage.process(place, config)
-    print_json(asdict(done)) if json_ else show.processed(done)
+    print_json(asdict(done)) if json_ else output.processed(done)
 
 
 def validate(
@@ -56,11 +56,11 @@ def validate(
     """Check every file of the workspace, and whether the dataset is fit to train on."""
     from dataclasses import asdict
 
-    from weakspot.stages import validate as stage
+    from weakspot.pipeline import validate as stage
 
     place, config = open_workspace(workspace, set_)
     report = stage.validate(place, config, domain)
-    print_json(asdict(report)) if json_ else show.report(report)
+    print_json(asdict(report)) if json_ else output.report(report)
     if report.verdict == "failures" or (strict and report.verdict == "warnings"):
         raise typer.Exit(1)
 
@@ -86,9 +86,9 @@ def train(
     """Train the next LoRA adapters of domains in one pass, or go on with unfinished ones."""
     from dataclasses import asdict
 
-    from weakspot.engine.ranks import joined
-    from weakspot.run import due_domains
-    from weakspot.stages import train as stage
+    from weakspot.pipeline import train as stage
+    from weakspot.pipeline.run import due_domains
+    from weakspot.training.distributed import joined
 
     with joined() as ranks:
         changes = [*(set_ or ()), *(["train.load_in_4bit=true"] if load_in_4bit else ())]
@@ -101,11 +101,11 @@ def train(
         how = stage.How(sweep=sweep, engine=engine, ranks=ranks)
         if dry_run:
             plan = stage.preflight(place, config, chosen, on, how)
-            print_json(asdict(plan)) if json_ else show.preflight(plan)
+            print_json(asdict(plan)) if json_ else output.preflight(plan)
             return
-        announce = (lambda _: None) if json_ else show.preflight
+        announce = (lambda _: None) if json_ else output.preflight
         for manifest in stage.train_together(place, config, chosen, announce, how):
-            print_json(manifest.model_dump()) if json_ else show.trained(manifest)
+            print_json(manifest.model_dump()) if json_ else output.trained(manifest)
 
 
 def evaluate(
@@ -115,7 +115,7 @@ def evaluate(
     json_: JsonOption = False,
 ) -> None:
     """Prove the newest adapter of a domain on the test split: accept, reject, or not enough evidence."""
-    from weakspot.stages import evaluate as stage
+    from weakspot.pipeline import evaluate as stage
 
     place, config = open_workspace(workspace, set_)
     name = place.require_adapter(domain or MULTI_DOMAIN)
@@ -123,7 +123,7 @@ def evaluate(
     if json_:
         print_json({**card.model_dump(exclude={"rows"}), "report": str(place.evaluation_page(name))})
     else:
-        show.scorecard(card, place.evaluation_page(name))
+        output.scorecard(card, place.evaluation_page(name))
 
 
 def ask(
@@ -137,7 +137,7 @@ def ask(
     json_: JsonOption = False,
 ) -> None:
     """Ask the local model, or with --domain the adapter, or with --merged the merged model."""
-    from weakspot import ask as asking
+    from weakspot.pipeline import ask as asking
 
     place, config = open_workspace(workspace, set_)
     if not question:
@@ -152,18 +152,18 @@ def ask(
     ]
     name = place.require_adapter(domain) if domain else None
     for text, answer in zip(texts, asking.ask(place, config, texts, name, merged=merged), strict=True):
-        print_json({"question": text, "answer": answer}) if json_ else show.line(answer)
+        print_json({"question": text, "answer": answer}) if json_ else output.line(answer)
 
 
 def status(workspace: WorkspaceOption = None, set_: SetOption = None, json_: JsonOption = False) -> None:
     """Show each domain: examples, new ones, splits, last verdict, and whether retraining is due."""
     from dataclasses import asdict
 
-    from weakspot import status as noun
+    from weakspot.pipeline import status as noun
 
     place, config = open_workspace(workspace, set_)
     found = noun.status(place, config)
-    print_json(asdict(found)) if json_ else show.status(found)
+    print_json(asdict(found)) if json_ else output.status(found)
 
 
 def run(
@@ -175,8 +175,8 @@ def run(
     """Run every stage that is due, in order; an adapter that is not accepted is not deployed."""
     from dataclasses import asdict
 
-    from weakspot import run as noun
+    from weakspot.pipeline import run as noun
 
     place, config = open_workspace(workspace, set_)
     for step in noun.run(place, config, domain):
-        print_json(asdict(step)) if json_ else show.step(step)
+        print_json(asdict(step)) if json_ else output.step(step)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from weakspot import show
+from weakspot.cli import output
 from weakspot.cli.options import JsonOption, SetOption, WorkspaceOption, open_workspace
 from weakspot.config import Config
 from zddc import console
@@ -26,18 +26,18 @@ def gateway(
     """Run the proxy in front of the local model that recognises consultations and keeps them."""
     import asyncio
 
-    from weakspot.gateway import server
+    from weakspot.gateway import app
 
     place, config = open_workspace(workspace, _given(set_, upstream=upstream, listen=listen))
     console.log_to_stderr("weakspot")
-    asyncio.run(server.serve(place, config, lambda address: _say_where(address, config, json_)))
+    asyncio.run(app.serve(place, config, lambda address: _say_where(address, config, json_)))
 
 
 def _say_where(address: str, config: Config, json_: bool) -> None:
     if json_:
         console.print_json({"listening": address, "upstream": config.gateway.upstream})
     else:
-        show.gateway(address, config)
+        output.gateway(address, config)
     sys.stdout.flush()  # who reads a pipe waits for the address
 
 
@@ -80,7 +80,7 @@ def ui(
     console.log_to_stderr("weakspot")
 
     def listening(address: str) -> None:
-        console.print_json({"listening": address}) if json_ else show.line(f"open {address}")
+        console.print_json({"listening": address}) if json_ else output.line(f"open {address}")
         sys.stdout.flush()
         if open_ and sys.stdout.isatty():
             server.open_in_browser(address)

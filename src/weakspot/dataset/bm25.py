@@ -8,7 +8,7 @@ import math
 import re
 from collections import defaultdict
 
-from weakspot.data.similarity import grams
+from weakspot.dataset.near_duplicates import grams
 
 _SATURATION, _LENGTH = 1.2, 0.75  # k1 and b, as in Robertson, Zaragoza: The Probabilistic Relevance Framework, 2009
 _WORD = re.compile(r"\w+")

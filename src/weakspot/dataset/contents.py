@@ -7,9 +7,9 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from weakspot.data import journal
-from weakspot.parsing import RecordError, explain, parse_interaction
 from weakspot.records import SPLITS, Assignment, Interaction, Record, Rejection, Split
+from weakspot.records.parsing import RecordError, explain, parse_interaction
+from weakspot.storage import append_log
 from weakspot.workspace import Workspace
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
@@ -49,10 +49,10 @@ def read(workspace: Workspace, domain: str | None) -> Contents:
     # A record's line is the same bytes in every file that it is in: it is parsed once.
     parsed: dict[bytes, Interaction] = {}
 
-    def lines(file: Path) -> Iterator[journal.Line]:
+    def lines(file: Path) -> Iterator[append_log.Line]:
         if not file.exists():
             damage.append(Damage(file, None, "is missing"))
-        return journal.read_lines(file)
+        return append_log.read_lines(file)
 
     def examples(file: Path) -> list[Interaction]:
         found = []
@@ -85,7 +85,7 @@ def read(workspace: Workspace, domain: str | None) -> Contents:
     )
 
 
-def _id(line: journal.Line) -> str | None:
+def _id(line: append_log.Line) -> str | None:
     try:
         return parse_interaction(line.data).id
     except RecordError:

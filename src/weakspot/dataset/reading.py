@@ -3,16 +3,16 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from weakspot.data import journal, store
-from weakspot.parsing import RecordError, parse_interaction
 from weakspot.records import MULTI_DOMAIN, SPLITS, Interaction, Snapshot, Split
+from weakspot.records.parsing import RecordError, parse_interaction
+from weakspot.storage import append_log, atomic
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
 
 
 def read_examples(file: Path) -> Iterator[Interaction]:
     """Yield the examples of a processed file; raise :class:`UserError` for a damaged line."""
-    for line in journal.read_lines(file):
+    for line in append_log.read_lines(file):
         try:
             yield parse_interaction(line.data)
         except RecordError as error:
@@ -45,6 +45,6 @@ def current_snapshot(workspace: Workspace) -> str:
     held = Snapshot.from_json(workspace.snapshot_manifest(names[-1]).read_bytes()).files if names else {}
     for split in SPLITS:
         file = workspace.split(split)
-        if held.get(str(file.relative_to(workspace.root))) != store.sha256(file):
+        if held.get(str(file.relative_to(workspace.root))) != atomic.sha256(file):
             raise UserError(file, "is not what the newest snapshot holds", "run 'weakspot process'")
     return names[-1]

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from weakspot.data.similarity import earlier_near_duplicates
+from weakspot.dataset.near_duplicates import earlier_near_duplicates
 from weakspot.records import SPLITS, Assignment, Interaction, Split, normalised
 
 SHARES: Mapping[Split, float] = {"train": 0.8, "val": 0.1, "test": 0.1}

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from weakspot.capture.teachers import key_from
 from weakspot.config import Config
 from weakspot.protocols.reading import error_text
+from weakspot.teachers import key_from
 from zddc.errors import UserError
 
 if TYPE_CHECKING:

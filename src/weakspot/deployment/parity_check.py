@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from weakspot import adapters
 from weakspot.config import Config
-from weakspot.data import dataset, store
-from weakspot.engine import scoring
-from weakspot.model import generating, lora, view
-from weakspot.model.view import Tokens, ViewError
+from weakspot.dataset import reading
+from weakspot.deployment.openai_client import Answer, Messages, Server
+from weakspot.deployment.types import Candidate
+from weakspot.models import adapter_files, adapters, generation, tokenization
+from weakspot.models.tokenization import Tokens, ViewError
 from weakspot.progress import bar
 from weakspot.records import AdapterManifest, Expectation, Expected, Interaction, Message, Proof
-from weakspot.serving.placement import Candidate
-from weakspot.serving.server import Answer, Messages, Server
+from weakspot.storage import atomic
+from weakspot.training import logprobs
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from weakspot.engine.attention import LanguageModel
+    from weakspot.models.packed_attention import LanguageModel
 
 # Nats a token, on the mean. Less than this between adapter and base is what an adapter does that does nothing.
 NOTHING = 1e-6
@@ -63,10 +63,10 @@ def expect(
 
     Raises :class:`UserError` where there is no prompt, and where adapter and base do not differ.
     """
-    sha256 = store.sha256(workspace.adapter(name) / lora.WEIGHTS)
+    sha256 = atomic.sha256(workspace.adapter(name) / adapter_files.WEIGHTS)
     if (known := read_expectation(workspace, name)) is not None and known.adapter_sha256 == sha256:
         return known
-    examples = dataset.split_examples(workspace, "test")
+    examples = reading.split_examples(workspace, "test")
     examples.sort(key=lambda example: example.domain != name.domain)
     asked = list(islice(_askable(tokenizer, examples), config.deploy.proof_prompts))
     if not asked:
@@ -74,14 +74,14 @@ def expect(
     with bar(f"what {name} answers", 2 * len(asked)) as advance:
         found = _expected(model, tokenizer, asked, config.evaluate.batch_size, advance)
     made = Expectation(adapter_sha256=sha256, prompts=found)
-    store.write_atomically(workspace.expectation(name), made.to_document())
+    atomic.write_atomically(workspace.expectation(name), made.to_document())
     return made
 
 
 def expectation(workspace: Workspace, config: Config, candidate: Candidate) -> Expectation:
     """Return what an adapter must answer; it and its base are loaded where that was never written down."""
     known = read_expectation(workspace, candidate.name)
-    if known is not None and known.adapter_sha256 == candidate.manifest.files[lora.WEIGHTS]:
+    if known is not None and known.adapter_sha256 == candidate.manifest.files[adapter_files.WEIGHTS]:
         return known
     _, model, tokenizer = adapters.load(workspace, in_full_precision(candidate.manifest))
     return expect(workspace, config, candidate.name, model, tokenizer)
@@ -114,7 +114,7 @@ def answers_in_process(
         )
         prompts.append(list(tokenizer(str(text), add_special_tokens=False)["input_ids"]))
     longest = max(most for _, most in asked)
-    written = generating.continuations(model, tokenizer, prompts, longest, len(prompts))
+    written = generation.continuations(model, tokenizer, prompts, longest, len(prompts))
     written = [ids[:most] for ids, (_, most) in zip(written, asked, strict=True)]
     return [
         Answer(str(tokenizer.decode(ids, skip_special_tokens=True)), ids, one.logprobs, len(prompt), prompt)
@@ -255,7 +255,7 @@ def _askable(tokenizer: "PreTrainedTokenizerBase", examples: Iterable[Interactio
         agent = example.tools or any(m.role == "tool" for m in example.prompt)
         turns = [example.query] if agent else example.prompt
         try:
-            prompt = view.render(tokenizer, turns, example.expert).prompt
+            prompt = tokenization.render(tokenizer, turns, example.expert).prompt
         except ViewError:
             continue
         ids = list(tokenizer(prompt, add_special_tokens=False)["input_ids"])
@@ -272,10 +272,10 @@ def _expected(
 ) -> list[Expected]:
     """Return what adapter and base answer to each prompt, and how likely each finds the adapter's answer."""
     prompts = [one.ids for one in asked]
-    written = generating.continuations(model, tokenizer, prompts, _ANSWER_TOKENS, batch_size, advance)
+    written = generation.continuations(model, tokenizer, prompts, _ANSWER_TOKENS, batch_size, advance)
     adapter = _likelihoods(model, prompts, written)
     with model.disable_adapter():
-        base_written = generating.continuations(model, tokenizer, prompts, _ANSWER_TOKENS, batch_size, advance)
+        base_written = generation.continuations(model, tokenizer, prompts, _ANSWER_TOKENS, batch_size, advance)
         base = _likelihoods(model, prompts, written)
     return [
         Expected(
@@ -308,7 +308,7 @@ def _likelihoods(
     ]
     found = {}
     with torch.inference_mode():
-        for number, logits in scoring.answer_logits(model, sequences):
+        for number, logits in logprobs.answer_logits(model, sequences):
             likely = logits.log_softmax(-1)
             best = likely.topk(2).values
             own = likely.gather(1, torch.tensor(list(answers[number]), device=likely.device)[:, None])[:, 0]

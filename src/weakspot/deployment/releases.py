@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from pydantic import ValidationError
 
 from weakspot.config import Config
-from weakspot.data import journal, store
-from weakspot.parsing import explain
 from weakspot.records import Release, Target
+from weakspot.records.parsing import explain
+from weakspot.storage import append_log, atomic
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
 
@@ -18,7 +18,7 @@ from zddc.errors import UserError
 def read_releases(workspace: Workspace) -> list[Release]:
     """Return every release, oldest first; raise :class:`UserError` for a line that is none."""
     found = []
-    for line in journal.read_lines(workspace.releases):
+    for line in append_log.read_lines(workspace.releases):
         try:
             found.append(Release.from_json(line.data))
         except ValidationError as error:
@@ -62,7 +62,7 @@ def before(releases: Sequence[Release], current: Release) -> Release | None:
 
 def publish(workspace: Workspace, config: Config, draft: Release) -> Release:
     """Append a release, which is live from then on; return it with its number, who made it and when."""
-    with store.locked(workspace.releases_lock, "release"):
+    with atomic.locked(workspace.releases_lock, "release"):
         known = read_releases(workspace)
         filled = {
             "number": known[-1].number + 1 if known else 1,
@@ -71,7 +71,7 @@ def publish(workspace: Workspace, config: Config, draft: Release) -> Release:
         }
         release = draft.model_copy(update=filled)
         allow_network = config.collect.allow_network_filesystem
-        journal.append(workspace.releases, [release.to_json()], allow_network=allow_network)
+        append_log.append(workspace.releases, [release.to_json()], allow_network=allow_network)
     return release
 
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from weakspot.records import Comparison, Outcome, Row, Scorecard, Verdict
-from weakspot.tables import Evaluate
+from weakspot.settings import Evaluate
 
 LOSS, EXACT, PREFERENCE = "loss per token", "exact match", "preference accuracy"
 _POWER_Z = 0.8416  # the normal quantile of 80 % power

@@ -7,11 +7,11 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-from weakspot.capture.teachers import Question, TeacherError, Teachers, cost
 from weakspot.config import Config
 from weakspot.progress import bar
 from weakspot.protocols.parts import Answer
 from weakspot.records import Interaction, Row
+from weakspot.teachers import Question, TeacherError, Teachers, cost
 from zddc.errors import UserError
 
 Outcome = Literal["resolved", "needed", "undecided"]

@@ -6,16 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from weakspot import adapters, judging
-from weakspot.capture import escalation
+from weakspot.capture import trigger_phrases
 from weakspot.config import Config
-from weakspot.data import dataset
-from weakspot.evaluation import scoring
-from weakspot.judging import Outcome, TeacherAsJudge
-from weakspot.model import bases, generating, lora
+from weakspot.dataset import reading
+from weakspot.evaluation import judge, scoring
+from weakspot.evaluation.judge import Outcome, TeacherAsJudge
+from weakspot.models import adapter_files, adapters, generation, loading
+from weakspot.pipeline.process import read_assignments
 from weakspot.progress import bar
 from weakspot.records import MULTI_DOMAIN, AdapterManifest, Interaction, Row, Split
-from weakspot.stages.process import read_assignments
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
@@ -90,12 +89,12 @@ def replay(
     """Ask a domain's processed escalations again of its newest adapter, or of the one given.
 
     Each is judged by the first of these that can: exact match, where the expert's answer is JSON; the teacher
-    ``judge``, where one is named; likelihood. See :mod:`weakspot.judging` for what each of them means. ``limit`` takes
+    ``judge``, where one is named; likelihood. See :mod:`weakspot.evaluation.judge` for what each of them means. ``limit`` takes
     so many: the unseen before the seen, the later before the earlier.
 
     Raises :class:`UserError` where there is nothing to ask, no such teacher, or where it does not answer.
     """
-    teacher = escalation.teacher_named(config, judge) if judge else None
+    teacher = trigger_phrases.teacher_named(config, judge) if judge else None
     if judge and teacher is None:
         raise UserError(f"judge {judge[:80]}", "no such teacher", f"there are {', '.join(config.teachers)}")
     name = adapter or workspace.require_adapter(domain)
@@ -104,7 +103,7 @@ def replay(
     chosen = examples[:limit]
     if not chosen:
         raise UserError(domain, "has no escalation to ask again", "capture some, then run 'weakspot process'")
-    with bases.enough_memory(str(name), "lower [evaluate] batch_size"):
+    with loading.enough_memory(str(name), "lower [evaluate] batch_size"):
         _, model, tokenizer = adapters.load(workspace, manifest)
         with bar(f"asking {name}", 2 * len(chosen)) as advance:
             rows = scoring.score(model, tokenizer, chosen, config, advance=advance)
@@ -130,7 +129,7 @@ def replay(
     return Replay(
         domain=domain,
         adapter=str(name),
-        adapter_sha256=manifest.files[lora.WEIGHTS],
+        adapter_sha256=manifest.files[adapter_files.WEIGHTS],
         base=manifest.base.name,
         unseen=count([one for one in replayed if not one.seen]),
         seen=count([one for one in replayed if one.seen]),
@@ -150,11 +149,11 @@ def _escalations(workspace: Workspace, domain: str, manifest: AdapterManifest) -
     shaped = {
         example.id
         for split in _SHAPED_IT
-        for example in dataset.read_examples(folder / workspace.split(split).relative_to(workspace.root))
+        for example in reading.read_examples(folder / workspace.split(split).relative_to(workspace.root))
     }
     shaped_groups = {groups.get(identity, identity) for identity in shaped}
     examples = [
-        example for example in dataset.read_examples(workspace.all_examples) if domain in (MULTI_DOMAIN, example.domain)
+        example for example in reading.read_examples(workspace.all_examples) if domain in (MULTI_DOMAIN, example.domain)
     ]
     seen = {example.id for example in examples if groups.get(example.id, example.id) in shaped_groups}
     examples.reverse()  # what was captured last first, among the unseen and, as sorting is stable, among the seen
@@ -177,7 +176,7 @@ def _written(
     }
     with bar("answering", len(prompts)) as advance:
         settings = config.evaluate
-        texts = generating.answers(
+        texts = generation.answers(
             model, tokenizer, list(prompts.values()), settings.max_new_tokens, settings.batch_size, advance
         )
     answers = dict(zip(prompts, texts, strict=True))
@@ -194,9 +193,9 @@ def _judged(
     left: dict[str, tuple[Interaction, str]] = {}
     for row in rows:
         if row.adapter_exact is not None:
-            found[row.interaction_id] = "exact match", judging.by_exact_match(row)
+            found[row.interaction_id] = "exact match", judge.by_exact_match(row)
         elif teacher is None:
-            found[row.interaction_id] = "likelihood", judging.by_likelihood(row)
+            found[row.interaction_id] = "likelihood", judge.by_likelihood(row)
         else:
             left[row.interaction_id] = examples[row.interaction_id], row.adapter_answer or ""
     if teacher is not None and left:

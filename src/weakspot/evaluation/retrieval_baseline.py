@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from weakspot import gate
+from weakspot.evaluation import gate
 from weakspot.records import Arms, Row
 
 _SCORES = ("loss", "margin", "exact")

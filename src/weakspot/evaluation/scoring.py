@@ -6,19 +6,19 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from weakspot.config import Config
-from weakspot.engine import attention, scoring
-from weakspot.engine.rows import Piece
-from weakspot.engine.rows import Row as PackedRow
-from weakspot.model import generating, view
-from weakspot.model.view import Tokens, ViewError
+from weakspot.models import generation, packed_attention, tokenization
+from weakspot.models.tokenization import Tokens, ViewError
 from weakspot.records import Interaction, RetrievedScores, Row, Scores
 from weakspot.retrieval import Examples, Found, with_examples
+from weakspot.training import logprobs
+from weakspot.training.packing import Piece
+from weakspot.training.packing import Row as PackedRow
 
 if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import Cache, PreTrainedTokenizerBase
 
-    from weakspot.model.kv_cache import ReadPrompt
+    from weakspot.models.kv_cache import ReadPrompt
 
 Advance = Callable[[int, str], None]
 
@@ -102,7 +102,7 @@ def _retrieve(examples: Sequence[Interaction], taught: Iterable[Interaction], co
 
 def prompt(tokenizer: "PreTrainedTokenizerBase", example: Interaction) -> str:
     """Return the text that a server gives the model for an example's query."""
-    return view.render(tokenizer, example.prompt, example.expert, example.tools).prompt
+    return tokenization.render(tokenizer, example.prompt, example.expert, example.tools).prompt
 
 
 def parsed_json(text: str) -> Any:
@@ -124,9 +124,9 @@ def _questions(
 ) -> Iterator[_Question]:
     for example in examples:
         try:
-            expert = view.tokens(tokenizer, example, config.train.max_length)
+            expert = tokenization.tokens(tokenizer, example, config.train.max_length)
             # An empty local answer is just the end of the turn: still something to prefer the expert's to.
-            local = view.tokens(tokenizer, example, config.train.max_length, answer=example.local)
+            local = tokenization.tokens(tokenizer, example, config.train.max_length, answer=example.local)
         except ViewError:
             continue
         asked = None
@@ -152,13 +152,13 @@ def _measured(
         part = [questions[number] for number in numbers]
         losses, prompts = _read(model, part)
         asked = [n for n, one in enumerate(part) if one.prompt is not None]
-        ends = generating.end_tokens(model, tokenizer)
-        if attention.installed(model):
-            written = generating.write(model, [prompts[n] for n in asked], ends, longest) if asked else []
+        ends = generation.end_tokens(model, tokenizer)
+        if packed_attention.installed(model):
+            written = generation.write(model, [prompts[n] for n in asked], ends, longest) if asked else []
         else:
             given = [one.prompt for one in part if one.prompt is not None]
-            written = generating.continuations(model, tokenizer, given, longest, size)
-        answers = {n: generating.text(model, tokenizer, ids) for n, ids in zip(asked, written, strict=True)}
+            written = generation.continuations(model, tokenizer, given, longest, size)
+        answers = {n: generation.text(model, tokenizer, ids) for n, ids in zip(asked, written, strict=True)}
         for n, (number, one, (first, second)) in enumerate(zip(numbers, part, losses, strict=True)):
             found[number] = _Measured(first / one.expert.supervised, second / one.local.supervised, answers.get(n))
         advance(len(part), "")
@@ -177,27 +177,27 @@ def _read(
     pieces = [one.piece(number) for number, one in enumerate(questions) if one.paired]
     apart = [number for number, one in enumerate(questions) if not one.paired]
     with torch.inference_mode():
-        for row in scoring.rows_of(model, pieces, generating.READ_TOKENS):
+        for row in logprobs.rows_of(model, pieces, generation.READ_TOKENS):
             wanted = any(questions[piece.seed].read_with_answers for piece in row.pieces)
-            cache = DynamicCache() if wanted and attention.installed(model) else None
-            sums = iter([each.sum() for each in scoring.answer_losses(model, row, cache)])
+            cache = DynamicCache() if wanted and packed_attention.installed(model) else None
+            sums = iter([each.sum() for each in logprobs.answer_losses(model, row, cache)])
             for piece in row.pieces:
                 losses[piece.seed] = float(next(sums)), float(next(sums))
             if cache is not None:
                 prompts |= dict(_prompts(cache, row, questions))
         for number in apart:
             both = [questions[number].expert, questions[number].local]
-            first, second = scoring.negative_log_likelihoods(model, both, generating.READ_TOKENS).tolist()
+            first, second = logprobs.negative_log_likelihoods(model, both, generation.READ_TOKENS).tolist()
             losses[number] = first, second
-        if attention.installed(model):
+        if packed_attention.installed(model):
             left = {n: one.prompt for n, one in enumerate(questions) if one.prompt is not None and n not in prompts}
-            prompts |= dict(zip(left, generating.read(model, list(left.values())), strict=True))
+            prompts |= dict(zip(left, generation.read(model, list(left.values())), strict=True))
     return [losses[number] for number in range(len(questions))], prompts
 
 
 def _prompts(cache: "Cache", row: PackedRow, questions: Sequence[_Question]) -> "Iterator[tuple[int, ReadPrompt]]":
     """Yield the number and the prompt of each question of a row that is to be answered, taken from the row's cache."""
-    from weakspot.model.kv_cache import ReadPrompt
+    from weakspot.models.kv_cache import ReadPrompt
 
     begin = 0
     for piece in row.pieces:

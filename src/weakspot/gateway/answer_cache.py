@@ -4,7 +4,7 @@ import json
 from collections import OrderedDict
 from typing import NamedTuple
 
-from weakspot.capture.consulting import Messages, conversation_key, end_of_query
+from weakspot.capture.consultation import Messages, conversation_key, end_of_query
 from weakspot.protocols import openai_chat
 from weakspot.protocols.parts import Answer, StreamError
 

@@ -3,8 +3,8 @@
 import json
 from typing import TYPE_CHECKING, Any
 
-from weakspot.gateway.local import Asked
-from weakspot.gateway.passing import Hearer
+from weakspot.gateway.local_model import Asked
+from weakspot.gateway.passthrough import Hearer
 from weakspot.gateway.upstream import GatewayError, Upstream
 from weakspot.protocols import anthropic_messages, openai_chat
 from weakspot.protocols.parts import Answer, StreamError

@@ -8,20 +8,20 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from weakspot.capture import consulting
-from weakspot.capture.consulting import MODEL_PREFIX, Wish
+from weakspot.capture import consultation
+from weakspot.capture.consultation import MODEL_PREFIX, Wish
 from weakspot.config import Config
-from weakspot.gateway.attempts import Attempts
-from weakspot.gateway.bodies import chat_of_messages, read_object, require_chat
-from weakspot.gateway.consultation import Consultations
-from weakspot.gateway.guard import MESSAGES, Guard, NamesNoSecret
-from weakspot.gateway.keeper import Keeper
-from weakspot.gateway.local import Local
+from weakspot.gateway.answer_cache import Attempts
+from weakspot.gateway.anthropic_bridge import counted, translated
+from weakspot.gateway.consult import Consultations
+from weakspot.gateway.local_model import Local
 from weakspot.gateway.metrics import Metrics
-from weakspot.gateway.passing import passed_on
+from weakspot.gateway.middleware import MESSAGES, Guard, NamesNoSecret
+from weakspot.gateway.passthrough import passed_on
 from weakspot.gateway.routing import Routing
-from weakspot.gateway.translating import counted, translated
+from weakspot.gateway.schemas import chat_of_messages, read_object, require_chat
 from weakspot.gateway.upstream import GatewayError, Upstream, end_to_end
+from weakspot.gateway.write_queue import Keeper
 from weakspot.protocols import anthropic_messages, openai_chat
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
@@ -152,7 +152,7 @@ class Gateway:
         model, named = chat.get("model"), request.headers.get(CONSULT_HEADER)
         if named is None and isinstance(model, str) and model.startswith(MODEL_PREFIX):
             named = model.removeprefix(MODEL_PREFIX)
-        wish = consulting.wish(self.config, _messages(chat), named)
+        wish = consultation.wish(self.config, _messages(chat), named)
         if wish is None and named is None:
             return None
         require_chat(chat)

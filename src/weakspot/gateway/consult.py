@@ -8,20 +8,20 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from weakspot.capture import consulting
-from weakspot.capture.consulting import Messages, Wish
-from weakspot.capture.keeping import Collected
-from weakspot.capture.teachers import TeacherError, Teachers, cost
+from weakspot.capture import consultation
+from weakspot.capture.consultation import Messages, Wish
+from weakspot.capture.recorder import Collected
 from weakspot.config import Config
-from weakspot.data.journal import Journal
-from weakspot.gateway.attempts import Attempts
-from weakspot.gateway.keeper import Keeper
-from weakspot.gateway.local import Local
+from weakspot.gateway.answer_cache import Attempts
+from weakspot.gateway.anthropic_bridge import STREAM_HEADERS
+from weakspot.gateway.local_model import Local
 from weakspot.gateway.metrics import Metrics
-from weakspot.gateway.translating import STREAM_HEADERS
 from weakspot.gateway.upstream import CREDENTIALS
+from weakspot.gateway.write_queue import Keeper
 from weakspot.protocols import anthropic_messages, openai_chat
 from weakspot.protocols.parts import Answer, Finished, Part
+from weakspot.storage.append_log import Journal
+from weakspot.teachers import TeacherError, Teachers, cost
 from weakspot.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Consultations:
         """
         wish, asked = self._with_attempt(request, wish, chat)
         one = _Consultation(wish, asked, chat.get("tools") or [], _secrets(request))
-        question = replace(consulting.question(wish, one.tools, _limit(chat)), secrets=tuple(one.secrets))
+        question = replace(consultation.question(wish, one.tools, _limit(chat)), secrets=tuple(one.secrets))
         try:
             async with contextlib.aclosing(self._teachers.ask(wish.teacher, question)) as parts:
                 return await self._sent(request, one, writer, parts, stream=bool(chat.get("stream")))
@@ -167,7 +167,7 @@ class Consultations:
             return  # nobody said anything
 
         def store(journal: Journal) -> Collected:
-            return consulting.kept(
+            return consultation.kept(
                 self._workspace,
                 self._config,
                 wish,

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from weakspot.capture.consulting import Messages, end_of_query
-from weakspot.capture.keeping import timestamp
+from weakspot.capture.consultation import Messages, end_of_query
+from weakspot.capture.recorder import timestamp
 from weakspot.config import Config
-from weakspot.gateway.attempts import Attempts
-from weakspot.gateway.keeper import Keeper
+from weakspot.gateway.answer_cache import Attempts
 from weakspot.gateway.metrics import Metrics
 from weakspot.gateway.routing import Route, Routing
 from weakspot.gateway.upstream import GatewayError, Upstream
+from weakspot.gateway.write_queue import Keeper
 from weakspot.protocols import openai_chat
 from weakspot.protocols.parts import Answer, StreamError
 from weakspot.records import Use

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from weakspot.capture.teachers import cost
+from weakspot.teachers import cost
 
 if TYPE_CHECKING:
     from weakspot.config import Config

@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from weakspot.capture.consulting import UnknownTeacherError
-from weakspot.capture.teachers import TeacherError
+from weakspot.capture.consultation import UnknownTeacherError
 from weakspot.gateway.metrics import Metrics
 from weakspot.gateway.upstream import GatewayError
 from weakspot.protocols import anthropic_messages, openai_chat
+from weakspot.teachers import TeacherError
 
 if TYPE_CHECKING:
     from aiohttp import web

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from weakspot import releases
-from weakspot.capture.consulting import Messages, conversation_key, end_of_query, text_of
-from weakspot.capture.escalation import spoken
+from weakspot.capture.consultation import Messages, conversation_key, end_of_query, text_of
+from weakspot.capture.trigger_phrases import spoken
 from weakspot.config import Config
-from weakspot.data import store
-from weakspot.domains import detect
+from weakspot.dataset.domains import detect
+from weakspot.deployment import releases
 from weakspot.gateway.upstream import Upstream
 from weakspot.records import MULTI_DOMAIN, Release, Target
+from weakspot.storage import atomic
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
 
@@ -44,7 +44,7 @@ class Routing:
         self._own = config.gateway.upstream.rstrip("/")
         self._upstreams = {self._own: upstream}
         self._releases: list[Release] = []
-        self._state: store.FileState | None = None
+        self._state: atomic.FileState | None = None
         self._missed: set[int] = set()
 
     async def route(self, model: str, messages: Messages, headers: "Mapping[str, str]", *, any_name: bool) -> Route:
@@ -83,7 +83,7 @@ class Routing:
                 await upstream.close()
 
     def _known(self) -> list[Release]:
-        state = store.FileState.of(self._workspace.releases)
+        state = atomic.FileState.of(self._workspace.releases)
         if state != self._state:
             self._state = state
             self._missed.clear()

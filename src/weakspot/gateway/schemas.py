@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import BaseModel, ValidationError, model_validator
 
 from weakspot.gateway.upstream import GatewayError
-from weakspot.parsing import explain
 from weakspot.protocols import anthropic_requests
+from weakspot.records.parsing import explain
 
 if TYPE_CHECKING:
     from aiohttp import web

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from weakspot.capture.teachers import key_from
 from weakspot.config import Config
 from weakspot.protocols.reading import error_text
+from weakspot.teachers import key_from
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession, web

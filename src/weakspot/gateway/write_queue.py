@@ -7,13 +7,13 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from weakspot.capture.keeping import Collected, journal_of
+from weakspot.capture.recorder import Collected, journal_of
 from weakspot.config import Config
-from weakspot.data import journal
-from weakspot.data.journal import Journal, JournalError
 from weakspot.gateway.metrics import Metrics
-from weakspot.parsing import RecordError
 from weakspot.records import Use
+from weakspot.records.parsing import RecordError
+from weakspot.storage import append_log
+from weakspot.storage.append_log import Journal, JournalError
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
 
@@ -102,7 +102,7 @@ class Keeper:
 
     def _note(self, line: str) -> None:
         try:
-            journal.append(self._usage, [line], "process", allow_network=self._allow_network)
+            append_log.append(self._usage, [line], "process", allow_network=self._allow_network)
         except (OSError, UserError) as error:
             self._metrics.uses_lost.inc()
             _log.error("a use is not counted: %s", error)

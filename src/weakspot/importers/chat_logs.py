@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from weakspot.capture.formats import messages
-from weakspot.capture.formats.entries import BadLine, Entry, entries
-from weakspot.capture.formats.turns import Conversation, Turn
-from weakspot.parsing import RecordError
+from weakspot.importers import messages
+from weakspot.importers.conversation_tree import Conversation, Turn
+from weakspot.importers.json_stream import BadLine, Entry, entries
 from weakspot.records import Message
+from weakspot.records.parsing import RecordError
 
 Object = dict[str, Any]
 # Where programs put what was asked, and what came back.

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from weakspot.capture.formats import messages
-from weakspot.capture.formats.entries import BadLine, Entry, entries
-from weakspot.capture.formats.turns import Conversation, Turn
-from weakspot.parsing import RecordError
+from weakspot.importers import messages
+from weakspot.importers.conversation_tree import Conversation, Turn
+from weakspot.importers.json_stream import BadLine, Entry, entries
 from weakspot.records import Message
+from weakspot.records.parsing import RecordError
 
 _REMINDERS = re.compile(r"\s*<system-reminder>.*?</system-reminder>", re.DOTALL)
 # What stands in a user's line and is not what the user said: commands, their output, notes of the program.

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from weakspot.capture.escalation import phrase, recognised
-from weakspot.capture.formats.turns import Conversation, Tree, Turn
-from weakspot.capture.keeping import timestamp
-from weakspot.capture.teachers import cost
+from weakspot.capture.recorder import timestamp
+from weakspot.capture.trigger_phrases import phrase, recognised
 from weakspot.config import Config
-from weakspot.parsing import RecordError, interaction
+from weakspot.importers.conversation_tree import Conversation, Tree, Turn
 from weakspot.protocols.parts import Finished
 from weakspot.records import Interaction, Message, normalised
+from weakspot.records.parsing import RecordError, interaction
+from weakspot.teachers import cost
 
 FOUND_ID = "imp_"
 # "continue" and "yes, go on" are said twice without being one question. In bytes: a Chinese word has six.

@@ -6,11 +6,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from weakspot.capture.formats import chat_logs, claude_code, databases, open_webui, opencode, own
-from weakspot.capture.formats.entries import BadLine, entries
-from weakspot.capture.formats.turns import Conversation
 from weakspot.config import Config
-from weakspot.parsing import RecordError
+from weakspot.importers import chat_logs, claude_code, native, open_webui, opencode, sqlite
+from weakspot.importers.conversation_tree import Conversation
+from weakspot.importers.json_stream import BadLine, entries
+from weakspot.records.parsing import RecordError
 from zddc.errors import UserError
 
 _RAW = "raw format"
@@ -78,7 +78,7 @@ def _files(folder: Path) -> Iterator[Path]:
 def _source(config: Config, path: Path) -> Source | None:
     if path.is_dir():
         return Source(path, "opencode storage", "opencode", opencode.conversations_of_folder)
-    return _of_database(path) if databases.is_database(path) else _of_objects(config, path)
+    return _of_database(path) if sqlite.is_database(path) else _of_objects(config, path)
 
 
 def _source_or_none(config: Config, path: Path) -> Source | None:
@@ -89,7 +89,7 @@ def _source_or_none(config: Config, path: Path) -> Source | None:
 
 
 def _of_database(file: Path) -> Source | None:
-    tables = databases.tables(file)
+    tables = sqlite.tables(file)
     if opencode.claims_tables(tables):
         return Source(file, "opencode database", "opencode", opencode.conversations_of_database)
     if open_webui.claims_tables(tables):
@@ -105,9 +105,9 @@ def _of_objects(config: Config, file: Path) -> Source | None:
             value = entry.value()
         except RecordError:
             continue
-        if own.claims_raw(config, value):
+        if native.claims_raw(config, value):
             return Source(file, _RAW)
-        if own.claims_flat(value):
+        if native.claims_flat(value):
             return Source(file, "query, local, expert")
         for format_, name, claims, read in _FORMATS:
             if claims(value):

@@ -7,18 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from weakspot.capture.decisions import read_decisions
-from weakspot.capture.escalation import spoken
-from weakspot.capture.finding import FOUND_ID, consultations
-from weakspot.capture.formats import own
-from weakspot.capture.formats.entries import BadLine, entries
-from weakspot.capture.keeping import journal_of, line_of
-from weakspot.capture.scrub import scrub
-from weakspot.capture.sources import Source, sources
-from weakspot.capture.teachers import known_secrets
+from weakspot.capture.recorder import journal_of, line_of
+from weakspot.capture.trigger_phrases import spoken
 from weakspot.config import Config
-from weakspot.data import journal
-from weakspot.parsing import RecordError, interaction, parse_json_object
+from weakspot.importers import native
+from weakspot.importers.extraction import FOUND_ID, consultations
+from weakspot.importers.format_detection import Source, sources
+from weakspot.importers.json_stream import BadLine, entries
 from weakspot.records import Interaction
+from weakspot.records.parsing import RecordError, interaction, parse_json_object
+from weakspot.redaction.redact import scrub
+from weakspot.storage import append_log
+from weakspot.teachers import known_secrets
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
 
@@ -153,7 +153,7 @@ def _foreign(config: Config, source: Source, done: Examined) -> Iterator[tuple[i
                 done.bad.append(conversation)
                 continue
             done.conversations += 1
-            for one in consultations(config, conversation, f"{own.IMPORTED}:{source.name}"):
+            for one in consultations(config, conversation, f"{native.IMPORTED}:{source.name}"):
                 if isinstance(one, RecordError):
                     done.left_out[one.reason] += 1
                 else:
@@ -171,7 +171,7 @@ def _chosen(config: Config, source: Source, chosen: Set[str]) -> Iterator[tuple[
 def _own(config: Config, source: Source) -> Iterator[tuple[int, Interaction | RecordError]]:
     for entry in entries(source.path):
         try:
-            yield entry.number, own.interaction_of(config, entry)
+            yield entry.number, native.interaction_of(config, entry)
         except RecordError as error:
             yield entry.number, error
 
@@ -227,7 +227,7 @@ class _Known:
         self._decisions = read_decisions(workspace)
         self._content_by_id: dict[str, str] = {}
         self._contents: set[str] = set()
-        for line in journal.read_lines(workspace.raw):
+        for line in append_log.read_lines(workspace.raw):
             try:
                 self.add(interaction(parse_json_object(line.data), whole=False))
             except RecordError:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from weakspot.data import journal
-from weakspot.parsing import parse_json_object
+from weakspot.records.parsing import parse_json_object
+from weakspot.storage import append_log
 
 _CHUNK_BYTES = 1 << 20
 # A list by itself, or as a server's answer holds it: {"data": [...]}.
@@ -59,7 +59,7 @@ def entries(file: Path) -> Iterator[Entry]:
             stream.seek(0)
             yield Entry(1, 0, stream.read().removeprefix(b"\xef\xbb\xbf"))
             return
-    for line in journal.read_lines(file):
+    for line in append_log.read_lines(file):
         yield Entry(line.number, line.offset, line.data)
 
 

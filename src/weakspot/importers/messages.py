@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from weakspot.protocols.parts import StopReason
 from weakspot.records import Message
-from weakspot.strict_json import decoded
+from weakspot.records.strict_json import decoded
 
 _STOPS: dict[str, StopReason] = {
     "stop": "stop",

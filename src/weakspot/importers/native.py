@@ -3,13 +3,13 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from weakspot.capture.escalation import recognised
-from weakspot.capture.formats.entries import Entry
-from weakspot.capture.formats.messages import words
-from weakspot.capture.keeping import conversation, new_id, timestamp
+from weakspot.capture.recorder import conversation, new_id, timestamp
+from weakspot.capture.trigger_phrases import recognised
 from weakspot.config import Config
-from weakspot.parsing import RecordError, interaction, parse_json_object
+from weakspot.importers.json_stream import Entry
+from weakspot.importers.messages import words
 from weakspot.records import Interaction
+from weakspot.records.parsing import RecordError, interaction, parse_json_object
 
 IMPORTED = "import"
 _FLAT = frozenset({"query", "local", "expert", "domain"})

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from weakspot.capture.formats import databases, messages
-from weakspot.capture.formats.entries import BadLine, Entry, entries
-from weakspot.capture.formats.messages import Call
-from weakspot.capture.formats.turns import Conversation, Turn
-from weakspot.parsing import RecordError
+from weakspot.importers import messages, sqlite
+from weakspot.importers.conversation_tree import Conversation, Turn
+from weakspot.importers.json_stream import BadLine, Entry, entries
+from weakspot.importers.messages import Call
 from weakspot.records import Message
+from weakspot.records.parsing import RecordError
 
 Object = dict[str, Any]
 # Older versions write what a model thought and called into its answer.
@@ -41,7 +41,7 @@ def conversations(file: Path) -> Iterator[Conversation | BadLine]:
 
 def conversations_of_database(file: Path) -> Iterator[Conversation | BadLine]:
     """Yield the chats of a database."""
-    with databases.opened(file) as database:
+    with sqlite.opened(file) as database:
         columns = {row[0] for row in database.execute("SELECT name FROM pragma_table_info('chat_message')")}
         for number, identity, chat in database.execute("SELECT rowid, id, chat FROM chat ORDER BY rowid"):
             data = chat if isinstance(chat, bytes) else str(chat or "{}").encode()

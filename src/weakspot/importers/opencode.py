@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from weakspot.capture.formats import databases, messages
-from weakspot.capture.formats.entries import BadLine, Entry, entries
-from weakspot.capture.formats.messages import Call
-from weakspot.capture.formats.turns import Conversation, Turn
-from weakspot.parsing import RecordError
+from weakspot.importers import messages, sqlite
+from weakspot.importers.conversation_tree import Conversation, Turn
+from weakspot.importers.json_stream import BadLine, Entry, entries
+from weakspot.importers.messages import Call
 from weakspot.records import Message
+from weakspot.records.parsing import RecordError
 
 # `opencode run "two words"` stores the words with these quotes around them.
 _QUOTED = re.compile(r'\s*"((?:[^"\\]|\\.)*)"\s*', re.DOTALL)
@@ -53,7 +53,7 @@ def conversations(file: Path) -> Iterator[Conversation | BadLine]:
 
 def conversations_of_database(file: Path) -> Iterator[Conversation | BadLine]:
     """Yield the sessions of a database, one after the other."""
-    with databases.opened(file) as database:
+    with sqlite.opened(file) as database:
         sessions = database.execute("SELECT rowid, id FROM session WHERE parent_id IS NULL ORDER BY time_created, id")
         for number, session in sessions:
             bad: list[BadLine] = []

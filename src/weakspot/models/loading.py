@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from weakspot.engine import attention
-from weakspot.engine.ranks import Ranks, local_gpu
-from weakspot.model import embedded
-from weakspot.tables import Model as ModelSettings
+from weakspot.models import demo_model, packed_attention
+from weakspot.settings import Model as ModelSettings
+from weakspot.training.distributed import Ranks, local_gpu
 from zddc.errors import UserError
 
 if TYPE_CHECKING:
@@ -44,8 +43,8 @@ def resolve(settings: ModelSettings) -> Base:
     Raises :class:`UserError` for a folder that holds no model. A hub id is not looked up here.
     """
     require_libraries()
-    if settings.base == embedded.NAME:
-        return Base(embedded.NAME, str(embedded.fetched()), None)
+    if settings.base == demo_model.NAME:
+        return Base(demo_model.NAME, str(demo_model.fetched()), None)
     folder = Path(settings.base).expanduser()
     if folder.is_dir():
         if not (folder / "config.json").is_file():
@@ -53,7 +52,7 @@ def resolve(settings: ModelSettings) -> Base:
         return Base(settings.base, str(folder.resolve()), None)
     if settings.base.startswith((".", "/", "~")) or settings.base.count("/") != 1:
         raise UserError(
-            f"[model] base = {settings.base!r}", "no such folder", f"give a folder, a hub id or {embedded.NAME}"
+            f"[model] base = {settings.base!r}", "no such folder", f"give a folder, a hub id or {demo_model.NAME}"
         )
     return Base(settings.base, settings.base, settings.revision)
 
@@ -86,7 +85,7 @@ def tokenizer_at_hand(settings: ModelSettings) -> "PreTrainedTokenizerBase | Non
     from transformers import AutoTokenizer
 
     quiet()
-    place = str(embedded.folder()) if settings.base == embedded.NAME else str(Path(settings.base).expanduser())
+    place = str(demo_model.folder()) if settings.base == demo_model.NAME else str(Path(settings.base).expanduser())
     try:
         tokenizer = AutoTokenizer.from_pretrained(
             place, revision=settings.revision, local_files_only=True, trust_remote_code=False
@@ -135,7 +134,7 @@ def load_model(base: Base, dtype: "torch.dtype", *, four_bit: bool = False, on_c
     if torch.cuda.is_available() and not on_cpu:
         options["device_map"] = {"": local_gpu()}
     model: PreTrainedModel = _from_pretrained(AutoModelForCausalLM, base, **options)
-    attention.install(model)
+    packed_attention.install(model)
     model.eval()
     return model
 
@@ -144,12 +143,12 @@ def load_spread(base: Base, dtype: "torch.dtype", ranks: Ranks) -> "PreTrainedMo
     """Load the weights in ``dtype``, a part of them in each of ``ranks``: the first reads them all, on its CPU."""
     import torch
 
-    from weakspot.engine import sharding
+    from weakspot.training import fsdp
 
     whole = load_model(base, dtype, on_cpu=True) if ranks.first else None
     device = torch.device("cuda", local_gpu()) if torch.cuda.is_available() else torch.device("cpu")
-    model = sharding.shard(meta_model(base), whole, ranks, device)
-    attention.install(model)
+    model = fsdp.shard(meta_model(base), whole, ranks, device)
+    packed_attention.install(model)
     model.eval()
     return model
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from weakspot.model import lora
+from weakspot.models import adapter_files
 from zddc.errors import UserError
 
 if TYPE_CHECKING:
@@ -37,14 +37,14 @@ def merge(
 
     Raises :class:`UserError` for a quantised base and for adapters that are more than plain LoRA.
     """
-    settings = json.loads((adapter / lora.SETTINGS).read_text())
+    settings = json.loads((adapter / adapter_files.SETTINGS).read_text())
     require_plain(adapter, settings)
     if "quantization_config" in json.loads((base / "config.json").read_text()):
         raise UserError(base, "is quantised, and merging would ruin the adapter", "merge into the full-precision base")
     scale = settings["lora_alpha"] / (settings["r"] ** 0.5 if settings.get("use_rslora") else settings["r"])
     from safetensors import safe_open
 
-    with safe_open(adapter / lora.WEIGHTS, "pt") as stored:
+    with safe_open(adapter / adapter_files.WEIGHTS, "pt") as stored:
         waiting = {
             key.removeprefix(_PREFIX).removesuffix(".lora_A.weight") + ".weight": key
             for key in stored.keys()  # noqa: SIM118 (not a mapping)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from weakspot.engine.rows import Segment
+from weakspot.training.packing import Segment
 
 if TYPE_CHECKING:
     import torch

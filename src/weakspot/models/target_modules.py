@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from weakspot.config import Config
-from weakspot.model import bases
-from weakspot.model.bases import Base
+from weakspot.models import loading
+from weakspot.models.loading import Base
 from zddc.errors import UserError
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def shape(base: Base, config: Config) -> Shape:
     import torch
     from transformers import AutoModelForCausalLM
 
-    settings = bases.load_config(base)
+    settings = loading.load_config(base)
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(settings, trust_remote_code=False)
     found = adaptable(model)
@@ -241,7 +241,7 @@ def peft_targets(names: Iterable[str], *, mixture: bool) -> dict[str, list[str]]
 
 
 # What vLLM 0.32 adapts, as its models' supported layers and packed_modules_mapping give it: the names in an adapter,
-# and the layer that each becomes a part of. tests/weakspot/model/test_targets.py asks vLLM itself.
+# and the layer that each becomes a part of. tests/weakspot/models/test_target_modules.py asks vLLM itself.
 _QKVO = {f"self_attn.{one}_proj": "self_attn.qkv_proj" for one in "qkv"} | {"self_attn.o_proj": "self_attn.o_proj"}
 
 

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from weakspot import adapters
 from weakspot.config import Config
-from weakspot.model import bases, generating
-from weakspot.model.bases import Base
+from weakspot.models import adapters, generation, loading
+from weakspot.models.loading import Base
 from weakspot.progress import bar
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
@@ -14,7 +13,7 @@ from zddc.errors import UserError
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from weakspot.engine.attention import LanguageModel
+    from weakspot.models.packed_attention import LanguageModel
 
 
 def ask(
@@ -25,14 +24,14 @@ def ask(
     if adapter is not None and not merged:
         _, model, tokenizer = adapters.load(workspace, adapters.read_manifest(workspace, adapter))
     else:
-        base = bases.resolve(config.model) if adapter is None else _merged(workspace, adapter)
-        tokenizer = bases.load_tokenizer(base)
+        base = loading.resolve(config.model) if adapter is None else _merged(workspace, adapter)
+        tokenizer = loading.load_tokenizer(base)
         with bar(f"loading {base.name}"):
-            model = bases.load_model(base, bases.dtype_for(config.train.precision))
+            model = loading.load_model(base, loading.dtype_for(config.train.precision))
     prompts = [_prompt(tokenizer, question) for question in questions]
     with bar("answering", len(prompts)) as advance:
         size, longest = config.evaluate.batch_size, config.evaluate.max_new_tokens
-        return generating.answers(model, tokenizer, prompts, longest, size, advance)
+        return generation.answers(model, tokenizer, prompts, longest, size, advance)
 
 
 def _merged(workspace: Workspace, adapter: AdapterName) -> Base:

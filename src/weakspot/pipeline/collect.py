@@ -1,10 +1,10 @@
 """Capture interactions: one from its three texts, or those that files of ours and of other programs hold."""
 
-from weakspot.capture.importing import Examined, Imported, examine, import_examined, import_file, nothing_imported
-from weakspot.capture.keeping import Collected, conversation, keep
+from weakspot.capture.recorder import Collected, conversation, keep
 from weakspot.config import Config
-from weakspot.parsing import RecordError
+from weakspot.importers.importer import Examined, Imported, examine, import_examined, import_file, nothing_imported
 from weakspot.records import domain_name
+from weakspot.records.parsing import RecordError
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
 

@@ -1,12 +1,12 @@
 """Put a proved adapter into service at a target, prove that what is served is what was trained, and go back."""
 
-from weakspot import adapters, releases
 from weakspot.config import Config
-from weakspot.data import store
-from weakspot.model import lora
+from weakspot.deployment import releases
+from weakspot.deployment.targets import gateway, gguf, merged, ollama, vllm
+from weakspot.deployment.types import MERGED, Candidate, Destination, Placed
+from weakspot.models import adapter_files, adapters
 from weakspot.records import Release, Target
-from weakspot.serving import gateway, gguf, merged, ollama, vllm
-from weakspot.serving.placement import MERGED, Candidate, Destination, Placed
+from weakspot.storage import atomic
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
@@ -30,14 +30,14 @@ def deploy(
     name = workspace.require_adapter(domain)
     candidate = Candidate(name, adapters.read_manifest(workspace, name), adapters.read_scorecard(workspace, name))
     _require_proof(workspace, candidate, allow_unproven=allow_unproven)
-    with store.locked(workspace.lock, "process, train or deploy"):
+    with atomic.locked(workspace.lock, "process, train or deploy"):
         placed = _placed(workspace, config, candidate, destination)
     draft = Release(
         action="deploy",
         domain=domain,
         target=destination.target,
         adapter=str(name),
-        adapter_sha256=candidate.manifest.files[lora.WEIGHTS],
+        adapter_sha256=candidate.manifest.files[adapter_files.WEIGHTS],
         snapshot=candidate.manifest.snapshot,
         verdict=candidate.verdict,
         location=placed.location,

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from weakspot import adapters, competitor, gate, report
 from weakspot.config import Config
-from weakspot.data import dataset, store
-from weakspot.evaluation import scoring
-from weakspot.model import bases, lora
+from weakspot.dataset import reading
+from weakspot.deployment import parity_check
+from weakspot.deployment.releases import live, read_releases
+from weakspot.evaluation import gate, html_report, retrieval_baseline, scoring
+from weakspot.models import adapter_files, adapters, loading
 from weakspot.progress import bar
 from weakspot.records import MULTI_DOMAIN, AdapterManifest, Interaction, Scorecard
-from weakspot.releases import live, read_releases
-from weakspot.serving import proof
+from weakspot.storage import atomic
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
@@ -21,16 +21,16 @@ def evaluate(workspace: Workspace, config: Config, domain: str) -> Scorecard:
     """Measure the domain's newest adapter on the test split and write its scorecard and report beside it."""
     name = workspace.require_adapter(domain)
     manifest = adapters.read_manifest(workspace, name)
-    examples = dataset.split_examples(workspace, "test")
+    examples = reading.split_examples(workspace, "test")
     own = [example for example in examples if domain in (MULTI_DOMAIN, example.domain)]
     others = [example for example in examples if domain not in (MULTI_DOMAIN, example.domain)]
     if not own:
         raise UserError(domain, "has no test example yet", "capture more, then run 'weakspot process'")
     trained = _require_unseen(workspace, manifest, [*own, *others])
-    with bases.enough_memory(str(name), "lower [evaluate] batch_size"):
+    with loading.enough_memory(str(name), "lower [evaluate] batch_size"):
         _, model, tokenizer = adapters.load(workspace, manifest)
         # Those that are still there: what was forgotten since is shown to no model.
-        taught = [one for one in dataset.split_examples(workspace, "train") if one.id in trained]
+        taught = [one for one in reading.split_examples(workspace, "train") if one.id in trained]
         retrieval = config.evaluate.retrieval
         with bar(f"evaluating {name}", 2 * len(own) * (1 + retrieval)) as advance:
             rows = scoring.score(model, tokenizer, own, config, taught=taught if retrieval else None, advance=advance)
@@ -39,16 +39,16 @@ def evaluate(workspace: Workspace, config: Config, domain: str) -> Scorecard:
         with bar("other domains", 2 * len(others)) as advance:
             other_rows = scoring.score(model, tokenizer, others, config, answering=False, advance=advance)
         if not manifest.settings["train"]["load_in_4bit"]:  # served is the base in full precision
-            proof.expect(workspace, config, name, model, tokenizer)
+            parity_check.expect(workspace, config, name, model, tokenizer)
     significance = config.evaluate.significance
     compared, harm = gate.comparisons(rows, significance), gate.harm(other_rows, significance)
     served = _served(workspace, manifest)
     replaced = gate.replacing(rows, served, significance) if served else []
     verdict, reasons = gate.judge(compared, harm, config.evaluate, replaced)
-    arms = competitor.arms(rows, significance)
+    arms = retrieval_baseline.arms(rows, significance)
     card = Scorecard(
         adapter=str(name),
-        adapter_sha256=manifest.files[lora.WEIGHTS],
+        adapter_sha256=manifest.files[adapter_files.WEIGHTS],
         base=manifest.base,
         verdict=verdict,
         reasons=reasons,
@@ -57,10 +57,10 @@ def evaluate(workspace: Workspace, config: Config, domain: str) -> Scorecard:
         rows=[*rows, *other_rows],
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         retrieval=arms,
-        remarks=competitor.remarks(arms, rows),
+        remarks=retrieval_baseline.remarks(arms, rows),
     )
-    store.write_atomically(workspace.evaluation_page(name), report.page(card, manifest).encode())
-    store.write_atomically(workspace.evaluation(name), card.to_document())
+    atomic.write_atomically(workspace.evaluation_page(name), html_report.page(card, manifest).encode())
+    atomic.write_atomically(workspace.evaluation(name), card.to_document())
     return card
 
 
@@ -78,7 +78,7 @@ def _served(workspace: Workspace, manifest: AdapterManifest) -> Scorecard | None
 def _require_unseen(workspace: Workspace, manifest: AdapterManifest, examples: Sequence[Interaction]) -> set[str]:
     """Return the ids that an adapter was trained on; raise :class:`UserError` where an example is one of them."""
     file = Path(workspace.snapshot(manifest.snapshot)) / workspace.split("train").relative_to(workspace.root)
-    trained = {example.id for example in dataset.read_examples(file)}
+    trained = {example.id for example in reading.read_examples(file)}
     seen = [example.id for example in examples if example.id in trained]
     if seen:
         raise UserError(

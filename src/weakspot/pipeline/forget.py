@@ -5,15 +5,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from weakspot import adapters
 from weakspot.capture.decisions import decide, read_decisions
 from weakspot.config import Config
-from weakspot.data import dataset, journal, store
-from weakspot.data.journal import Line
-from weakspot.parsing import RecordError, interaction, parse_json_object
+from weakspot.dataset import reading
+from weakspot.deployment import parity_check
+from weakspot.models import adapters
+from weakspot.pipeline.process import process
 from weakspot.records import MULTI_DOMAIN, SPLITS, Decision, Interaction
-from weakspot.serving import proof
-from weakspot.stages.process import process
+from weakspot.records.parsing import RecordError, interaction, parse_json_object
+from weakspot.storage import append_log, atomic
+from weakspot.storage.append_log import Line
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
@@ -45,7 +46,7 @@ def forget(workspace: Workspace, config: Config, identity: str) -> Forgotten:
         raise UserError(identity, "no such interaction", "look the id up in the raw file or the rejections")
     decide(workspace, config, [(identity, "forget", _content(line)) for line in lines])
     collect = config.collect
-    journal.replace(
+    append_log.replace(
         workspace.raw,
         dict.fromkeys(lines),
         collect.durability,
@@ -68,7 +69,7 @@ def forget(workspace: Workspace, config: Config, identity: str) -> Forgotten:
 
 def _lines_of(workspace: Workspace, identity: str) -> Iterator[Line]:
     """Yield every raw line with the id, usable or not."""
-    for line in journal.read_lines(workspace.raw):
+    for line in append_log.read_lines(workspace.raw):
         try:
             metadata = parse_json_object(line.data).get("metadata")
         except RecordError:
@@ -88,7 +89,7 @@ def _content(line: Line) -> str | None:
 
 
 def _examples(folder: Path, workspace: Workspace, file: Path) -> list[Interaction]:
-    return list(dataset.read_examples(folder / file.relative_to(workspace.root)))
+    return list(reading.read_examples(folder / file.relative_to(workspace.root)))
 
 
 def _holds(folder: Path, workspace: Workspace, identity: str) -> bool:
@@ -109,15 +110,15 @@ def _saw(workspace: Workspace, name: AdapterName, identity: str, snapshots: list
 
 
 def _mark(file: Path, workspace: Workspace, identity: str) -> None:
-    if all(Decision.from_json(line.data).interaction_id != identity for line in journal.read_lines(file)):
-        decided = [Decision.from_json(line.data) for line in journal.read_lines(workspace.decisions)]
+    if all(Decision.from_json(line.data).interaction_id != identity for line in append_log.read_lines(file)):
+        decided = [Decision.from_json(line.data) for line in append_log.read_lines(workspace.decisions)]
         mark = next(one for one in reversed(decided) if one.interaction_id == identity)
-        journal.append(file, [mark.to_json()])
+        append_log.append(file, [mark.to_json()])
 
 
 def _take_out_of_scorecard(workspace: Workspace, name: AdapterName, identity: str) -> None:
     """Keep a row's numbers, which the verdict rests on, and drop its texts."""
-    from weakspot import report
+    from weakspot.evaluation import html_report
 
     card = adapters.read_scorecard(workspace, name)
     if card is None or all(row.interaction_id != identity or row.query == _GONE for row in card.rows):
@@ -126,17 +127,17 @@ def _take_out_of_scorecard(workspace: Workspace, name: AdapterName, identity: st
     rows = [row.model_copy(update=words) if row.interaction_id == identity else row for row in card.rows]
     card = card.model_copy(update={"rows": rows})
     manifest = adapters.read_manifest(workspace, name)
-    store.write_atomically(workspace.evaluation_page(name), report.page(card, manifest).encode())
-    store.write_atomically(workspace.evaluation(name), card.to_document())
+    atomic.write_atomically(workspace.evaluation_page(name), html_report.page(card, manifest).encode())
+    atomic.write_atomically(workspace.evaluation(name), card.to_document())
 
 
 def _take_out_of_expectation(workspace: Workspace, name: AdapterName, identity: str) -> None:
     """Prove no deployment on the interaction any more; without a prompt left, the next one asks others."""
-    known = proof.read_expectation(workspace, name)
+    known = parity_check.read_expectation(workspace, name)
     if known is None or all(one.interaction_id != identity for one in known.prompts):
         return
     left = [one for one in known.prompts if one.interaction_id != identity]
     if left:
-        store.write_atomically(workspace.expectation(name), known.model_copy(update={"prompts": left}).to_document())
+        atomic.write_atomically(workspace.expectation(name), known.model_copy(update={"prompts": left}).to_document())
     else:
         workspace.expectation(name).unlink()

@@ -11,11 +11,11 @@ from pydantic import ValidationError
 
 from weakspot.capture.decisions import Decisions, read_decisions
 from weakspot.config import Config
-from weakspot.data import journal, store
-from weakspot.data.splits import KeptOut, assign
-from weakspot.domains import detected
-from weakspot.parsing import RecordError, explain, parse_interaction
+from weakspot.dataset.domains import detected
+from weakspot.dataset.splits import KeptOut, assign
 from weakspot.records import SPLITS, Assignment, Interaction, Record, Rejection, Snapshot
+from weakspot.records.parsing import RecordError, explain, parse_interaction
+from weakspot.storage import append_log, atomic
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
 
@@ -45,9 +45,9 @@ def process(workspace: Workspace, config: Config) -> Processed:
     """Write ``processed/``, ``validation/`` and a snapshot from ``raw/``, or nothing if nothing changed."""
     if not workspace.raw.exists():
         raise UserError(workspace.raw, "no interactions yet", "capture some with 'weakspot collect'")
-    with store.locked(workspace.lock, "process, train or deploy"):
+    with atomic.locked(workspace.lock, "process, train or deploy"):
         recorded = read_assignments(workspace.assignments)
-        dataset = build(journal.read_lines(workspace.raw), recorded, config, read_decisions(workspace))
+        dataset = build(append_log.read_lines(workspace.raw), recorded, config, read_decisions(workspace))
         files = rendered(workspace, dataset, config)
         counts = {"examples": len(dataset.examples), "rejections": len(dataset.rejections)}
         name, changed = _publish(workspace, files, counts, config)
@@ -65,19 +65,19 @@ def process(workspace: Workspace, config: Config) -> Processed:
 
 
 def build(
-    lines: Iterable[journal.Line],
+    lines: Iterable[append_log.Line],
     recorded: Mapping[str, Assignment],
     config: Config,
     decisions: Decisions | None = None,
 ) -> Dataset:
     """Turn raw lines into a dataset: each line is an example or a rejection, never both, never neither."""
     rejections: list[Rejection] = []
-    candidates: dict[str, tuple[journal.Line, Interaction]] = {}
+    candidates: dict[str, tuple[append_log.Line, Interaction]] = {}
     ids_by_content: dict[str, str] = {}
 
     decisions = decisions or Decisions()
 
-    def reject(line: journal.Line, why: RecordError, identity: str | None = None) -> None:
+    def reject(line: append_log.Line, why: RecordError, identity: str | None = None) -> None:
         place = {"line": line.number, "offset": line.offset}
         rejections.append(Rejection(**place, reason=why.reason, detail=why.detail, interaction_id=identity))
 
@@ -143,7 +143,7 @@ def labelled(example: Interaction, config: Config) -> Interaction:
 def read_assignments(file: Path) -> dict[str, Assignment]:
     """Read the recorded assignments by interaction id; raise :class:`UserError` for a damaged file."""
     found: dict[str, Assignment] = {}
-    for line in journal.read_lines(file):
+    for line in append_log.read_lines(file):
         try:
             place = Assignment.from_json(line.data)
         except ValidationError as error:
@@ -186,12 +186,12 @@ def _publish(
     stale = [file for file in workspace.processed.glob("*.jsonl") if file not in files]
     changed = [file for file, data in files.items() if not file.exists() or file.read_bytes() != data]
     for file in changed:
-        store.write_atomically(file, files[file])
+        atomic.write_atomically(file, files[file])
     for file in stale:
         file.unlink()
     names = [str(file.relative_to(workspace.root)) for file in files]
     manifest = Snapshot(
-        files={name: store.sha256(workspace.root / name) for name in sorted(names)},
+        files={name: atomic.sha256(workspace.root / name) for name in sorted(names)},
         counts=counts,
         near_duplicate_threshold=config.process.near_duplicate_threshold,
     )
@@ -200,12 +200,12 @@ def _publish(
         return existing[-1], bool(changed or stale)
     # The date is UTC's, so that the name does not depend on where the machine stands.
     name = workspace.next_snapshot(f"{datetime.now(UTC):%Y-%m-%d}")
-    with store.folder_written_whole(workspace.snapshot(name)) as folder:
+    with atomic.folder_written_whole(workspace.snapshot(name)) as folder:
         for relative in names:
             (folder / relative).parent.mkdir(exist_ok=True)
             shutil.copyfile(workspace.root / relative, folder / relative)
             (folder / relative).chmod(0o444)
-        store.write_atomically(
+        atomic.write_atomically(
             folder / workspace.snapshot_manifest(name).name,
             manifest.to_document(),
         )

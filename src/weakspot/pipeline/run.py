@@ -3,17 +3,18 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from weakspot import adapters, releases
 from weakspot.config import Config
-from weakspot.data.dataset import split_examples
+from weakspot.dataset.reading import split_examples
+from weakspot.deployment import releases
+from weakspot.deployment.types import Destination
+from weakspot.models import adapters
+from weakspot.pipeline.deploy import deploy
+from weakspot.pipeline.evaluate import evaluate
+from weakspot.pipeline.process import process
+from weakspot.pipeline.status import DomainStatus, status
+from weakspot.pipeline.train import train_together
+from weakspot.pipeline.validate import validate
 from weakspot.records import MULTI_DOMAIN
-from weakspot.serving.placement import Destination
-from weakspot.stages.deploy import deploy
-from weakspot.stages.evaluate import evaluate
-from weakspot.stages.process import process
-from weakspot.stages.train import train_together
-from weakspot.stages.validate import validate
-from weakspot.status import DomainStatus, status
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
 

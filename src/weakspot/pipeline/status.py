@@ -5,11 +5,14 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from weakspot import adapters, economics, releases
+from weakspot.analytics import savings
 from weakspot.config import Config
-from weakspot.data import dataset, journal
-from weakspot.parsing import RecordError, explain, interaction, parse_json_object
+from weakspot.dataset import reading
+from weakspot.deployment import releases
+from weakspot.models import adapters
 from weakspot.records import MULTI_DOMAIN, SPLITS, AdapterManifest, Assignment, Rejection
+from weakspot.records.parsing import RecordError, explain, interaction, parse_json_object
+from weakspot.storage import append_log
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
@@ -43,9 +46,9 @@ class Status:
 
 def status(workspace: Workspace, config: Config) -> Status:
     """Return where everything stands; reads files only."""
-    places = [Assignment.from_json(line.data) for line in journal.read_lines(workspace.assignments)]
+    places = [Assignment.from_json(line.data) for line in append_log.read_lines(workspace.assignments)]
     present = (
-        {example.id: example.domain for example in dataset.read_examples(workspace.all_examples)} if places else {}
+        {example.id: example.domain for example in reading.read_examples(workspace.all_examples)} if places else {}
     )
     counts: dict[str, Counter[str]] = {}
     for place in places:
@@ -54,7 +57,7 @@ def status(workspace: Workspace, config: Config) -> Status:
     if len(counts) > 1:
         counts[MULTI_DOMAIN] = sum(counts.values(), Counter())
     raw, streak = _captured(workspace, config.status.retrain_streak)
-    reasons = Counter(Rejection.from_json(line.data).reason for line in journal.read_lines(workspace.rejections))
+    reasons = Counter(Rejection.from_json(line.data).reason for line in append_log.read_lines(workspace.rejections))
     known = len(present) + reasons.total()
     snapshots = workspace.snapshot_names()
     return Status(
@@ -63,7 +66,7 @@ def status(workspace: Workspace, config: Config) -> Status:
         unprocessed=max(0, raw - known),
         waiting=reasons["policy-ask"],
         snapshot=snapshots[-1] if snapshots else None,
-        savings=economics.line(economics.economics(workspace, config, scorecards=False)),
+        savings=savings.line(savings.economics(workspace, config, scorecards=False)),
         domains=[
             domain_status(workspace, config, domain, counts[domain], streak=domain == streak)
             for domain in config.ordered(counts)
@@ -74,7 +77,7 @@ def status(workspace: Workspace, config: Config) -> Status:
 def _captured(workspace: Workspace, streak: int) -> tuple[int, str | None]:
     """Return how many raw lines there are, and the domain that the last ``streak`` of them all have."""
     lines, last = 0, deque[bytes](maxlen=streak)
-    for line in journal.read_lines(workspace.raw):
+    for line in append_log.read_lines(workspace.raw):
         lines += 1
         last.append(line.data)
     domains = set()

@@ -14,22 +14,22 @@ from importlib.metadata import version
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Literal
 
-from weakspot import card
 from weakspot.config import Config
-from weakspot.data import dataset, store
-from weakspot.engine import attention, checkpoints, cluster, memory, telling
-from weakspot.engine import sweep as sweeps
-from weakspot.engine.learner import Progress, Run, State
-from weakspot.engine.memory import Machine, Work
-from weakspot.engine.ranks import ALONE, Ranks
-from weakspot.model import bases, lora, targets, view
-from weakspot.model.bases import Base
-from weakspot.model.preflight import Preflight, Together, describe, require_possible
-from weakspot.model.targets import Shape
-from weakspot.model.view import Tokens, ViewError
+from weakspot.dataset import reading
+from weakspot.models import adapter_files, loading, packed_attention, target_modules, tokenization
+from weakspot.models.loading import Base
+from weakspot.models.target_modules import Shape
+from weakspot.models.tokenization import Tokens, ViewError
 from weakspot.progress import bar
 from weakspot.records import AdapterManifest, BaseReference, Interaction
-from weakspot.tables import Lora, Train
+from weakspot.settings import Lora, Train
+from weakspot.storage import atomic
+from weakspot.training import checkpoints, memory_plan, metrics, model_card, ray_cluster
+from weakspot.training import sweep as sweeps
+from weakspot.training.adapter_trainer import Progress, Run, State
+from weakspot.training.distributed import ALONE, Ranks
+from weakspot.training.memory_plan import Machine, Work
+from weakspot.training.preflight import Preflight, Together, describe, require_possible
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from weakspot.engine.layers import Adapters
+    from weakspot.training.lora_layers import Adapters
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,9 @@ class _Pass:
     shape: Shape
     snapshot: str
     adapters: list[_Prepared]
-    memory: memory.Plan
+    memory: memory_plan.Plan
     ranks: Ranks
-    loading: "Future[PreTrainedModel] | None" = None
+    weights: "Future[PreTrainedModel] | None" = None
 
     def slots(self) -> list[range]:
         """The slots of each adapter's variants."""
@@ -110,13 +110,13 @@ def train_together(
     done: dict[str, AdapterManifest] = {}
     with ExitStack() as held:
         if how.ranks.first:
-            held.enter_context(store.locked(workspace.lock, "process, train or deploy"))
+            held.enter_context(atomic.locked(workspace.lock, "process, train or deploy"))
         how.ranks.wait()
         found = _trained(workspace, config, domains, how)
         if how.engine == "ray":
             _examples(workspace, domains)
             alone = replace(how, engine="local")
-            found = cluster.spread(_trained, {one: (workspace, config, [one], alone) for one in domains})
+            found = ray_cluster.spread(_trained, {one: (workspace, config, [one], alone) for one in domains})
         for one in found:
             if isinstance(one, Together):
                 announce(one)
@@ -153,17 +153,17 @@ def _prepare(
     """
     examples = _examples(workspace, domains)
     ranks = how.ranks.keeping_step(config.train.shard)
-    snapshot = dataset.current_snapshot(workspace)
-    base = bases.resolve(config.model)
-    tokenizer = bases.load_tokenizer(base)
-    shape = targets.shape(base, config)
-    dtype = bases.dtype_for(config.train.precision)
-    model = bases.meta_model(base)
-    require_possible(config, ranks, how.engine, packs=attention.packable(model))
+    snapshot = reading.current_snapshot(workspace)
+    base = loading.resolve(config.model)
+    tokenizer = loading.load_tokenizer(base)
+    shape = target_modules.shape(base, config)
+    dtype = loading.dtype_for(config.train.precision)
+    model = loading.meta_model(base)
+    require_possible(config, ranks, how.engine, packs=packed_attention.packable(model))
     # From here on: before it, both would import the same parts of transformers.
-    loading = None
+    weights = None
     if pool and not ranks.sharded:
-        loading = pool.submit(bases.load_model, base, dtype, four_bit=config.train.load_in_4bit)
+        weights = pool.submit(loading.load_model, base, dtype, four_bit=config.train.load_in_4bit)
     variants = [(config.train, config.lora)]
     if how.sweep:
         variants = sweeps.variants(config.train, config.lora, config.sweep)
@@ -178,7 +178,7 @@ def _prepare(
         shards=ranks.count if ranks.sharded else 1,
     )
     recompute = config.train.gradient_checkpointing
-    plan = memory.plan(
+    plan = memory_plan.plan(
         model,
         dtype,
         work,
@@ -186,7 +186,7 @@ def _prepare(
         tokens=config.train.micro_batch_tokens,
         recompute=None if recompute == "auto" else recompute,
     )
-    return _Pass(base, dtype, shape, snapshot, found, plan, ranks, loading)
+    return _Pass(base, dtype, shape, snapshot, found, plan, ranks, weights)
 
 
 def _examples(workspace: Workspace, domains: Sequence[str]) -> dict[str, tuple[list[Interaction], list[Interaction]]]:
@@ -195,11 +195,11 @@ def _examples(workspace: Workspace, domains: Sequence[str]) -> dict[str, tuple[l
         raise UserError(" ".join(domains), "names a domain twice", "name each once")
     found = {}
     for domain in domains:
-        dataset.require_domain(workspace, domain)
-        examples = dataset.split_examples(workspace, "train", domain)
+        reading.require_domain(workspace, domain)
+        examples = reading.split_examples(workspace, "train", domain)
         if not examples:
             raise UserError(domain, "has no training example", "capture more, then run 'weakspot process'")
-        found[domain] = (examples, dataset.split_examples(workspace, "val", domain))
+        found[domain] = (examples, reading.split_examples(workspace, "val", domain))
     return found
 
 
@@ -224,7 +224,7 @@ def _prepared(
         raise UserError(domain, f"has no local answer to set {config.train.objective} against", "use objective sft")
     if len(variants) > 1 and not val:
         raise UserError(domain, "has no val example to choose by", "capture more, or train without --sweep")
-    count = sum(1 for _ in dataset.read_examples(workspace.examples(domain)))
+    count = sum(1 for _ in reading.read_examples(workspace.examples(domain)))
     return _Prepared(name, data, val, plan, count, variants)
 
 
@@ -232,7 +232,7 @@ def _tokenized(
     tokenizer: "PreTrainedTokenizerBase", examples: Sequence[Interaction], config: Config, left_out: dict[str, str]
 ) -> list[Tokens]:
     """Return the examples as tokens; those that cannot be go to ``left_out`` by id, with the reason."""
-    read = view.tokens if config.train.objective == "sft" else view.pair
+    read = tokenization.tokens if config.train.objective == "sft" else tokenization.pair
     found = []
     with bar("tokenizing", len(examples)) as advance:
         for example in examples:
@@ -255,16 +255,16 @@ def _step_tokens(data: Sequence[Tokens], config: Config) -> int:
 
 
 def _run(workspace: Workspace, config: Config, prepared: _Pass) -> list[AdapterManifest]:
-    from weakspot.engine import layers, loop
+    from weakspot.training import loop, lora_layers
 
     started = time.monotonic()
     done: dict[str, AdapterManifest] = {}
     what = ", ".join(str(one.name) for one in prepared.adapters)
-    with bases.enough_memory(what, "lower [train] batch_size or max_length"), ExitStack() as files:
+    with loading.enough_memory(what, "lower [train] batch_size or max_length"), ExitStack() as files:
         with bar(f"loading {prepared.base.name}"):
             model = _loaded(prepared, config)
-        adapters = layers.attach(model, prepared.shape.modules)
-        memory.checkpoint_layers(model, prepared.memory.checkpointed_layers)
+        adapters = lora_layers.attach(model, prepared.shape.modules)
+        memory_plan.checkpoint_layers(model, prepared.memory.checkpointed_layers)
         slots = prepared.slots()
         runs = list(_runs(workspace, prepared, files))
         prepared.ranks.require_same([run.fingerprint for run in runs], "base, data or settings")
@@ -296,31 +296,31 @@ def _run(workspace: Workspace, config: Config, prepared: _Pass) -> list[AdapterM
 
 
 def _loaded(prepared: _Pass, config: Config) -> "PreTrainedModel":
-    if prepared.loading is not None:
-        return prepared.loading.result()
+    if prepared.weights is not None:
+        return prepared.weights.result()
     if prepared.ranks.sharded:
-        return bases.load_spread(prepared.base, prepared.dtype, prepared.ranks)
-    return bases.load_model(prepared.base, prepared.dtype, four_bit=config.train.load_in_4bit)
+        return loading.load_spread(prepared.base, prepared.dtype, prepared.ranks)
+    return loading.load_model(prepared.base, prepared.dtype, four_bit=config.train.load_in_4bit)
 
 
 def _runs(workspace: Workspace, prepared: _Pass, files: ExitStack) -> Iterator[Run]:
     total = sum(one.preflight.steps * len(one.variants) for one in prepared.adapters)
     what = ", ".join(str(one.name) for one in prepared.adapters)
     advance = files.enter_context(bar(f"training {what}", total))
-    clock = telling.Clock()
+    clock = metrics.Clock()
     for one in prepared.adapters:
         for number, (train_, lora_) in enumerate(one.variants):
             name, checkpoint = str(one.name), workspace.adapter_checkpoint(one.name)
-            metrics = workspace.adapter_metrics(one.name)
+            file = workspace.adapter_metrics(one.name)
             if len(one.variants) > 1:
                 name = f"{name} at {train_.learning_rate:g}, rank {lora_.rank}"
                 checkpoint = checkpoint / f"{number:02}"
-                metrics = checkpoint / metrics.name
+                file = checkpoint / file.name
             fingerprint = _fingerprint(train_, lora_, prepared.base, one)
-            tell: Callable[[Progress], None] = telling.silent
+            tell: Callable[[Progress], None] = metrics.silent
             if prepared.ranks.first:
-                stream = files.enter_context(telling.opened(metrics))
-                tell = telling.teller(name, stream, advance, clock)
+                stream = files.enter_context(metrics.opened(file))
+                tell = metrics.teller(name, stream, advance, clock)
             yield Run(name, one.data, one.val, train_, lora_, checkpoint, fingerprint, tell)
 
 
@@ -336,12 +336,12 @@ def _finish(
     slot = sweeps.winner({member: state.best_loss for member, (_, state) in tried.items()})
     run, state = tried[slot]
     folder, base = workspace.adapter(one.name), prepared.base
-    lora.save(adapters, slot, folder, base.location)
+    adapter_files.save(adapters, slot, folder, base.location)
     if len(tried) > 1:
-        store.write_atomically(workspace.adapter_metrics(one.name), _lines(state.metrics))
-        store.write_atomically(workspace.adapter_sweep(one.name), sweeps.report(tried, slot))
+        atomic.write_atomically(workspace.adapter_metrics(one.name), _lines(state.metrics))
+        atomic.write_atomically(workspace.adapter_sweep(one.name), sweeps.report(tried, slot))
     reference = BaseReference(
-        name=base.name, location=base.location, revision=base.revision, identity=bases.identity(base)
+        name=base.name, location=base.location, revision=base.revision, identity=loading.identity(base)
     )
     settings = {"train": run.settings.model_dump(), "lora": run.lora.model_dump()}
     losses = [step["loss"] for step in state.metrics[-10:]]
@@ -362,10 +362,10 @@ def _finish(
         seconds=round(time.monotonic() - started, 1),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=versions(),
-        files={file: store.sha256(folder / file) for file in (lora.SETTINGS, lora.WEIGHTS)},
+        files={file: atomic.sha256(folder / file) for file in (adapter_files.SETTINGS, adapter_files.WEIGHTS)},
     )
-    card.write(workspace, one.name, manifest, state.metrics)
-    store.write_atomically(workspace.adapter_manifest(one.name), manifest.to_document())
+    model_card.write(workspace, one.name, manifest, state.metrics)
+    atomic.write_atomically(workspace.adapter_manifest(one.name), manifest.to_document())
     checkpoints.discard(workspace.adapter_checkpoint(one.name))
     return manifest
 
@@ -379,7 +379,7 @@ def _fingerprint(train_: Train, lora_: Lora, base: Base, one: _Prepared) -> str:
     values = {
         "train": train_.model_dump(),
         "lora": lora_.model_dump(),
-        "base": bases.identity(base),
+        "base": loading.identity(base),
         "data": [(tokens.ids, tokens.rejected) for tokens in (*one.data, *one.val)],
     }
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

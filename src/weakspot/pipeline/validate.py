@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from weakspot.checks.fitness import answers, balance, leakage, split_sizes, token_lengths
-from weakspot.checks.soundness import adapters, duplicates, files, ids, lines, raw_lines, snapshots
-from weakspot.checks.subject import Level, Problem, Subject
+from weakspot.checks.integrity import adapters, duplicates, files, ids, lines, raw_lines, snapshots
+from weakspot.checks.quality import answers, balance, leakage, split_sizes, token_lengths
+from weakspot.checks.types import Level, Problem, Subject
 from weakspot.config import Config
-from weakspot.data import contents, dataset
+from weakspot.dataset import contents, reading
 from weakspot.records import MULTI_DOMAIN
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
@@ -69,7 +69,7 @@ def validate(workspace: Workspace, config: Config, domain: str | None) -> Report
         raise UserError(workspace.all_examples, "no dataset yet", "run 'weakspot process'")
     domain = None if domain == MULTI_DOMAIN else domain
     if domain is not None:
-        dataset.require_domain(workspace, domain)
+        reading.require_domain(workspace, domain)
     subject = Subject(workspace, config, contents.read(workspace, domain), domain)
     findings = [finding for check in CHECKS for finding in _findings(check, subject)]
     levels = {finding.level for finding in findings}

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 from datetime import time as time_of_day
 
 from weakspot.config import Config
-from weakspot.data import store
-from weakspot.run import Step, due, refreshed, taken_through, trained
-from weakspot.status import status
-from weakspot.tables import Watch
+from weakspot.pipeline.run import Step, due, refreshed, taken_through, trained
+from weakspot.pipeline.status import status
+from weakspot.settings import Watch
+from weakspot.storage import atomic
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
 
@@ -30,7 +30,7 @@ def watch(
 
     Raises :class:`UserError` where another is watching, and for an error outside of any domain if ``once``.
     """
-    with store.locked(workspace.watch_lock, "watch"):
+    with atomic.locked(workspace.watch_lock, "watch"):
         settled: object = None
         reported: set[Step] = set()
         while True:
@@ -70,7 +70,7 @@ def _within(window: str, moment: time_of_day) -> bool:
 
 def _inputs(workspace: Workspace) -> object:
     """Return what a round depends on: while it stays the same, another one does nothing."""
-    return tuple(store.FileState.of(file) for file in (workspace.raw, workspace.decisions))
+    return tuple(atomic.FileState.of(file) for file in (workspace.raw, workspace.decisions))
 
 
 def _round(workspace: Workspace, config: Config, *, once: bool) -> Iterator[Step]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from weakspot.strict_json import decoded
+from weakspot.records.strict_json import decoded
 
 StopReason = Literal["stop", "tool_calls", "length", "refused"]
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from weakspot.strict_json import decoded
+from weakspot.records.strict_json import decoded
 
 MULTI_DOMAIN = "multi-domain"
 RESERVED_DOMAINS = frozenset({MULTI_DOMAIN, "all", "rejections"})

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from weakspot.records import Interaction, Reason
-from weakspot.strict_json import decoded
+from weakspot.records.strict_json import decoded
 
 _ANSWER = "(?:(?:assistant|tool) )*assistant"
 # A local turn may also end in a tool's result, where the user broke in.

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from types import ModuleType
 
-from weakspot.capture.rules import Kind, Span, occurrences
+from weakspot.redaction.rules import Kind, Span, occurrences
 
 # What stops it from looking: a line that asks for it, and a NUL. The replacements keep the lengths.
 _ALLOW = re.compile(r"(gitleaks|betterleaks):allow", re.IGNORECASE)

@@ -5,8 +5,8 @@ import binascii
 import re
 from collections.abc import Callable, Iterator
 
-from weakspot.capture.rules import Kind, Match, Rule
-from weakspot.capture.values import is_passphrase, is_password, is_random, is_stand_in
+from weakspot.redaction.entropy import is_passphrase, is_password, is_random, is_stand_in
+from weakspot.redaction.rules import Kind, Match, Rule
 
 _DIGIT = re.compile(r"[0-9]")
 _Accepts = Callable[[Match], bool]

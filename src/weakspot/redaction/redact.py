@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
-from weakspot.capture.contexts import CONTEXTS, kind_under
-from weakspot.capture.forms import FORMS
-from weakspot.capture.providers import provider_keys
-from weakspot.capture.rules import Kind, Span, occurrences, spans
-from weakspot.capture.values import is_password, is_random
+from weakspot.redaction.betterleaks import provider_keys
+from weakspot.redaction.context_patterns import CONTEXTS, kind_under
+from weakspot.redaction.entropy import is_password, is_random
+from weakspot.redaction.rules import Kind, Span, occurrences, spans
+from weakspot.redaction.token_patterns import FORMS
 
 # Ids, times and names that are ours: they say where a record comes from, and other records refer to them.
 _OURS = frozenset({"interaction_id", "timestamp", "conversation_id", "domain", "adapter", "source"})

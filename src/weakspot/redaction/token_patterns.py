@@ -2,8 +2,8 @@
 
 import re
 
-from weakspot.capture.rules import Kind, Match, Rule
-from weakspot.capture.values import is_random, is_stand_in
+from weakspot.redaction.entropy import is_random, is_stand_in
+from weakspot.redaction.rules import Kind, Match, Rule
 
 # Escapes such as \n and %3D end in a letter, and a key may follow at once.
 _START = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt])|(?<=%[0-9A-F]{2})|(?<=\\u[0-9a-f]{4}))"

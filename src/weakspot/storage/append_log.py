@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from weakspot.data import locks, mounts, store
+from weakspot.storage import atomic, filesystem, locks
 from zddc.errors import UserError
 
 Durability = Literal["process", "disk"]
@@ -89,7 +89,7 @@ class Journal:
             locks.lock_content(descriptor, self.file)
             with _syncing(self.file):
                 os.fsync(descriptor)
-                store.sync_folder(self.file.parent)
+                atomic.sync_folder(self.file.parent)
             os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
             inode = os.fstat(descriptor).st_ino
             for place, offset, length, digest in self._acknowledged:
@@ -164,7 +164,7 @@ def replace(
 
 
 def _refuse_network(file: Path, allowed: bool) -> None:
-    if not allowed and (kind := mounts.kind(file)) in mounts.NETWORK:
+    if not allowed and (kind := filesystem.kind(file)) in filesystem.NETWORK:
         problem = f"lies on a network file system ({kind}), where locks and syncs cannot be relied on"
         raise UserError(file, problem, "keep it on a local disk, or set [collect] allow_network_filesystem")
 
@@ -183,7 +183,7 @@ def _write(descriptor: int, file: Path, lines: Sequence[bytes], durability: Dura
     if end == 0 and durability == "disk":
         # Before there is anything in the file: who finds something there knows that its name is on the disk.
         with _syncing(file):
-            store.sync_folder(file.parent)
+            atomic.sync_folder(file.parent)
     torn = end > 0 and os.pread(descriptor, 1, end - 1) != b"\n"
     try:
         _put(descriptor, b"\n" * torn + b"".join(lines), end)

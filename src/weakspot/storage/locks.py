@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from weakspot.data import store
+from weakspot.storage import atomic
 from zddc.errors import UserError
 
 _PATIENCE_SECONDS = 10.0
@@ -24,7 +24,7 @@ def opened(file: Path, *, create: bool = False) -> Iterator[int]:
     descriptor = -1
     try:
         if create:
-            store.make_folder(file.parent)
+            atomic.make_folder(file.parent)
         # While this one waited for the lock, the file may have been moved away.
         while descriptor < 0 or not _has_name(descriptor, file):
             if descriptor >= 0:
@@ -33,7 +33,7 @@ def opened(file: Path, *, create: bool = False) -> Iterator[int]:
             lock_end(descriptor)
         yield descriptor
     except OSError as error:
-        raise error if error.filename == str(file) else store.named(error, file) from None
+        raise error if error.filename == str(file) else atomic.named(error, file) from None
     finally:
         if descriptor >= 0:
             os.close(descriptor)

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from weakspot.engine import checkpoints
-from weakspot.engine.objectives import Shares
-from weakspot.engine.rows import Piece
-from weakspot.engine.schedule import Plan, order
-from weakspot.model.view import Tokens
-from weakspot.tables import Lora, Train
+from weakspot.models.tokenization import Tokens
+from weakspot.settings import Lora, Train
+from weakspot.training import checkpoints
+from weakspot.training.objectives import Shares
+from weakspot.training.packing import Piece
+from weakspot.training.schedule import Plan, order
 
 if TYPE_CHECKING:
     import torch

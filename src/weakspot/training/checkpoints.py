@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from weakspot.data import store
+from weakspot.storage import atomic
 
 if TYPE_CHECKING:
     import torch
@@ -26,11 +26,11 @@ def write(folder: Path, step: int, tensors: "dict[str, torch.Tensor]", state: di
     folder.mkdir(parents=True, exist_ok=True)
     file = _file(folder, step)
     temporary = file.with_suffix(".tmp")
-    with store.full_disk_named(temporary):
+    with atomic.full_disk_named(temporary):
         save_file(
             {name: value.contiguous().cpu() for name, value in tensors.items()}, temporary, {"state": json.dumps(state)}
         )
-    store.sync_tree(folder)
+    atomic.sync_tree(folder)
     temporary.replace(file)
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
     from torch.distributed.distributed_c10d import Store
 
-    from weakspot.engine.rows import Row
+    from weakspot.training.packing import Row
 
 Value = TypeVar("Value")
 

@@ -7,8 +7,8 @@ embedding and the output matrix, which is read outside of any layer's call.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from weakspot.engine import memory
-from weakspot.engine.ranks import Ranks
+from weakspot.training import memory_plan
+from weakspot.training.distributed import Ranks
 from zddc.errors import UserError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def shard(
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
 
-    layers = memory.checkpointable(model)
+    layers = memory_plan.checkpointable(model)
     if not layers:
         raise UserError("[train] shard", "the base has no layers that can be spread", "set it to false")
     mesh = init_device_mesh(device.type, (ranks.count,))

@@ -3,15 +3,16 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from weakspot.engine import attention, bins
-from weakspot.engine.rows import Piece, Row
-from weakspot.model.view import Tokens
+from weakspot.models import packed_attention
+from weakspot.models.tokenization import Tokens
+from weakspot.training import bins
+from weakspot.training.packing import Piece, Row
 
 if TYPE_CHECKING:
     import torch
     from transformers import Cache
 
-    from weakspot.engine.attention import LanguageModel
+    from weakspot.models.packed_attention import LanguageModel
 
 _OWN_LOGITS = (
     *("final_logit_softcapping", "logits_soft_cap", "output_logit_soft_cap"),
@@ -27,10 +28,10 @@ def answer_losses(model: "LanguageModel", row: Row, cache: "Cache | None" = None
     sequences in a row apart is asked for the two answers of a pair one after the other. The keys and values of the
     whole row are left in ``cache``, where one is given.
     """
-    if not attention.installed(model) and any(piece.paired for piece in row.pieces):
+    if not packed_attention.installed(model) and any(piece.paired for piece in row.pieces):
         (piece,) = row.pieces
         return [loss for side in piece.sides() for loss in answer_losses(model, Row.of([side], row.ids.device))]
-    from weakspot.engine.losses import token_losses
+    from weakspot.training.chunked_cross_entropy import token_losses
 
     options = _arguments(model, row)
     if cache is not None:
@@ -64,7 +65,7 @@ def rows_of(model: "LanguageModel", pieces: Sequence[Piece], budget: int) -> Ite
 
     A model that cannot keep sequences in a row apart gets them one by one.
     """
-    limit = budget if attention.installed(model) else 0
+    limit = budget if packed_attention.installed(model) else 0
     for part in bins.packed([piece.length for piece in pieces], limit):
         yield Row.of([pieces[n] for n in part], model.device)
 
@@ -108,8 +109,8 @@ def answer_logits(
 def _arguments(model: "LanguageModel", row: Row) -> dict[str, Any]:
     """Return what a forward pass over a row is given."""
     options: dict[str, Any] = {"input_ids": row.ids[None], "use_cache": False}
-    if attention.installed(model):
-        options |= {"position_ids": row.positions[None], **attention.arguments(row.segments, row.ids.device)}
+    if packed_attention.installed(model):
+        options |= {"position_ids": row.positions[None], **packed_attention.arguments(row.segments, row.ids.device)}
     elif row.ids.is_meta:  # a mask cannot be looked at there, and one sequence needs none
         options["attention_mask"] = dict.fromkeys(getattr(model.config.get_text_config(), "layer_types", None) or ())
     return options

@@ -8,17 +8,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from weakspot.engine import checkpoints, objectives, scoring
-from weakspot.engine.learner import Learner, Progress, Run, State
-from weakspot.engine.objectives import Scored, Shares
-from weakspot.engine.ranks import ALONE, Ranks
-from weakspot.engine.rows import Piece, Row
+from weakspot.training import checkpoints, logprobs, objectives
+from weakspot.training.adapter_trainer import Learner, Progress, Run, State
+from weakspot.training.distributed import ALONE, Ranks
+from weakspot.training.objectives import Scored, Shares
+from weakspot.training.packing import Piece, Row
 
 if TYPE_CHECKING:
     import torch
 
-    from weakspot.engine.attention import LanguageModel
-    from weakspot.engine.layers import Adapters
+    from weakspot.models.packed_attention import LanguageModel
+    from weakspot.training.lora_layers import Adapters
 
 
 def train(
@@ -111,7 +111,7 @@ class _Pass:
     def rows(self, pieces: Sequence[Piece]) -> "list[tuple[Row, bool]]":
         """Return this process' rows, and of each whether it counts."""
         budget = self.ranks.even(self.budget, sum(piece.length for piece in pieces))
-        return self.ranks.share(list(scoring.rows_of(self.model, pieces, budget)))
+        return self.ranks.share(list(logprobs.rows_of(self.model, pieces, budget)))
 
     def backward(self, learners: Sequence[Learner], pieces: Sequence[Sequence[Piece]]) -> list[tuple[float, float]]:
         """Sum up the gradients of a round; return the loss of each learner, and how many pairs it got right.
@@ -176,7 +176,7 @@ class _Pass:
     def scored(self, row: Row, learners: Sequence[Learner], *, dropout: bool) -> list[Scored]:
         """Return what the adapters make of a row."""
         self.adapters.layout.set(row, dropout=dropout)
-        losses = iter(scoring.answer_losses(self.model, row))
+        losses = iter(logprobs.answer_losses(self.model, row))
         by_slot = {learner.slot: learner for learner in learners}
         found = []
         for piece in row.pieces:
@@ -199,7 +199,7 @@ class _Pass:
             with torch.no_grad():
                 for row, counts in self.rows(new):
                     self.adapters.layout.set(None, dropout=False)
-                    losses = iter(scoring.answer_losses(self.model, row))
+                    losses = iter(logprobs.answer_losses(self.model, row))
                     for piece in row.pieces:
                         sums = objectives.guarded(next(losses), next(losses), settings.length_guard)
                         if counts:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from weakspot.engine.products import Span, product_of
-from weakspot.engine.rows import Row
-from weakspot.tables import Lora
+from weakspot.settings import Lora
+from weakspot.training.lora_matmul import Span, product_of
+from weakspot.training.packing import Row
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from weakspot.engine.experts import AdaptedExperts
+    from weakspot.training.lora_moe import AdaptedExperts
 
 PREFIX = "base_model.model."
 _ALL = 1 << 60
@@ -181,7 +181,7 @@ def attach(model: "PreTrainedModel", targets: Sequence[str]) -> Adapters:
 
     No adapter is made yet. Layers of one parent that share their input (q, k and v) share the noise of dropout, too.
     """
-    from weakspot.engine.experts import AdaptedExperts
+    from weakspot.training.lora_moe import AdaptedExperts
 
     model.requires_grad_(False)
     adapters = Adapters({}, Layout())

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch.nn import functional
 
-from weakspot.tables import Lora
+from weakspot.settings import Lora
 
 if TYPE_CHECKING:
-    from weakspot.engine.layers import Layout
+    from weakspot.training.lora_layers import Layout
 
 
 Span = tuple[int, int, int]

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from weakspot.engine.layers import Layout, drawn, zeros
-from weakspot.engine.products import Span, product_of
-from weakspot.tables import Lora
+from weakspot.settings import Lora
+from weakspot.training.lora_layers import Layout, drawn, zeros
+from weakspot.training.lora_matmul import Span, product_of
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from weakspot.engine.ranks import ALONE, Ranks
-from weakspot.tables import Lora
+from weakspot.settings import Lora
+from weakspot.training.distributed import ALONE, Ranks
 from zddc.errors import UserError
 
 if TYPE_CHECKING:
@@ -128,10 +128,11 @@ def plan(
     are; then it gets as many as fit. ``tokens`` fixes their number, ``recompute`` whether all layers are recomputed or
     none. What fits in no way has the smallest plan there is, and ``fits`` says no.
     """
-    from weakspot.engine import attention, layers
+    from weakspot.models import packed_attention
+    from weakspot.training import lora_layers
 
-    attention.install(model)
-    adapters = layers.attach(model.to(dtype), work.targets)  # type: ignore[arg-type]
+    packed_attention.install(model)
+    adapters = lora_layers.attach(model.to(dtype), work.targets)  # type: ignore[arg-type]
     for slot, settings in enumerate(work.adapters):
         adapters.add(slot, settings, 0)
     model.train()
@@ -154,7 +155,7 @@ def plan(
             machine.overhead,
         )  # fmt: skip
 
-    if not attention.installed(model):  # one sequence in a pass
+    if not packed_attention.installed(model):  # one sequence in a pass
         work = replace(work, tokens=work.longest)
     least = min(work.longest, work.tokens)
     fast, most = (max(least, min(work.tokens, limit[machine.device])) for limit in (_FAST, _ENOUGH))
@@ -229,9 +230,9 @@ def _traced(model: "PreTrainedModel", adapters: Any, work: Work, tokens: int) ->
     """Return the most bytes that a forward and a backward pass over ``tokens`` hold at once, parameters aside."""
     import torch
 
-    from weakspot.engine import scoring
-    from weakspot.engine.rows import Piece, Row
-    from weakspot.model.view import Tokens
+    from weakspot.models.tokenization import Tokens
+    from weakspot.training import logprobs
+    from weakspot.training.packing import Piece, Row
 
     slots = list(adapters.slots())[:tokens]
     lengths = [tokens // len(slots)] * len(slots)
@@ -248,7 +249,7 @@ def _traced(model: "PreTrainedModel", adapters: Any, work: Work, tokens: int) ->
     known += [p.grad for p in model.parameters() if p.grad is not None]
     with _counting(known) as counter:
         adapters.layout.set(row, dropout=True)
-        losses = scoring.answer_losses(model, row)
+        losses = logprobs.answer_losses(model, row)
         torch.stack([one.sum() for one in losses]).sum().backward()
         adapters.layout.set(None, dropout=False)
         del losses
@@ -274,7 +275,7 @@ def _holes(model: "PreTrainedModel", dtype: "torch.dtype", tokens: int) -> int:
 
 def _guessed(model: "PreTrainedModel", dtype: "torch.dtype", work: Work, tokens: int, checkpointed: int) -> int:
     """Return about what :func:`_traced` would: 12 hidden and 4 intermediate vectors a layer, 1 hidden if recomputed."""
-    from weakspot.engine.losses import chunk_rows
+    from weakspot.training.chunked_cross_entropy import chunk_rows
 
     text = model.config.get_text_config()
     hidden, layers = int(text.hidden_size), int(text.num_hidden_layers)

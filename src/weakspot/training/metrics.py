@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
-from weakspot.engine.learner import Progress
+from weakspot.training.adapter_trainer import Progress
 
 
 class Clock:

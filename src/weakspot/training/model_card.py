@@ -4,8 +4,8 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-from weakspot.data import store
 from weakspot.records import AdapterManifest
+from weakspot.storage import atomic
 from weakspot.workspace import AdapterName, Workspace
 
 _CARD = """\
@@ -66,8 +66,8 @@ def write(
         train_loss=manifest.train_loss,
         val_loss="no val example" if manifest.val_loss is None else f"{manifest.val_loss:.3f}",
     )
-    store.write_atomically(workspace.adapter_card(name), text.encode())
-    store.write_atomically(workspace.adapter_curve(name), loss_curve(metrics, manifest.best_step))
+    atomic.write_atomically(workspace.adapter_card(name), text.encode())
+    atomic.write_atomically(workspace.adapter_curve(name), loss_curve(metrics, manifest.best_step))
 
 
 def loss_curve(metrics: Sequence[dict[str, Any]], best_step: int) -> bytes:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from weakspot.engine.rows import Piece
-from weakspot.tables import Train
+from weakspot.settings import Train
+from weakspot.training.packing import Piece
 
 if TYPE_CHECKING:
     import torch

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from weakspot.model.view import Tokens
+from weakspot.models.tokenization import Tokens
 
 if TYPE_CHECKING:
     import torch

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from weakspot.config import Config
-from weakspot.engine import memory
-from weakspot.engine.ranks import Ranks
-from weakspot.engine.schedule import Plan
-from weakspot.model.bases import Base
-from weakspot.model.targets import Coverage, Shape
-from weakspot.model.view import Tokens
+from weakspot.models.loading import Base
+from weakspot.models.target_modules import Coverage, Shape
+from weakspot.models.tokenization import Tokens
+from weakspot.training.distributed import Ranks
+from weakspot.training.schedule import Plan
 from zddc.errors import UserError
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ class Together:
     """What is trained in one pass, and how the memory is used."""
 
     runs: list[Preflight]
-    memory: memory.Plan
+    memory: memory_plan.Plan
 
 
 def require_possible(config: Config, ranks: Ranks, engine: str, *, packs: bool) -> None:

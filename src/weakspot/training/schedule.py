@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from weakspot.tables import Train
+from weakspot.settings import Train
 
 
 @dataclass(frozen=True)

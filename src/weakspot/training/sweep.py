@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from itertools import product
 
-from weakspot.engine.learner import Learner, Run, State
-from weakspot.tables import Lora, Sweep, Train
+from weakspot.settings import Lora, Sweep, Train
+from weakspot.training.adapter_trainer import Learner, Run, State
 
 _RUNGS = (0.2, 0.4)
 """Shares of the steps after which only the better half goes on."""

@@ -3,8 +3,8 @@
 import io
 from typing import TYPE_CHECKING
 
-from weakspot.data import journal
-from weakspot.parsing import RecordError, parse_json_object
+from weakspot.records.parsing import RecordError, parse_json_object
+from weakspot.storage import append_log
 from weakspot.workspace import AdapterName, Workspace
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ def training_curve(workspace: Workspace, name: AdapterName, best_step: int) -> s
     from matplotlib.ticker import MaxNLocator
 
     steps, losses, val_steps, val_losses = [], [], [], []
-    for line in journal.read_lines(workspace.adapter_metrics(name)):
+    for line in append_log.read_lines(workspace.adapter_metrics(name)):
         try:
             metrics = parse_json_object(line.data)
         except RecordError:

@@ -6,16 +6,18 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from weakspot import adapters, economics, status
-from weakspot.capture import reviewing
+from weakspot.analytics import savings
+from weakspot.capture import review
 from weakspot.capture.decisions import NO, YES
 from weakspot.config import Config
-from weakspot.forget import forget
+from weakspot.deployment.releases import live, read_releases
+from weakspot.models import adapters
+from weakspot.pipeline import status
+from weakspot.pipeline.forget import forget
 from weakspot.records import Interaction
-from weakspot.releases import live, read_releases
-from weakspot.ui import charts, savings
-from weakspot.ui.differences import differences
+from weakspot.ui import charts, savings_chart
 from weakspot.ui.review import STATES, Entry, Filter, Index
+from weakspot.ui.word_diff import differences
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
@@ -121,7 +123,7 @@ class Pages:
             "escalation": captured.escalation.text,
             "differences": differences(revised.local.text, revised.expert.text),
             "captured": changed,
-            "fields": (reviewing.editable(revised.query), reviewing.editable(revised.expert)),
+            "fields": (review.editable(revised.query), review.editable(revised.expert)),
         }
 
     def decide(self, wanted: Filter, form: Mapping[str, str]) -> str:
@@ -146,17 +148,17 @@ class Pages:
             if not self._decided:
                 raise UserError("undo", "nothing was decided since this page is served", "decide something first")
             identity = self._decided.pop()
-            reviewing.undo(workspace, config, identity)
+            review.undo(workspace, config, identity)
             return identity
         captured = self._index.read(identity)
         if captured is None:
             raise UserError(identity or "id", "no such interaction", "load the page again")
         if action in ("accept", "reject"):
-            reviewing.judge(workspace, config, captured, accepted=action == "accept")
+            review.judge(workspace, config, captured, accepted=action == "accept")
         elif action == "edit":
-            reviewing.edit(workspace, config, captured, form.get("query", ""), form.get("expert", ""))
+            review.edit(workspace, config, captured, form.get("query", ""), form.get("expert", ""))
         elif action == "move":
-            reviewing.move(workspace, config, captured, form.get("to", "").strip())
+            review.move(workspace, config, captured, form.get("to", "").strip())
         elif action == "forget":
             forget(workspace, config, identity)
             self._decided = [one for one in self._decided if one != identity]
@@ -195,14 +197,14 @@ class Pages:
         now = [release.number for release in live(found).values()]
         saved = None
         if self._workspace.usage.exists():
-            saved = economics.line(economics.economics(self._workspace, self._config, scorecards=False))
+            saved = savings.line(savings.economics(self._workspace, self._config, scorecards=False))
         return self._page("releases.html", releases=found[::-1], live=now, saved=saved)
 
     def economics(self) -> str | None:
         """The picture of what was asked of whom; None where nothing was counted yet."""
         if not self._workspace.usage.exists():
             return None
-        return savings.chart(economics.economics(self._workspace, self._config))
+        return savings_chart.chart(savings.economics(self._workspace, self._config))
 
 
 def where(wanted: Filter, identity: str = "") -> str:

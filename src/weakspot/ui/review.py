@@ -8,10 +8,10 @@ from pathlib import Path
 
 from weakspot.capture.decisions import NO, YES, Decisions, read_decisions
 from weakspot.config import Config
-from weakspot.data import journal
-from weakspot.parsing import RecordError, interaction, parse_json_object
+from weakspot.pipeline.process import labelled
 from weakspot.records import Interaction, Policy
-from weakspot.stages.process import labelled
+from weakspot.records.parsing import RecordError, interaction, parse_json_object
+from weakspot.storage import append_log
 from weakspot.workspace import Workspace
 
 _SHOWN_CHARACTERS = 90
@@ -70,7 +70,7 @@ class Index:
             self.decisions = read_decisions(self._workspace)
         if states[0] != self._seen[0]:
             lines: dict[int, tuple[bytes, Entry | None]] = {}
-            for line in journal.read_lines(self._workspace.raw):
+            for line in append_log.read_lines(self._workspace.raw):
                 digest = _digest(line.data)
                 before = self._by_offset.get(line.offset)
                 same = before is not None and before[0] == digest
@@ -82,7 +82,7 @@ class Index:
             self._searched = None
         self._seen = list(states)
 
-    def _entry(self, line: journal.Line, digest: bytes) -> Entry | None:
+    def _entry(self, line: append_log.Line, digest: bytes) -> Entry | None:
         try:
             example = interaction(parse_json_object(line.data), whole=False)
         except RecordError:
@@ -148,7 +148,7 @@ class Index:
         if self._searched and self._searched[0] == search:
             return self._searched[1]
         found = []
-        for line in journal.read_lines(self._workspace.raw):
+        for line in append_log.read_lines(self._workspace.raw):
             digest, entry = self._by_offset.get(line.offset, (b"", None))
             if entry is None or self._entries.get(entry.id) is not entry or digest != _digest(line.data):
                 continue

@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
-from weakspot.economics import DomainEconomics, Economics
-from weakspot.effects import Effect
+from weakspot.analytics.release_effects import Effect
+from weakspot.analytics.savings import DomainEconomics, Economics
+from weakspot.analytics.usage import Figures, beginning
 from weakspot.ui.charts import svg
-from weakspot.usage import Figures, beginning
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

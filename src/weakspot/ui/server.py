@@ -13,9 +13,9 @@ from importlib import resources
 from typing import TYPE_CHECKING, TypeVar
 
 from weakspot.config import Config
-from weakspot.ui.door import Door
 from weakspot.ui.pages import Pages, where
 from weakspot.ui.review import Filter
+from weakspot.ui.session_auth import Door
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
 

@@ -2,27 +2,27 @@
 
 import pytest
 
-from weakspot.data import journal
-from weakspot.forget import forget
+from weakspot.analytics.interaction_lineage import raw_lines, whereabouts
+from weakspot.deployment.releases import publish
+from weakspot.pipeline.forget import forget
+from weakspot.pipeline.process import process
 from weakspot.records import Assignment, Release
-from weakspot.releases import publish
-from weakspot.stages.process import process
-from weakspot.whereabouts import raw_lines, whereabouts
+from weakspot.storage import append_log
 from zddc.errors import UserError
 
 
 def in_split(workspace, split: str, domain: str) -> str:
     """Return the id of an example that is in a split."""
-    places = [Assignment.from_json(line.data) for line in journal.read_lines(workspace.assignments)]
+    places = [Assignment.from_json(line.data) for line in append_log.read_lines(workspace.assignments)]
     return next(one.interaction_id for one in places if (one.split, one.domain) == (split, domain))
 
 
 def test_a_raw_line_is_found_by_its_id_however_that_is_spelt(workspace, capture, interaction):
     capture(workspace, [interaction(f"int_1 {n}", interaction_id=f"int_{n}") for n in range(3)])
-    journal.append(
+    append_log.append(
         workspace.raw, ['{"metadata": {"interaction_id": "\\u00fc"}}', '{"metadata": {"interaction_id": "ü2"}}']
     )
-    journal.append(workspace.raw, ['{"half a line about "int_2"'])
+    append_log.append(workspace.raw, ['{"half a line about "int_2"'])
     assert raw_lines(workspace, ["int_1", "int_2", "ü", "ü2", "int_9"]) == {"int_1": 2, "int_2": 3, "ü": 4, "ü2": 5}
     assert raw_lines(workspace, []) == {}
 

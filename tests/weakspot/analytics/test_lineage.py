@@ -4,13 +4,13 @@ import json
 
 import pytest
 
-from weakspot.data import journal
-from weakspot.data.dataset import read_examples
-from weakspot.forget import forget
+from weakspot.analytics.interaction_lineage import Whereabouts
+from weakspot.analytics.lineage import similar, trace
+from weakspot.dataset.reading import read_examples
+from weakspot.deployment.releases import publish
+from weakspot.pipeline.forget import forget
 from weakspot.records import MULTI_DOMAIN, Release
-from weakspot.releases import publish
-from weakspot.trace import similar, trace
-from weakspot.whereabouts import Whereabouts
+from weakspot.storage import append_log
 from weakspot.workspace import AdapterName
 from zddc.errors import UserError
 
@@ -98,7 +98,7 @@ def test_a_text_leads_to_the_interactions_that_taught_its_answer(live):
     assert (found.snapshot, found.examples, len(found.taught)) == (workspace.snapshot_names()[0], 48, 3)
     nearest = found.taught[0]
     assert (nearest.interaction_id, nearest.similarity, nearest.alike) == (taught.id, 1.0, "query")
-    line = next(one for one in journal.read_lines(workspace.raw) if one.number == nearest.raw_line)
+    line = next(one for one in append_log.read_lines(workspace.raw) if one.number == nearest.raw_line)
     assert json.loads(line.data)["metadata"]["interaction_id"] == taught.id
     assert [one.similarity for one in found.taught] == sorted((one.similarity for one in found.taught), reverse=True)
 

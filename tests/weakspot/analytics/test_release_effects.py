@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weakspot.effects import Effect, Effects
+from weakspot.analytics.release_effects import Effect, Effects
+from weakspot.analytics.usage import Event
 from weakspot.records import MULTI_DOMAIN, Release
-from weakspot.usage import Event
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.weakspot.used import released, uses
 
+from weakspot.analytics.savings import economics, line
 from weakspot.config import Config
-from weakspot.data import journal
-from weakspot.economics import economics, line
+from weakspot.deployment.releases import publish
 from weakspot.records import Release
-from weakspot.releases import publish
+from weakspot.storage import append_log
 from weakspot.workspace import Workspace
 
 
@@ -20,7 +20,7 @@ from weakspot.workspace import Workspace
 def used(workspace) -> Workspace:
     """Two weeks in two domains; a release for one of them in between."""
     lines = [*uses(0, 60, 30), *uses(8, 90, 9), *uses(1, 10, 4, "e", None), *uses(9, 10, 5, "e", None)]
-    journal.append(workspace.usage, lines)
+    append_log.append(workspace.usage, lines)
     released(workspace, 1, 7)
     return workspace
 
@@ -63,7 +63,7 @@ def test_what_was_before_a_day_does_not_count(used, config):
 def test_the_parts_add_up_to_the_whole(new_workspace, asked, period):
     workspace = new_workspace()
     for one in asked:
-        journal.append(workspace.usage, uses(*one), "process")
+        append_log.append(workspace.usage, uses(*one), "process")
     found = economics(workspace, Config(), period=period)
 
     def sums(parts):
@@ -88,7 +88,7 @@ def test_without_a_log_the_rate_is_unknown(workspace, config, capture, interacti
 
 def test_without_scorecards_no_weights_are_read_and_the_line_is_the_same(used, config, monkeypatch):
     whole = line(economics(used, config))
-    monkeypatch.setattr("weakspot.adapters.read_scorecard", None)
+    monkeypatch.setattr("weakspot.models.adapters.read_scorecard", None)
     assert line(economics(used, config, scorecards=False)) == whole
     with pytest.raises(TypeError):
         economics(used, config)
@@ -128,7 +128,7 @@ def test_the_line_tells_rate_cost_and_what_the_latest_release_changed(used, conf
 
 
 def test_the_line_does_not_sell_chance_as_a_change(workspace, config):
-    journal.append(workspace.usage, [*uses(0, 10, 3), *uses(8, 10, 2)])
+    append_log.append(workspace.usage, [*uses(0, 10, 3), *uses(8, 10, 2)])
     released(workspace, 1, 7)
     assert line(economics(workspace, config)).endswith("release 1 (d): 30% → 20%, which may be chance")
 

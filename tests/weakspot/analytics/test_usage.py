@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from weakspot.data import journal
+from weakspot.analytics.usage import Event, Interval, Log, Tally, beginning, difference, wilson
 from weakspot.records import Use
-from weakspot.usage import Event, Interval, Log, Tally, beginning, difference, wilson
+from weakspot.storage import append_log
 
 MONDAY = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -124,7 +124,7 @@ def test_of_nothing_there_is_no_rate_and_no_time():
 
 def test_the_log_is_read_as_the_gateway_wrote_it(workspace, config):
     uses = [use(), use(consulted=True, model="expert/opus", release=3, seconds=9.5, cost_usd=0.25)]
-    journal.append(workspace.usage, [one.to_json() for one in uses])
+    append_log.append(workspace.usage, [one.to_json() for one in uses])
     log = Log(workspace, config)
     assert list(log) == [
         Event(MONDAY, "d", False, None, 1.0, None),
@@ -134,8 +134,8 @@ def test_the_log_is_read_as_the_gateway_wrote_it(workspace, config):
 
 
 def test_what_a_killed_writer_left_is_passed_over_and_counted(workspace, config):
-    journal.append(workspace.usage, [use().to_json(), use(timestamp="2026-03-02T12:00:00").to_json()])
-    journal.append(workspace.usage, [use(timestamp="yesterday").to_json(), use().to_json()[:40], use().to_json()])
+    append_log.append(workspace.usage, [use().to_json(), use(timestamp="2026-03-02T12:00:00").to_json()])
+    append_log.append(workspace.usage, [use(timestamp="yesterday").to_json(), use().to_json()[:40], use().to_json()])
     log = Log(workspace, config)
     assert len(list(log)) == 2
     assert log.unreadable == 3

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from weakspot.capture.formats.entries import BadLine
-from weakspot.capture.formats.turns import Conversation
+from weakspot.importers.conversation_tree import Conversation
+from weakspot.importers.json_stream import BadLine
 
 RECORDED = Path(__file__).parent / "formats" / "recorded"
 

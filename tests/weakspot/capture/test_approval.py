@@ -2,8 +2,8 @@
 
 import pytest
 
-from weakspot.capture.permission import permit, waiting
-from weakspot.stages.process import process
+from weakspot.capture.approval import permit, waiting
+from weakspot.pipeline.process import process
 from zddc.errors import UserError
 
 

@@ -7,12 +7,12 @@ import pytest
 from tests.servers import Reply, Server
 from tests.waiting import PATIENCE_SECONDS
 
-from weakspot.capture.asking import consult, plain_wish
-from weakspot.capture.consulting import Wish
-from weakspot.capture.teachers import TeacherError, Teachers
+from weakspot.capture.ask_teacher import consult, plain_wish
+from weakspot.capture.consultation import Wish
 from weakspot.config import Config, load
-from weakspot.data import journal
 from weakspot.records import Interaction
+from weakspot.storage import append_log
+from weakspot.teachers import TeacherError, Teachers
 from zddc.errors import UserError
 
 KEY = "sk-test-4f9Qz71LmXw82VbNc05RtYhU"
@@ -63,7 +63,7 @@ def wish(config: Config) -> Wish:
 
 
 def records(workspace) -> list[Interaction]:
-    return [Interaction.from_json(line.data) for line in journal.read_lines(workspace.raw)]
+    return [Interaction.from_json(line.data) for line in append_log.read_lines(workspace.raw)]
 
 
 def test_a_wish_is_a_question_with_what_stands_in_front_of_it_and_an_attempt():

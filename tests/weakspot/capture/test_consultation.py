@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from weakspot.capture import consulting
-from weakspot.capture.consulting import UnknownTeacherError, Wish, wish
+from weakspot.capture import consultation
+from weakspot.capture.consultation import UnknownTeacherError, Wish, wish
 from weakspot.config import load
-from weakspot.parsing import RecordError, parse_interaction
+from weakspot.pipeline.process import process
 from weakspot.protocols.parts import Answer, Call, Finished, Text
-from weakspot.stages.process import process
+from weakspot.records.parsing import RecordError, parse_interaction
 
 REMINDER = "<system-reminder>You have no todo list.</system-reminder>"
 
@@ -140,7 +140,7 @@ def test_a_name_that_is_nobody_s_is_an_error(settings):
 
 
 def test_the_teacher_sees_the_attempt_and_is_told_what_it_is(settings):
-    asked = consulting.question(wish(settings, [SYSTEM, Q, A, user("consult sonnet: be short")], None), [], 50)
+    asked = consultation.question(wish(settings, [SYSTEM, Q, A, user("consult sonnet: be short")], None), [], 50)
     assert asked.messages[:3] == [SYSTEM, Q, A]
     assert asked.messages[3]["role"] == "user"
     assert asked.messages[3]["content"].endswith("\n\nbe short")
@@ -148,22 +148,22 @@ def test_the_teacher_sees_the_attempt_and_is_told_what_it_is(settings):
 
 
 def test_the_teacher_is_asked_plainly_where_nobody_tried(settings):
-    asked = consulting.question(wish(settings, [Q, CALL, RESULT], "opus"), [], None)
+    asked = consultation.question(wish(settings, [Q, CALL, RESULT], "opus"), [], None)
     assert asked.messages == [Q, CALL, RESULT]
 
 
 def test_each_call_has_one_result(settings):
     messages = [Q, calling("1", "2"), result("2"), result("stray"), ASK]
-    asked = consulting.question(wish(settings, messages, None), [], None).messages
+    asked = consultation.question(wish(settings, messages, None), [], None).messages
     assert [one.get("tool_call_id") for one in asked] == [None, None, "2", "1", None]
     assert asked[3]["content"] == "(the user broke in)"
-    last = consulting.question(wish(settings, [Q, A, ASK, calling("3")], None), [], None).messages
+    last = consultation.question(wish(settings, [Q, A, ASK, calling("3")], None), [], None).messages
     assert [one["role"] for one in last] == ["user", "assistant", "user", "assistant", "tool"]
 
 
 def test_a_call_that_was_cut_can_be_read(settings):
     messages = [Q, calling("1", arguments='{"n": '), ASK]
-    asked = consulting.question(wish(settings, messages, None), [], None).messages
+    asked = consultation.question(wish(settings, messages, None), [], None).messages
     assert json.loads(asked[1]["tool_calls"][0]["function"]["arguments"]) == {"unreadable": '{"n": '}
     assert messages[1] == calling("1", arguments='{"n": ')
 
@@ -176,7 +176,7 @@ WHOLE = (Text("e"), DONE)
 
 def kept(workspace, settings, messages, parts=WHOLE, named=None, **more):
     one = wish(settings, messages, named)
-    consulting.kept(workspace, settings, one, Answer.of(parts), seconds=1.23456, source="test", **more)
+    consultation.kept(workspace, settings, one, Answer.of(parts), seconds=1.23456, source="test", **more)
     return workspace.raw.read_bytes().splitlines()[-1]
 
 
@@ -275,7 +275,7 @@ def test_a_key_of_the_client_is_not_kept(workspace, settings):
 
 
 def test_a_conversation_is_known_again_by_what_was_said():
-    key = consulting.conversation_key
+    key = consultation.conversation_key
     parts = user([{"type": "text", "text": "q"}])
     assert key([Q, A]) == key([SYSTEM, parts, assistant(" a\n")]) == key([{**Q, "name": "n"}, A])
     assert len({key(one) for one in ([Q], [Q, A], [A, Q], [Q, A, RESULT], [Q, A, result("2")])}) == 5
@@ -283,6 +283,6 @@ def test_a_conversation_is_known_again_by_what_was_said():
 
 def test_the_query_ends_with_what_the_user_said_last():
     messages = [SYSTEM, Q, CALL, RESULT, user(REMINDER)]
-    assert consulting.end_of_query(messages) == 2
-    assert consulting.end_of_query([SYSTEM]) == 1
-    assert consulting.end_of_query([]) == 0
+    assert consultation.end_of_query(messages) == 2
+    assert consultation.end_of_query([SYSTEM]) == 1
+    assert consultation.end_of_query([]) == 0

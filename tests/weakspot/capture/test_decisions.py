@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from weakspot import parsing
 from weakspot.capture.decisions import Decisions, append, decide, made_now, read_decisions
-from weakspot.parsing import RecordError
+from weakspot.records import parsing
+from weakspot.records.parsing import RecordError
 from zddc.errors import UserError
 
 

@@ -2,18 +2,18 @@
 
 import pytest
 
-from weakspot.capture.keeping import conversation, keep, stored
+from weakspot.capture.recorder import conversation, keep, stored
 from weakspot.config import load
-from weakspot.data import journal
-from weakspot.parsing import RecordError
 from weakspot.records import Interaction
+from weakspot.records.parsing import RecordError
+from weakspot.storage import append_log
 
 TURNS = conversation("Why this error?", "No idea.", "The name is not defined.", "consult Sonnet")
 
 
 def test_what_metadata_lacks_is_filled_in(workspace, config):
     found = keep(workspace, config, TURNS, {"source": "a-test"})
-    [line] = journal.read_lines(workspace.raw)
+    [line] = append_log.read_lines(workspace.raw)
     assert line.data.decode() == found.interaction.to_json()
     metadata = found.interaction.metadata
     assert (metadata.domain, metadata.adapter, metadata.source) == (
@@ -41,7 +41,7 @@ def test_a_secret_never_reaches_the_file_and_is_counted(workspace, config):
 
 def test_an_answer_that_broke_off_is_kept_and_is_nothing_to_train_on(workspace, config):
     keep(workspace, config, TURNS, {"incomplete": True})
-    [line] = journal.read_lines(workspace.raw)
+    [line] = append_log.read_lines(workspace.raw)
     assert Interaction.from_json(line.data).metadata.incomplete
     assert list(stored(workspace)) == []
 

@@ -1,8 +1,8 @@
 """Interactions that were stored before they could be scrubbed are scrubbed afterwards, and nothing else changes."""
 
-from weakspot.capture.keeping import stored
-from weakspot.capture.rescrubbing import rescrub
-from weakspot.data import journal
+from weakspot.capture.recorder import stored
+from weakspot.capture.redact_stored import rescrub
+from weakspot.storage import append_log
 
 KEY = "sk-ant-" + "api03-" + "Zx9" * 30 + "-AA"
 
@@ -50,6 +50,6 @@ def test_a_key_of_ours_is_found_whatever_it_looks_like(workspace, config, intera
 
 def test_a_line_that_is_no_interaction_is_counted_and_left(workspace, config, interaction, capture):
     capture(workspace, [interaction("Why?")])
-    journal.append(workspace.raw, ["half a li"])
+    append_log.append(workspace.raw, ["half a li"])
     done = rescrub(workspace, config, dry_run=False)
     assert (done.lines, done.unreadable, done.replaced) == (2, 1, False)

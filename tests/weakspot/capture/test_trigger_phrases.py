@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weakspot.capture.escalation import Escalation, phrase, recognised, spoken, teacher_named
+from weakspot.capture.trigger_phrases import Escalation, phrase, recognised, spoken, teacher_named
 from weakspot.config import load
 
 

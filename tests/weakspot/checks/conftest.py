@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from weakspot.stages.validate import Finding, validate
+from weakspot.pipeline.validate import Finding, validate
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import shutil
 
 import pytest
 
-from weakspot.data import journal, store
+from weakspot.pipeline.process import process
+from weakspot.pipeline.validate import Finding
 from weakspot.records import AdapterManifest, BaseReference
-from weakspot.stages.process import process
-from weakspot.stages.validate import Finding
+from weakspot.storage import append_log, atomic
 from weakspot.workspace import AdapterName
 
 
@@ -66,7 +66,7 @@ def test_an_example_without_a_domain_is_a_failure(problems, processed, healthy):
 
 
 def test_raw_lines_that_cannot_be_used_are_a_warning_with_their_reasons(problems, processed, healthy, interaction):
-    journal.append(processed.raw, ["half a li", "[]", "{}"])
+    append_log.append(processed.raw, ["half a li", "[]", "{}"])
     process(processed, healthy)
     finding = only(problems(processed, healthy), "warning")
     assert (finding.check, finding.place) == ("lines", f"{processed.raw}:41")
@@ -74,7 +74,7 @@ def test_raw_lines_that_cannot_be_used_are_a_warning_with_their_reasons(problems
 
 
 def test_duplicates_that_were_left_out_are_no_problem(problems, processed, healthy):
-    journal.append(processed.raw, [processed.raw.read_text().splitlines()[0].replace("int_", "other_")])
+    append_log.append(processed.raw, [processed.raw.read_text().splitlines()[0].replace("int_", "other_")])
     assert process(processed, healthy).rejections == {"exact-duplicate": 1}
     assert problems(processed, healthy) == []
 
@@ -108,7 +108,9 @@ def test_a_raw_line_that_became_nothing_is_a_failure(problems, processed, health
 
 
 def test_a_rejection_of_a_line_that_is_not_there_is_a_failure(problems, processed, healthy):
-    journal.append(processed.rejections, ['{"line": 99, "reason": "not-json", "detail": "x", "interaction_id": null}'])
+    append_log.append(
+        processed.rejections, ['{"line": 99, "reason": "not-json", "detail": "x", "interaction_id": null}']
+    )
     findings = problems(processed, healthy, check="raw-lines")
     assert only(findings, "failure").detail == "rejections of lines that are not there, 1: 99"
 
@@ -129,7 +131,7 @@ def test_an_example_in_no_split_is_a_failure(problems, processed, healthy):
 
 
 def test_an_example_in_two_splits_is_a_failure_and_leaks(problems, processed, healthy):
-    journal.append(processed.split("train"), processed.split("test").read_text().splitlines()[:1])
+    append_log.append(processed.split("train"), processed.split("test").read_text().splitlines()[:1])
     assert only(problems(processed, healthy, check="files"), "failure").detail.startswith(
         "examples do not belong here, 1"
     )
@@ -140,7 +142,7 @@ def test_an_example_in_two_splits_is_a_failure_and_leaks(problems, processed, he
 
 
 def test_an_example_in_the_file_of_another_domain_is_a_failure(problems, processed, healthy):
-    journal.append(processed.examples("spam"), processed.examples("eggs").read_text().splitlines()[:1])
+    append_log.append(processed.examples("spam"), processed.examples("eggs").read_text().splitlines()[:1])
     finding = only(problems(processed, healthy, check="files"), "failure")
     assert finding.place == str(processed.examples("spam"))
 
@@ -253,7 +255,7 @@ def adapter(processed):
         seconds=1.0,
         created="2025-10-31T14:30:00+00:00",
         versions={},
-        files={"adapter_model.safetensors": store.sha256(folder / "adapter_model.safetensors")},
+        files={"adapter_model.safetensors": atomic.sha256(folder / "adapter_model.safetensors")},
     )
     processed.adapter_manifest(name).write_text(manifest.model_dump_json(indent=2))
     return name

@@ -6,9 +6,9 @@ import re
 import pytest
 
 from weakspot.config import load
-from weakspot.data import journal
-from weakspot.stages.process import process
-from weakspot.stages.validate import Finding, validate
+from weakspot.pipeline.process import process
+from weakspot.pipeline.validate import Finding, validate
+from weakspot.storage import append_log
 
 
 def only(findings: list[Finding], level: str) -> Finding:
@@ -26,7 +26,7 @@ def test_near_duplicates_in_two_splits_are_a_failure_that_names_them(problems, p
     place = json.loads(processed.split("train").read_text().splitlines()[0])
     number = next(n for n in range(40) if example(n).expert.text == place["messages"][3]["content"])
     twin = example(number, "please", domain="spam", interaction_id="twin")
-    journal.append(processed.split("test"), [twin.to_json()])
+    append_log.append(processed.split("test"), [twin.to_json()])
     finding = only(problems(processed, healthy, check="leakage"), "failure")
     first = place["metadata"]["interaction_id"]
     assert re.match(rf"near-duplicates in train and test, 1: {first} and twin \(0\.\d\d\); run 'weak", finding.detail)
@@ -37,7 +37,7 @@ def test_a_conversation_in_two_splits_is_a_failure_for_each_of_its_domains(
     problems, processed, healthy, example, domain
 ):
     for split, name, number in (("train", "spam", 100), ("val", "eggs", 101)):
-        journal.append(
+        append_log.append(
             processed.split(split),
             [example(number, domain=name, conversation_id="c", interaction_id=name).to_json()],
         )
@@ -61,7 +61,7 @@ def test_a_lower_threshold_shows_what_it_would_keep_apart(problems, workspace, h
 
 
 def test_an_empty_dataset_is_a_warning(problems, workspace, healthy):
-    journal.append(workspace.raw, [])
+    append_log.append(workspace.raw, [])
     process(workspace, healthy)
     assert only(problems(workspace, healthy), "warning").detail == "there are no examples"
 

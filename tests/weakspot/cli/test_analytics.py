@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from weakspot.data import journal
+from weakspot.deployment.releases import publish
 from weakspot.records import Release, Use
-from weakspot.releases import publish
+from weakspot.storage import append_log
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def used(workspace):
     """Three questions and a consultation."""
     common = {"timestamp": "2026-03-02T12:00:00.000Z", "domain": "d", "model": "m", "release": None, "seconds": 1.0}
     uses = [Use.model_validate({**common, "consulted": n == 3}) for n in range(4)]
-    journal.append(workspace.usage, [one.to_json() for one in uses])
+    append_log.append(workspace.usage, [one.to_json() for one in uses])
     return workspace
 
 

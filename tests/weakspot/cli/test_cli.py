@@ -9,7 +9,7 @@ import pytest
 from tests.processes import output_of
 
 from weakspot import cli, config
-from weakspot.data import journal
+from weakspot.storage import append_log
 from weakspot.workspace import Workspace
 from zddc import console
 
@@ -51,7 +51,7 @@ def import_file(tmp_path):
         for n in range(40)
         for name in ("spam", "eggs")
     ]
-    journal.append(file, [json.dumps(one) for one in flat])
+    append_log.append(file, [json.dumps(one) for one in flat])
     return file
 
 
@@ -212,7 +212,7 @@ def test_bad_lines_of_an_import_are_named_by_number_and_end_with_status_1(weaksp
 
 def test_process_shows_each_domain_and_what_was_left_out(weakspot, import_file, workspace):
     weakspot("collect", "--from", str(import_file))
-    journal.append(workspace.raw, ["[]"])
+    append_log.append(workspace.raw, ["[]"])
     status, out, err = weakspot("process")
     assert (status, err) == (0, "")
     rows = [line.split() for line in out.splitlines()]
@@ -281,7 +281,7 @@ def test_a_full_disk_is_one_line_and_nothing_is_damaged(small_disk, monkeypatch,
     )
     assert workspace.raw.read_bytes() == before
     assert console.run(cli.app, "weakspot", [*command, "second"]) == 0
-    assert len(list(journal.read_lines(workspace.raw))) == 2
+    assert len(list(append_log.read_lines(workspace.raw))) == 2
 
 
 # validate

@@ -2,14 +2,14 @@
 
 import pytest
 
-from weakspot import show_savings
-from weakspot.economics import DomainEconomics, Economics, Wins
-from weakspot.effects import Effects
+from weakspot.analytics.interaction_lineage import Whereabouts
+from weakspot.analytics.lineage import Taught, Trace
+from weakspot.analytics.release_effects import Effects
+from weakspot.analytics.savings import DomainEconomics, Economics, Wins
+from weakspot.analytics.usage import Tally
+from weakspot.cli import output_analytics
+from weakspot.evaluation.replay import Replay, Replayed, count
 from weakspot.records import Release
-from weakspot.replay import Replay, Replayed, count
-from weakspot.trace import Taught, Trace
-from weakspot.usage import Tally
-from weakspot.whereabouts import Whereabouts
 
 RELEASE = Release(
     action="deploy",
@@ -39,7 +39,7 @@ def test_economics_shows_domains_releases_and_what_is_unknown(shown):
     wins = Wins("d-lora-v1", "exact match", 6, 4, 1)
     domain = DomainEconomics("d", total, {"2026-03-02": total, "2026-03-09": total}, wins)
     releases = list(Effects([RELEASE]).found("usage"))
-    show_savings.economics(
+    output_analytics.economics(
         Economics("usage", "week", None, total, domain.over_time, [domain], releases, {3: wins}, unreadable=2), None
     )
     text = shown()
@@ -54,7 +54,7 @@ def test_replay_shows_the_unseen_first_and_names_the_judges(shown):
         return Replayed("i", "opus", False, judge, outcome, base_right, "q", "e", None)
 
     unseen = count([one("resolved", "exact match", True), one("undecided", "likelihood")])
-    show_savings.replay(Replay("d", "d-lora-v1", "0" * 64, "base", unseen, count([]), 1, None, []))
+    output_analytics.replay(Replay("d", "d-lora-v1", "0" * 64, "base", unseen, count([]), 1, None, []))
     assert shown().splitlines() == [
         "d-lora-v1 on base",
         "unseen 1 of 2 would no longer need opus; judged 1 by exact match, 1 by likelihood",
@@ -71,7 +71,9 @@ def test_trace_shows_each_link_and_no_markup_of_others(shown):
         Taught("int_[red]1", 0.5, "query", 7, "opus", "2026-03-01T00:00:00Z", "Why [bold]this[/bold]?", False),
         Taught("int_2", None, None, None, "opus", "2026-03-01T00:00:00Z", "", True),
     ]
-    show_savings.trace(Trace("d", RELEASE, "d-lora-v1", "ab" * 32, "base", "then", "accept", ["why"], "v1", 48, taught))
+    output_analytics.trace(
+        Trace("d", RELEASE, "d-lora-v1", "ab" * 32, "base", "then", "accept", ["why"], "v1", 48, taught)
+    )
     text = shown()
     assert "release 3 for d at gateway, 2026-03-09T08:00:00+00:00, by me" in text
     assert f"weights sha256 {'ab' * 32}, verified" in text
@@ -82,7 +84,7 @@ def test_trace_shows_each_link_and_no_markup_of_others(shown):
 
 def test_whereabouts_show_the_split_that_each_has_it_in(shown):
     found = Whereabouts("int_1", None, True, "d", {"v1": "train"}, {"d-lora-v1": "train"}, [RELEASE])
-    show_savings.whereabouts(found)
+    output_analytics.whereabouts(found)
     assert shown().splitlines() == [
         "interaction int_1: no raw line any more, forgotten",
         "snapshots v1 (train)",

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from weakspot.data.answers import is_cut_off, refuses
+from weakspot.dataset.answer_quality import is_cut_off, refuses
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import string
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weakspot.data import bm25
-from weakspot.data.bm25 import Ranking, compared, terms
+from weakspot.dataset import bm25
+from weakspot.dataset.bm25 import Ranking, compared, terms
 
 
 def ranking(*texts: str) -> Ranking:

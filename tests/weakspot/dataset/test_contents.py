@@ -2,8 +2,8 @@
 
 import pytest
 
-from weakspot.data import contents
-from weakspot.data.contents import Damage
+from weakspot.dataset import contents
+from weakspot.dataset.contents import Damage
 from weakspot.records import SPLITS
 
 

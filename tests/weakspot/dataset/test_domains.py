@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weakspot.config import Config
-from weakspot.domains import Detection, detect
+from weakspot.dataset.domains import Detection, detect
 
 TRIGGERS = Config().triggers
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weakspot.data.similarity import bands, earlier_near_duplicates, grams, jaccard, pairs_across
+from weakspot.dataset.near_duplicates import bands, earlier_near_duplicates, grams, jaccard, pairs_across
 
 # A sentence, the same with a small change, and another sentence about something like it.
 NEAR_DUPLICATES = {

@@ -2,8 +2,8 @@
 
 import pytest
 
-from weakspot.data.dataset import read_examples, require_domain, split_examples
-from weakspot.stages.process import process
+from weakspot.dataset.reading import read_examples, require_domain, split_examples
+from weakspot.pipeline.process import process
 from zddc.errors import UserError
 
 

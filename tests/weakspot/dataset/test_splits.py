@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weakspot.data.splits import SHARES, KeptOut, assign, exact_keys
+from weakspot.dataset.splits import SHARES, KeptOut, assign, exact_keys
 from weakspot.records import SPLITS, Assignment, Interaction
 
 

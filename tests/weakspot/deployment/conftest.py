@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from weakspot.config import load
-from weakspot.stages.process import process
-from weakspot.stages.train import train
+from weakspot.pipeline.process import process
+from weakspot.pipeline.train import train
 from weakspot.workspace import Workspace
 
 DEMO = Path(__file__).parents[3] / "examples" / "first-adapter"

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from weakspot.serving.server import Server
+from weakspot.deployment.openai_client import Server
 
 _SERVER = """
 import sys, xllamacpp

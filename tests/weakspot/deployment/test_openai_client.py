@@ -5,13 +5,13 @@ import json
 import threading
 
 import pytest
-from tests.weakspot.serving.llama import served
+from tests.weakspot.deployment.llama import served
 
 from weakspot.config import load
-from weakspot.model import bases, generating
-from weakspot.model.bases import Base
-from weakspot.serving import gguf_files
-from weakspot.serving.server import Server, ServerError
+from weakspot.deployment.gguf import writer
+from weakspot.deployment.openai_client import Server, ServerError
+from weakspot.models import generation, loading
+from weakspot.models.loading import Base
 from zddc.errors import UserError
 
 QUESTION = [{"role": "user", "content": "Which colour?"}]
@@ -20,7 +20,7 @@ QUESTION = [{"role": "user", "content": "Which colour?"}]
 @pytest.fixture(scope="module")
 def llama(thin, tmp_path_factory):
     file = tmp_path_factory.mktemp("gguf") / "thin.gguf"
-    gguf_files.write(thin("llama"), file, "f32")
+    writer.write(thin("llama"), file, "f32")
     with served(file, name="thin") as server:
         yield server
 
@@ -57,12 +57,12 @@ def saying():
 
 def test_a_real_server_answers_as_the_model_does_and_tells_how_likely(llama, thin):
     base = Base("thin", str(thin("llama")), None)
-    model, tokenizer = bases.load_model(base, bases.dtype_for("fp32")), bases.load_tokenizer(base)
+    model, tokenizer = loading.load_model(base, loading.dtype_for("fp32")), loading.load_tokenizer(base)
     prompt = tokenizer.apply_chat_template(QUESTION, tokenize=False, add_generation_prompt=True)
     ids = tokenizer(prompt, add_special_tokens=False)["input_ids"]
     assert [one.name for one in llama.models()] == ["thin"]
     answer = llama.chat("thin", QUESTION, 8)
-    assert answer.ids == generating.tokens(model, tokenizer, ids, 8)
+    assert answer.ids == generation.tokens(model, tokenizer, ids, 8)
     assert answer.prompt_tokens == len(ids)
     assert len(answer.logprobs) == 8
     assert max(answer.logprobs) < 0

@@ -2,11 +2,11 @@
 
 import pytest
 
-from weakspot import adapters
+from weakspot.deployment import parity_check
+from weakspot.deployment.openai_client import Answer
+from weakspot.deployment.types import Candidate
+from weakspot.models import adapters
 from weakspot.records import Expectation, Expected
-from weakspot.serving import proof
-from weakspot.serving.placement import Candidate
-from weakspot.serving.server import Answer
 from weakspot.workspace import AdapterName
 from zddc.errors import UserError
 
@@ -16,7 +16,7 @@ NAME = AdapterName("colours", 1)
 @pytest.fixture
 def expectation(accepted):
     workspace, _ = accepted
-    return proof.read_expectation(workspace, NAME)
+    return parity_check.read_expectation(workspace, NAME)
 
 
 def server(expectation, answer):
@@ -35,7 +35,7 @@ def as_base(one: Expected) -> Answer:
 def test_an_evaluated_adapter_has_its_answers_written_down(accepted, expectation):
     workspace, config = accepted
     manifest = adapters.read_manifest(workspace, NAME)
-    assert expectation == proof.expectation(workspace, config, Candidate(NAME, manifest, None))
+    assert expectation == parity_check.expectation(workspace, config, Candidate(NAME, manifest, None))
     assert expectation.adapter_sha256 in manifest.files.values()
     assert len(expectation.prompts) == 8
     assert all(len(one.tokens) == len(one.adapter) == len(one.base) == len(one.margins) for one in expectation.prompts)
@@ -46,13 +46,13 @@ def test_answers_of_other_weights_are_taken_anew(accepted, expectation):
     stale = expectation.model_copy(update={"adapter_sha256": "0" * 64})
     workspace.expectation(NAME).write_bytes(stale.to_document())
     candidate = Candidate(NAME, adapters.read_manifest(workspace, NAME), None)
-    assert proof.expectation(workspace, config, candidate) == expectation
+    assert parity_check.expectation(workspace, config, candidate) == expectation
     workspace.expectation(NAME).write_text('{"adapter_sha')
-    assert proof.read_expectation(workspace, NAME) is None
+    assert parity_check.read_expectation(workspace, NAME) is None
 
 
 def test_the_trained_adapter_is_proved(expectation):
-    proved = proof.prove(expectation, server(expectation, as_trained), "it")
+    proved = parity_check.prove(expectation, server(expectation, as_trained), "it")
     assert (proved.prompts, proved.same_answers, proved.difference) == (8, 8, 0.0)
     assert proved.change > 0.1
 
@@ -60,24 +60,24 @@ def test_the_trained_adapter_is_proved(expectation):
 def test_the_model_itself_is_proved(accepted, expectation):
     workspace, _ = accepted
     _, model, tokenizer = adapters.load(workspace, adapters.read_manifest(workspace, NAME))
-    proved = proof.prove(expectation, proof.ask_in_process(model, tokenizer), "it")
+    proved = parity_check.prove(expectation, parity_check.ask_in_process(model, tokenizer), "it")
     assert proved.same_answers == 8
     assert proved.difference < 1e-5
     with model.disable_adapter(), pytest.raises(UserError, match="answers as the base does"):
-        proof.prove(expectation, proof.ask_in_process(model, tokenizer), "it")
+        parity_check.prove(expectation, parity_check.ask_in_process(model, tokenizer), "it")
 
 
 def test_a_server_that_tells_nothing_but_text_is_judged_by_the_text(expectation):
     text = server(expectation, lambda one: Answer(f" {one.text}\n", None, None, None, None))
-    assert proof.prove(expectation, text, "it").difference is None
+    assert parity_check.prove(expectation, text, "it").difference is None
     text = server(expectation, lambda one: Answer(one.base_text, None, None, None, None))
     with pytest.raises(UserError, match="the server ignores the adapter"):
-        proof.prove(expectation, text, "it")
+        parity_check.prove(expectation, text, "it")
 
 
 def test_the_token_that_ends_a_turn_may_be_left_out(expectation):
     shorter = server(expectation, lambda one: Answer(one.text, one.tokens[:-1], one.adapter[:-1], None, None))
-    assert proof.prove(expectation, shorter, "it").same_answers == 8
+    assert parity_check.prove(expectation, shorter, "it").same_answers == 8
 
 
 def with_prompt(one: Expected, count: int, ids: list[int] | None) -> Answer:
@@ -102,18 +102,18 @@ def shifted(one: Expected, by: float) -> Answer:
 )
 def test_a_fault_is_told_by_its_name(expectation, answer, words):
     with pytest.raises(UserError, match=words):
-        proof.prove(expectation, server(expectation, answer), "it")
+        parity_check.prove(expectation, server(expectation, answer), "it")
 
 
 def test_what_counts_as_lossy_is_the_targets_to_say(expectation):
     rounded = server(expectation, lambda one: shifted(one, 0.05))
-    assert proof.prove(expectation, rounded, "it").difference == pytest.approx(0.05)
+    assert parity_check.prove(expectation, rounded, "it").difference == pytest.approx(0.05)
     with pytest.raises(UserError, match="lossy"):
-        proof.prove(expectation, rounded, "it", limit=0.02)
+        parity_check.prove(expectation, rounded, "it", limit=0.02)
 
 
 def test_an_adapter_that_does_nothing_is_proved_nowhere(expectation):
     prompts = [one.model_copy(update={"base": one.adapter, "base_tokens": one.tokens}) for one in expectation.prompts]
     nothing = Expectation(adapter_sha256="0", prompts=prompts)
     with pytest.raises(UserError, match="changes nothing"):
-        proof.prove(nothing, server(nothing, as_trained), "it")
+        parity_check.prove(nothing, server(nothing, as_trained), "it")

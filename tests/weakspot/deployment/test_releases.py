@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weakspot.data import journal
+from weakspot.deployment.releases import answering, before, live, publish, read_releases, was_released
 from weakspot.records import Release
-from weakspot.releases import answering, before, live, publish, read_releases, was_released
+from weakspot.storage import append_log
 from zddc.errors import UserError
 
 
@@ -76,6 +76,6 @@ def test_releases_made_at_once_have_numbers_of_their_own(workspace, config):
 
 
 def test_a_damaged_line_is_named(workspace):
-    journal.append(workspace.releases, ["{}"])
+    append_log.append(workspace.releases, ["{}"])
     with pytest.raises(UserError, match=r"releases\.jsonl:1"):
         read_releases(workspace)

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weakspot import gate
+from weakspot.evaluation import gate
 from weakspot.records import BaseReference, Row, Scorecard
-from weakspot.tables import Evaluate
+from weakspot.settings import Evaluate
 
 LEVEL = 0.05
 

@@ -8,7 +8,7 @@ import pytest
 from tests.servers import Asked, Reply, Server
 
 from weakspot.config import load
-from weakspot.judging import TeacherAsJudge, agreed, by_exact_match, by_likelihood, verdict
+from weakspot.evaluation.judge import TeacherAsJudge, agreed, by_exact_match, by_likelihood, verdict
 from weakspot.records import Row
 from zddc.errors import UserError
 

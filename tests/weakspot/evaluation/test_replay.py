@@ -11,12 +11,12 @@ import pytest
 from tests.servers import Asked, Reply, Script, Server
 
 from weakspot import config as configuration
-from weakspot.adapters import read_manifest
-from weakspot.data import journal
+from weakspot.evaluation.replay import Replayed, count, replay
 from weakspot.evaluation.scoring import exact
+from weakspot.models.adapters import read_manifest
+from weakspot.pipeline.process import process
 from weakspot.records import Assignment
-from weakspot.replay import Replayed, count, replay
-from weakspot.stages.process import process
+from weakspot.storage import append_log
 from weakspot.workspace import AdapterName
 from zddc.errors import UserError
 
@@ -69,10 +69,10 @@ def test_a_near_duplicate_of_what_was_trained_on_is_seen(accepted, interaction, 
     workspace, config = accepted
     train = [
         Assignment.from_json(line.data)
-        for line in journal.read_lines(workspace.assignments)
+        for line in append_log.read_lines(workspace.assignments)
         if b'"train"' in line.data and b'"colours"' in line.data
     ]
-    known = {json.loads(line.data)["metadata"]["interaction_id"]: line for line in journal.read_lines(workspace.raw)}
+    known = {json.loads(line.data)["metadata"]["interaction_id"]: line for line in append_log.read_lines(workspace.raw)}
     messages = json.loads(known[train[0].interaction_id].data)["messages"]
     twin = interaction(f"{messages[0]['content']}!", messages[3]["content"], domain="colours")
     capture(workspace, [twin])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from weakspot import competitor
+from weakspot.evaluation import retrieval_baseline
 from weakspot.records import RetrievedScores, Row
 
 LEVEL = 0.05
@@ -29,7 +29,7 @@ def steps(count=12):
 
 def test_the_four_stand_side_by_side_on_the_same_examples():
     rows = [row(2 + n, 1.2 + n, 1.5 + n, 1.1 + n) for n in steps()]
-    loss, preference = competitor.arms([*rows, row(9.0, 9.0)], LEVEL)
+    loss, preference = retrieval_baseline.arms([*rows, row(9.0, 9.0)], LEVEL)
     assert (loss.metric, loss.n, preference.metric) == ("loss per token", 12, "preference accuracy")
     means = (loss.base, loss.base_retrieval, loss.adapter, loss.adapter_retrieval)
     assert means == pytest.approx([one + 0.055 for one in (2, 1.5, 1.2, 1.1)])
@@ -39,29 +39,29 @@ def test_the_four_stand_side_by_side_on_the_same_examples():
 
 def test_an_adapter_that_beats_retrieval_is_not_remarked_upon():
     rows = [row(2 + n, 1.2 + n, 1.5 + 1.1 * n) for n in steps()]
-    found = competitor.arms(rows, LEVEL)
+    found = retrieval_baseline.arms(rows, LEVEL)
     assert found[0].outcome == "better"
-    assert competitor.remarks(found, rows) == ["retrieval found examples for 12 of 12 questions"]
+    assert retrieval_baseline.remarks(found, rows) == ["retrieval found examples for 12 of 12 questions"]
 
 
 def test_training_that_loses_to_retrieval_is_told_so():
     rows = [row(2 + n, 1.5 + n, 1.2 + 1.1 * n) for n in steps()]
-    said = competitor.remarks(competitor.arms(rows, LEVEL), rows)
+    said = retrieval_baseline.remarks(retrieval_baseline.arms(rows, LEVEL), rows)
     assert said[0].startswith("retrieval beats training: loss per token: base + retrieval 1.2")
     assert "adapter 1.555 on 12 examples (p = 0.00049)" in said[0]
 
 
 def test_a_difference_that_may_be_chance_does_not_beat_retrieval():
     rows = [row(2 + n, 1.5 + n, 1.5 + n + (0.1 if place % 2 else -0.1)) for place, n in enumerate(steps())]
-    found = competitor.arms(rows, LEVEL)
+    found = retrieval_baseline.arms(rows, LEVEL)
     assert found[0].outcome == "undecided"
-    assert competitor.remarks(found, rows)[0].startswith("training does not beat retrieval: loss per token")
+    assert retrieval_baseline.remarks(found, rows)[0].startswith("training does not beat retrieval: loss per token")
 
 
 def test_what_retrieval_adds_to_the_adapter_is_told():
     def said(adapter_retrieval):
         rows = [row(2 + n, 1.2 + n, 1.5 + 1.1 * n, adapter_retrieval + 1.1 * n) for n in steps()]
-        return competitor.remarks(competitor.arms(rows, LEVEL), rows)[0]
+        return retrieval_baseline.remarks(retrieval_baseline.arms(rows, LEVEL), rows)[0]
 
     assert said(1.4).startswith("retrieval makes the adapter worse: loss per token: 1.255, with retrieval 1.46")
     assert said(0.9).startswith("retrieval makes the adapter better: loss per token: 1.255, with retrieval 0.96")
@@ -69,20 +69,20 @@ def test_what_retrieval_adds_to_the_adapter_is_told():
 
 def test_exact_match_decides_where_answers_can_be_checked():
     rows = [row(2.0, 1.0, 1.5, exact=(False, True, False)) for _ in range(8)]
-    found = competitor.arms(rows, LEVEL)
+    found = retrieval_baseline.arms(rows, LEVEL)
     assert [arm.metric for arm in found] == ["exact match", "loss per token", "preference accuracy"]
     assert (found[0].base, found[0].base_retrieval, found[0].adapter) == (0, 1, 0)
-    assert competitor.remarks(found, rows)[0].startswith("retrieval beats training: exact match")
+    assert retrieval_baseline.remarks(found, rows)[0].startswith("retrieval beats training: exact match")
 
 
 def test_questions_that_nothing_was_found_for_count_as_they_are():
     rows = [*(row(2 + n, 1.2 + n, 2 + n, found=()) for n in steps()), row(2.0, 1.2, 1.1)]
-    found = competitor.arms(rows, LEVEL)
+    found = retrieval_baseline.arms(rows, LEVEL)
     assert found[0].n == 13
-    assert competitor.remarks(found, rows)[-1] == "retrieval found examples for 1 of 13 questions"
+    assert retrieval_baseline.remarks(found, rows)[-1] == "retrieval found examples for 1 of 13 questions"
 
 
 def test_where_retrieval_was_not_measured_nothing_is_said():
     rows = [row(2.0, 1.0)]
-    assert competitor.arms(rows, LEVEL) == []
-    assert competitor.remarks([], rows) == []
+    assert retrieval_baseline.arms(rows, LEVEL) == []
+    assert retrieval_baseline.remarks([], rows) == []

@@ -5,10 +5,9 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import GenerationConfig
 
-from weakspot import adapters
-from weakspot.data import dataset
+from weakspot.dataset import reading
 from weakspot.evaluation import scoring
-from weakspot.model import generating, view
+from weakspot.models import adapters, generation, tokenization
 from weakspot.workspace import AdapterName
 
 pytestmark = pytest.mark.slow
@@ -18,12 +17,12 @@ pytestmark = pytest.mark.slow
 def loaded(accepted):
     workspace, config = accepted
     _, model, tokenizer = adapters.load(workspace, adapters.read_manifest(workspace, AdapterName("colours", 1)))
-    return model, tokenizer, config, dataset.split_examples(workspace, "test")
+    return model, tokenizer, config, reading.split_examples(workspace, "test")
 
 
 def mean_loss(model, tokenizer, example, answer, max_length):
     """The mean loss of one answer, from all of the model's logits."""
-    tokens = view.tokens(tokenizer, example, max_length, answer=answer)
+    tokens = tokenization.tokens(tokenizer, example, max_length, answer=answer)
     with torch.inference_mode():
         logits = model(input_ids=torch.tensor([tokens.ids]), use_cache=False).logits[0]
     return float(cross_entropy(logits[tokens.start - 1 : -1], torch.tensor(tokens.ids[tokens.start :])))
@@ -32,10 +31,10 @@ def mean_loss(model, tokenizer, example, answer, max_length):
 def written(model, tokenizer, example, most):
     """The greedy answer to one example, as transformers writes it."""
     ids = torch.tensor([tokenizer(scoring.prompt(tokenizer, example), add_special_tokens=False)["input_ids"]])
-    ends = generating.end_tokens(model, tokenizer)
+    ends = generation.end_tokens(model, tokenizer)
     settings = GenerationConfig(max_new_tokens=most, do_sample=False, eos_token_id=ends, pad_token_id=ends[0])
     made = model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), generation_config=settings)
-    return generating.text(model, tokenizer, made[0, ids.shape[1] :].tolist())
+    return generation.text(model, tokenizer, made[0, ids.shape[1] :].tolist())
 
 
 @pytest.mark.parametrize("batch_size", [3, 32])
@@ -71,7 +70,8 @@ def test_a_conversation_that_loses_turns_to_fit_is_answered_whole(loaded, intera
     long = interaction("Which colour?", '{"colour": "red"}', local="Perhaps " * 60, domain="colours", context=earlier)
     (row,) = scoring.score(model, tokenizer, [long], config)
     expert, local = (
-        view.tokens(tokenizer, long, config.train.max_length, answer=answer) for answer in (long.expert, long.local)
+        tokenization.tokens(tokenizer, long, config.train.max_length, answer=answer)
+        for answer in (long.expert, long.local)
     )
     assert expert.start != local.start
     found = mean_loss(model, tokenizer, long, long.expert, config.train.max_length)

@@ -10,7 +10,7 @@ import pytest
 from tests.waiting import PATIENCE_SECONDS
 from tests.weakspot.gateway.worlds import KEYS, World, opened
 
-from weakspot.gateway import consultation, server
+from weakspot.gateway import app, consult
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -29,9 +29,9 @@ def world(workspace, monkeypatch) -> Callable[..., contextlib.AbstractAsyncConte
     for name, key in KEYS.items():
         monkeypatch.setenv(name, key)
     for module, name in (
-        (consultation, "ATTEMPT_SECONDS"),
-        (consultation, "_LAST_SECONDS"),
-        (server, "_HEALTH_SECONDS"),
+        (consult, "ATTEMPT_SECONDS"),
+        (consult, "_LAST_SECONDS"),
+        (app, "_HEALTH_SECONDS"),
     ):
         monkeypatch.setattr(module, name, PATIENCE_SECONDS)
     return functools.partial(opened, workspace)

@@ -5,7 +5,7 @@ import json
 import pytest
 from tests.servers import Reply, chunks, completion
 
-from weakspot.gateway.attempts import Attempts
+from weakspot.gateway.answer_cache import Attempts
 
 Q = {"role": "user", "content": "q"}
 STEPS = [

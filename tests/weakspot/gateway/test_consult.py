@@ -10,9 +10,9 @@ from tests.servers import NEVER_SECONDS, Reply, raw_server, sse
 from tests.waiting import PATIENCE_SECONDS
 from tests.weakspot.gateway.worlds import ANTHROPIC_TOOLS, TOOLS, said
 
-from weakspot.data import journal
-from weakspot.gateway import consultation
-from weakspot.stages.process import process
+from weakspot.gateway import consult
+from weakspot.pipeline.process import process
+from weakspot.storage import append_log
 
 CHAT = "/v1/chat/completions"
 Q, A = {"role": "user", "content": "Which files are here?"}, {"role": "assistant", "content": "I do not know."}
@@ -213,7 +213,7 @@ async def test_a_missing_attempt_is_asked_for_while_the_teacher_answers(world, s
 
 
 async def test_an_attempt_that_does_not_come_is_done_without(world, monkeypatch):
-    monkeypatch.setattr(consultation, "ATTEMPT_SECONDS", 0.2)
+    monkeypatch.setattr(consult, "ATTEMPT_SECONDS", 0.2)
     async with world() as one, one.openai() as client:
         one.upstream.script = Reply("never", seconds_before_headers=NEVER_SECONDS)
         await client.chat.completions.create(model="expert/coder", messages=[Q])
@@ -342,4 +342,4 @@ async def test_a_teacher_that_breaks_its_protocol_is_an_error(world):
             with pytest.raises(openai.APIError, match="an event that the protocol does not have"):
                 [chunk async for chunk in answer_]
         assert [record.metadata.incomplete for record in one.records] == [True, True]
-        assert len(list(journal.read_lines(one.workspace.raw))) == 2
+        assert len(list(append_log.read_lines(one.workspace.raw))) == 2

@@ -6,16 +6,16 @@ import pytest
 from tests.servers import Reply
 from tests.weakspot.gateway.worlds import said
 
-from weakspot.data import journal
+from weakspot.deployment.releases import publish
 from weakspot.records import Release, Use
-from weakspot.releases import publish
+from weakspot.storage import append_log
 
 NAMING = [{"role": "user", "content": "Which revision is 123456-EL-SPC-2623_B?"}]
 ASK = {"role": "user", "content": "consult the big coder"}
 
 
 def uses(one) -> list[Use]:
-    return [Use.from_json(line.data) for line in journal.read_lines(one.workspace.usage)]
+    return [Use.from_json(line.data) for line in append_log.read_lines(one.workspace.usage)]
 
 
 def release(one, adapter: str, **more) -> int:

@@ -12,7 +12,7 @@ from tests.servers import NEVER_SECONDS, Reply
 from tests.waiting import PATIENCE_SECONDS
 from tests.weakspot.gateway.worlds import World
 
-from weakspot.gateway.guard import NamesNoSecret, same_site
+from weakspot.gateway.middleware import NamesNoSecret, same_site
 
 CHAT, MESSAGES = "/v1/chat/completions", "/v1/messages"
 QUESTION = [{"role": "user", "content": "q"}]
@@ -243,13 +243,13 @@ async def test_a_body_that_is_too_large_is_an_error_of_each_protocol(world):
 
 
 async def test_a_bug_of_ours_is_an_error_of_each_protocol_and_logged_without_what_was_said(world, monkeypatch, caplog):
-    from weakspot.capture import consulting
+    from weakspot.capture import consultation
 
     def broken(*_: object) -> None:
         raise RuntimeError(CONSULT[0]["content"] * 9)
 
     async with world() as one:
-        monkeypatch.setattr(consulting, "question", broken)
+        monkeypatch.setattr(consultation, "question", broken)
         await expect(one, asking("coder"), "InternalServerError", 500, "a bug of the gateway")
     assert "RuntimeError" in caplog.text
     assert "test_guard.py" in caplog.text

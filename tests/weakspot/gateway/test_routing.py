@@ -6,10 +6,10 @@ import pytest
 from tests.servers import Server
 
 from weakspot.config import Config
+from weakspot.deployment.releases import publish
 from weakspot.gateway.routing import Routing, released
 from weakspot.gateway.upstream import Upstream
 from weakspot.records import MULTI_DOMAIN, Release
-from weakspot.releases import publish
 
 NAMING, CODING, OTHER = "Which revision is it?", "Can you fix my loop?", "How deep is the sea?"
 

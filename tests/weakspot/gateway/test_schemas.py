@@ -2,7 +2,7 @@
 
 import pytest
 
-from weakspot.gateway.bodies import chat_of_messages, require_chat
+from weakspot.gateway.schemas import chat_of_messages, require_chat
 from weakspot.gateway.upstream import GatewayError
 
 CALL = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}

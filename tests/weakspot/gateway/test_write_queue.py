@@ -5,14 +5,14 @@ from tests.servers import Reply
 from tests.waiting import happens
 from tests.weakspot.gateway.worlds import World, opened
 
-from weakspot.capture.keeping import conversation, keep
+from weakspot.capture.recorder import conversation, keep
 from weakspot.config import Config
-from weakspot.data import journal
-from weakspot.data.journal import Journal
-from weakspot.gateway import keeper
-from weakspot.gateway.keeper import Keeper
+from weakspot.gateway import write_queue
 from weakspot.gateway.metrics import Metrics
-from weakspot.parsing import RecordError
+from weakspot.gateway.write_queue import Keeper
+from weakspot.records.parsing import RecordError
+from weakspot.storage import append_log
+from weakspot.storage.append_log import Journal
 from weakspot.workspace import Workspace
 
 
@@ -38,7 +38,7 @@ async def consult(world: World, number: int) -> str:
 
 
 async def test_a_full_disk_holds_up_no_traffic_and_loses_nothing(small_disk, world, monkeypatch, caplog):
-    monkeypatch.setattr(keeper, "RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(write_queue, "RETRY_SECONDS", 0.1)
     workspace = Workspace(small_disk / "training-data")
     async with opened(workspace) as one, one.openai() as client:
         long = "A long answer. " * 400  # what is left of the file's last page is room enough for a short one
@@ -94,7 +94,7 @@ def value(metrics: Metrics, name: str, **labels: str) -> float:
 
 
 async def test_the_oldest_are_lost_where_too_many_wait(alone, workspace, monkeypatch):
-    monkeypatch.setattr(keeper, "MOST_PENDING", 3)
+    monkeypatch.setattr(write_queue, "MOST_PENDING", 3)
     one, metrics = alone
     workspace.root.write_text("in the way")
     for number in range(5):
@@ -103,12 +103,12 @@ async def test_the_oldest_are_lost_where_too_many_wait(alone, workspace, monkeyp
     workspace.root.unlink()
     await one.close()
     assert [
-        b'"q%d"' % n in line.data for n, line in zip((2, 3, 4), journal.read_lines(workspace.raw), strict=True)
+        b'"q%d"' % n in line.data for n, line in zip((2, 3, 4), append_log.read_lines(workspace.raw), strict=True)
     ] == [True] * 3
 
 
 async def test_what_is_being_stored_when_the_keeper_is_closed_is_stored_once(alone, workspace, monkeypatch):
-    monkeypatch.setattr(keeper, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(write_queue, "RETRY_SECONDS", 0.01)
     one, metrics = alone
     workspace.root.write_text("in the way")
     for number in range(20):
@@ -116,7 +116,7 @@ async def test_what_is_being_stored_when_the_keeper_is_closed_is_stored_once(alo
     workspace.root.unlink()
     await happens(lambda: value(metrics, "weakspot_captured_total") > 2)
     await one.close()
-    assert len(list(journal.read_lines(workspace.raw))) == 20
+    assert len(list(append_log.read_lines(workspace.raw))) == 20
     assert value(metrics, "weakspot_captured_total") == 20
 
 
@@ -151,7 +151,7 @@ async def test_a_failed_disk_is_opened_anew(alone, workspace):
     await one.keep(storing(workspace, 2))
     await one.close()
     assert value(metrics, "weakspot_captured_total") == 2
-    assert len(list(journal.read_lines(workspace.raw))) == 2
+    assert len(list(append_log.read_lines(workspace.raw))) == 2
 
 
 async def test_capture_that_fails_is_seen_in_the_metrics_of_the_gateway(world, workspace):

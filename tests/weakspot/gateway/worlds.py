@@ -13,10 +13,10 @@ from tests.waiting import happens
 
 from weakspot import config as configuration
 from weakspot.config import Config
-from weakspot.data import journal
-from weakspot.gateway import server
-from weakspot.parsing import parse_interaction
+from weakspot.gateway import app
 from weakspot.records import Interaction
+from weakspot.records.parsing import parse_interaction
+from weakspot.storage import append_log
 from weakspot.workspace import Workspace
 
 SOAK = bool(os.environ.get("WEAKSPOT_SOAK"))
@@ -55,12 +55,12 @@ class World:
     @property
     def records(self) -> list[Interaction]:
         """What was captured, complete or not."""
-        return [Interaction.from_json(line.data) for line in journal.read_lines(self.workspace.raw)]
+        return [Interaction.from_json(line.data) for line in append_log.read_lines(self.workspace.raw)]
 
     @property
     def record(self) -> Interaction:
         """The one record that there is, which must be a complete one."""
-        [line] = journal.read_lines(self.workspace.raw)
+        [line] = append_log.read_lines(self.workspace.raw)
         return parse_interaction(line.data)
 
     async def counted(self, name: str, expected: float) -> None:
@@ -132,7 +132,7 @@ async def opened(workspace: Workspace, more: str = "", upstream: str | None = No
         workspace.root.mkdir(exist_ok=True)
         workspace.config_file.write_text(settings(upstream or local.url, sonnet.url, coder.url, more))
         one.config = configuration.load(workspace.config_file)
-        runner, one.address = await server.started(workspace, one.config)
+        runner, one.address = await app.started(workspace, one.config)
         try:
             yield one
         finally:

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from weakspot.capture.formats.chat_logs import claims, conversations, exchange
-from weakspot.capture.formats.entries import BadLine
+from weakspot.importers.chat_logs import claims, conversations, exchange
+from weakspot.importers.json_stream import BadLine
 
 Q = {"role": "user", "content": "Why is the sky blue?"}
 A = {"role": "assistant", "content": "It is the sea."}

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from weakspot.capture.formats.claude_code import claims, conversations
-from weakspot.capture.formats.entries import BadLine
+from weakspot.importers.claude_code import claims, conversations
+from weakspot.importers.json_stream import BadLine
 
 
 def line(uuid: str, parent: str | None, text: object, kind: str = "user", **more) -> dict:

@@ -1,7 +1,7 @@
 """A conversation is a tree: paths lead back from every turn, and a question may have several answers."""
 
-from weakspot.capture.formats.messages import said
-from weakspot.capture.formats.turns import Tree, Turn
+from weakspot.importers.conversation_tree import Tree, Turn
+from weakspot.importers.messages import said
 
 
 def user(identity: str, parent: str | None = None) -> Turn:

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weakspot.capture.finding import consultations, teacher_of
-from weakspot.capture.formats.messages import Call, answer, messages_of, result, said
-from weakspot.capture.formats.turns import Conversation, Turn
 from weakspot.config import Config, load
-from weakspot.parsing import RecordError, interaction
+from weakspot.importers.conversation_tree import Conversation, Turn
+from weakspot.importers.extraction import consultations, teacher_of
+from weakspot.importers.messages import Call, answer, messages_of, result, said
 from weakspot.records import Interaction
+from weakspot.records.parsing import RecordError, interaction
 
 QWEN, OPUS, SONNET = "qwen2.5-coder:7b", "anthropic/claude-opus-5-5", "claude-sonnet-5-5"
 WHY = "Why does the build fail?"

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weakspot.capture.finding import consultations
-from weakspot.capture.formats import chat_logs, claude_code, open_webui, opencode
-from weakspot.capture.formats.turns import Conversation
 from weakspot.config import Config
-from weakspot.parsing import RecordError, interaction
+from weakspot.importers import chat_logs, claude_code, open_webui, opencode
+from weakspot.importers.conversation_tree import Conversation
+from weakspot.importers.extraction import consultations
+from weakspot.records.parsing import RecordError, interaction
 
 ANY = st.recursive(
     st.none()

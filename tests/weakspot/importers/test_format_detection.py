@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from weakspot.capture.sources import sources
+from weakspot.importers.format_detection import sources
 from zddc.errors import UserError
 
 CHAT = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]

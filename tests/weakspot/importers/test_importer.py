@@ -7,19 +7,19 @@ import sqlite3
 import pytest
 
 from weakspot.capture.decisions import decide
-from weakspot.capture.importing import examine, import_examined, import_file
-from weakspot.capture.keeping import stored
+from weakspot.capture.recorder import stored
 from weakspot.config import Config
-from weakspot.data import journal
-from weakspot.parsing import interaction as parsed
-from weakspot.stages.process import process
+from weakspot.importers.importer import examine, import_examined, import_file
+from weakspot.pipeline.process import process
+from weakspot.records.parsing import interaction as parsed
+from weakspot.storage import append_log
 from zddc.errors import UserError
 
 TEXTS = {"query": "Why this error in the console?", "local": "No idea.", "expert": "The name is not defined."}
 
 
 def lines(workspace) -> list[bytes]:
-    return [line.data for line in journal.read_lines(workspace.raw)]
+    return [line.data for line in append_log.read_lines(workspace.raw)]
 
 
 def kept(workspace) -> list:

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from weakspot.capture.keeping import stored
+from weakspot.capture.recorder import stored
 from weakspot.cli import app
 from zddc import console
 

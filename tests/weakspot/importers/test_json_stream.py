@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weakspot.capture.formats import entries as module
-from weakspot.capture.formats.entries import entries
-from weakspot.parsing import RecordError
+from weakspot.importers import json_stream as module
+from weakspot.importers.json_stream import entries
+from weakspot.records.parsing import RecordError
 
 TWO = [{"a": 'x,]}"\\', "b": [1, {"c": "ü\n"}]}, {"a": "[", "b": []}]
 LAYOUTS = {

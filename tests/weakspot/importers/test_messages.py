@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weakspot.capture.formats.messages import Call, answer, messages_of, moment, stop_reason, tokens, words
+from weakspot.importers.messages import Call, answer, messages_of, moment, stop_reason, tokens, words
 from weakspot.records import Message
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from weakspot.capture.formats.entries import Entry
-from weakspot.capture.formats.own import claims_flat, claims_raw, interaction_of
 from weakspot.config import Config
-from weakspot.parsing import RecordError
+from weakspot.importers.json_stream import Entry
+from weakspot.importers.native import claims_flat, claims_raw, interaction_of
+from weakspot.records.parsing import RecordError
 
 CHAT = [{"role": role, "content": text} for role, text in (("user", "q"), ("assistant", "l"), ("user", "r"))]
 CONSULTED = [*CHAT[:2], {"role": "user", "content": "consult Sonnet"}, {"role": "assistant", "content": "e"}]

@@ -5,8 +5,8 @@ import sqlite3
 
 import pytest
 
-from weakspot.capture.formats import databases, open_webui
-from weakspot.capture.formats.entries import BadLine
+from weakspot.importers import open_webui, sqlite
+from weakspot.importers.json_stream import BadLine
 
 
 def message(identity: str, parent: str | None, role: str, content: object, time: int, **more) -> dict:
@@ -87,7 +87,7 @@ def test_the_database_of_newer_and_older_versions_holds_the_same(tmp_path, read)
     mixed = database_of(tmp_path / "mixed.db", (exported(*REGENERATED), []))
     older = database_of(tmp_path / "older.db", (exported(*REGENERATED), []), messages=False)
     for file in (newer, mixed, older):
-        assert open_webui.claims_tables(databases.tables(file))
+        assert open_webui.claims_tables(sqlite.tables(file))
         (found,) = open_webui.conversations_of_database(file)
         assert (found.id, found.turns) == ("chat-1", of_export)
 

@@ -5,8 +5,8 @@ import sqlite3
 
 import pytest
 
-from weakspot.capture.formats import databases, opencode
-from weakspot.capture.formats.entries import BadLine
+from weakspot.importers import opencode, sqlite
+from weakspot.importers.json_stream import BadLine
 
 Q1 = {"id": "m1", "role": "user", "time": {"created": 1}}
 A1 = {"id": "m2", "role": "assistant", "parentID": "m1", "modelID": "qwen", "time": {"created": 2, "completed": 3}}
@@ -27,7 +27,7 @@ def read(lines, only):
 
 
 def test_a_recorded_database_is_read(opencode_database, said):
-    assert opencode.claims_tables(databases.tables(opencode_database))
+    assert opencode.claims_tables(sqlite.tables(opencode_database))
     found = {one.id: one for one in opencode.conversations_of_database(opencode_database)}
     assert [len(one.turns) for one in found.values()] == [4, 5, 4, 5, 2]
     resent = found["ses_df5b5dc39ffehHnvZ6iBxCJDHv"]

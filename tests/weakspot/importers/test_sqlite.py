@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from weakspot.capture.formats import databases
+from weakspot.importers import sqlite
 from zddc.errors import UserError
 
 
@@ -24,15 +24,15 @@ def file(tmp_path):
 
 def test_what_is_only_in_the_log_of_a_writer_is_read(file):
     file, _ = file
-    assert databases.is_database(file)
-    assert databases.tables(file) == {"message": {"id", "data"}}
-    with databases.opened(file) as database:
+    assert sqlite.is_database(file)
+    assert sqlite.tables(file) == {"message": {"id", "data"}}
+    with sqlite.opened(file) as database:
         assert [row["data"] for row in database.execute("SELECT data FROM message")] == ["x"]
 
 
 def test_what_is_written_meanwhile_is_not_seen(file):
     file, writer = file
-    with databases.opened(file) as database:
+    with sqlite.opened(file) as database:
         writer.execute("INSERT INTO message VALUES ('2', 'y')")
         assert database.execute("SELECT count(*) FROM message").fetchone()[0] == 1
 
@@ -41,7 +41,7 @@ def test_nothing_can_be_written(file):
     file, _ = file
     with (
         pytest.raises(UserError, match="cannot be read as a database: attempt to write a readonly database"),
-        databases.opened(file) as database,
+        sqlite.opened(file) as database,
     ):
         database.execute("DELETE FROM message")
 
@@ -57,7 +57,7 @@ def test_a_database_is_read_where_nothing_can_be_written(tmp_path):
     if os.geteuid() != 0 or any(subprocess.run(one, capture_output=True, check=False).returncode for one in mounts):
         pytest.skip("a folder can be made read-only for everybody by root only")
     try:
-        assert databases.tables(folder / "old.db") == {"message": {"id"}}
+        assert sqlite.tables(folder / "old.db") == {"message": {"id"}}
     finally:
         subprocess.run(["umount", folder], check=True)
 
@@ -65,12 +65,12 @@ def test_a_database_is_read_where_nothing_can_be_written(tmp_path):
 def test_a_damaged_database_is_a_users_mistake(tmp_path):
     file = tmp_path / "damaged.db"
     file.write_bytes(b"SQLite format 3\0" + b"x" * 5000)
-    assert databases.is_database(file)
+    assert sqlite.is_database(file)
     with pytest.raises(UserError, match=r"damaged.db: cannot be read as a database: .*; check it with its own program"):
-        databases.tables(file)
+        sqlite.tables(file)
 
 
 def test_another_file_is_no_database(tmp_path):
     file = tmp_path / "text.db"
     file.write_text("SQLite")
-    assert not databases.is_database(file)
+    assert not sqlite.is_database(file)

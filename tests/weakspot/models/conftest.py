@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from weakspot.model import embedded
+from weakspot.models import demo_model
 
 # The models' own chat templates, word for word, stand in this wheel; nothing of it is installed or run.
 _WHEEL, _SHA256 = "trl==1.16.0", "c4726e139dd40e1a41661511c639c8a68416782b2e3e8c0befebd77bb7ba0396"
@@ -17,7 +17,7 @@ _WHEEL, _SHA256 = "trl==1.16.0", "c4726e139dd40e1a41661511c639c8a68416782b2e3e8c
 @pytest.fixture(scope="session")
 def chat_template() -> Callable[[str], str]:
     """Give the text of a model's chat template by its file's name in the wheel."""
-    folder = embedded.cache_folder() / "chat-templates"
+    folder = demo_model.cache_folder() / "chat-templates"
     wheel = folder / "trl-1.16.0-py3-none-any.whl"
     if not wheel.exists():
         command = [

@@ -8,17 +8,17 @@ import sys
 import pytest
 import torch
 
-from weakspot.engine import layers
-from weakspot.model import bases, lora
-from weakspot.model.bases import Base
-from weakspot.tables import Lora
+from weakspot.models import adapter_files, loading
+from weakspot.models.loading import Base
+from weakspot.settings import Lora
+from weakspot.training import lora_layers
 
 ALL = ["q_proj", "k_proj", "v_proj", "o_proj", "up_proj"]
 IDS = torch.tensor([[5, 6, 7, 300, 8]])
 
 
 def loaded(folder):
-    return bases.load_model(Base("tiny", str(folder), None), torch.float32, on_cpu=True)
+    return loading.load_model(Base("tiny", str(folder), None), torch.float32, on_cpu=True)
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def mixture(tmp_path):
 def learned(folder, *settings: Lora, targets=ALL):
     """Return a base with an adapter for each of the settings, all of which change something."""
     model = loaded(folder)
-    adapters = layers.attach(model, targets)
+    adapters = lora_layers.attach(model, targets)
     for slot, own in enumerate(settings):
         adapters.add(slot, own, 7 + slot)
         torch.manual_seed(slot)
@@ -68,7 +68,7 @@ def test_plain_peft_loads_what_was_saved_and_answers_as_our_own_layers_do(tiny_b
     model, adapters = learned(tiny_base, Lora(rank=4, alpha=8), Lora(rank=6, alpha=3, dropout=0.0))
     found = []
     for slot in (0, 1):
-        lora.save(adapters, slot, tmp_path / str(slot), str(tiny_base))
+        adapter_files.save(adapters, slot, tmp_path / str(slot), str(tiny_base))
         again = AutoPeftModelForCausalLM.from_pretrained(tmp_path / str(slot)).eval()
         with torch.no_grad():
             found.append(again(input_ids=IDS).logits)
@@ -79,8 +79,8 @@ def test_plain_peft_loads_what_was_saved_and_answers_as_our_own_layers_do(tiny_b
 @pytest.mark.parametrize("targets", [["q_proj", "experts"], ["gate_proj", "up_proj", "down_proj", "experts"]])
 def test_plain_peft_answers_as_our_own_layers_do_on_a_mixture(mixture, tmp_path, targets):
     model, adapters = learned(mixture, Lora(rank=4, alpha=8), targets=targets)
-    lora.save(adapters, 0, tmp_path / "adapter", str(mixture))
-    again = lora.load(loaded(mixture), tmp_path / "adapter")
+    adapter_files.save(adapters, 0, tmp_path / "adapter", str(mixture))
+    again = adapter_files.load(loaded(mixture), tmp_path / "adapter")
     with torch.no_grad():
         found = again(input_ids=IDS).logits
         with again.disable_adapter():
@@ -93,7 +93,7 @@ def test_the_settings_are_those_that_peft_itself_would_mean(tiny_base, tmp_path)
     from peft import LoraConfig, TaskType
 
     _, adapters = learned(tiny_base, Lora(rank=6, alpha=3, dropout=0.25))
-    lora.save(adapters, 0, tmp_path, "some/base")
+    adapter_files.save(adapters, 0, tmp_path, "some/base")
     wanted = LoraConfig(
         r=6, lora_alpha=3, lora_dropout=0.25, target_modules=ALL, task_type=TaskType.CAUSAL_LM, inference_mode=True,
         base_model_name_or_path="some/base",
@@ -101,8 +101,8 @@ def test_the_settings_are_those_that_peft_itself_would_mean(tiny_base, tmp_path)
     assert LoraConfig.from_pretrained(tmp_path).to_dict() == wanted.to_dict()
     # And after PEFT has written them itself.
     wanted.save_pretrained(tmp_path / "theirs")
-    theirs = json.loads((tmp_path / "theirs" / lora.SETTINGS).read_text())
-    ours = json.loads((tmp_path / lora.SETTINGS).read_text())
+    theirs = json.loads((tmp_path / "theirs" / adapter_files.SETTINGS).read_text())
+    ours = json.loads((tmp_path / adapter_files.SETTINGS).read_text())
     theirs["target_modules"].sort()
     assert {key: theirs[key] for key in ours} == ours
 
@@ -112,9 +112,9 @@ def test_the_tensors_have_the_names_and_the_types_that_peft_gives_them(tiny_base
     from safetensors.torch import load_file
 
     _, adapters = learned(tiny_base, Lora(rank=4, alpha=8))
-    lora.save(adapters, 0, tmp_path / "ours", str(tiny_base))
+    adapter_files.save(adapters, 0, tmp_path / "ours", str(tiny_base))
     get_peft_model(loaded(tiny_base), LoraConfig(r=4, target_modules=ALL)).save_pretrained(tmp_path / "theirs")
-    ours, theirs = (load_file(tmp_path / who / lora.WEIGHTS) for who in ("ours", "theirs"))
+    ours, theirs = (load_file(tmp_path / who / adapter_files.WEIGHTS) for who in ("ours", "theirs"))
     assert {name: (value.shape, value.dtype) for name, value in ours.items()} == {
         name: (value.shape, value.dtype) for name, value in theirs.items()
     }
@@ -122,26 +122,26 @@ def test_the_tensors_have_the_names_and_the_types_that_peft_gives_them(tiny_base
 
 def test_the_same_seed_gives_the_same_bytes_whatever_the_hash_seed_and_peft_is_not_imported(tiny_base, tmp_path):
     code = (
-        "import sys, torch; from pathlib import Path; from weakspot.tables import Lora\n"
-        "from weakspot.engine import layers; from weakspot.model import bases, lora\n"
-        "plain = bases.load_model(bases.Base('tiny', sys.argv[1], None), torch.float32)\n"
+        "import sys, torch; from pathlib import Path; from weakspot.settings import Lora\n"
+        "from weakspot.training import layers; from weakspot.models import bases, lora\n"
+        "plain = bases.load_model(loading.Base('tiny', sys.argv[1], None), torch.float32)\n"
         f"adapters = layers.attach(plain, {ALL}); adapters.add(0, Lora(rank=4, alpha=8), 7)\n"
         "lora.save(adapters, 0, Path(sys.argv[2]), 'base'); sys.exit('peft' in sys.modules)\n"
     )
     for seed in ("1", "2"):
         command = [sys.executable, "-c", code, str(tiny_base), str(tmp_path / seed)]
         subprocess.run(command, env={**os.environ, "PYTHONHASHSEED": seed}, check=True)
-    for name in (lora.SETTINGS, lora.WEIGHTS):
+    for name in (adapter_files.SETTINGS, adapter_files.WEIGHTS):
         assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
 
 
 def test_without_its_adapter_the_model_is_the_base(tiny_base, tmp_path):
     _, adapters = learned(tiny_base, Lora(rank=4, alpha=8))
-    lora.save(adapters, 0, tmp_path, str(tiny_base))
+    adapter_files.save(adapters, 0, tmp_path, str(tiny_base))
     plain = loaded(tiny_base)
     with torch.no_grad():
         wanted = plain(input_ids=IDS).logits
-        again = lora.load(plain, tmp_path)
+        again = adapter_files.load(plain, tmp_path)
         assert not torch.equal(again(input_ids=IDS).logits, wanted)
         with again.disable_adapter():
             assert torch.equal(again(input_ids=IDS).logits, wanted)
@@ -150,5 +150,5 @@ def test_without_its_adapter_the_model_is_the_base(tiny_base, tmp_path):
 def test_a_full_disk_is_named_and_leaves_no_adapter(tiny_base, small_disk):
     _, adapters = learned(tiny_base, Lora(rank=128, alpha=8))
     with pytest.raises(OSError, match=r"No space left on device: .*adapter_model\.safetensors"):
-        lora.save(adapters, 0, small_disk / "adapter", str(tiny_base))
-    assert not (small_disk / "adapter" / lora.SETTINGS).exists()
+        adapter_files.save(adapters, 0, small_disk / "adapter", str(tiny_base))
+    assert not (small_disk / "adapter" / adapter_files.SETTINGS).exists()

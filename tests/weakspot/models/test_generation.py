@@ -4,8 +4,8 @@ import pytest
 import torch
 from transformers import GenerationConfig
 
-from weakspot.model import bases, generating
-from weakspot.model.bases import Base
+from weakspot.models import generation, loading
+from weakspot.models.loading import Base
 
 pytestmark = pytest.mark.slow
 
@@ -18,7 +18,7 @@ SHAPE = {
 @pytest.fixture(scope="module")
 def tiny(tiny_base):
     base = Base("tiny", str(tiny_base), None)
-    return bases.load_model(base, torch.float32), bases.load_tokenizer(base)
+    return loading.load_model(base, torch.float32), loading.load_tokenizer(base)
 
 
 def alone(model, prompt, ends, most):
@@ -40,9 +40,9 @@ def prompts(seed=1, common=0, lengths=(3, 17, 9, 30, 9, 1, 2)):
 @pytest.mark.parametrize("batch_size", [1, 3, 7])
 def test_answers_are_those_that_transformers_writes_for_each_prompt_alone(tiny, common, batch_size):
     model, tokenizer = tiny
-    given, ends = prompts(common=common), generating.end_tokens(model, tokenizer)
+    given, ends = prompts(common=common), generation.end_tokens(model, tokenizer)
     told = []
-    found = generating.continuations(model, tokenizer, given, 10, batch_size, lambda count, _: told.append(count))
+    found = generation.continuations(model, tokenizer, given, 10, batch_size, lambda count, _: told.append(count))
     assert found == [alone(model, one, ends, 10) for one in given]
     assert len({tuple(one) for one in found}) > 1
     assert sum(told) == len(given)
@@ -51,14 +51,14 @@ def test_answers_are_those_that_transformers_writes_for_each_prompt_alone(tiny, 
 def random_model(kind, **more):
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    from weakspot.engine import attention
+    from weakspot.models import packed_attention
 
     torch.manual_seed(5)
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, **SHAPE, **more)).eval()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(3)  # small random models say the same whatever they are asked
-    attention.install(model)
+    packed_attention.install(model)
     return model
 
 
@@ -82,9 +82,9 @@ KINDS = {
 def test_every_kind_of_model_writes_in_a_batch_what_it_writes_alone(kind):
     """Sliding windows, and layers with a state along the row, which are not read end to end."""
     model = random_model(kind, **KINDS[kind])
-    ends = generating.end_tokens(model, NoTokenizer)
+    ends = generation.end_tokens(model, NoTokenizer)
     given = prompts(common=11)
-    found = generating.continuations(model, NoTokenizer, given, 12, 4)
+    found = generation.continuations(model, NoTokenizer, given, 12, 4)
     assert found == [alone(model, one, ends, 12) for one in given]
     assert len({tuple(one) for one in found}) > 1
 
@@ -92,7 +92,7 @@ def test_every_kind_of_model_writes_in_a_batch_what_it_writes_alone(kind):
 def test_an_answer_that_has_ended_takes_no_more_time_and_the_others_go_on():
     model = random_model("qwen2")
     given = prompts(seed=2)
-    free = generating.continuations(model, NoTokenizer, given, 12, 8)
+    free = generation.continuations(model, NoTokenizer, given, 12, 8)
     # A token that ends some answers early, and others not at all.
     counts = {token: sum(token in one for one in free) for one in free for token in one}
     end = next(token for token, count in counts.items() if 0 < count < len(given) and token != 7)
@@ -101,7 +101,7 @@ def test_an_answer_that_has_ended_takes_no_more_time_and_the_others_go_on():
     hook = model.register_forward_pre_hook(
         lambda _, args, kwargs: widths.append(kwargs["input_ids"].shape), with_kwargs=True
     )
-    ended = generating.continuations(model, NoTokenizer, given, 12, 8)
+    ended = generation.continuations(model, NoTokenizer, given, 12, 8)
     hook.remove()
     wanted = [one[: one.index(end) + 1] if end in one else one for one in free]
     assert ended == wanted
@@ -114,30 +114,30 @@ def test_what_all_prompts_begin_with_is_read_once():
     hook = model.get_decoder().register_forward_pre_hook(
         lambda _, args, kwargs: read.append(kwargs["input_ids"].shape[1]), with_kwargs=True
     )
-    generating.read(model, given)
+    generation.read(model, given)
     hook.remove()
     assert read == [20 + 3 + 4 + 5]
 
 
 def test_prompts_are_read_in_passes_of_a_limited_size(monkeypatch):
     model, given = random_model("qwen2"), prompts(lengths=(10, 10, 10, 50, 10))
-    together = generating.continuations(model, NoTokenizer, given, 6, 8)
-    monkeypatch.setattr(generating, "READ_TOKENS", 25)
-    assert [len(part) for part in generating._passes(given)] == [2, 1, 1, 1]
-    assert generating.continuations(model, NoTokenizer, given, 6, 8) == together
+    together = generation.continuations(model, NoTokenizer, given, 6, 8)
+    monkeypatch.setattr(generation, "READ_TOKENS", 25)
+    assert [len(part) for part in generation._passes(given)] == [2, 1, 1, 1]
+    assert generation.continuations(model, NoTokenizer, given, 6, 8) == together
 
 
 def test_nothing_asked_is_nothing_written(tiny):
-    assert generating.answers(*tiny, [], 8, 4) == []
+    assert generation.answers(*tiny, [], 8, 4) == []
 
 
 def test_the_end_of_turn_ends_an_answer_and_is_not_part_of_it(embedded):
-    model, tokenizer = bases.load_model(embedded, torch.float32), bases.load_tokenizer(embedded)
-    assert generating.end_tokens(model, tokenizer) == [tokenizer.eos_token_id]
-    (free,) = generating.answers(model, tokenizer, ["The first three primes are"], 8, 1)
+    model, tokenizer = loading.load_model(embedded, torch.float32), loading.load_tokenizer(embedded)
+    assert generation.end_tokens(model, tokenizer) == [tokenizer.eos_token_id]
+    (free,) = generation.answers(model, tokenizer, ["The first three primes are"], 8, 1)
     ids = tokenizer(free, add_special_tokens=False)["input_ids"]
     last = max(range(len(ids)), key=lambda place: ids.index(ids[place]))
     assert ids.index(ids[last]) > 0
     model.generation_config.eos_token_id = [ids[last]]
-    (ended,) = generating.answers(model, tokenizer, ["The first three primes are"], 8, 1)
+    (ended,) = generation.answers(model, tokenizer, ["The first three primes are"], 8, 1)
     assert ended == tokenizer.decode(ids[: ids.index(ids[last])])

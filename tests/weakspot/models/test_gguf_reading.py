@@ -4,15 +4,15 @@ import pytest
 import torch
 from gguf import GGUFWriter
 
-from weakspot.model import bases, gguf_reading
-from weakspot.model.bases import Base
-from weakspot.serving import gguf_files
+from weakspot.deployment.gguf import writer
+from weakspot.models import gguf_reading, loading
+from weakspot.models.loading import Base
 
 
 def test_what_was_written_is_read_in_silence(tiny_base, tmp_path, capfd):
-    gguf_files.write(tiny_base, tmp_path / "model.gguf", "f32")
+    writer.write(tiny_base, tmp_path / "model.gguf", "f32")
     base = Base("tiny", str(tiny_base), None)
-    wanted, cut = bases.load_model(base, torch.float32), bases.load_tokenizer(base)
+    wanted, cut = loading.load_model(base, torch.float32), loading.load_tokenizer(base)
     model, tokenizer = gguf_reading.load(tmp_path / "model.gguf")
     assert capfd.readouterr().err == ""
     text = "Which colour?\n<|im_end|> 12é"

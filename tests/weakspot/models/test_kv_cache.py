@@ -3,8 +3,8 @@
 import torch
 from transformers import DynamicCache
 
-from weakspot.model import kv_cache
-from weakspot.model.kv_cache import ReadPrompt
+from weakspot.models import kv_cache
+from weakspot.models.kv_cache import ReadPrompt
 
 HEADS, WIDTH, LAYERS = 2, 4, 3
 

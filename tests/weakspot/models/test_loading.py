@@ -7,29 +7,28 @@ import sys
 import pytest
 import torch
 
-from weakspot.engine import attention
-from weakspot.model import bases
-from weakspot.model.bases import Base
-from weakspot.tables import Model
+from weakspot.models import loading, packed_attention
+from weakspot.models.loading import Base
+from weakspot.settings import Model
 from zddc.errors import UserError
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"config\.json is missing"):
-        bases.resolve(Model(base=str(tmp_path)))
+        loading.resolve(Model(base=str(tmp_path)))
 
 
 @pytest.mark.parametrize("name", ["./nowhere", "/nowhere/at/all", "smollm", "a/b/c"])
 def test_a_name_that_is_neither_folder_nor_hub_id_is_refused(name):
     with pytest.raises(UserError, match="no such folder"):
-        bases.resolve(Model(base=name))
+        loading.resolve(Model(base=name))
 
 
 def test_a_hub_id_that_cannot_be_had_is_one_line():
     code = (
-        "from weakspot.model import bases; from weakspot.tables import Model; import sys\n"
+        "from weakspot.models import bases; from weakspot.settings import Model; import sys\n"
         "try: bases.load_tokenizer(bases.resolve(Model(base='nobody/nothing')))\n"
-        "except bases.UserError as error: sys.exit(str(error))\n"
+        "except loading.UserError as error: sys.exit(str(error))\n"
     )
     environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
@@ -44,39 +43,39 @@ def test_a_tokenizer_without_a_chat_template_is_refused(tiny_base, tmp_path):
     folder = shutil.copytree(tiny_base, tmp_path / "base")
     (folder / "chat_template.jinja").unlink()
     with pytest.raises(UserError, match="has no chat template"):
-        bases.load_tokenizer(Base("x", str(folder), None))
+        loading.load_tokenizer(Base("x", str(folder), None))
 
 
 def test_a_cpu_computes_in_fp32_unless_told_otherwise():
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
-    assert bases.dtype_for("auto") is torch.float32
-    assert bases.dtype_for("bf16") is torch.bfloat16
+    assert loading.dtype_for("auto") is torch.float32
+    assert loading.dtype_for("bf16") is torch.bfloat16
 
 
 def test_four_bits_need_a_gpu(tiny_base):
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
     with pytest.raises(UserError, match="needs a CUDA GPU"):
-        bases.load_model(Base("tiny", str(tiny_base), None), torch.float32, four_bit=True)
+        loading.load_model(Base("tiny", str(tiny_base), None), torch.float32, four_bit=True)
 
 
 def test_too_little_memory_is_one_line():
     with (
         pytest.raises(UserError, match=r"x-lora-v1: out of memory: .*; lower the batch"),
-        bases.enough_memory("x-lora-v1", "lower the batch"),
+        loading.enough_memory("x-lora-v1", "lower the batch"),
     ):
         torch.empty(1 << 46)
 
 
 def test_other_errors_are_not_taken_for_it():
-    with pytest.raises(RuntimeError, match="something else"), bases.enough_memory("x", "y"):
+    with pytest.raises(RuntimeError, match="something else"), loading.enough_memory("x", "y"):
         raise RuntimeError("something else")
 
 
 def test_a_model_without_its_weights_has_the_shape_of_the_one_with_them(tiny_base):
     base = Base("tiny", str(tiny_base), None)
-    empty, full = bases.meta_model(base), bases.load_model(base, torch.float32)
+    empty, full = loading.meta_model(base), loading.load_model(base, torch.float32)
     assert {name: value.shape for name, value in empty.named_parameters()} == {
         name: value.shape for name, value in full.named_parameters()
     }
@@ -84,6 +83,6 @@ def test_a_model_without_its_weights_has_the_shape_of_the_one_with_them(tiny_bas
 
 
 def test_a_model_that_is_loaded_keeps_sequences_of_a_row_apart(tiny_base):
-    model = bases.load_model(Base("tiny", str(tiny_base), None), torch.float32)
-    assert attention.installed(model)
+    model = loading.load_model(Base("tiny", str(tiny_base), None), torch.float32)
+    assert packed_attention.installed(model)
     assert not model.training

@@ -6,41 +6,41 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from weakspot.data import store
-from weakspot.engine import layers
-from weakspot.model import bases, lora, merging
-from weakspot.model.bases import Base
-from weakspot.tables import Lora
+from weakspot.models import adapter_files, loading, merge
+from weakspot.models.loading import Base
+from weakspot.settings import Lora
+from weakspot.storage import atomic
+from weakspot.training import lora_layers
 from zddc.errors import UserError
 
 
 def adapter(base, folder, dtype=torch.float32, **settings):
-    plain = bases.load_model(Base("tiny", str(base), None), dtype)
-    adapters = layers.attach(plain, ["down_proj", "k_proj", "q_proj"])
+    plain = loading.load_model(Base("tiny", str(base), None), dtype)
+    adapters = lora_layers.attach(plain, ["down_proj", "k_proj", "q_proj"])
     adapters.add(0, Lora(rank=4, alpha=8, **settings), 3)
     torch.manual_seed(5)
     with torch.no_grad():
         for name, parameter in adapters.parameters(0).items():
             if "lora_B" in name:
                 parameter.normal_(std=0.2)
-    lora.save(adapters, 0, folder, str(base))
+    adapter_files.save(adapters, 0, folder, str(base))
 
 
 def merged(base, folder, target):
     target.mkdir()
-    merging.merge(base, folder, target)
+    merge.merge(base, folder, target)
     return {name: value for file in target.glob("*.safetensors") for name, value in load_file(file).items()}
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 def test_every_tensor_equals_peft_merge_and_unload(tiny_base, tmp_path, dtype):
     base = tmp_path / "base"
-    model = bases.load_model(Base("tiny", str(tiny_base), None), dtype)
+    model = loading.load_model(Base("tiny", str(tiny_base), None), dtype)
     model.save_pretrained(base)
     adapter(base, tmp_path / "adapter", dtype)
     from peft import PeftModel
 
-    fresh = bases.load_model(Base("tiny", str(base), None), dtype)
+    fresh = loading.load_model(Base("tiny", str(base), None), dtype)
     wanted = PeftModel.from_pretrained(fresh, str(tmp_path / "adapter")).merge_and_unload().state_dict()
     got = merged(base, tmp_path / "adapter", tmp_path / "merged")
     assert got.keys() == wanted.keys() - {"lm_head.weight"}
@@ -51,7 +51,7 @@ def test_every_tensor_equals_peft_merge_and_unload(tiny_base, tmp_path, dtype):
 
 def test_a_base_in_several_files_is_merged_file_by_file(tiny_base, tmp_path):
     base = tmp_path / "base"
-    bases.load_model(Base("tiny", str(tiny_base), None), torch.float32).save_pretrained(base, max_shard_size="3MB")
+    loading.load_model(Base("tiny", str(tiny_base), None), torch.float32).save_pretrained(base, max_shard_size="3MB")
     assert len(list(base.glob("*.safetensors"))) > 1
     adapter(base, tmp_path / "adapter")
     whole = merged(tiny_base, tmp_path / "adapter", tmp_path / "one")
@@ -61,12 +61,12 @@ def test_a_base_in_several_files_is_merged_file_by_file(tiny_base, tmp_path):
 
 def test_an_adapter_of_another_base_is_refused(tiny_base, tmp_path):
     adapter(tiny_base, tmp_path / "adapter")
-    tensors = load_file(tmp_path / "adapter" / lora.WEIGHTS)
+    tensors = load_file(tmp_path / "adapter" / adapter_files.WEIGHTS)
     from safetensors.torch import save_file
 
     save_file(
         {n.replace("layers.1", "layers.7"): t for n, t in tensors.items()},
-        tmp_path / "adapter" / lora.WEIGHTS,
+        tmp_path / "adapter" / adapter_files.WEIGHTS,
     )
     with pytest.raises(UserError, match=r"touches model\.layers\.7.*which the base does not have"):
         merged(tiny_base, tmp_path / "adapter", tmp_path / "merged")
@@ -77,7 +77,7 @@ def test_a_quantised_base_is_refused(tiny_base, tmp_path):
 
     base = shutil.copytree(tiny_base, tmp_path / "base")
     settings = json.loads((base / "config.json").read_text())
-    store.write_atomically(base / "config.json", json.dumps({**settings, "quantization_config": {}}).encode())
+    atomic.write_atomically(base / "config.json", json.dumps({**settings, "quantization_config": {}}).encode())
     adapter(tiny_base, tmp_path / "adapter")
     with pytest.raises(UserError, match="is quantised"):
         merged(base, tmp_path / "adapter", tmp_path / "merged")
@@ -86,7 +86,7 @@ def test_a_quantised_base_is_refused(tiny_base, tmp_path):
 @pytest.mark.parametrize("odd", [{"use_dora": True}, {"rank_pattern": {"q_proj": 8}}, {"modules_to_save": ["lm_head"]}])
 def test_an_adapter_that_is_more_than_lora_is_refused(tiny_base, tmp_path, odd):
     adapter(tiny_base, tmp_path / "adapter")
-    file = tmp_path / "adapter" / lora.SETTINGS
+    file = tmp_path / "adapter" / adapter_files.SETTINGS
     file.write_text(json.dumps({**json.loads(file.read_text()), **odd}))
     with pytest.raises(UserError, match=f"not plain LoRA \\({next(iter(odd))}\\)"):
         merged(tiny_base, tmp_path / "adapter", tmp_path / "merged")

@@ -5,9 +5,10 @@ import random
 import pytest
 import torch
 
-from weakspot.engine import attention, scoring
-from weakspot.engine.rows import Piece, Row, Segment
-from weakspot.model.view import Tokens
+from weakspot.models import packed_attention
+from weakspot.models.tokenization import Tokens
+from weakspot.training import logprobs
+from weakspot.training.packing import Piece, Row, Segment
 
 SHAPE = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
 HYBRID = {
@@ -82,9 +83,9 @@ def test_each_sequence_of_a_row_is_scored_as_the_plain_model_scores_it_alone(win
     data = drawn(4)
     with torch.no_grad():
         wanted = [plain_losses(windowed, one) for one in data]
-        attention.install(windowed)
-        assert attention.installed(windowed)
-        found = scoring.answer_losses(windowed, Row.of([Piece(one) for one in data], "cpu"))
+        packed_attention.install(windowed)
+        assert packed_attention.installed(windowed)
+        found = logprobs.answer_losses(windowed, Row.of([Piece(one) for one in data], "cpu"))
     for one, other in zip(found, wanted, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
 
@@ -94,8 +95,8 @@ def test_both_answers_of_a_pair_are_scored_as_the_plain_model_scores_them_behind
     pieces = [Piece(one, paired=True) for one in drawn(3, paired=True)]
     with torch.no_grad():
         wanted = [plain_losses(windowed, side.tokens) for piece in pieces for side in piece.sides()]
-        attention.install(windowed)
-        found = scoring.answer_losses(windowed, Row.of(pieces, "cpu"))
+        packed_attention.install(windowed)
+        found = logprobs.answer_losses(windowed, Row.of(pieces, "cpu"))
     for one, other in zip(found, wanted, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
 
@@ -103,21 +104,21 @@ def test_both_answers_of_a_pair_are_scored_as_the_plain_model_scores_them_behind
 def test_a_window_matters(mistral):
     """The test of windows above would see it if they were left out."""
     (one,) = drawn(1)
-    attention.install(mistral)
-    near = scoring.answer_losses(mistral, Row.of([Piece(one)], "cpu"))[0]
+    packed_attention.install(mistral)
+    near = logprobs.answer_losses(mistral, Row.of([Piece(one)], "cpu"))[0]
     mistral.config.sliding_window = None
     for layer in mistral.model.layers:
         layer.self_attn.sliding_window = None
-    far = scoring.answer_losses(mistral, Row.of([Piece(one)], "cpu"))[0]
+    far = logprobs.answer_losses(mistral, Row.of([Piece(one)], "cpu"))[0]
     assert not torch.allclose(near, far)
 
 
 def test_what_stands_before_a_sequence_leaves_no_trace_in_it(windowed):
-    attention.install(windowed)
+    packed_attention.install(windowed)
     one, other, third = drawn(3)
     with torch.no_grad():
         found = [
-            scoring.answer_losses(windowed, Row.of([Piece(first), Piece(third)], "cpu"))[1] for first in (one, other)
+            logprobs.answer_losses(windowed, Row.of([Piece(first), Piece(third)], "cpu"))[1] for first in (one, other)
         ]
     torch.testing.assert_close(found[0], found[1], rtol=1e-6, atol=1e-6)
 
@@ -129,24 +130,24 @@ def test_a_call_without_segments_is_what_it_was_before(windowed):
     windowed.config.get_text_config()._attn_implementation = "sdpa"
     with torch.no_grad():
         before = windowed(input_ids=ids, attention_mask=mask).logits
-        attention.install(windowed)
+        packed_attention.install(windowed)
         after = windowed(input_ids=ids, attention_mask=mask).logits
     assert torch.equal(before[mask.bool()], after[mask.bool()])
 
 
 def test_models_that_carry_a_state_along_the_row_are_not_packed(hybrid):
-    assert not attention.packable(hybrid)
-    attention.install(hybrid)
-    assert not attention.installed(hybrid)
-    rows = list(scoring.rows_of(hybrid, [Piece(one) for one in drawn(3)], 10_000))
+    assert not packed_attention.packable(hybrid)
+    packed_attention.install(hybrid)
+    assert not packed_attention.installed(hybrid)
+    rows = list(logprobs.rows_of(hybrid, [Piece(one) for one in drawn(3)], 10_000))
     assert [len(row.pieces) for row in rows] == [1, 1, 1]
 
 
 def test_a_model_that_cannot_be_packed_is_asked_for_the_two_answers_of_a_pair_one_after_the_other(hybrid):
-    attention.install(hybrid)
+    packed_attention.install(hybrid)
     (piece,) = (Piece(one, paired=True) for one in drawn(1, paired=True))
     with torch.no_grad():
-        found = scoring.answer_losses(hybrid, Row.of([piece], "cpu"))
+        found = logprobs.answer_losses(hybrid, Row.of([piece], "cpu"))
         wanted = [plain_losses(hybrid, side.tokens) for side in piece.sides()]
     assert len(found) == 2
     for one, other in zip(found, wanted, strict=True):
@@ -160,14 +161,14 @@ def test_a_model_whose_attention_is_more_than_torchs_is_not_packed(kind):
 
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, num_hidden_layers=2))
-    assert not attention.packable(model)
+    assert not packed_attention.packable(model)
 
 
 def test_nothing_builds_the_mask_of_the_whole_row(windowed):
     """It would be of a row's length squared."""
-    attention.install(windowed)
+    packed_attention.install(windowed)
     row = Row.of([Piece(one) for one in drawn(40)], "cpu")
-    given = attention.arguments(row.segments, row.ids.device)
+    given = packed_attention.arguments(row.segments, row.ids.device)
     assert given["attention_mask"].numel() == 1
     assert given["segments"] == row.segments
 
@@ -175,7 +176,7 @@ def test_nothing_builds_the_mask_of_the_whole_row(windowed):
 @pytest.mark.parametrize("window", [None, 4])
 def test_a_mask_shows_a_second_answer_the_prompt_and_itself_up_to_the_window(window):
     segment = Segment(9, 12, origin=1, prefix=2)
-    rows = attention._mask(segment, window, torch.device("cpu"))[0, 0].int().tolist()
+    rows = packed_attention._mask(segment, window, torch.device("cpu"))[0, 0].int().tolist()
     whole = [[1, 1, 1, 0, 0], [1, 1, 1, 1, 0], [1, 1, 1, 1, 1]]
     assert rows == (whole if window is None else [*whole[:2], [0, 1, 1, 1, 1]])
 
@@ -185,10 +186,10 @@ def test_a_mask_shows_a_second_answer_the_prompt_and_itself_up_to_the_window(win
 def test_one_call_for_all_segments_on_a_gpu_is_what_one_for_each_is(request, load, name):
     model = load() if name == "llama" else request.getfixturevalue(name)
     model = model.to("cuda", torch.bfloat16)
-    attention.install(model)
+    packed_attention.install(model)
     pieces = [Piece(one) for one in drawn(5, 40)]
     with torch.no_grad():
-        together = scoring.answer_losses(model, Row.of(pieces, "cuda"))
-        alone = [scoring.answer_losses(model.float(), Row.of([piece], "cuda"))[0] for piece in pieces]
+        together = logprobs.answer_losses(model, Row.of(pieces, "cuda"))
+        alone = [logprobs.answer_losses(model.float(), Row.of([piece], "cuda"))[0] for piece in pieces]
     for one, other in zip(together, alone, strict=True):
         torch.testing.assert_close(one, other, rtol=0.02, atol=0.05)

@@ -12,9 +12,9 @@ from safetensors.torch import save_file
 from tests.processes import output_of
 
 from weakspot.config import Config
-from weakspot.model import targets
-from weakspot.model.bases import Base
-from weakspot.tables import Lora
+from weakspot.models import target_modules
+from weakspot.models.loading import Base
+from weakspot.settings import Lora
 from zddc.errors import UserError
 
 VLLM = Path(__file__).parents[3] / "build" / "vllm" / "bin" / "python"
@@ -61,8 +61,8 @@ def base(tmp_path):
     return made
 
 
-def shape(base, target_modules, rank=RANK):
-    return targets.shape(base, Config(lora=Lora(target_modules=target_modules, rank=rank)))
+def shape(base, wanted, rank=RANK):
+    return target_modules.shape(base, Config(lora=Lora(target_modules=wanted, rank=rank)))
 
 
 def model_of(kind, **changed):
@@ -82,7 +82,7 @@ def model_of(kind, **changed):
 def names_of(model, preset):
     """Return the names of the layers that a preset touches, each expert's own, with their shapes ``[out, in]``."""
     found = {}
-    for layer in targets.chosen(preset, targets.adaptable(model), type(model).__name__, "it"):
+    for layer in target_modules.chosen(preset, target_modules.adaptable(model), type(model).__name__, "it"):
         if layer.kind == "experts":
             parts = ("gate_proj", "up_proj", "down_proj")
             for number in range(layer.count):
@@ -104,7 +104,7 @@ def adapter(folder, names, *, mixture, base=""):
     folder.mkdir()
     save_file(tensors, folder / "adapter_model.safetensors", {"format": "pt"})
     settings = {"peft_type": "LORA", "task_type": "CAUSAL_LM", "r": RANK, "lora_alpha": ALPHA, "lora_dropout": 0.0}
-    settings |= {"base_model_name_or_path": base, **targets.peft_targets(names, mixture=mixture)}
+    settings |= {"base_model_name_or_path": base, **target_modules.peft_targets(names, mixture=mixture)}
     (folder / "adapter_config.json").write_text(json.dumps(settings))
     return pairs
 
@@ -179,13 +179,13 @@ def test_a_dense_model_has_no_experts(base):
 
 def test_experts_that_no_server_loads_are_refused(base):
     with pytest.raises(UserError, match="no server loads adapters of the routed experts of it; use all-linear"):
-        targets.chosen("experts", targets.adaptable(model_of("qwen3_moe")), "OlmoeForCausalLM", "it")
+        target_modules.chosen("experts", target_modules.adaptable(model_of("qwen3_moe")), "OlmoeForCausalLM", "it")
 
 
 def test_thin_cover_is_refused_with_the_preset_that_helps(base):
     hybrid = base("qwen3_next", num_hidden_layers=8)
     with pytest.raises(UserError, match="touches only 2 of 8 layers of qwen3_next; use attention"):
-        targets.shape(hybrid, Config())
+        target_modules.shape(hybrid, Config())
     with pytest.raises(UserError, match="touches only 1 of 4 layers of qwen3_moe; use attention"):
         shape(base("qwen3_moe"), GATED)
 
@@ -197,8 +197,8 @@ def test_layers_of_other_kinds_keep_the_name_that_their_configuration_gives_them
         model = AutoModelForCausalLM.from_config(
             Lfm2Config(**_SMALL, layer_types=["conv", "conv", "full_attention", "conv"])
         )
-    layers = targets.adaptable(model)
-    assert str(targets.coverage(layers, layers, RANK)) == "attention 1 of 1, conv 3 of 3, mlp 4 of 4"
+    layers = target_modules.adaptable(model)
+    assert str(target_modules.coverage(layers, layers, RANK)) == "attention 1 of 1, conv 3 of 3, mlp 4 of 4"
 
 
 @pytest.mark.parametrize("kind", ["qwen3_moe", "qwen3_next"])
@@ -232,7 +232,7 @@ def test_plain_peft_loads_adapters_of_experts_by_their_own_names(kind, tmp_path)
 
 
 def test_what_vllm_refuses_is_told_by_its_name():
-    served = targets.served_names(
+    served = target_modules.served_names(
         CONFIGS["qwen3_next"],
         [
             "base_model.model.model.layers.0.linear_attn.in_proj_qkvz.lora_A.weight",
@@ -257,7 +257,9 @@ def test_what_vllm_refuses_is_told_by_its_name():
 
 
 def test_of_other_architectures_nothing_is_claimed():
-    assert targets.served_names({"architectures": ["GPT2LMHeadModel"]}, ["h.0.attn.c_attn.lora_A.weight"]) is None
+    assert (
+        target_modules.served_names({"architectures": ["GPT2LMHeadModel"]}, ["h.0.attn.c_attn.lora_A.weight"]) is None
+    )
 
 
 # What vLLM's own classes make of adapters: models of its own without weights, its manager of adapters, and the sum of
@@ -352,7 +354,7 @@ def test_vllm_itself_loads_what_is_said_and_refuses_the_rest(base, tmp_path):
             pairs = adapter(folder, layers, mixture=mixture)
             asked.setdefault(place.location, []).append(str(folder))
             tensors = [f"base_model.model.{name}.lora_{side}.weight" for name in layers for side in "AB"]
-            served = targets.served_names(settings, tensors)
+            served = target_modules.served_names(settings, tensors)
             power = dict.fromkeys(served.layers.values(), 0.0)
             for name, into in served.layers.items():
                 power[into] += float(delta(pairs[name]).square().sum())

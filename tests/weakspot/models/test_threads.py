@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from weakspot.model import threads
-from weakspot.model.threads import FasterThreads
+from weakspot.models import threads
+from weakspot.models.threads import FasterThreads
 
 CPU = torch.device("cpu")
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from weakspot.model import bases, view
-from weakspot.model.view import ViewError
+from weakspot.models import loading, tokenization
+from weakspot.models.tokenization import ViewError
 from weakspot.records import Message
 
 ARGUMENTS = {"path": "a.py", "text": 'x = "é"\n'}
@@ -31,7 +31,7 @@ ENDS = {
 @pytest.fixture(params=["smollm2", *ENDS])
 def templated(request, embedded, chat_template):
     """A tokenizer with one model's chat template, and the name of the template and its end of turn."""
-    tokenizer = bases.load_tokenizer(embedded)
+    tokenizer = loading.load_tokenizer(embedded)
     name = request.param
     if name == "smollm2":
         return tokenizer, name, "<|im_end|>"
@@ -42,7 +42,7 @@ def templated(request, embedded, chat_template):
 
 
 def trained_text(tokenizer, example, max_length=4096):
-    one = view.tokens(tokenizer, example, max_length)
+    one = tokenization.tokens(tokenizer, example, max_length)
     return tokenizer.decode(one.ids[one.start :])
 
 
@@ -59,7 +59,7 @@ def test_earlier_turns_are_context_only(templated, interaction):
     else:
         context = EARLIER
     example = interaction("Now sort it", "Use sorted.", context=context)
-    one = view.tokens(tokenizer, example, 4096)
+    one = tokenization.tokens(tokenizer, example, 4096)
     assert tokenizer.decode(one.ids[one.start :]) == "Use sorted." + end
     prompt = tokenizer.decode(one.ids[: one.start])
     assert "Now sort it" in prompt
@@ -68,7 +68,7 @@ def test_earlier_turns_are_context_only(templated, interaction):
 
 def test_the_local_answer_and_the_escalation_are_never_seen(templated, interaction):
     tokenizer, _, _ = templated
-    one = view.tokens(tokenizer, interaction("How?", "So.", local="BADANSWER"), 4096)
+    one = tokenization.tokens(tokenizer, interaction("How?", "So.", local="BADANSWER"), 4096)
     text = tokenizer.decode(one.ids)
     assert "BADANSWER" not in text
     assert "consult" not in text
@@ -76,19 +76,19 @@ def test_the_local_answer_and_the_escalation_are_never_seen(templated, interacti
 
 @pytest.mark.parametrize("name", ["qwen2_5", "qwen3", "qwen3_instruct_2507"])
 def test_a_tool_call_is_trained_on_as_the_template_writes_it(name, embedded, chat_template, interaction):
-    tokenizer = bases.load_tokenizer(embedded)
+    tokenizer = loading.load_tokenizer(embedded)
     tokenizer.chat_template = chat_template(name)
     example = interaction("Write it", context=EARLIER, tools=TOOLS)
     expert = Message.model_validate({"role": "assistant", "content": "I write.", "tool_calls": [CALL]})
     example = example.model_copy(update={"messages": [*example.messages[:-1], expert]})
     call = '<tool_call>\n{"name": "write", "arguments": {"path": "a.py", "text": "x = \\"é\\"\\n"}}\n</tool_call>'
     assert trained_text(tokenizer, example) == f"I write.\n{call}<|im_end|>"
-    one = view.tokens(tokenizer, example, 4096)
+    one = tokenization.tokens(tokenizer, example, 4096)
     assert "<tools>" in tokenizer.decode(one.ids[: one.start])
 
 
 def test_a_template_without_tools_still_gets_the_calls(embedded, interaction):
-    tokenizer = bases.load_tokenizer(embedded)
+    tokenizer = loading.load_tokenizer(embedded)
     example = interaction("Write it")
     expert = Message.model_validate({"role": "assistant", "content": None, "tool_calls": [CALL]})
     example = example.model_copy(update={"messages": [*example.messages[:-1], expert]})
@@ -97,24 +97,24 @@ def test_a_template_without_tools_still_gets_the_calls(embedded, interaction):
 
 
 def test_arguments_that_came_as_a_string_are_rendered_once(embedded, chat_template, interaction):
-    tokenizer = bases.load_tokenizer(embedded)
+    tokenizer = loading.load_tokenizer(embedded)
     tokenizer.chat_template = chat_template("qwen3")
     as_text = {"id": "c1", "function": {"name": "write", "arguments": '{"path": "a.py"}'}}
     context = [EARLIER[1], {"role": "assistant", "content": "", "tool_calls": [as_text]}, *EARLIER[3:]]
-    one = view.tokens(tokenizer, interaction("Now?", "Yes.", context=context), 4096)
+    one = tokenization.tokens(tokenizer, interaction("Now?", "Yes.", context=context), 4096)
     assert '"arguments": {"path": "a.py"}}' in tokenizer.decode(one.ids)
 
 
 def test_an_empty_thinking_block_is_context(embedded, chat_template, interaction):
-    tokenizer = bases.load_tokenizer(embedded)
+    tokenizer = loading.load_tokenizer(embedded)
     tokenizer.chat_template = chat_template("qwen3")
-    one = view.tokens(tokenizer, interaction("How?", "So."), 4096)
+    one = tokenization.tokens(tokenizer, interaction("How?", "So."), 4096)
     assert tokenizer.decode(one.ids[: one.start]).endswith("assistant\n<think>\n\n</think>\n\n")
     assert tokenizer.decode(one.ids[one.start :]) == "So.<|im_end|>"
 
 
 def test_thoughts_that_the_expert_gave_are_trained_on(embedded, chat_template, interaction):
-    tokenizer = bases.load_tokenizer(embedded)
+    tokenizer = loading.load_tokenizer(embedded)
     tokenizer.chat_template = chat_template("qwen3")
     example = interaction("How?")
     expert = Message.model_validate({"role": "assistant", "content": "So.", "reasoning_content": "Hm."})
@@ -123,39 +123,39 @@ def test_thoughts_that_the_expert_gave_are_trained_on(embedded, chat_template, i
 
 
 def test_an_answer_that_the_template_would_rewrite_is_left_out(embedded, chat_template, interaction):
-    tokenizer = bases.load_tokenizer(embedded)
+    tokenizer = loading.load_tokenizer(embedded)
     tokenizer.chat_template = chat_template("qwen3")
     with pytest.raises(ViewError, match="by the chat template"):
-        view.tokens(tokenizer, interaction("How?", "Write </think> after the thoughts."), 4096)
+        tokenization.tokens(tokenizer, interaction("How?", "Write </think> after the thoughts."), 4096)
 
 
 def test_an_answer_that_the_template_shortens_is_left_out(embedded, interaction):
-    tokenizer = bases.load_tokenizer(embedded)
+    tokenizer = loading.load_tokenizer(embedded)
     tokenizer.chat_template = "{% for m in messages %}{{ m['content'][:9] }}{% endfor %}"
     with pytest.raises(ViewError, match="rewritten by the chat template"):
-        view.tokens(tokenizer, interaction("How?", "A longer answer."), 4096)
+        tokenization.tokens(tokenizer, interaction("How?", "A longer answer."), 4096)
 
 
 def test_a_text_with_a_control_token_is_left_out(embedded, interaction):
-    tokenizer = bases.load_tokenizer(embedded)
+    tokenizer = loading.load_tokenizer(embedded)
     with pytest.raises(ViewError, match=r"control token <\|im_end\|>"):
-        view.tokens(tokenizer, interaction("How?", "It ends with <|im_end|> there."), 4096)
+        tokenization.tokens(tokenizer, interaction("How?", "It ends with <|im_end|> there."), 4096)
 
 
 def test_special_tokens_that_structure_nothing_are_words(embedded, interaction):
-    tokenizer = bases.load_tokenizer(embedded)
+    tokenizer = loading.load_tokenizer(embedded)
     assert trained_text(tokenizer, interaction("How?", "Run cat <filename>.")).endswith("<filename>.<|im_end|>")
 
 
 def test_the_oldest_turns_go_first_and_the_system_turn_stays(embedded, interaction):
-    tokenizer = bases.load_tokenizer(embedded)
+    tokenizer = loading.load_tokenizer(embedded)
     long = "word " * 60
     context = [
         EARLIER[0],
         *({"role": r, "content": f"{n} {long}"} for n in range(4) for r in ("user", "assistant")),
     ]
     example = interaction("Last question?", "Short.", context=context)
-    one = view.tokens(tokenizer, example, 220)
+    one = tokenization.tokens(tokenizer, example, 220)
     text = tokenizer.decode(one.ids)
     assert len(one.ids) <= 220
     assert "You write Python." in text
@@ -167,29 +167,29 @@ def test_the_oldest_turns_go_first_and_the_system_turn_stays(embedded, interacti
 
 
 def test_a_cut_answer_does_not_teach_to_stop(embedded, interaction):
-    tokenizer = bases.load_tokenizer(embedded)
-    one = view.tokens(tokenizer, interaction("How?", "word " * 100), 64)
+    tokenizer = loading.load_tokenizer(embedded)
+    one = tokenization.tokens(tokenizer, interaction("How?", "word " * 100), 64)
     assert len(one.ids) == 64
     assert one.cut_tokens > 0
     assert one.ids[-1] != tokenizer.eos_token_id
 
 
 def test_a_query_that_leaves_no_room_is_left_out(embedded, interaction):
-    tokenizer = bases.load_tokenizer(embedded)
+    tokenizer = loading.load_tokenizer(embedded)
     with pytest.raises(ViewError, match="the query alone has"):
-        view.tokens(tokenizer, interaction("word " * 100, "So."), 64)
+        tokenization.tokens(tokenizer, interaction("word " * 100, "So."), 64)
 
 
 def test_an_example_whose_prompt_the_template_rewrites_is_left_out(embedded, interaction):
-    tokenizer = bases.load_tokenizer(embedded)
+    tokenizer = loading.load_tokenizer(embedded)
     tokenizer.chat_template = "{{ messages|length }}{% for m in messages %}{{ m['content'] }}{% endfor %}"
     with pytest.raises(ViewError, match="written otherwise by the chat template"):
-        view.tokens(tokenizer, interaction(), 4096)
+        tokenization.tokens(tokenizer, interaction(), 4096)
 
 
 def test_prompt_and_target_are_tokenized_as_a_server_does(embedded, interaction):
-    tokenizer = bases.load_tokenizer(embedded)
-    one = view.tokens(tokenizer, interaction("How?", "\nSo."), 4096)
+    tokenizer = loading.load_tokenizer(embedded)
+    one = tokenization.tokens(tokenizer, interaction("How?", "\nSo."), 4096)
     turns = [{"role": "user", "content": "How?"}]
     served = tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_dict=True)["input_ids"]
     assert list(one.ids[: one.start]) == list(served)
@@ -199,7 +199,7 @@ def test_prompt_and_target_are_tokenized_as_a_server_does(embedded, interaction)
 def test_what_tools_found_is_context_and_no_call_of_the_local_model_is_a_target(
     name, embedded, chat_template, interaction
 ):
-    tokenizer = bases.load_tokenizer(embedded)
+    tokenizer = loading.load_tokenizer(embedded)
     tokenizer.chat_template = chat_template(name)
     steps = [
         {
@@ -213,7 +213,7 @@ def test_what_tools_found_is_context_and_no_call_of_the_local_model_is_a_target(
     example = plain.model_copy(
         update={"messages": [plain.messages[0], *(Message.model_validate(s) for s in steps), *plain.messages[1:]]}
     )
-    found = view.tokens(tokenizer, example, 512)
+    found = tokenization.tokens(tokenizer, example, 512)
     prompt, target = tokenizer.decode(found.ids[: found.start]), tokenizer.decode(found.ids[found.start :])
     assert "x = 1" in prompt
     assert "a.py" in prompt
@@ -222,16 +222,16 @@ def test_what_tools_found_is_context_and_no_call_of_the_local_model_is_a_target(
 
 
 def test_an_agents_long_instructions_and_tools_give_way_before_the_example_does(embedded, interaction):
-    tokenizer = bases.load_tokenizer(embedded)
+    tokenizer = loading.load_tokenizer(embedded)
     tools = [{"type": "function", "function": {"name": f"tool_{n}", "description": "does " * 30}} for n in range(20)]
     example = interaction("What is x?", "It is 1.", context=[{"role": "system", "content": "obey " * 500}], tools=tools)
-    found = view.tokens(tokenizer, example, 64)
+    found = tokenization.tokens(tokenizer, example, 64)
     assert (found.dropped_turns, found.cut_tokens) == (1, 0)
     assert "What is x?" in tokenizer.decode(found.ids)
 
 
 def paired(tokenizer, example, max_length=512):
-    found = view.pair(tokenizer, example, max_length)
+    found = tokenization.pair(tokenizer, example, max_length)
     return found, tokenizer.decode(found.rejected)
 
 
@@ -239,16 +239,16 @@ def test_the_local_answer_of_a_pair_stands_behind_the_very_same_prompt(templated
     tokenizer, _, end = templated
     example = interaction("How?", "So.", local="I am not sure.")
     found, rejected = paired(tokenizer, example)
-    alone = view.tokens(tokenizer, example, 512)
+    alone = tokenization.tokens(tokenizer, example, 512)
     assert (found.ids, found.start) == (alone.ids, alone.start)
     assert rejected == f"I am not sure.{end}"
-    other = view.tokens(tokenizer, example, 512, answer=example.local)
+    other = tokenization.tokens(tokenizer, example, 512, answer=example.local)
     assert (other.ids[: other.start], other.ids[other.start :]) == (found.ids[: found.start], found.rejected)
 
 
 @pytest.mark.parametrize("local", ["", "  \n", "So.", " So.\n"])
 def test_a_local_answer_that_is_empty_or_the_experts_own_is_no_rival(embedded, interaction, local):
-    tokenizer = bases.load_tokenizer(embedded)
+    tokenizer = loading.load_tokenizer(embedded)
     example = interaction("How?", "So.", local=local or "x")
     if not local.strip():
         plain = Message.model_validate({"role": "assistant", "content": local})
@@ -257,18 +257,18 @@ def test_a_local_answer_that_is_empty_or_the_experts_own_is_no_rival(embedded, i
             update={"messages": [*example.messages[:place], plain, *example.messages[place + 1 :]]}
         )
     found, _ = paired(tokenizer, example)
-    assert found == view.tokens(tokenizer, example, 512)
+    assert found == tokenization.tokens(tokenizer, example, 512)
 
 
 def test_a_local_answer_that_cannot_be_rendered_leaves_the_experts(embedded, interaction):
-    tokenizer = bases.load_tokenizer(embedded)
+    tokenizer = loading.load_tokenizer(embedded)
     found, _ = paired(tokenizer, interaction("How?", "So.", local="It ends with <|im_end|> there."))
     assert found.rejected == ()
     assert found.supervised > 0
 
 
 def test_a_local_answer_that_does_not_fit_loses_its_end(embedded, interaction):
-    tokenizer = bases.load_tokenizer(embedded)
+    tokenizer = loading.load_tokenizer(embedded)
     found, rejected = paired(tokenizer, interaction("How?", "So.", local="word " * 100), 64)
     assert found.start + len(found.rejected) == 64
     assert "<|im_end|>" not in rejected
@@ -276,7 +276,7 @@ def test_a_local_answer_that_does_not_fit_loses_its_end(embedded, interaction):
 
 
 def test_a_pair_whose_oldest_turns_are_dropped_still_has_one_prompt(embedded, interaction):
-    tokenizer = bases.load_tokenizer(embedded)
+    tokenizer = loading.load_tokenizer(embedded)
     context = [{"role": r, "content": f"{n} " + "word " * 60} for n in range(4) for r in ("user", "assistant")]
     example = interaction("Last question?", "Short.", local="Long " * 10, context=context)
     found, rejected = paired(tokenizer, example, 220)

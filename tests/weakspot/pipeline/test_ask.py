@@ -2,8 +2,8 @@
 
 import pytest
 
-from weakspot.ask import ask
-from weakspot.stages.deploy import deploy
+from weakspot.pipeline.ask import ask
+from weakspot.pipeline.deploy import deploy
 from weakspot.workspace import AdapterName
 from zddc.errors import UserError
 

@@ -4,18 +4,18 @@ import json
 
 import pytest
 
-from weakspot.capture.keeping import new_id
+from weakspot.capture.recorder import new_id
 from weakspot.config import load
-from weakspot.data import journal
-from weakspot.parsing import parse_interaction
-from weakspot.stages.collect import collect
+from weakspot.pipeline.collect import collect
+from weakspot.records.parsing import parse_interaction
+from weakspot.storage import append_log
 from zddc.errors import UserError
 
 TEXTS = {"query": "Why this error in the console?", "local": "No idea.", "expert": "The name is not defined."}
 
 
 def lines(workspace) -> list[bytes]:
-    return [line.data for line in journal.read_lines(workspace.raw)]
+    return [line.data for line in append_log.read_lines(workspace.raw)]
 
 
 def test_what_was_collected_is_a_line_of_the_raw_file(workspace, config):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from weakspot.releases import live, read_releases
-from weakspot.stages.deploy import deploy, rollback
+from weakspot.deployment.releases import live, read_releases
+from weakspot.pipeline.deploy import deploy, rollback
 from weakspot.workspace import AdapterName
 from zddc.errors import UserError
 

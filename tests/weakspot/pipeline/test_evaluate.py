@@ -8,15 +8,14 @@ import pytest
 import torch
 from tests.weakspot.conftest import changed
 
-from weakspot import adapters
-from weakspot.data.dataset import read_examples
+from weakspot.dataset.reading import read_examples
+from weakspot.deployment.releases import publish
 from weakspot.evaluation.scoring import exact, parsed_json
-from weakspot.model import bases, lora
+from weakspot.models import adapter_files, adapters, loading
+from weakspot.pipeline.evaluate import evaluate
+from weakspot.pipeline.train import train
 from weakspot.records import Release, Scorecard
-from weakspot.releases import publish
-from weakspot.stages.evaluate import evaluate
-from weakspot.stages.train import train
-from weakspot.tables import Model
+from weakspot.settings import Model
 from weakspot.workspace import AdapterName
 from zddc.errors import UserError
 
@@ -127,13 +126,13 @@ def test_an_adapter_is_measured_beside_the_one_in_service(evaluated, card):
 
 def test_the_page_is_self_contained_and_escapes_what_models_wrote(evaluated, card):
     workspace, _ = evaluated
-    from weakspot import report
+    from weakspot.evaluation import html_report
 
     evil = "<script>alert(1)</script><img src=x onerror=alert(2)>"
     poisoned = card.model_copy(
         update={"rows": [card.rows[0].model_copy(update={"expert": evil, "local": evil, "query": evil})]}
     )
-    text = report.page(poisoned, adapters.read_manifest(workspace, NAME))
+    text = html_report.page(poisoned, adapters.read_manifest(workspace, NAME))
     tags = []
 
     class Collector(HTMLParser):
@@ -160,7 +159,7 @@ def test_an_example_that_was_trained_on_is_never_tested_on(trained):
 
 def test_damaged_weights_are_found(trained):
     workspace, config = trained
-    with (workspace.adapter(NAME) / lora.WEIGHTS).open("r+b") as stream:
+    with (workspace.adapter(NAME) / adapter_files.WEIGHTS).open("r+b") as stream:
         stream.seek(-1, 2)
         stream.write(b"\x7f")
     with pytest.raises(UserError, match="not the file that was trained"):
@@ -170,7 +169,7 @@ def test_damaged_weights_are_found(trained):
 def test_a_scorecard_of_other_weights_does_not_count(evaluated):
     workspace, _ = evaluated
     assert adapters.read_scorecard(workspace, NAME) is not None
-    with (workspace.adapter(NAME) / lora.WEIGHTS).open("ab") as stream:
+    with (workspace.adapter(NAME) / adapter_files.WEIGHTS).open("ab") as stream:
         stream.write(b"x")
     assert adapters.read_scorecard(workspace, NAME) is None
 
@@ -178,8 +177,8 @@ def test_a_scorecard_of_other_weights_does_not_count(evaluated):
 def test_another_base_of_the_same_name_is_refused(trained, tiny_base, tmp_path):
     workspace, config = trained
     shutil.copytree(tiny_base, tmp_path / "base")
-    base, known = bases.resolve(Model(base=str(tmp_path / "base"))), adapters.read_manifest(workspace, NAME)
-    reference = {"name": base.name, "location": base.location, "identity": bases.identity(base)}
+    base, known = loading.resolve(Model(base=str(tmp_path / "base"))), adapters.read_manifest(workspace, NAME)
+    reference = {"name": base.name, "location": base.location, "identity": loading.identity(base)}
     manifest = known.model_copy(update={"base": known.base.model_copy(update=reference)})
     workspace.adapter_manifest(NAME).write_bytes(manifest.to_document())
     assert adapters.base_of(adapters.read_manifest(workspace, NAME)) == base

@@ -2,12 +2,12 @@
 
 import pytest
 
-from weakspot.adapters import read_manifest, read_scorecard
-from weakspot.data import journal
-from weakspot.forget import forget
+from weakspot.models.adapters import read_manifest, read_scorecard
+from weakspot.pipeline.forget import forget
+from weakspot.pipeline.process import process
+from weakspot.pipeline.validate import validate
 from weakspot.records import Decision
-from weakspot.stages.process import process
-from weakspot.stages.validate import validate
+from weakspot.storage import append_log
 from zddc.errors import UserError
 
 
@@ -18,7 +18,7 @@ def files_with(workspace, text: str) -> set[str]:
 
 
 def ids(file) -> list[str]:
-    return [Decision.from_json(line.data).interaction_id for line in journal.read_lines(file)]
+    return [Decision.from_json(line.data).interaction_id for line in append_log.read_lines(file)]
 
 
 def test_it_is_gone_from_raw_dataset_and_splits_and_the_snapshot_is_marked(workspace, config, example, capture):
@@ -39,9 +39,9 @@ def test_the_others_keep_their_places(workspace, config, example, capture):
     examples = [example(n) for n in range(12)]
     capture(workspace, examples)
     process(workspace, config)
-    before = {line.data for split in ("train", "val", "test") for line in journal.read_lines(workspace.split(split))}
+    before = {line.data for split in ("train", "val", "test") for line in append_log.read_lines(workspace.split(split))}
     forget(workspace, config, examples[3].id)
-    after = {line.data for split in ("train", "val", "test") for line in journal.read_lines(workspace.split(split))}
+    after = {line.data for split in ("train", "val", "test") for line in append_log.read_lines(workspace.split(split))}
     assert before - after == {examples[3].to_json().encode()}
     assert after - before == set()
 
@@ -72,9 +72,9 @@ def test_forgetting_again_is_no_error_and_marks_nothing_twice(workspace, config,
 def test_half_a_record_is_found_by_its_id(workspace, config, example, capture):
     capture(workspace, [example(1)])
     torn = example(2, interaction_id="int_torn").to_json()[30:]
-    journal.append(workspace.raw, [torn])
+    append_log.append(workspace.raw, [torn])
     assert forget(workspace, config, "int_torn").lines == 1
-    assert len(list(journal.read_lines(workspace.raw))) == 1
+    assert len(list(append_log.read_lines(workspace.raw))) == 1
 
 
 def test_an_id_that_nobody_has_is_named(workspace, config):

@@ -13,22 +13,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weakspot.config import load
-from weakspot.data import journal, store
-from weakspot.data.similarity import pairs_across
-from weakspot.data.splits import SHARES, compared_text, exact_keys
-from weakspot.parsing import parse_interaction
+from weakspot.dataset.near_duplicates import pairs_across
+from weakspot.dataset.splits import SHARES, compared_text, exact_keys
+from weakspot.pipeline.process import process, read_assignments
 from weakspot.records import SPLITS, Assignment, Interaction, Rejection, Snapshot
-from weakspot.stages.process import process, read_assignments
+from weakspot.records.parsing import parse_interaction
+from weakspot.storage import append_log, atomic
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
 
 
 def examples(file: Path) -> list[Interaction]:
-    return [parse_interaction(line.data) for line in journal.read_lines(file)]
+    return [parse_interaction(line.data) for line in append_log.read_lines(file)]
 
 
 def rejections(workspace: Workspace) -> list[Rejection]:
-    return [Rejection.from_json(line.data) for line in journal.read_lines(workspace.rejections)]
+    return [Rejection.from_json(line.data) for line in append_log.read_lines(workspace.rejections)]
 
 
 def dataset_files(workspace: Workspace) -> dict[str, bytes]:
@@ -69,7 +69,7 @@ def write_raw(workspace: Workspace, *lines: bytes | str | dict | Interaction) ->
 
 def assert_counts_reconcile(workspace: Workspace) -> None:
     """Every raw line is one example or one rejection; every example is in one split and its domain's file."""
-    raw = [line.number for line in journal.read_lines(workspace.raw)]
+    raw = [line.number for line in append_log.read_lines(workspace.raw)]
     everyone = examples(workspace.all_examples)
     assert len(raw) == len(everyone) + len(rejections(workspace))
     assert {rejection.line for rejection in rejections(workspace)} <= set(raw)
@@ -474,7 +474,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from weakspot import config
-from weakspot.stages.process import process
+from weakspot.pipeline.process import process
 from weakspot.workspace import Workspace
 process(Workspace(Path(sys.argv[1])), config.Config())
 """
@@ -521,7 +521,7 @@ def test_a_snapshot_is_the_dataset_and_its_hashes_are_right(filled, config):
     manifest = Snapshot.from_json(filled.snapshot_manifest(name).read_bytes())
     copied = {path: data for path, data in newest_snapshot(filled).items() if path != "manifest.json"}
     assert copied == dataset_files(filled)
-    assert manifest.files == {path: store.sha256(filled.snapshot(name) / path) for path in sorted(copied)}
+    assert manifest.files == {path: atomic.sha256(filled.snapshot(name) / path) for path in sorted(copied)}
     assert manifest.counts == {"examples": 40, "rejections": 0}
     assert manifest.near_duplicate_threshold == 0.8
 
@@ -557,7 +557,7 @@ def test_a_damaged_manifest_is_not_taken_for_the_dataset_of_today(filled, config
 
 def test_two_do_not_process_at_once(filled, config):
     with (
-        store.locked(filled.lock, "process, train or deploy"),
+        atomic.locked(filled.lock, "process, train or deploy"),
         pytest.raises(UserError, match="another process, train or deploy is running here; wait until it has ended"),
     ):
         process(filled, config)
@@ -593,14 +593,14 @@ def test_a_run_that_was_killed_between_two_files_is_finished_by_the_next(
     whole.raw.parent.mkdir()
     whole.raw.write_bytes(filled.raw.read_bytes())
     left = iter(range(writes))
-    write_atomically = store.write_atomically
+    write_atomically = atomic.write_atomically
 
     def write_or_die(file, data):
         if next(left, None) is None:
             raise KeyboardInterrupt
         write_atomically(file, data)
 
-    monkeypatch.setattr(store, "write_atomically", write_or_die)
+    monkeypatch.setattr(atomic, "write_atomically", write_or_die)
     with pytest.raises(KeyboardInterrupt):
         process(filled, config)
     monkeypatch.undo()

@@ -4,10 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weakspot.capture.decisions import append, made_now
-from weakspot.data import dataset, journal
-from weakspot.forget import forget
+from weakspot.dataset import reading
+from weakspot.pipeline.forget import forget
+from weakspot.pipeline.process import process, read_assignments
 from weakspot.records import Interaction, Rejection
-from weakspot.stages.process import process, read_assignments
+from weakspot.storage import append_log
 from weakspot.workspace import Workspace
 
 
@@ -16,11 +17,11 @@ def decided(workspace: Workspace, config, identity: str, action: str, **words: s
 
 
 def examples(workspace: Workspace) -> dict[str, Interaction]:
-    return {example.id: example for example in dataset.read_examples(workspace.all_examples)}
+    return {example.id: example for example in reading.read_examples(workspace.all_examples)}
 
 
 def reasons(workspace: Workspace) -> dict[str | None, str]:
-    found = [Rejection.from_json(line.data) for line in journal.read_lines(workspace.rejections)]
+    found = [Rejection.from_json(line.data) for line in append_log.read_lines(workspace.rejections)]
     return {rejection.interaction_id: rejection.reason for rejection in found}
 
 
@@ -66,8 +67,8 @@ def test_a_moved_example_is_in_the_other_domain_only(workspace, config, example,
     capture(workspace, made)
     decided(workspace, config, made[0].id, "move", domain="eggs")
     process(workspace, config)
-    assert [one.id for one in dataset.read_examples(workspace.examples("eggs"))] == [made[0].id]
-    assert made[0].id not in {one.id for one in dataset.read_examples(workspace.examples("spam"))}
+    assert [one.id for one in reading.read_examples(workspace.examples("eggs"))] == [made[0].id]
+    assert made[0].id not in {one.id for one in reading.read_examples(workspace.examples("spam"))}
 
 
 def test_a_copy_of_what_was_captured_does_not_bring_a_mended_answer_back(workspace, config, interaction, capture):

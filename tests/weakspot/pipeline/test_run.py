@@ -3,9 +3,9 @@
 import pytest
 from tests.weakspot.conftest import changed
 
-from weakspot.run import due, due_domains, run
-from weakspot.stages.train import train_together
-from weakspot.status import status
+from weakspot.pipeline.run import due, due_domains, run
+from weakspot.pipeline.status import status
+from weakspot.pipeline.train import train_together
 from weakspot.workspace import AdapterName
 from zddc.errors import UserError
 

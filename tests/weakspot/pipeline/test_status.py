@@ -2,8 +2,8 @@
 
 import pytest
 
-from weakspot.stages.process import process
-from weakspot.status import status, why_due
+from weakspot.pipeline.process import process
+from weakspot.pipeline.status import status, why_due
 from weakspot.workspace import AdapterName
 from zddc.errors import UserError
 

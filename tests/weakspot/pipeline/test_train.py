@@ -12,11 +12,11 @@ from tests.weakspot import small
 
 from weakspot import config as configuration
 from weakspot.config import Config
-from weakspot.data.dataset import read_examples
-from weakspot.model import lora
+from weakspot.dataset.reading import read_examples
+from weakspot.models import adapter_files
+from weakspot.pipeline import train as stage
+from weakspot.pipeline.train import preflight, train, train_together
 from weakspot.records import AdapterManifest
-from weakspot.stages import train as stage
-from weakspot.stages.train import preflight, train, train_together
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
@@ -71,7 +71,7 @@ def test_an_adapter_is_whole_when_its_manifest_is_there(taught):
     assert manifest.snapshot == workspace.snapshot_names()[-1]
     assert manifest.settings["lora"]["rank"] == 4
     names = {file.name for file in workspace.adapter(NAME).iterdir()}
-    wanted = {lora.SETTINGS, lora.WEIGHTS, "README.md", "loss.png", "metrics.jsonl", "manifest.json"}
+    wanted = {adapter_files.SETTINGS, adapter_files.WEIGHTS, "README.md", "loss.png", "metrics.jsonl", "manifest.json"}
     assert names == wanted
     steps = [json.loads(line) for line in workspace.adapter_metrics(NAME).read_text().splitlines()]
     assert [step["step"] for step in steps] == list(range(1, 13))
@@ -90,7 +90,7 @@ def test_the_same_data_and_seed_give_the_same_bytes_and_another_seed_another_ada
     workspace, config = taught
     for seed in (config.train.seed, config.train.seed, 1):
         train(workspace, changed(config, seed=seed), "colours")
-    first, second, other = (workspace.adapter(AdapterName("colours", n)) / lora.WEIGHTS for n in (1, 2, 3))
+    first, second, other = (workspace.adapter(AdapterName("colours", n)) / adapter_files.WEIGHTS for n in (1, 2, 3))
     assert first.read_bytes() == second.read_bytes()
     assert first.read_bytes() != other.read_bytes()
 
@@ -132,7 +132,7 @@ def test_an_adapter_may_learn_to_prefer_the_experts_answer(taught, objective):
 
 def test_a_preference_without_any_local_answer_is_one_line(workspace, taught, interaction, capture):
     _, config = taught
-    from weakspot.stages.process import process
+    from weakspot.pipeline.process import process
 
     capture(workspace, [interaction(f"What is {n * 7919}?", "It.", local="It.", domain="same") for n in range(30)])
     process(workspace, config)
@@ -151,7 +151,7 @@ def test_a_sweep_keeps_the_best_of_its_variants_and_says_what_became_of_the_othe
     assert chosen["val_loss"] == min(one["val_loss"] for one in tried) == manifest.val_loss
     assert chosen["learning_rate"] == manifest.settings["train"]["learning_rate"] == 1e-2
     assert chosen["rank"] == manifest.settings["lora"]["rank"]
-    assert json.loads((workspace.adapter(NAME) / lora.SETTINGS).read_text())["r"] == chosen["rank"]
+    assert json.loads((workspace.adapter(NAME) / adapter_files.SETTINGS).read_text())["r"] == chosen["rank"]
     # Those that learn nothing leave at the first rung.
     assert [one["steps"] < 12 for one in tried[:2]] == [True, True]
     assert len(workspace.adapter_metrics(NAME).read_text().splitlines()) == manifest.steps == chosen["steps"]
@@ -195,7 +195,7 @@ def test_kill_9_at_any_point_ends_with_the_bytes_of_an_uninterrupted_run(taught,
     train_together(other, configuration.load(other.config_file, settings(config)), domains)
     for domain in domains:
         killed, whole = (one.adapter(AdapterName(domain, 1)) for one in (workspace, other))
-        assert (killed / lora.WEIGHTS).read_bytes() == (whole / lora.WEIGHTS).read_bytes()
+        assert (killed / adapter_files.WEIGHTS).read_bytes() == (whole / adapter_files.WEIGHTS).read_bytes()
         assert (killed / "metrics.jsonl").read_bytes() == (whole / "metrics.jsonl").read_bytes()
 
 
@@ -235,7 +235,7 @@ def test_a_rate_that_breaks_the_run_is_one_line_and_no_adapter(taught):
 
 def test_examples_that_cannot_be_trained_on_are_named(taught, interaction, capture):
     workspace, config = taught
-    from weakspot.stages.process import process
+    from weakspot.pipeline.process import process
 
     odd = [interaction(f"What is control {n}?", f"<|im_end|> is token {n * 991}.", domain="colours") for n in range(12)]
     capture(workspace, odd)
@@ -269,10 +269,10 @@ def test_a_full_disk_is_one_line_and_damages_nothing(taught, tmp_path):
 
 def test_two_trainings_at_once_are_refused(taught):
     workspace, config = taught
-    from weakspot.data import store
+    from weakspot.storage import atomic
 
     with (
-        store.locked(workspace.lock, "train"),
+        atomic.locked(workspace.lock, "train"),
         pytest.raises(UserError, match="another process, train or deploy is running"),
     ):
         train(workspace, config, "colours")

@@ -3,12 +3,13 @@
 import shutil
 
 import pytest
-from tests.weakspot.data.conftest import Disk
+from tests.weakspot.storage.conftest import Disk
 
-from weakspot.adapters import read_manifest
-from weakspot.data import dataset, store
-from weakspot.stages.process import process
-from weakspot.stages.train import train
+from weakspot.dataset import reading
+from weakspot.models.adapters import read_manifest
+from weakspot.pipeline.process import process
+from weakspot.pipeline.train import train
+from weakspot.storage import atomic
 from weakspot.workspace import AdapterName, Workspace
 
 pytestmark = pytest.mark.slow
@@ -31,7 +32,7 @@ def on_disk(taught, disk):
     workspace, config = taught
     there = Workspace(disk.folder / "training-data")
     shutil.copytree(workspace.root, there.root)
-    store.sync_tree(disk.folder)
+    atomic.sync_tree(disk.folder)
     return there, config.model_copy(update={"train": config.train.model_copy(update={"max_steps": 2})})
 
 
@@ -49,4 +50,4 @@ def test_a_dataset_survives_a_power_cut(on_disk, disk, capture, example):
     done = process(workspace, config)
     assert done.changed
     with disk.after_power_cut() as folder:
-        assert dataset.current_snapshot(Workspace(folder / "training-data")) == done.snapshot
+        assert reading.current_snapshot(Workspace(folder / "training-data")) == done.snapshot

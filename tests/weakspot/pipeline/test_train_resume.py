@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from weakspot.engine import checkpoints, telling
-from weakspot.engine.learner import Learner
-from weakspot.model import lora
-from weakspot.stages.process import process
-from weakspot.stages.train import train
-from weakspot.tables import Model
+from weakspot.models import adapter_files
+from weakspot.pipeline.process import process
+from weakspot.pipeline.train import train
+from weakspot.settings import Model
+from weakspot.training import checkpoints, metrics
+from weakspot.training.adapter_trainer import Learner
 from weakspot.workspace import AdapterName, Workspace
 
 pytestmark = pytest.mark.slow
@@ -34,7 +34,7 @@ def cut(taught, tiny_base, tmp_path, monkeypatch):
     config = changed(config, "train", max_steps=STEPS, eval_steps=2)
     fresh = Workspace(tmp_path / "fresh")
     shutil.copytree(workspace.root, fresh.root)
-    teller = telling.teller
+    teller = metrics.teller
 
     def until_it_breaks_off(*given):
         tell = teller(*given)
@@ -47,7 +47,7 @@ def cut(taught, tiny_base, tmp_path, monkeypatch):
         return on_step
 
     with monkeypatch.context() as patch:
-        patch.setattr(telling, "teller", until_it_breaks_off)
+        patch.setattr(metrics, "teller", until_it_breaks_off)
         with pytest.raises(KeyboardInterrupt):
             train(workspace, config, "colours")
     assert checkpoints.steps(workspace.adapter_checkpoint(NAME)) == [KEPT]
@@ -72,7 +72,7 @@ def trained(workspace, config) -> tuple[bytes, list[dict]]:
     """Train, and return the weights and what was told of each step."""
     train(workspace, config, "colours")
     told = workspace.adapter_metrics(NAME).read_text(encoding="utf-8").splitlines()
-    return (workspace.adapter(NAME) / lora.WEIGHTS).read_bytes(), [json.loads(line) for line in told]
+    return (workspace.adapter(NAME) / adapter_files.WEIGHTS).read_bytes(), [json.loads(line) for line in told]
 
 
 def test_the_same_run_makes_the_rest_of_its_steps_only(cut, steps_made):

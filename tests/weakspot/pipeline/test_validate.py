@@ -3,9 +3,9 @@
 import pytest
 
 from weakspot.config import load
+from weakspot.pipeline.process import process
+from weakspot.pipeline.validate import CHECKS, validate
 from weakspot.records import SPLITS
-from weakspot.stages.process import process
-from weakspot.stages.validate import CHECKS, validate
 from zddc.errors import UserError
 
 

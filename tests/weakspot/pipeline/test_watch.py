@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from weakspot.config import load
-from weakspot.data import store
-from weakspot.tables import Watch
-from weakspot.watch import watch, why_not
+from weakspot.pipeline.watch import watch, why_not
+from weakspot.settings import Watch
+from weakspot.storage import atomic
 from weakspot.workspace import AdapterName
 from zddc.errors import UserError
 
@@ -122,5 +122,5 @@ def test_a_domain_that_cannot_be_trained_keeps_no_other_from_being_trained(watch
 
 
 def test_two_do_not_watch_the_same_workspace(workspace, config):
-    with store.locked(workspace.watch_lock, "watch"), pytest.raises(UserError, match="another watch is running"):
+    with atomic.locked(workspace.watch_lock, "watch"), pytest.raises(UserError, match="another watch is running"):
         watching(workspace, config, once=True)

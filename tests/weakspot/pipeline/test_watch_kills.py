@@ -19,12 +19,11 @@ from pathlib import Path
 import pytest
 from tests.processes import started
 
-from weakspot import adapters
-from weakspot.data import journal
-from weakspot.model import lora
+from weakspot.deployment.releases import answering, live, read_releases
+from weakspot.deployment.targets.merged import read_merged
+from weakspot.models import adapter_files, adapters
 from weakspot.records import Assignment
-from weakspot.releases import answering, live, read_releases
-from weakspot.serving.merged import read_merged
+from weakspot.storage import append_log
 from weakspot.workspace import AdapterName
 
 SOAK = "WEAKSPOT_SOAK" in os.environ
@@ -134,8 +133,8 @@ def nursery(workspace, settings, log) -> Iterator[Nursery]:
 
 def require_sound(workspace, captured: int, places: dict[str, str]) -> str | None:
     """Check everything that must hold at any moment; return the live adapter."""
-    assert sum(1 for _ in journal.read_lines(workspace.raw)) == captured
-    for line in journal.read_lines(workspace.assignments):
+    assert sum(1 for _ in append_log.read_lines(workspace.raw)) == captured
+    for line in append_log.read_lines(workspace.assignments):
         place = Assignment.from_json(line.data)
         assert places.setdefault(place.interaction_id, place.split) == place.split
     found = read_releases(workspace)
@@ -145,7 +144,7 @@ def require_sound(workspace, captured: int, places: dict[str, str]) -> str | Non
         return None
     name = AdapterName.parsed(current.adapter)
     manifest = adapters.read_manifest(workspace, name)  # compares the files with their digests
-    assert manifest.files[lora.WEIGHTS] == current.adapter_sha256
+    assert manifest.files[adapter_files.WEIGHTS] == current.adapter_sha256
     assert adapters.read_scorecard(workspace, name).verdict == "accept"
     assert read_merged(workspace, name).adapter_sha256 == current.adapter_sha256
     assert current.location == str(workspace.merged(name))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from weakspot.parsing import RecordError, interaction
+from weakspot.records.parsing import RecordError, interaction
 
 
 def call(name: str) -> dict:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weakspot.parsing import RecordError, parse_interaction, parse_json_object
 from weakspot.records import Assignment, Interaction, Rejection, domain_name, normalised
+from weakspot.records.parsing import RecordError, parse_interaction, parse_json_object
 
 METADATA = {"timestamp": "2025-10-31T14:30:00.000Z", "interaction_id": "int_1"}
 TURNS = [("user", "q"), ("assistant", "l"), ("user", "consult Sonnet"), ("assistant", "e")]

@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from weakspot.capture import providers
-from weakspot.capture.providers import provider_keys
+from weakspot.redaction import betterleaks
+from weakspot.redaction.betterleaks import provider_keys
 
 pytest.importorskip("betterleaks")
 
@@ -46,7 +46,7 @@ def test_threads_may_use_it_at_once():
 def test_a_forked_process_goes_on_without_it():
     code = f"""
 import os
-from weakspot.capture.providers import provider_keys
+from weakspot.redaction.betterleaks import provider_keys
 assert list(provider_keys({LINEAR!r}))
 if os.fork() == 0:
     os._exit(len(list(provider_keys({LINEAR!r}))))
@@ -58,8 +58,8 @@ assert os.wait()[1] == 0
 
 def test_without_it_nothing_is_found(monkeypatch):
     monkeypatch.setitem(sys.modules, "betterleaks", None)
-    providers._library.cache_clear()
+    betterleaks._library.cache_clear()
     try:
         assert found(LINEAR) == []
     finally:
-        providers._library.cache_clear()
+        betterleaks._library.cache_clear()

@@ -4,8 +4,8 @@ import base64
 
 import pytest
 
-from weakspot.capture.contexts import CONTEXTS, kind_under
-from weakspot.capture.rules import spans
+from weakspot.redaction.context_patterns import CONTEXTS, kind_under
+from weakspot.redaction.rules import spans
 
 KEY = "9f86d081884c7d65" + "9a2feaa0c55ad015"
 

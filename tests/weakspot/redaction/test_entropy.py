@@ -5,7 +5,7 @@ import string
 
 import pytest
 
-from weakspot.capture.values import is_passphrase, is_password, is_random, is_stand_in
+from weakspot.redaction.entropy import is_passphrase, is_password, is_random, is_stand_in
 
 
 @pytest.mark.parametrize(

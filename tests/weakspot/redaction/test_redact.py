@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weakspot.capture.scrub import scrub, scrub_text
+from weakspot.redaction.redact import scrub, scrub_text
 
 # In parts, as no key may stand in a repository.
 GITHUB = "ghp_" + "aB3dE5gH7jK9mN1pQ2rS" + "4tU6vW8xY0zA1b2C"

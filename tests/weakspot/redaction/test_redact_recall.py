@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weakspot.capture import providers
-from weakspot.capture.scrub import scrub
+from weakspot.redaction import betterleaks
+from weakspot.redaction.redact import scrub
 
 HERE = Path(__file__).parent
 PARTS = {"tuned": "scrub_cases.txt", "held out": "scrub_cases_held_out.txt"}
@@ -134,9 +134,9 @@ def library(request, monkeypatch) -> str:
         pytest.importorskip("betterleaks")
     else:
         monkeypatch.setitem(sys.modules, "betterleaks", None)
-    providers._library.cache_clear()
+    betterleaks._library.cache_clear()
     yield request.param
-    providers._library.cache_clear()
+    betterleaks._library.cache_clear()
 
 
 # Recall and precision, a little below what was reached over these seeds. The held-out part measures how the

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weakspot.capture.contexts import CONTEXTS
-from weakspot.capture.forms import FORMS
-from weakspot.capture.rules import Rule, Span, occurrences, spans
+from weakspot.redaction.context_patterns import CONTEXTS
+from weakspot.redaction.rules import Rule, Span, occurrences, spans
+from weakspot.redaction.token_patterns import FORMS
 
 RULE = Rule("token", ("key ",), re.compile(r"key (?P<secret>\d+)", re.IGNORECASE), lambda match: match["secret"] != "0")
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from weakspot.capture.forms import FORMS
-from weakspot.capture.rules import spans
+from weakspot.redaction.rules import spans
+from weakspot.redaction.token_patterns import FORMS
 
 # In parts, as no key may stand in a repository.
 GITHUB = "ghp_" + "aB3dE5gH7jK9mN1pQ2rS" + "4tU6vW8xY0zA1b2C"

@@ -18,8 +18,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from weakspot.data import journal
-from weakspot.data.journal import Journal
+from weakspot.storage import append_log
+from weakspot.storage.append_log import Journal
 
 # The file is checked and begun anew when it is this long.
 LONGEST_FILE = 2**28
@@ -89,7 +89,7 @@ def one_file(file: Path, size: int, kills: int, writers: int, chance: random.Ran
             alive[slot] = start(file, size, f"{name}-{int(life) + 1}")
         else:
             del alive[slot]
-    journal.append(file, [AFTER])
+    append_log.append(file, [AFTER])
     return counts + checked(file, size, acknowledged)
 
 
@@ -149,7 +149,7 @@ def checked(file: Path, size: int, acknowledged: set[str]) -> Counter[str]:
     counts: Counter[str] = Counter(acknowledged=len(acknowledged))
     found: Counter[str] = Counter()
     last = b""
-    for line in journal.read_lines(file):
+    for line in append_log.read_lines(file):
         last = line.data
         identity = re.match(rb'\{"id": "([\d-]+)"', last)
         whole = record(identity[1].decode(), size) if identity else b'{"id": "'

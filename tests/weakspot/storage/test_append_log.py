@@ -15,27 +15,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weakspot.data import journal, locks, mounts
-from weakspot.data.journal import Journal, Line
+from weakspot.storage import append_log, filesystem, locks
+from weakspot.storage.append_log import Journal, Line
 from zddc.errors import UserError
 
 ONE_LINE = st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"))
 
 
 def texts(file) -> list[str]:
-    return [line.data.decode() for line in journal.read_lines(file)]
+    return [line.data.decode() for line in append_log.read_lines(file)]
 
 
 def line_of(file, text: str) -> Line:
-    return next(line for line in journal.read_lines(file) if line.data.decode() == text)
+    return next(line for line in append_log.read_lines(file) if line.data.decode() == text)
 
 
 @contextlib.contextmanager
 def started(script: str, file: Path) -> Iterator[subprocess.Popen]:
     """Run a script in another process, with ``file`` and ``journal`` at hand; it must end well, and is ended anyway."""
-    program = (
-        f"import sys\nfrom pathlib import Path\nfrom weakspot.data import journal\nfile = Path(sys.argv[1])\n{script}"
-    )
+    program = f"import sys\nfrom pathlib import Path\nfrom weakspot.storage import journal\nfile = Path(sys.argv[1])\n{script}"
     with subprocess.Popen([sys.executable, "-c", program, str(file)], stdin=subprocess.PIPE, text=True) as process:
         try:
             yield process
@@ -54,16 +52,16 @@ def file(tmp_path):
 
 
 def test_records_are_appended_one_a_line(file):
-    journal.append(file, ["a", "b"])
-    journal.append(file, ["c"])
+    append_log.append(file, ["a", "b"])
+    append_log.append(file, ["c"])
     assert file.read_bytes() == b"a\nb\nc\n"
 
 
 def test_a_torn_tail_is_closed_and_swallows_nothing(file):
-    journal.append(file, ['{"a": 1}'])
+    append_log.append(file, ['{"a": 1}'])
     with file.open("ab") as stream:
         stream.write(b'{"b":')
-    journal.append(file, ['{"c": 3}'])
+    append_log.append(file, ['{"c": 3}'])
     assert texts(file) == ['{"a": 1}', '{"b":', '{"c": 3}']
 
 
@@ -71,7 +69,7 @@ def test_a_torn_tail_is_closed_and_swallows_nothing(file):
 def test_what_is_appended_is_what_is_read(tmp_path_factory, records, durability):
     file = tmp_path_factory.mktemp("journal") / "f.jsonl"
     records = [f"x{record}x" for record in records]
-    journal.append(file, records, durability)
+    append_log.append(file, records, durability)
     assert texts(file) == records
 
 
@@ -79,7 +77,7 @@ def test_what_is_appended_is_what_is_read(tmp_path_factory, records, durability)
 def test_a_record_is_read_back_as_it_is_or_refused(tmp_path_factory, record):
     file = tmp_path_factory.mktemp("journal") / "f.jsonl"
     try:
-        journal.append(file, [record])
+        append_log.append(file, [record])
     except ValueError:
         assert not record.strip() or record[0] in "\ufeff\x18"
         assert not file.exists()
@@ -90,30 +88,30 @@ def test_a_record_is_read_back_as_it_is_or_refused(tmp_path_factory, record):
 @pytest.mark.parametrize("record", ["", " ", "a\nb", "a\n", "a\r", "\ufeffa", "\x18a", "\ud800"])
 def test_what_would_not_be_read_back_is_refused(file, record):
     with pytest.raises(ValueError):
-        journal.append(file, ["good", record])
+        append_log.append(file, ["good", record])
     assert not file.exists()
 
 
 def test_a_full_disk_takes_back_what_was_half_written(small_disk):
     file = small_disk / "f.jsonl"
-    journal.append(file, ["a" * 1000])
+    append_log.append(file, ["a" * 1000])
     before = file.read_bytes()
     with pytest.raises(OSError, match="No space left") as caught:
-        journal.append(file, ["b" * 100_000])
+        append_log.append(file, ["b" * 100_000])
     assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(file))
     assert file.read_bytes() == before
-    journal.append(file, ["c"])
+    append_log.append(file, ["c"])
     assert texts(file) == ["a" * 1000, "c"]
 
 
 def test_a_part_that_the_disk_took_is_taken_back(file):
     """A file that may not grow past 10,000 bytes takes a part of a write and refuses the rest with the next."""
-    journal.append(file, ["a" * 6000])
+    append_log.append(file, ["a" * 6000])
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
     try:
         with pytest.raises(OSError, match="File too large") as caught:
-            journal.append(file, ["b" * 6000])
+            append_log.append(file, ["b" * 6000])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert caught.value.filename == str(file)
@@ -124,7 +122,7 @@ def test_a_part_that_the_disk_took_is_taken_back(file):
 def test_a_folder_that_may_not_be_written_is_named(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(PermissionError):
-        journal.append(tmp_path / "f.jsonl", ["a"])
+        append_log.append(tmp_path / "f.jsonl", ["a"])
 
 
 def test_a_journal_is_shared_by_threads(file):
@@ -137,7 +135,7 @@ def test_a_journal_is_shared_by_threads(file):
 def test_a_journal_is_used_on_after_a_fork(file):
     script = """
 import os
-shared = journal.Journal(file, "process")
+shared = append_log.Journal(file, "process")
 shared.append(["from the parent"])
 for name in "abcd":
     if os.fork() == 0:
@@ -159,11 +157,11 @@ sys.exit(any(os.wait()[1] for _ in "abcd"))
 def test_lines_have_their_number_and_the_offset_of_what_they_hold(file):
     file.parent.mkdir()
     file.write_bytes(b"\xef\xbb\xbfa\r\n\n  \r\nb\nlast")
-    assert list(journal.read_lines(file)) == [Line(1, 3, b"a"), Line(4, 11, b"b"), Line(5, 13, b"last")]
+    assert list(append_log.read_lines(file)) == [Line(1, 3, b"a"), Line(4, 11, b"b"), Line(5, 13, b"last")]
 
 
 def test_only_a_line_feed_ends_a_line(file):
-    journal.append(file, ["a\u2028b\u0085c\x0bd\x0ce"])
+    append_log.append(file, ["a\u2028b\u0085c\x0bd\x0ce"])
     assert len(texts(file)) == 1
 
 
@@ -175,16 +173,16 @@ def test_a_file_that_is_not_there_has_no_lines(file):
 def test_the_lines_of_any_file_stand_where_they_are_said_to(tmp_path_factory, data):
     file = tmp_path_factory.mktemp("journal") / "f.jsonl"
     file.write_bytes(data)
-    for line in journal.read_lines(file):
+    for line in append_log.read_lines(file):
         assert data[line.offset :].startswith(line.data)
         assert data[: line.offset].count(b"\n") == line.number - 1
 
 
 def test_a_read_is_of_the_moment_when_it_began(file):
-    journal.append(file, [str(number) for number in range(5000)])
-    lines = journal.read_lines(file)
+    append_log.append(file, [str(number) for number in range(5000)])
+    lines = append_log.read_lines(file)
     first = next(lines)
-    journal.append(file, ["later"])
+    append_log.append(file, ["later"])
     assert [first, *lines][-1].data == b"4999"
 
 
@@ -198,10 +196,10 @@ for _ in sys.stdin:
     with started(script, file) as writer:
         for _ in range(30):
             file.unlink(missing_ok=True)
-            journal.append(file, ["first"], "process")
+            append_log.append(file, ["first"], "process")
             writer.stdin.write("now\n")
             writer.stdin.flush()
-            while (found := [len(line.data) for line in journal.read_lines(file)]) == [5]:
+            while (found := [len(line.data) for line in append_log.read_lines(file)]) == [5]:
                 assert writer.poll() is None
             assert found == [5, 4_000_000]
 
@@ -210,86 +208,86 @@ for _ in sys.stdin:
 
 
 def test_a_line_is_replaced_by_a_record_at_the_end_and_by_spaces(file):
-    journal.append(file, ["a", "secret", "c"])
-    journal.replace(file, {line_of(file, "secret"): "scrubbed"})
+    append_log.append(file, ["a", "secret", "c"])
+    append_log.replace(file, {line_of(file, "secret"): "scrubbed"})
     assert file.read_bytes() == b"a\n      \nc\nscrubbed\n"
-    assert [(line.number, line.offset) for line in journal.read_lines(file)] == [(1, 0), (3, 9), (4, 11)]
+    assert [(line.number, line.offset) for line in append_log.read_lines(file)] == [(1, 0), (3, 9), (4, 11)]
 
 
 def test_a_line_is_forgotten(file):
-    journal.append(file, ["a", "b", "c"])
-    journal.replace(file, {line_of(file, "a"): None, line_of(file, "c"): None})
+    append_log.append(file, ["a", "b", "c"])
+    append_log.replace(file, {line_of(file, "a"): None, line_of(file, "c"): None})
     assert file.read_bytes() == b" \nb\n \n"
 
 
 def test_line_ends_and_a_byte_order_mark_stay_where_a_line_is_forgotten(file):
     file.parent.mkdir()
     file.write_bytes(b"\xef\xbb\xbffirst\r\nsecond\r\nlast")
-    journal.replace(file, dict.fromkeys(journal.read_lines(file)))
+    append_log.replace(file, dict.fromkeys(append_log.read_lines(file)))
     assert file.read_bytes() == b"\xef\xbb\xbf     \r\n      \r\n    \n"
-    journal.append(file, ["new"])
+    append_log.append(file, ["new"])
     assert texts(file) == ["new"]
 
 
 @given(st.lists(ONE_LINE, min_size=1, unique=True), st.data())
 def test_only_the_lines_that_are_named_change(tmp_path_factory, records, data):
     file = tmp_path_factory.mktemp("journal") / "f.jsonl"
-    journal.append(file, [f"x{record}x" for record in records], "process")
-    lines = list(journal.read_lines(file))
+    append_log.append(file, [f"x{record}x" for record in records], "process")
+    lines = list(append_log.read_lines(file))
     chosen = data.draw(st.lists(st.sampled_from(lines), unique=True))
     changes = {line: data.draw(st.sampled_from([None, f"new {line.number}"])) for line in chosen}
-    journal.replace(file, changes)
+    append_log.replace(file, changes)
     kept = [line for line in lines if line not in changes]
-    found = list(journal.read_lines(file))
+    found = list(append_log.read_lines(file))
     assert found[: len(kept)] == kept
     assert [line.data.decode() for line in found[len(kept) :]] == [new for new in changes.values() if new]
 
 
 def test_a_line_that_is_not_any_more_what_was_read_stops_everything(file):
-    journal.append(file, ["a", "b"])
-    a, b = journal.read_lines(file)
-    journal.replace(file, {a: "A"})
+    append_log.append(file, ["a", "b"])
+    a, b = append_log.read_lines(file)
+    append_log.replace(file, {a: "A"})
     before = file.read_bytes()
     with pytest.raises(UserError, match=r"interactions.jsonl:1: the line is not any more what was read; run"):
-        journal.replace(file, {b: "B", a: "Z"})
+        append_log.replace(file, {b: "B", a: "Z"})
     assert file.read_bytes() == before
 
 
 def test_a_file_that_is_not_there_is_not_made(file):
     with pytest.raises(FileNotFoundError):
-        journal.replace(file, {Line(1, 0, b"a"): None})
+        append_log.replace(file, {Line(1, 0, b"a"): None})
     assert not file.exists()
 
 
 def test_lines_change_places(file):
-    journal.append(file, ["a", "b"])
-    a, b = journal.read_lines(file)
-    journal.replace(file, {a: "b", b: "a"})
+    append_log.append(file, ["a", "b"])
+    a, b = append_log.read_lines(file)
+    append_log.replace(file, {a: "b", b: "a"})
     assert texts(file) == ["b", "a"]
     assert file.read_bytes() == b" \n \nb\na\n"
 
 
 def test_the_same_changes_again_add_nothing(file):
     """A replacement that was killed before the old line was marked left both."""
-    journal.append(file, ["a", "old", "c", "new"])
-    journal.replace(file, {line_of(file, "old"): "new"})
+    append_log.append(file, ["a", "old", "c", "new"])
+    append_log.replace(file, {line_of(file, "old"): "new"})
     assert texts(file) == ["a", "c", "new"]
 
 
 def test_what_was_marked_is_not_read_and_is_overwritten_by_the_next_call(file):
-    journal.append(file, ["a", "secret", "c"])
+    append_log.append(file, ["a", "secret", "c"])
     with file.open("r+b") as stream:
         stream.seek(2)
         stream.write(b"\x18")
     assert texts(file) == ["a", "c"]
-    journal.replace(file, {})
+    append_log.replace(file, {})
     assert file.read_bytes() == b"a\n      \nc\n"
 
 
 def test_others_append_and_read_while_lines_are_replaced(file, monkeypatch):
     """Every read has each record once, in one version or the other, however far the replacing is."""
     monkeypatch.setattr(locks, "_PATIENCE_SECONDS", 120.0)
-    journal.append(file, [f"{n} old {'x' * 30_000}" for n in range(40)])
+    append_log.append(file, [f"{n} old {'x' * 30_000}" for n in range(40)])
     script = """
 for n in range(300):
     journal.append(file, [f"{n + 1000} old " + "y" * 3000])
@@ -315,25 +313,25 @@ def replace_all(file, count: int, read: threading.Semaphore) -> None:
     for n in range(count):
         if n % 5 == 0:
             assert read.acquire(timeout=120)
-        old = next(line for line in journal.read_lines(file) if line.data.startswith(b"%d old" % n))
-        journal.replace(file, {old: f"{n} new {'z' * 30_000}"})
+        old = next(line for line in append_log.read_lines(file) if line.data.startswith(b"%d old" % n))
+        append_log.replace(file, {old: f"{n} new {'z' * 30_000}"})
 
 
 # Network file systems
 
 
 def test_a_network_file_system_is_refused_before_anything_is_written(tmp_path, monkeypatch):
-    kind = mounts.kind(tmp_path)
-    monkeypatch.setattr(mounts, "NETWORK", {kind})
+    kind = filesystem.kind(tmp_path)
+    monkeypatch.setattr(filesystem, "NETWORK", {kind})
     file = tmp_path / "new" / "f.jsonl"
     refused = rf"f.jsonl: lies on a network file system \({kind}\), where locks and syncs cannot be relied on; keep it"
     with pytest.raises(UserError, match=refused):
         Journal(file)
     with pytest.raises(UserError, match=refused):
-        journal.append(file, ["a"])
+        append_log.append(file, ["a"])
     assert not file.parent.exists()
-    journal.append(file, ["a"], allow_network=True)
+    append_log.append(file, ["a"], allow_network=True)
     with pytest.raises(UserError, match=refused):
-        journal.replace(file, {line_of(file, "a"): None})
-    journal.replace(file, {line_of(file, "a"): "b"}, allow_network=True)
+        append_log.replace(file, {line_of(file, "a"): None})
+    append_log.replace(file, {line_of(file, "a"): "b"}, allow_network=True)
     assert texts(file) == ["b"]

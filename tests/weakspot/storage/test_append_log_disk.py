@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from weakspot.data import journal, locks
-from weakspot.data.journal import Journal, JournalError
+from weakspot.storage import append_log, locks
+from weakspot.storage.append_log import Journal, JournalError
 
 
 def texts(file) -> list[str]:
-    return [line.data.decode() for line in journal.read_lines(file)]
+    return [line.data.decode() for line in append_log.read_lines(file)]
 
 
 def test_what_was_acknowledged_survives_a_power_cut(disk):
@@ -19,7 +19,7 @@ def test_what_was_acknowledged_survives_a_power_cut(disk):
     file = disk.folder / "new" / "folder" / "f.jsonl"
     acknowledged = []
     for number in range(5):
-        journal.append(file, [f"{number} {'x' * 3000 * number}"])
+        append_log.append(file, [f"{number} {'x' * 3000 * number}"])
         acknowledged.append(f"{number} {'x' * 3000 * number}")
         with disk.after_power_cut() as folder:
             assert texts(folder / "new" / "folder" / "f.jsonl") == acknowledged
@@ -27,8 +27,8 @@ def test_what_was_acknowledged_survives_a_power_cut(disk):
 
 def test_what_is_to_survive_its_process_only_is_not_waited_for(disk):
     file = disk.folder / "f.jsonl"
-    journal.append(file, ["on the disk"])
-    journal.append(file, ["in memory"], "process")
+    append_log.append(file, ["on the disk"])
+    append_log.append(file, ["in memory"], "process")
     with disk.after_power_cut() as folder:
         assert texts(folder / "f.jsonl") == ["on the disk"]
     assert texts(file) == ["on the disk", "in memory"]
@@ -40,7 +40,7 @@ def test_a_power_cut_while_replacing_loses_nothing_and_leaves_nothing_that_is_to
 
     def prepare() -> None:
         file.unlink(missing_ok=True)
-        journal.append(file, ["one", secret, "three"])
+        append_log.append(file, ["one", secret, "three"])
 
     act = "lines = list(journal.read_lines(file)); journal.replace(file, {lines[1]: 'scrubbed'})"
     seen = []
@@ -50,7 +50,9 @@ def test_a_power_cut_while_replacing_loses_nothing_and_leaves_nothing_that_is_to
             found = texts(copy)
             assert {"one", "three"} < set(found) <= {"one", "three", secret, "scrubbed"}, fault
             assert "scrubbed" in found or not acknowledged, fault
-            journal.replace(copy, {line: "scrubbed" for line in journal.read_lines(copy) if b"secret" in line.data})
+            append_log.replace(
+                copy, {line: "scrubbed" for line in append_log.read_lines(copy) if b"secret" in line.data}
+            )
             assert texts(copy) == ["one", "three", "scrubbed"], fault
             assert b"secret" not in copy.read_bytes(), fault
         seen.append(found)
@@ -107,7 +109,7 @@ def test_what_one_writer_could_not_sync_does_not_hurt_the_next(disk):
     disk.mend()
     others = [f"another {'o' * (4096 * 3 - 9)}" for _ in range(3)]
     for other in others:
-        journal.append(shared.file, [other])
+        append_log.append(shared.file, [other])
     disk.restart()
     assert texts(shared.file) == [*acknowledged, *others]
 
@@ -117,7 +119,7 @@ def test_what_a_reader_kept_from_being_taken_back_is_cut_off_when_reopened(disk,
     shared = Journal(disk.folder / "f.jsonl")
     acknowledged = ["one", "two", "x" * 5000]
     shared.append(acknowledged)
-    reading = journal.read_lines(shared.file)
+    reading = append_log.read_lines(shared.file)
     next(reading)
     disk.fail()
     with pytest.raises(JournalError):
@@ -194,13 +196,13 @@ def test_records_that_were_forgotten_meanwhile_are_not_missed(disk):
     shared = Journal(disk.folder / "f.jsonl")
     shared.append(["one", "two"])
     shared.append(["three", "four"])
-    _, two, _, four = journal.read_lines(shared.file)
-    journal.replace(shared.file, {four: None})
+    _, two, _, four = append_log.read_lines(shared.file)
+    append_log.replace(shared.file, {four: None})
     disk.fail()
     with pytest.raises(JournalError):
         shared.append(["y" * 50_000])
     disk.mend()
-    journal.replace(shared.file, {two: None})
+    append_log.replace(shared.file, {two: None})
     shared.reopen()
     shared.append(["after"])
     assert shared.file.read_text() == "one\n   \nthree\n    \nafter\n"

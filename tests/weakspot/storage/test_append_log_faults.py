@@ -2,8 +2,8 @@
 
 import pytest
 
-from weakspot.data import journal
-from weakspot.data.journal import Journal
+from weakspot.storage import append_log
+from weakspot.storage.append_log import Journal
 
 OLD = ['{"old": "a"}', '{"old": "secret"}', '{"old": "c"}']
 NEW = ['{"new": "d"}', '{"new": "e"}']
@@ -11,7 +11,7 @@ SCRUBBED = '{"old": "scrubbed"}'
 
 
 def texts(file) -> list[str]:
-    return [line.data.decode() for line in journal.read_lines(file)]
+    return [line.data.decode() for line in append_log.read_lines(file)]
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_an_append_stores_all_or_none_and_hurts_no_other(faults, file, torn, dur
     tried = 0
     for fault, acknowledged in faults.each(f"journal.append(file, {NEW}, {durability!r})", file, prepare):
         assert texts(file) == [*before, *NEW] or (texts(file) == before and not acknowledged), fault
-        journal.append(file, ["after"])
+        append_log.append(file, ["after"])
         assert [text for text in texts(file) if text not in NEW] == [*before, "after"], fault
         tried += 1
     assert tried > 10
@@ -44,25 +44,25 @@ def test_the_first_append_makes_the_file_or_leaves_that_to_the_next(faults, file
 
     for fault, acknowledged in faults.each(f"journal.append(file, {NEW})", file, prepare):
         assert texts(file) == NEW or (texts(file) == [] and not acknowledged), fault
-        journal.append(file, ["after"])
+        append_log.append(file, ["after"])
         assert texts(file) in (["after"], [*NEW, "after"]), fault
 
 
 def test_a_replacement_that_failed_lost_nothing_and_is_finished_when_done_again(faults, file):
     def prepare() -> None:
         file.unlink(missing_ok=True)
-        journal.append(file, OLD)
+        append_log.append(file, OLD)
 
     def replace() -> None:
-        changes = {line: SCRUBBED for line in journal.read_lines(file) if b"secret" in line.data}
-        journal.replace(file, changes)
+        changes = {line: SCRUBBED for line in append_log.read_lines(file) if b"secret" in line.data}
+        append_log.replace(file, changes)
 
     act = f"lines = list(journal.read_lines(file)); journal.replace(file, {{lines[1]: {SCRUBBED!r}}})"
     for fault, acknowledged in faults.each(act, file, prepare):
         found = texts(file)
         assert found in (OLD, [*OLD, SCRUBBED], [OLD[0], OLD[2], SCRUBBED]), fault
         assert found == [OLD[0], OLD[2], SCRUBBED] or not acknowledged, fault
-        journal.append(file, NEW)
+        append_log.append(file, NEW)
         replace()
         assert sorted(texts(file)) == sorted([OLD[0], OLD[2], SCRUBBED, *NEW]), fault
         assert b"secret" not in file.read_bytes(), fault
@@ -70,9 +70,9 @@ def test_a_replacement_that_failed_lost_nothing_and_is_finished_when_done_again(
 
 def test_what_could_not_be_synced_is_taken_back_and_not_acknowledged(faults, file):
     """Stored again after the journal was opened anew, the record is there once."""
-    journal.append(file, OLD)
+    append_log.append(file, OLD)
     act = f"""
-from weakspot.data.journal import Journal, JournalError
+from weakspot.storage.append_log import Journal, JournalError
 shared = Journal(file)
 shared.append(["first"])
 for _ in range(2):
@@ -89,9 +89,9 @@ shared.append({NEW})
 
 
 def test_a_disk_that_goes_on_failing_acknowledges_nothing(faults, file):
-    journal.append(file, OLD)
+    append_log.append(file, OLD)
     act = f"""
-from weakspot.data.journal import Journal, JournalError
+from weakspot.storage.append_log import Journal, JournalError
 shared = Journal(file)
 for attempt in (shared.append, lambda _: shared.reopen(), shared.append):
     try:
@@ -107,7 +107,7 @@ for attempt in (shared.append, lambda _: shared.reopen(), shared.append):
 def test_while_reopening_fails_nothing_is_acknowledged(faults, file):
     def prepare() -> None:
         file.unlink(missing_ok=True)
-        journal.append(file, OLD)
+        append_log.append(file, OLD)
 
     act = f"""
 shared = journal.Journal(file)
@@ -144,10 +144,10 @@ except journal.JournalError:
 
 
 def test_a_writer_does_not_wait_for_the_disk_of_another(faults, file):
-    journal.append(file, OLD)
+    append_log.append(file, OLD)
     with faults.held_up(f"journal.append(file, {NEW})", file, "fdatasync") as ended:
         while texts(file) != [*OLD, *NEW]:
             assert not ended()
-        journal.append(file, ["after"])
+        append_log.append(file, ["after"])
         assert not ended()
     assert texts(file) == [*OLD, *NEW, "after"]

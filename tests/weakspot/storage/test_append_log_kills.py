@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from weakspot.data import journal
+from weakspot.storage import append_log
 
 SOAK = os.environ.get("WEAKSPOT_SOAK") == "1"
 WRITERS = 8
@@ -37,7 +37,7 @@ def test_what_was_acknowledged_is_there_once_however_often_writers_are_killed(tm
 REPLACE = """
 import os, sys
 from pathlib import Path
-from weakspot.data import journal
+from weakspot.storage import journal
 file = Path(sys.argv[1])
 lines = {line: line.data.decode().replace("old", "new") for line in journal.read_lines(file) if b"old" in line.data}
 os.write(1, b"ready\\n")
@@ -51,7 +51,7 @@ def test_replacing_that_is_killed_loses_nothing_and_is_finished_when_done_again(
     file, chance, marked = tmp_path / "f.jsonl", random.Random(3), 0
     for _ in range(REPLACEMENTS_KILLED):
         file.unlink(missing_ok=True)
-        journal.append(file, [f"{number} {'old ' * 500_000}" for number in range(2)])
+        append_log.append(file, [f"{number} {'old ' * 500_000}" for number in range(2)])
         with subprocess.Popen([sys.executable, "-c", REPLACE, str(file)], stdout=subprocess.PIPE) as process:
             process.stdout.readline()
             time.sleep(chance.uniform(0, 0.035))
@@ -61,10 +61,10 @@ def test_replacing_that_is_killed_loses_nothing_and_is_finished_when_done_again(
         whole, torn = split(file, old + new)
         assert {text[0] for text in whole} == set("01")
         assert all(any(record.startswith(text) for record in new) for text in torn)
-        for line in list(journal.read_lines(file)):
+        for line in list(append_log.read_lines(file)):
             if b"old" in line.data:
-                journal.replace(file, {line: line.data.decode().replace("old", "new")})
-        journal.replace(file, {})
+                append_log.replace(file, {line: line.data.decode().replace("old", "new")})
+        append_log.replace(file, {})
         assert sorted(split(file, old + new)[0]) == new
         assert b"old" not in file.read_bytes()
     print(f"{marked} of {REPLACEMENTS_KILLED} died between marking and overwriting")
@@ -72,5 +72,5 @@ def test_replacing_that_is_killed_loses_nothing_and_is_finished_when_done_again(
 
 def split(file, records: list[str]) -> tuple[list[str], list[str]]:
     """Return the lines that are among ``records``, and the others."""
-    texts = [line.data.decode() for line in journal.read_lines(file)]
+    texts = [line.data.decode() for line in append_log.read_lines(file)]
     return [text for text in texts if text in records], [text for text in texts if text not in records]

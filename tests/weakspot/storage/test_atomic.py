@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from weakspot.data import store
+from weakspot.storage import atomic
 from zddc.errors import UserError
 
 
@@ -17,9 +17,9 @@ def file(tmp_path):
 
 def test_a_full_disk_leaves_the_old_file_and_no_scraps(small_disk):
     file = small_disk / "f.jsonl"
-    store.write_atomically(file, b"old")
+    atomic.write_atomically(file, b"old")
     with pytest.raises(OSError, match="No space left") as caught:
-        store.write_atomically(file, b"n" * 100_000)
+        atomic.write_atomically(file, b"n" * 100_000)
     assert caught.value.filename == str(file)
     assert file.read_bytes() == b"old"
     assert list(small_disk.iterdir()) == [file]
@@ -29,7 +29,7 @@ def test_a_full_disk_leaves_the_old_file_and_no_scraps(small_disk):
 WRITE_TOO_MUCH = """
 import resource, sys
 from pathlib import Path
-from weakspot.data import store
+from weakspot.storage import store
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
 try:
     store.write_atomically(Path(sys.argv[1]), b"n" * 20_000)
@@ -39,7 +39,7 @@ except OSError as error:
 
 
 def test_a_file_that_grew_too_long_is_not_replaced(file):
-    store.write_atomically(file, b"old")
+    atomic.write_atomically(file, b"old")
     command = [sys.executable, "-c", WRITE_TOO_MUCH, str(file)]
     done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
     assert (done.returncode, done.stderr) == (1, "File too large\n")
@@ -48,9 +48,9 @@ def test_a_file_that_grew_too_long_is_not_replaced(file):
 
 
 def test_a_file_is_replaced_whole(file):
-    store.write_atomically(file, b"old")
+    atomic.write_atomically(file, b"old")
     with file.open("rb") as reader:
-        store.write_atomically(file, b"new")
+        atomic.write_atomically(file, b"new")
         assert reader.read() == b"old"
     assert file.read_bytes() == b"new"
     assert list(file.parent.iterdir()) == [file]
@@ -58,7 +58,7 @@ def test_a_file_is_replaced_whole(file):
 
 def test_a_folder_is_there_when_it_is_whole(tmp_path):
     folder = tmp_path / "snapshots" / "v1"
-    with store.folder_written_whole(folder) as temporary:
+    with atomic.folder_written_whole(folder) as temporary:
         (temporary / "inner").mkdir()
         (temporary / "inner" / "a").write_text("a")
         assert not folder.exists()
@@ -70,7 +70,7 @@ def test_a_folder_that_was_not_finished_leaves_nothing(tmp_path):
     folder = tmp_path / "snapshots" / "v1"
 
     def fill_in_part():
-        with store.folder_written_whole(folder) as temporary:
+        with atomic.folder_written_whole(folder) as temporary:
             (temporary / "a").write_text("a")
             raise KeyboardInterrupt
 
@@ -81,11 +81,11 @@ def test_a_folder_that_was_not_finished_leaves_nothing(tmp_path):
 
 def test_the_scraps_of_a_killed_writer_do_not_get_into_the_next_folder(tmp_path):
     folder = tmp_path / "snapshots" / "v1"
-    with store.folder_written_whole(folder) as temporary:
+    with atomic.folder_written_whole(folder) as temporary:
         name = temporary.name
     folder.rename(tmp_path / "snapshots" / name)
     (tmp_path / "snapshots" / name / "scrap").touch()
-    with store.folder_written_whole(folder):
+    with atomic.folder_written_whole(folder):
         pass
     assert list(folder.iterdir()) == []
 
@@ -93,12 +93,12 @@ def test_the_scraps_of_a_killed_writer_do_not_get_into_the_next_folder(tmp_path)
 def test_a_lock_is_refused_to_another_process_and_free_afterwards(tmp_path):
     lock = tmp_path / "workspace" / ".lock"
     with (
-        store.locked(lock, "process"),
+        atomic.locked(lock, "process"),
         pytest.raises(UserError, match="workspace: another process is running here; wait until it has ended"),
-        store.locked(lock, "process"),
+        atomic.locked(lock, "process"),
     ):
         pytest.fail("two held one lock")
-    with store.locked(lock, "process"):
+    with atomic.locked(lock, "process"):
         pass
 
 
@@ -107,32 +107,32 @@ def test_a_lock_ends_with_its_holder(tmp_path):
     script = f"""
 import os, signal
 from pathlib import Path
-from weakspot.data import store
+from weakspot.storage import store
 with store.locked(Path({str(lock)!r}), "process"):
     os.kill(os.getpid(), signal.SIGKILL)
 """
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -signal.SIGKILL
-    with store.locked(lock, "process"):
+    with atomic.locked(lock, "process"):
         pass
 
 
 def test_sha256_is_that_of_the_bytes(tmp_path):
     file = tmp_path / "f"
     file.write_bytes(b"abc")
-    assert store.sha256(file) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert atomic.sha256(file) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
 
 def test_a_folder_that_was_there_is_replaced_as_a_whole(tmp_path):
     for content in ("old", "new"):
-        with store.folder_written_whole(tmp_path / "folder") as folder:
+        with atomic.folder_written_whole(tmp_path / "folder") as folder:
             (folder / content).write_text(content)
     assert [file.name for file in (tmp_path / "folder").iterdir()] == ["new"]
     assert [file.name for file in tmp_path.iterdir()] == ["folder"]
 
 
 def test_a_folder_that_was_there_stays_where_the_new_one_fails(tmp_path):
-    with store.folder_written_whole(tmp_path / "folder") as folder:
+    with atomic.folder_written_whole(tmp_path / "folder") as folder:
         (folder / "old").write_text("old")
-    with pytest.raises(RuntimeError), store.folder_written_whole(tmp_path / "folder"):
+    with pytest.raises(RuntimeError), atomic.folder_written_whole(tmp_path / "folder"):
         raise RuntimeError
     assert [file.name for file in (tmp_path / "folder").iterdir()] == ["old"]

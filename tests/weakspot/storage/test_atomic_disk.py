@@ -2,7 +2,7 @@
 
 import pytest
 
-from weakspot.data import store
+from weakspot.storage import atomic
 
 pytestmark = pytest.mark.slow
 
@@ -15,7 +15,7 @@ def test_a_file_survives_a_power_cut(disk):
     """Its name as well, and those of the folders made for it; and what stands in place of an older one."""
     file = disk.folder / "new" / "folder" / "file"
     for written in (b"first" * 1000, b"second" * 2000):
-        store.write_atomically(file, written)
+        atomic.write_atomically(file, written)
         with disk.after_power_cut() as folder:
             assert contents(folder / "new") == {"folder/file": written}
 
@@ -24,7 +24,7 @@ def test_a_folder_survives_a_power_cut(disk):
     """Whatever is in it, however deep, and also where it takes the place of another."""
     whole = disk.folder / "new" / "whole"
     for written in (b"first" * 1000, b"second" * 2000):
-        with store.folder_written_whole(whole) as folder:
+        with atomic.folder_written_whole(whole) as folder:
             (folder / "one").write_bytes(written)
             (folder / "deep" / "deeper").mkdir(parents=True)
             (folder / "deep" / "deeper" / "two").write_bytes(written[::-1])

@@ -1,14 +1,14 @@
 """A file that is written whole is the old one or the new one, whichever system call fails or is the last."""
 
-from weakspot.data import store
+from weakspot.storage import atomic
 
 
 def test_a_file_is_the_old_or_the_new_and_acknowledged_only_when_new(faults, tmp_path):
     file = tmp_path / "folder" / "file"
-    store.write_atomically(file, b"old")
+    atomic.write_atomically(file, b"old")
 
     def prepare() -> None:
-        store.write_atomically(file, b"old")
+        atomic.write_atomically(file, b"old")
 
     outcomes = set()
     for fault, acknowledged in faults.each("store.write_atomically(file, b'new' * 10000)", file, prepare):

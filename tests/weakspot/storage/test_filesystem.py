@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from weakspot.data import mounts
+from weakspot.storage import filesystem
 
 # As proc_pid_mountinfo(5) shows them: escaped blanks, optional fields, a mount hidden by a later one, a source of none.
 MOUNTINFO = r"""22 27 0:21 / /proc rw,relatime - proc proc rw
@@ -27,7 +27,7 @@ def fdinfo(mount: object) -> str:
     [(27, "ext4"), (31, "nfs4"), (32, "tmpfs"), (33, "fuse.sshfs"), (131, "9p"), (3, None), (999, None)],
 )
 def test_the_type_is_that_of_the_mount_with_the_number(mount, kind):
-    assert mounts.kind_of_mount(fdinfo(mount), MOUNTINFO) == kind
+    assert filesystem.kind_of_mount(fdinfo(mount), MOUNTINFO) == kind
 
 
 @given(st.text())
@@ -35,30 +35,30 @@ def test_the_type_is_that_of_the_mount_with_the_number(mount, kind):
 @example("27 1 254:0 / / rw -")
 def test_what_cannot_be_understood_tells_nothing(text):
     assume(" - " not in text)
-    assert mounts.kind_of_mount(text, MOUNTINFO) is None or "mnt_id:" in text
-    assert mounts.kind_of_mount(fdinfo(27), text) is None
+    assert filesystem.kind_of_mount(text, MOUNTINFO) is None or "mnt_id:" in text
+    assert filesystem.kind_of_mount(fdinfo(27), text) is None
 
 
 @pytest.mark.parametrize("kind", ["nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "9p", "ceph", "afs"])
 def test_file_systems_of_the_network_are_known(kind):
-    assert kind in mounts.NETWORK
+    assert kind in filesystem.NETWORK
 
 
 @pytest.mark.parametrize("kind", ["ext4", "xfs", "btrfs", "zfs", "tmpfs", "overlay", "fuseblk", "fuse.gocryptfs", None])
 def test_file_systems_of_this_machine_are_not_among_them(kind):
-    assert kind not in mounts.NETWORK
+    assert kind not in filesystem.NETWORK
 
 
 def test_what_is_not_there_yet_has_the_type_of_where_it_will_be(tmp_path):
-    there = mounts.kind(tmp_path)
+    there = filesystem.kind(tmp_path)
     assert there is not None
-    assert mounts.kind(tmp_path / "not" / "there" / "yet.jsonl") == there
+    assert filesystem.kind(tmp_path / "not" / "there" / "yet.jsonl") == there
 
 
 def test_a_link_has_the_type_of_its_target(tmp_path):
     (tmp_path / "link").symlink_to("/proc/self/nothing")
-    assert mounts.kind(tmp_path / "link") == "proc"
-    assert mounts.kind(tmp_path / "link" / "below") == "proc"
+    assert filesystem.kind(tmp_path / "link") == "proc"
+    assert filesystem.kind(tmp_path / "link" / "below") == "proc"
 
 
 def test_the_mount_that_hides_another_counts_whatever_is_listed_below(small_disk):
@@ -66,14 +66,14 @@ def test_the_mount_that_hides_another_counts_whatever_is_listed_below(small_disk
     outer, inner = small_disk / "with a blank", small_disk / "with a blank" / "inner"
     inner.mkdir(parents=True)
     subprocess.run(["mount", "-t", "ramfs", "none", str(inner)], check=True)
-    assert mounts.kind(inner / "file") == "ramfs"
+    assert filesystem.kind(inner / "file") == "ramfs"
     subprocess.run(["mount", "-t", "tmpfs", "none", str(outer)], check=True)
     try:
         inner.mkdir()
-        assert mounts.kind(inner / "file") == "tmpfs"
+        assert filesystem.kind(inner / "file") == "tmpfs"
         (small_disk / "bound").mkdir()
         subprocess.run(["mount", "--bind", "/proc", str(small_disk / "bound")], check=True)
-        assert mounts.kind(small_disk / "bound" / "file") == "proc"
+        assert filesystem.kind(small_disk / "bound" / "file") == "proc"
         subprocess.run(["umount", str(small_disk / "bound")], check=True)
     finally:
         subprocess.run(["umount", str(outer)], check=True)

@@ -10,21 +10,21 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from tests.waiting import somebody_waits_for, until
 
-from weakspot.data import journal, locks
+from weakspot.storage import append_log, locks
 from zddc.errors import UserError
 
 
 @pytest.fixture
 def file(tmp_path):
     file = tmp_path / "f.jsonl"
-    journal.append(file, ["old"])
+    append_log.append(file, ["old"])
     return file
 
 
 HOLDER = """
 import os, sys
 from pathlib import Path
-from weakspot.data import locks
+from weakspot.storage import locks
 file = Path(sys.argv[1])
 with locks.opened(file) as descriptor:
     if sys.argv[2] == "content":
@@ -54,7 +54,7 @@ def thread():
 
 def test_a_writer_waits_for_another_and_then_finds_what_it_wrote(file, thread):
     with held(file, "end"):
-        writing = thread.submit(journal.append, file, ["new"])
+        writing = thread.submit(append_log.append, file, ["new"])
         until(lambda: somebody_waits_for(file))
         assert file.read_text() == "old\n"
         assert not writing.done()
@@ -64,18 +64,18 @@ def test_a_writer_waits_for_another_and_then_finds_what_it_wrote(file, thread):
 
 def test_a_reader_waits_for_who_replaces(file, thread):
     with held(file, "content"):
-        reading = thread.submit(list, journal.read_lines(file))
+        reading = thread.submit(list, append_log.read_lines(file))
         until(lambda: somebody_waits_for(file))
         assert not reading.done()
     assert [line.data for line in reading.result()] == [b"NEW"]
 
 
 def test_nobody_waits_for_readers_but_who_replaces(file):
-    reading = journal.read_lines(file)
+    reading = append_log.read_lines(file)
     next(reading)
-    assert [line.data for line in journal.read_lines(file)] == [b"old"]
-    journal.append(file, ["new"])
-    assert [line.data for line in journal.read_lines(file)] == [b"old", b"new"]
+    assert [line.data for line in append_log.read_lines(file)] == [b"old"]
+    append_log.append(file, ["new"])
+    assert [line.data for line in append_log.read_lines(file)] == [b"old", b"new"]
 
 
 @pytest.mark.parametrize("lock", ["end", "content"])
@@ -83,14 +83,14 @@ def test_the_locks_of_a_dead_process_are_free(file, lock):
     with held(file, lock) as process:
         process.kill()
         process.wait()
-    journal.append(file, ["new"])
-    assert len(list(journal.read_lines(file))) == 2
+    append_log.append(file, ["new"])
+    assert len(list(append_log.read_lines(file))) == 2
 
 
 def test_a_file_that_was_moved_away_while_waiting_gets_nothing_more(file, thread):
     """An append that waits for the lock when the file is moved goes to the file that has the name then."""
     with held(file, "end"):
-        writing = thread.submit(journal.append, file, ["new"])
+        writing = thread.submit(append_log.append, file, ["new"])
         until(lambda: somebody_waits_for(file))
         moved = file.rename(file.with_name("moved.jsonl"))
     writing.result()
@@ -99,15 +99,15 @@ def test_a_file_that_was_moved_away_while_waiting_gets_nothing_more(file, thread
 
 def test_who_goes_on_reading_is_not_waited_for_for_ever(file, monkeypatch):
     monkeypatch.setattr(locks, "_PATIENCE_SECONDS", 0.1)
-    journal.append(file, ["b"])
-    lines = journal.read_lines(file)
+    append_log.append(file, ["b"])
+    lines = append_log.read_lines(file)
     changes = {next(lines): "A"}
     with pytest.raises(UserError, match="another process is reading it; wait until that has ended"):
-        journal.replace(file, changes)
-    journal.append(file, ["c"])
+        append_log.replace(file, changes)
+    append_log.append(file, ["c"])
     assert [line.data for line in lines] == [b"b"]
-    journal.replace(file, changes)
-    assert [line.data for line in journal.read_lines(file)] == [b"b", b"c", b"A"]
+    append_log.replace(file, changes)
+    assert [line.data for line in append_log.read_lines(file)] == [b"b", b"c", b"A"]
 
 
 def test_an_error_names_the_file(file):

@@ -10,12 +10,12 @@ import pytest
 import torch
 from tests.weakspot import small
 
-from weakspot.engine import layers, loop
-from weakspot.engine.learner import Progress, Run, State
-from weakspot.model import bases
-from weakspot.model.bases import Base
-from weakspot.model.view import Tokens
-from weakspot.tables import Lora, Train
+from weakspot.models import loading
+from weakspot.models.loading import Base
+from weakspot.models.tokenization import Tokens
+from weakspot.settings import Lora, Train
+from weakspot.training import loop, lora_layers
+from weakspot.training.adapter_trainer import Progress, Run, State
 
 ALL = ["q_proj", "k_proj", "v_proj", "o_proj"]
 # That there are no others can be learned.
@@ -68,14 +68,14 @@ def tiny_base(small_base) -> Path:
 @pytest.fixture(scope="session")
 def load(small_base) -> Callable[[], torch.nn.Module]:
     """Load the small base anew, on the CPU also where there is a GPU: its sums are the same every time."""
-    return lambda: bases.load_model(Base("small", str(small_base), None), torch.float32, on_cpu=True)
+    return lambda: loading.load_model(Base("small", str(small_base), None), torch.float32, on_cpu=True)
 
 
 @pytest.fixture
 def adapted(load):
     """A small base with one adapter that changes something: a fresh one, whose B is zero, would not."""
     model = load()
-    adapters = layers.attach(model, ["q_proj", "v_proj"])
+    adapters = lora_layers.attach(model, ["q_proj", "v_proj"])
     adapters.add(0, Lora(rank=4, alpha=4), 7)
     torch.manual_seed(3)
     with torch.no_grad():
@@ -103,7 +103,7 @@ def train(load, tmp_path, monkeypatch) -> Callable[..., Trained]:
         **options,
     ) -> Trained:
         model = load()
-        adapters = layers.attach(model, targets)
+        adapters = lora_layers.attach(model, targets)
         adapters.layout.grouped = grouped
         steps = [[] for _ in given]
         told = iter(range(10**9))

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from weakspot.engine.learner import Learner, Run
-from weakspot.tables import Lora, Train
+from weakspot.settings import Lora, Train
+from weakspot.training.adapter_trainer import Learner, Run
 
 
 @pytest.fixture

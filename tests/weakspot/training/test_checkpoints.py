@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-from weakspot.engine import checkpoints
+from weakspot.training import checkpoints
 
 TENSORS = {
     "now/a": torch.randn(3, 4, dtype=torch.float32),
@@ -83,7 +83,7 @@ def test_a_full_disk_names_the_file_and_the_checkpoint_before_stays(small_disk):
 def test_looking_for_checkpoints_loads_no_torch(tmp_path):
     """``status`` and ``watch`` look whether a run is unfinished."""
     code = (
-        "import sys; from pathlib import Path; from weakspot.engine import checkpoints\n"
+        "import sys; from pathlib import Path; from weakspot.training import checkpoints\n"
         "checkpoints.steps(Path(sys.argv[1])); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False).returncode == 0

@@ -19,17 +19,17 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tests import forked
-from tests.weakspot.engine.conftest import _watch, sequences
+from tests.weakspot.training.conftest import _watch, sequences
 
-from weakspot.data import store
-from weakspot.engine import checkpoints, layers, loop, memory, ranks
-from weakspot.engine.learner import Learner, Run
-from weakspot.engine.ranks import ALONE, Ranks
-from weakspot.engine.rows import Piece, Row
-from weakspot.model import bases, lora
-from weakspot.model.bases import Base
-from weakspot.model.view import Tokens
-from weakspot.tables import Lora, Train
+from weakspot.models import adapter_files, loading
+from weakspot.models.loading import Base
+from weakspot.models.tokenization import Tokens
+from weakspot.settings import Lora, Train
+from weakspot.storage import atomic
+from weakspot.training import checkpoints, distributed, loop, lora_layers, memory_plan
+from weakspot.training.adapter_trainer import Learner, Run
+from weakspot.training.distributed import ALONE, Ranks
+from weakspot.training.packing import Piece, Row
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
@@ -53,7 +53,7 @@ def three():
 
 def both(base: Base, folder: Path) -> None:
     """Train in the processes that there are, over a whole base and over one that is spread."""
-    with ranks.joined() as together:
+    with distributed.joined() as together:
         for spread in (False, True):
             place = folder / ("spread" if spread else "whole")
             place.mkdir(exist_ok=True)
@@ -63,9 +63,9 @@ def both(base: Base, folder: Path) -> None:
 def _train(base: Base, place: Path, own: Ranks, recomputed: int) -> None:
     """Let the first process write down what came of it."""
     steps, gradients, digests = [[], [], []], [[], [], []], []
-    model = bases.load_spread(base, torch.float32, own) if own.sharded else bases.load_model(base, torch.float32)
-    adapters = layers.attach(model, TARGETS)
-    memory.checkpoint_layers(model, recomputed)
+    model = loading.load_spread(base, torch.float32, own) if own.sharded else loading.load_model(base, torch.float32)
+    adapters = lora_layers.attach(model, TARGETS)
+    memory_plan.checkpoint_layers(model, recomputed)
     runs = [
         Run(f"run-{n}", data, val, settings, Lora(rank=4, alpha=4), place / f"run-{n}", "same", steps[n].append)
         for n, (data, val, settings) in enumerate(three())
@@ -250,7 +250,7 @@ def test_the_first_process_writes_and_speaks_and_a_killed_pass_is_gone_on_from(c
         mine, theirs = (
             Workspace(root).adapter(AdapterName(domain, 1)) for root in (workspace.root, tmp_path / "other")
         )
-        assert (mine / lora.WEIGHTS).read_bytes() == (theirs / lora.WEIGHTS).read_bytes()
+        assert (mine / adapter_files.WEIGHTS).read_bytes() == (theirs / adapter_files.WEIGHTS).read_bytes()
         assert {one.name for one in mine.iterdir()} == {one.name for one in theirs.iterdir()}
 
 
@@ -258,7 +258,7 @@ def test_the_first_process_writes_and_speaks_and_a_killed_pass_is_gone_on_from(c
 @pytest.mark.parametrize("wrong", ["the lock is taken, which the first alone sees", "a domain that nobody has"])
 def test_an_error_is_one_line_and_ends_all(command, tmp_path, wrong):
     workspace, arguments = command
-    with store.locked(workspace.lock, "train") if "lock" in wrong else contextlib.nullcontext():
+    with atomic.locked(workspace.lock, "train") if "lock" in wrong else contextlib.nullcontext():
         line = [("nothing" if one == "numbers" else one) for one in arguments]
         failed = torchrun_forked(tmp_path / "logs", forked.weakspot, *line)
     line = "another process, train or deploy is running here" if "lock" in wrong else "nothing: no examples"
@@ -294,7 +294,7 @@ def test_alone_there_is_nobody_to_ask():
     assert ALONE.first
     ALONE.wait()
     ALONE.require_same("own", "anything")
-    with ranks.joined() as together:
+    with distributed.joined() as together:
         assert together == ALONE
 
 
@@ -310,16 +310,16 @@ def test_an_environment_that_names_no_group_is_refused(monkeypatch, environment,
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(UserError, match=f"^{line}"), ranks.joined():
+    with pytest.raises(UserError, match=f"^{line}"), distributed.joined():
         pass
 
 
 def test_a_process_takes_the_gpu_of_its_own_number(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert ranks.local_gpu() == 0
+    assert distributed.local_gpu() == 0
     monkeypatch.setenv("WORLD_SIZE", "3")
     monkeypatch.setenv("LOCAL_RANK", "1")
-    assert ranks.local_gpu() == 1
+    assert distributed.local_gpu() == 1
     monkeypatch.setenv("LOCAL_RANK", "2")
     with pytest.raises(UserError, match="LOCAL_RANK=2: there are 2 GPUs here"):
-        ranks.local_gpu()
+        distributed.local_gpu()

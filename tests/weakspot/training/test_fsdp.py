@@ -7,12 +7,12 @@ import torch
 from torch import distributed
 from torch.distributed.tensor import DTensor
 
-from weakspot.engine import memory, sharding
-from weakspot.engine.memory import Machine, Work
-from weakspot.engine.ranks import Ranks
-from weakspot.model import bases
-from weakspot.model.bases import Base
-from weakspot.tables import Lora
+from weakspot.models import loading
+from weakspot.models.loading import Base
+from weakspot.settings import Lora
+from weakspot.training import fsdp, memory_plan
+from weakspot.training.distributed import Ranks
+from weakspot.training.memory_plan import Machine, Work
 from zddc.errors import UserError
 
 
@@ -27,7 +27,7 @@ def group(tmp_path):
 
 def test_a_spread_base_says_what_the_whole_one_does(group, load, small_base):
     whole = load()
-    spread = sharding.shard(bases.meta_model(Base("small", str(small_base), None)), load(), group, torch.device("cpu"))
+    spread = fsdp.shard(loading.meta_model(Base("small", str(small_base), None)), load(), group, torch.device("cpu"))
     ids = torch.arange(100, 130)[None]
     with torch.no_grad():
         assert torch.equal(spread(input_ids=ids).logits, whole(input_ids=ids).logits)
@@ -39,8 +39,8 @@ def test_a_spread_base_says_what_the_whole_one_does(group, load, small_base):
 
 def test_types_are_those_of_the_whole_base(group, small_base):
     base = Base("small", str(small_base), None)
-    whole = bases.load_model(base, torch.bfloat16)
-    spread = sharding.shard(bases.meta_model(base), whole, group, torch.device("cpu"))
+    whole = loading.load_model(base, torch.bfloat16)
+    spread = fsdp.shard(loading.meta_model(base), whole, group, torch.device("cpu"))
     mine, theirs = (
         {name: tensor.dtype for name, tensor in (*model.named_parameters(), *model.named_buffers())}
         for model in (spread, whole)
@@ -53,13 +53,13 @@ def test_the_plan_counts_a_part_of_every_layer_and_three_whole_ones(small_base):
     base, machine = Base("small", str(small_base), None), Machine.named("24GB")
     work = Work(["q_proj"], [Lora(rank=4)], tokens=64, longest=32, supervised=0.5)
     whole, spread = (
-        memory.plan(bases.meta_model(base), torch.float32, replace(work, shards=shards), machine).weights
+        memory_plan.plan(loading.meta_model(base), torch.float32, replace(work, shards=shards), machine).weights
         for shards in (1, 4)
     )
-    layer = 4 * sum(parameter.numel() for parameter in bases.meta_model(base).get_decoder().layers[0].parameters())
+    layer = 4 * sum(parameter.numel() for parameter in loading.meta_model(base).get_decoder().layers[0].parameters())
     assert spread == whole - 2 * layer * 3 // 4 + 3 * layer
 
 
 def test_a_model_without_layers_is_refused(group):
     with pytest.raises(UserError, match=r"^\[train\] shard: the base has no layers that can be spread; set it to"):
-        sharding.shard(torch.nn.Linear(2, 2), None, group, torch.device("cpu"))
+        fsdp.shard(torch.nn.Linear(2, 2), None, group, torch.device("cpu"))

@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from weakspot.engine import attention, scoring
-from weakspot.engine.rows import Piece, Row
-from weakspot.model.view import Tokens
+from weakspot.models import packed_attention
+from weakspot.models.tokenization import Tokens
+from weakspot.training import logprobs
+from weakspot.training.packing import Piece, Row
 
 SHAPE = {
     "vocab_size": 500, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
@@ -25,8 +26,8 @@ def test_a_packed_row_scores_each_sequence_as_if_it_were_alone(adapted, sequence
     data = sequences(5)
     adapters.layout.set(None, dropout=False)
     with torch.no_grad():
-        together = scoring.negative_log_likelihoods(model, data)
-        alone = torch.cat([scoring.negative_log_likelihoods(model, [one]) for one in data])
+        together = logprobs.negative_log_likelihoods(model, data)
+        alone = torch.cat([logprobs.negative_log_likelihoods(model, [one]) for one in data])
     torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-5)
 
 
@@ -34,13 +35,13 @@ def test_scores_are_those_of_the_plain_model_on_the_answer_only_and_in_order(loa
     model, data = load(), sequences(6)
     with torch.no_grad():
         for budget in (1, 60, 4096):
-            found = scoring.negative_log_likelihoods(model, data, budget)
+            found = logprobs.negative_log_likelihoods(model, data, budget)
             wanted = torch.stack([plain_losses(model, one).sum() for one in data])
             torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-4)
 
 
 def test_nothing_asked_is_nothing_found(load):
-    assert scoring.negative_log_likelihoods(load(), []).tolist() == []
+    assert logprobs.negative_log_likelihoods(load(), []).tolist() == []
 
 
 def test_the_prompt_gets_no_loss(load, sequences):
@@ -48,7 +49,7 @@ def test_the_prompt_gets_no_loss(load, sequences):
     (one,) = sequences(1)
     model, last = load(), len(one.ids) - 1
     with torch.no_grad():
-        whole, first, end = scoring.negative_log_likelihoods(
+        whole, first, end = logprobs.negative_log_likelihoods(
             model, [one, Tokens("first", one.ids[:last], one.start), Tokens("last", one.ids, last)]
         ).tolist()
     assert whole == pytest.approx(first + end, rel=1e-5)
@@ -63,7 +64,7 @@ def test_gradients_of_a_packed_row_are_the_sum_of_those_alone(adapted, sequences
     def gradients(part):
         row = Row.of(part, "cpu")
         adapters.layout.set(row, dropout=False)
-        total = torch.cat(scoring.answer_losses(model, row)).sum()
+        total = torch.cat(logprobs.answer_losses(model, row)).sum()
         return torch.autograd.grad(total, list(parameters.values()))
 
     alone = [sum(each) for each in zip(*(gradients([piece]) for piece in pieces), strict=True)]
@@ -74,7 +75,7 @@ def test_gradients_of_a_packed_row_are_the_sum_of_those_alone(adapted, sequences
 
 def test_rows_are_as_few_as_best_fit_finds(load, sequences):
     model, data = load(), sequences(9)
-    rows = list(scoring.rows_of(model, [Piece(one) for one in data], 100))
+    rows = list(logprobs.rows_of(model, [Piece(one) for one in data], 100))
     assert len(rows) < len(data)
     assert all(len(row.ids) <= 100 for row in rows)
     assert sorted(piece.tokens.id for row in rows for piece in row.pieces) == sorted(one.id for one in data)
@@ -100,11 +101,11 @@ def test_models_that_do_more_to_their_logits_are_asked_for_them(kind, sequences)
     with torch.no_grad():
         for parameter in model.get_output_embeddings().parameters():
             parameter.normal_(std=2)
-    attention.install(model)
+    packed_attention.install(model)
     for one in sequences(3):
         tokens = Tokens(one.id, tuple(n % 500 for n in one.ids), one.start)
         with torch.no_grad():
-            (found,) = scoring.answer_losses(model, Row.of([Piece(tokens)], "cpu"))
+            (found,) = logprobs.answer_losses(model, Row.of([Piece(tokens)], "cpu"))
             torch.testing.assert_close(found, plain_losses(model, tokens), rtol=1e-5, atol=1e-5)
 
 
@@ -117,7 +118,7 @@ def test_logits_exist_only_where_a_token_is_under_loss(load):
     counted = {}
     for start in (1, 399):
         with FlopCounterMode(display=False) as counter, torch.no_grad():
-            scoring.answer_losses(model, Row.of([Piece(Tokens("x", ids, start))], "cpu"))
+            logprobs.answer_losses(model, Row.of([Piece(Tokens("x", ids, start))], "cpu"))
         counted[start] = counter.get_total_flops()
     vocabulary, width = model.lm_head.weight.shape
     assert counted[1] - counted[399] == 2 * 398 * vocabulary * width

@@ -5,8 +5,8 @@ import os
 import pytest
 import torch
 
-from weakspot.engine import loop
-from weakspot.tables import Train
+from weakspot.settings import Train
+from weakspot.training import loop
 
 pytestmark = pytest.mark.slow
 
@@ -142,7 +142,7 @@ def test_a_checkpoint_of_another_run_is_not_gone_on_from(train, sequences, tmp_p
     given = (sequences(20), [], SETTINGS)
     with pytest.raises(KeyboardInterrupt):
         train(given, stop_after=8)
-    monkeypatch.setattr("weakspot.engine.learner.Learner.checkpointed", lambda _self: [])
+    monkeypatch.setattr("weakspot.training.adapter_trainer.Learner.checkpointed", lambda _self: [])
     assert [step.step for step in train((sequences(4), [], settings(max_steps=2))).steps[0]] == [1, 2]
 
 

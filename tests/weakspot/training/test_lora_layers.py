@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import nn
 
-from weakspot.engine import layers, scoring
-from weakspot.engine.layers import Layout
-from weakspot.engine.rows import Piece, Row
-from weakspot.model.view import Tokens
-from weakspot.tables import Lora
+from weakspot.models.tokenization import Tokens
+from weakspot.settings import Lora
+from weakspot.training import logprobs, lora_layers
+from weakspot.training.lora_layers import Layout
+from weakspot.training.packing import Piece, Row
 
 LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
@@ -16,7 +16,7 @@ LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_
 def adapt(load, *adapters: Lora, targets=LINEAR, seed=5):
     """Give a fresh base some adapters that change something."""
     model = load()
-    made = layers.attach(model, targets)
+    made = lora_layers.attach(model, targets)
     for slot, settings in enumerate(adapters):
         made.add(slot, settings, seed + slot)
         torch.manual_seed(seed + slot)
@@ -32,7 +32,7 @@ def losses_and_gradients(model, adapters, pieces, *, dropout=False, grouped=None
     adapters.layout.grouped = grouped
     row = Row.of(pieces, "cpu")
     adapters.layout.set(row, dropout=dropout)
-    losses = scoring.answer_losses(model, row)
+    losses = logprobs.answer_losses(model, row)
     slots = sorted({piece.slot for piece in pieces if piece.slot is not None})
     named = {(slot, name): value for slot in slots for name, value in adapters.parameters(slot).items()}
     total = torch.stack([one.mean() for one in losses]).sum()
@@ -82,7 +82,7 @@ def test_a_fresh_adapter_changes_nothing_and_its_first_matrix_is_drawn_as_peft_d
     row = Row.of([Piece(sequences(1)[0], 0)], "cpu")
     with torch.no_grad():
         before = model(input_ids=row.ids[None]).logits
-        adapters = layers.attach(model, LINEAR)
+        adapters = lora_layers.attach(model, LINEAR)
         adapters.add(0, Lora(rank=16), 1)
         adapters.layout.set(row, dropout=False)
         assert torch.equal(model(input_ids=row.ids[None]).logits, before)
@@ -101,13 +101,15 @@ def test_only_the_adapters_are_trained(load):
 
 
 def test_a_target_may_be_the_last_part_of_a_name_or_all_of_it(load):
-    assert layers.attach(load(), ["q_proj"]).layers.keys() == {f"model.layers.{n}.self_attn.q_proj" for n in (0, 1)}
+    assert lora_layers.attach(load(), ["q_proj"]).layers.keys() == {
+        f"model.layers.{n}.self_attn.q_proj" for n in (0, 1)
+    }
     one = "model.layers.1.mlp.up_proj"
-    assert layers.attach(load(), [one]).layers.keys() == {one}
+    assert lora_layers.attach(load(), [one]).layers.keys() == {one}
 
 
 def test_the_same_seed_gives_the_same_weights_whatever_else_is_made(load):
-    made = layers.attach(load(), LINEAR)
+    made = lora_layers.attach(load(), LINEAR)
     for slot, (rank, seed) in enumerate([(3, 7), (4, 9), (4, 8), (4, 9)]):
         made.add(slot, Lora(rank=rank), seed)
     assert list(made.slots()) == [0, 1, 2, 3]
@@ -233,9 +235,9 @@ def test_pieces_of_the_base_in_a_row_are_not_adapted(load, sequences):
     row = Row.of([Piece(first), Piece(second, 0)], "cpu")
     adapters.layout.set(row, dropout=False)
     with torch.no_grad():
-        base, adapted = scoring.answer_losses(model, row)
+        base, adapted = logprobs.answer_losses(model, row)
         adapters.layout.set(None, dropout=False)
-        alone = [scoring.answer_losses(model, Row.of([Piece(one)], "cpu"))[0] for one in (first, second)]
+        alone = [logprobs.answer_losses(model, Row.of([Piece(one)], "cpu"))[0] for one in (first, second)]
     torch.testing.assert_close(base, alone[0], rtol=1e-5, atol=1e-5)
     assert not torch.allclose(adapted, alone[1], rtol=1e-3)
 
@@ -245,7 +247,7 @@ def test_a_bias_is_added_once(sequences):
     torch.manual_seed(1)
     linear = nn.Linear(8, 12)
     layout = Layout()
-    layer = layers.Adapted(linear, layout, 0)
+    layer = lora_layers.Adapted(linear, layout, 0)
     layer.add(0, Lora(rank=4), torch.Generator().manual_seed(1))
     layer.add(1, Lora(rank=4), torch.Generator().manual_seed(2))
     row = Row.of([Piece(Tokens("a", (1, 2, 3), 1), 0), Piece(Tokens("b", (1, 2), 1), 1)], "cpu")
@@ -257,13 +259,13 @@ def test_a_bias_is_added_once(sequences):
 
 
 def test_recomputing_layers_gives_the_same_gradients_also_with_dropout(load, sequences):
-    from weakspot.engine import memory
+    from weakspot.training import memory_plan
 
     pieces = [Piece(one, n % 2, n) for n, one in enumerate(sequences(5))]
     found = []
     for count in (0, 1, 2):
         model, adapters = adapt(load, Lora(rank=4, dropout=0.2), Lora(rank=4, dropout=0.2))
-        memory.checkpoint_layers(model, count)
+        memory_plan.checkpoint_layers(model, count)
         model.train()
         found.append(losses_and_gradients(model, adapters, pieces, dropout=True))
     for losses, gradients in found[1:]:
@@ -280,5 +282,5 @@ def test_one_grouped_product_on_a_gpu_is_what_a_loop_is(load, sequences):
     for forced in (False, True):
         adapters.layout.grouped = forced
         adapters.layout.set(row, dropout=True)
-        found.append(torch.cat(scoring.answer_losses(model, row)))
+        found.append(torch.cat(logprobs.answer_losses(model, row)))
     torch.testing.assert_close(*found, rtol=0.02, atol=0.05)

@@ -3,11 +3,12 @@
 import pytest
 import torch
 
-from weakspot.engine import attention, layers, scoring
-from weakspot.engine.experts import AdaptedExperts
-from weakspot.engine.rows import Piece, Row
-from weakspot.model.view import Tokens
-from weakspot.tables import Lora
+from weakspot.models import packed_attention
+from weakspot.models.tokenization import Tokens
+from weakspot.settings import Lora
+from weakspot.training import logprobs, lora_layers
+from weakspot.training.lora_moe import AdaptedExperts
+from weakspot.training.packing import Piece, Row
 
 TARGETS = ["q_proj", "v_proj", "experts"]
 
@@ -26,12 +27,12 @@ def mixture(layers_=2):
         for parameter in model.parameters():
             if parameter.dim() > 1:
                 parameter.normal_(std=0.15)
-    attention.install(model)
+    packed_attention.install(model)
     return model
 
 
 def adapt(model, count):
-    adapters = layers.attach(model, TARGETS)
+    adapters = lora_layers.attach(model, TARGETS)
     for slot in range(count):
         adapters.add(slot, Lora(rank=4, alpha=8, dropout=0.1), slot)
         torch.manual_seed(20 + slot)
@@ -95,7 +96,7 @@ def losses(model, adapters, pieces):
     row = Row.of(pieces, "cpu")
     adapters.layout.set(row, dropout=False)
     with torch.no_grad():
-        found = scoring.answer_losses(model, row)
+        found = logprobs.answer_losses(model, row)
     adapters.layout.set(None, dropout=False)
     return {piece.tokens.id: one for piece, one in zip(row.pieces, found, strict=True)}
 
@@ -115,8 +116,8 @@ def test_an_adapter_changes_something_only_once_it_has_learned():
     (tokens,) = drawn(1)
     model = mixture()
     with torch.no_grad():
-        (base,) = scoring.answer_losses(model, Row.of([Piece(tokens)], "cpu"))
-    adapters = layers.attach(model, TARGETS)
+        (base,) = logprobs.answer_losses(model, Row.of([Piece(tokens)], "cpu"))
+    adapters = lora_layers.attach(model, TARGETS)
     adapters.add(0, Lora(rank=4), 1)
     torch.testing.assert_close(losses(model, adapters, [Piece(tokens, 0)])["0"], base)
     with torch.no_grad():
@@ -156,12 +157,12 @@ def test_the_same_seed_gives_the_same_weights_and_every_expert_its_own():
 
 def test_a_mixture_is_planned_for_without_its_weights():
     """What goes through experts depends on values, of which there are none: one of them is given everything."""
-    from weakspot.engine import memory
-    from weakspot.engine.memory import Machine, Work
+    from weakspot.training import memory_plan
+    from weakspot.training.memory_plan import Machine, Work
 
     model = mixture().to("meta")
     work = Work(TARGETS, [Lora(rank=4)] * 2, tokens=512, longest=64, supervised=0.5)
-    plan = memory.plan(model, torch.float32, work, Machine("x", "cuda", 1 << 40, 0))
+    plan = memory_plan.plan(model, torch.float32, work, Machine("x", "cuda", 1 << 40, 0))
     assert plan.fits
     experts = 2 * 4 * 4 * (3 * (32 + 12))
     attention_ = 2 * 4 * ((32 + 32) + (32 + 16))

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from weakspot.engine import layers, memory
-from weakspot.engine.layers import Layout
-from weakspot.engine.memory import Machine, Work
-from weakspot.engine.rows import Piece, Row
-from weakspot.model.view import Tokens
-from weakspot.tables import Lora
+from weakspot.models.tokenization import Tokens
+from weakspot.settings import Lora
+from weakspot.training import lora_layers, memory_plan
+from weakspot.training.lora_layers import Layout
+from weakspot.training.memory_plan import Machine, Work
+from weakspot.training.packing import Piece, Row
 from zddc.errors import UserError
 
 ATTENTION = ["q_proj", "k_proj", "v_proj", "o_proj"]
@@ -34,7 +34,7 @@ def qwen(hidden, intermediate, layers_, heads, groups, vocabulary):
 
 
 def planned(capacity, work=WORK, shape=SMALL, dtype=torch.float32, device="cuda", **options):
-    return memory.plan(qwen(*shape), dtype, work, Machine("x", device, capacity, 0), **options)
+    return memory_plan.plan(qwen(*shape), dtype, work, Machine("x", device, capacity, 0), **options)
 
 
 @pytest.fixture(scope="module")
@@ -47,12 +47,12 @@ def roomy():
 def test_one_adapted_layer_takes_what_can_be_counted_by_hand(width, out):
     rows, rank = 128, 4
     with torch.device("meta"):
-        layer = layers.Adapted(nn.Linear(width, out), layout := Layout(), 0)
+        layer = lora_layers.Adapted(nn.Linear(width, out), layout := Layout(), 0)
         x = torch.empty(rows, width, requires_grad=True)
     layer.requires_grad_(False)
     layer.add(0, Lora(rank=rank, dropout=0.0), torch.Generator())
     layout.set(Row.of([Piece(Tokens("", (0,) * rows, 1), 0)], "meta"), dropout=True)
-    with memory._counting([x, *layer.parameters()]) as counter:
+    with memory_plan._counting([x, *layer.parameters()]) as counter:
         layer(x).sum().backward()
     a, b, narrow, number = 4 * rank * width, 4 * out * rank, 4 * rows * rank, 4
     forward = 4 * rows * out + narrow + number  # the output, B's input, and the sum
@@ -62,7 +62,7 @@ def test_one_adapted_layer_takes_what_can_be_counted_by_hand(width, out):
 
 
 def test_a_tensor_that_is_gone_is_not_counted_and_a_view_is_counted_once():
-    with memory._counting([]) as counter:
+    with memory_plan._counting([]) as counter:
         kept = torch.empty(1000, device="meta")
         view = kept[10:].view(-1, 2)
         del kept
@@ -119,18 +119,18 @@ def test_more_adapters_take_more_of_their_own_and_hardly_more_to_pass_through(ro
 
 def test_the_logits_of_all_tokens_never_exist_at_once(monkeypatch):
     """Four times the vocabulary takes little more: a chunk of them has the same size."""
-    monkeypatch.setattr("weakspot.engine.losses._CHUNK_BYTES", 1 << 18)
+    monkeypatch.setattr("weakspot.training.chunked_cross_entropy._CHUNK_BYTES", 1 << 18)
     small, large = (planned(1 << 40, shape=(*SMALL[:5], words)).activations for words in (1000, 4000))
     assert large - small < 2 << 18
 
 
 def test_layers_are_recomputed_from_the_first_on(roomy):
     model = qwen(*SMALL)
-    memory.checkpoint_layers(model, 2)
-    assert [layer.gradient_checkpointing for layer in memory.checkpointable(model)] == [True, True, False, False]
-    memory.checkpoint_layers(model, 0)
-    assert not any(layer.gradient_checkpointing for layer in memory.checkpointable(model))
-    assert roomy.layers == len(memory.checkpointable(model)) == 4
+    memory_plan.checkpoint_layers(model, 2)
+    assert [layer.gradient_checkpointing for layer in memory_plan.checkpointable(model)] == [True, True, False, False]
+    memory_plan.checkpoint_layers(model, 0)
+    assert not any(layer.gradient_checkpointing for layer in memory_plan.checkpointable(model))
+    assert roomy.layers == len(memory_plan.checkpointable(model)) == 4
 
 
 @pytest.mark.parametrize(("text", "size"), [("24GB", 24), ("24 gb", 24), ("1.5GiB", 1.5), (" 80G ", 80)])
@@ -167,7 +167,7 @@ HARDWARE = {
 def test_what_is_said_of_hardware_is_what_the_plan_says(name):
     shape, four_bit, enough, too_little = HARDWARE[name]
     work = Work(ATTENTION, [Lora()], tokens=8 * 2048, longest=2048, supervised=0.5, four_bit=four_bit)
-    smallest = memory.plan(qwen(*shape), torch.bfloat16, work, Machine.named("1GB"))
+    smallest = memory_plan.plan(qwen(*shape), torch.bfloat16, work, Machine.named("1GB"))
     assert Machine.named(too_little).capacity < smallest.peak < Machine.named(enough).capacity
 
 
@@ -175,7 +175,7 @@ def test_what_is_said_of_hardware_is_what_the_plan_says(name):
 @pytest.mark.timeout(900)
 def test_a_7b_on_24_gigabytes_recomputes_some_of_its_layers_and_is_busy():
     work = Work(ATTENTION, [Lora()], tokens=8 * 2048, longest=2048, supervised=0.5)
-    plan = memory.plan(qwen(*QWEN_7B), torch.bfloat16, work, Machine.named("24GB"))
+    plan = memory_plan.plan(qwen(*QWEN_7B), torch.bfloat16, work, Machine.named("24GB"))
     assert (plan.fits, plan.recompute) == (True, "selective")
     assert plan.micro_batch_tokens >= 2 * 2048
     assert plan.weights == pytest.approx(2 * 7_615_616_512, rel=0.001)

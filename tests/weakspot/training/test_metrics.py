@@ -2,14 +2,14 @@
 
 import json
 
-from weakspot.engine import telling
-from weakspot.engine.learner import Progress
+from weakspot.training import metrics
+from weakspot.training.adapter_trainer import Progress
 
 
 def test_each_step_is_a_line_at_once_and_a_note(tmp_path):
     notes = []
-    with telling.opened(tmp_path / "new" / "metrics.jsonl") as stream:
-        tell = telling.teller("eggs", stream, lambda count, note: notes.append((count, note)), telling.Clock())
+    with metrics.opened(tmp_path / "new" / "metrics.jsonl") as stream:
+        tell = metrics.teller("eggs", stream, lambda count, note: notes.append((count, note)), metrics.Clock())
         tell(Progress(1, 2.5, 1e-3, 1.0, 100, 10))
         written = (tmp_path / "new" / "metrics.jsonl").read_text()
         tell(Progress(2, 2.25, 1e-3, 1.0, 100, 10, val_loss=2.0))
@@ -23,10 +23,10 @@ def test_each_step_is_a_line_at_once_and_a_note(tmp_path):
 
 def test_the_file_begins_empty(tmp_path):
     (tmp_path / "metrics.jsonl").write_text("of a run before\n")
-    telling.opened(tmp_path / "metrics.jsonl").close()
+    metrics.opened(tmp_path / "metrics.jsonl").close()
     assert (tmp_path / "metrics.jsonl").read_text() == ""
 
 
 def test_another_process_tells_nothing(capsys):
-    telling.silent(Progress(1, 2.5, 1e-3, 1.0, 100, 10))
+    metrics.silent(Progress(1, 2.5, 1e-3, 1.0, 100, 10))
     assert capsys.readouterr() == ("", "")

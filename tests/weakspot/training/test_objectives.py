@@ -7,11 +7,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weakspot.engine import objectives
-from weakspot.engine.objectives import Scored, Shares
-from weakspot.engine.rows import Piece
-from weakspot.model.view import Tokens
-from weakspot.tables import Train
+from weakspot.models.tokenization import Tokens
+from weakspot.settings import Train
+from weakspot.training import objectives
+from weakspot.training.objectives import Scored, Shares
+from weakspot.training.packing import Piece
 
 LOSSES = st.lists(st.floats(0.01, 20), min_size=1, max_size=12)
 

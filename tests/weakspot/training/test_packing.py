@@ -5,9 +5,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weakspot.engine import scoring
-from weakspot.engine.rows import Piece, Row, Segment
-from weakspot.model.view import Tokens
+from weakspot.models.tokenization import Tokens
+from weakspot.training import logprobs
+from weakspot.training.packing import Piece, Row, Segment
 
 SHORT = Tokens("a", (11, 12, 13), 1)
 LONG = Tokens("b", (21, 22, 23, 24), 3)
@@ -84,7 +84,7 @@ def asked(adapted, pieces):
     model, adapters = adapted
     row = Row.of(pieces, "cpu")
     adapters.layout.set(row, dropout=False)
-    losses = scoring.answer_losses(model, row)
+    losses = logprobs.answer_losses(model, row)
     parameters = adapters.parameters(0)
     gradients = torch.autograd.grad(
         sum((n + 1) * one.mean() for n, one in enumerate(losses)), list(parameters.values())

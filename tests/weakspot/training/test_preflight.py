@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from weakspot.config import Config
-from weakspot.engine.schedule import Plan
-from weakspot.model import bases, targets
-from weakspot.model.bases import Base
-from weakspot.model.preflight import describe
-from weakspot.model.view import Tokens
-from weakspot.tables import Lora, Train
+from weakspot.models import loading, target_modules
+from weakspot.models.loading import Base
+from weakspot.models.tokenization import Tokens
+from weakspot.settings import Lora, Train
+from weakspot.training.preflight import describe
+from weakspot.training.schedule import Plan
 
 CONFIG = Config(lora=Lora(rank=4), train=Train(epochs=2, batch_size=2, gradient_accumulation=1))
 
@@ -23,7 +23,7 @@ def tiny(tiny_base):
 
 @pytest.fixture(scope="module")
 def tokenizer(tiny):
-    return bases.load_tokenizer(tiny)
+    return loading.load_tokenizer(tiny)
 
 
 def example(tokenizer, prompt: str, answer: str, **more) -> Tokens:
@@ -43,7 +43,9 @@ def data(tokenizer):
 
 
 def described(tiny, tokenizer, data, config=CONFIG, dtype=torch.float32, val=(), left_out=None):
-    return describe("x-lora-v1", tiny, dtype, targets.shape(tiny, config), data, val, left_out or {}, config, tokenizer)
+    return describe(
+        "x-lora-v1", tiny, dtype, target_modules.shape(tiny, config), data, val, left_out or {}, config, tokenizer
+    )
 
 
 def test_examples_and_tokens_are_counted(tiny, tokenizer, data):

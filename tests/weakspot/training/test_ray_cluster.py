@@ -17,9 +17,9 @@ import psutil
 import pytest
 
 from weakspot.config import load
-from weakspot.engine import checkpoints, cluster
-from weakspot.model import lora
-from weakspot.stages.train import train
+from weakspot.models import adapter_files
+from weakspot.pipeline.train import train
+from weakspot.training import checkpoints, ray_cluster
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
@@ -44,10 +44,10 @@ def main(folder: str) -> None:
     os.chdir(place / "here")
     told = {}
     tasks = {"one": (place, 4), "two": (place, 2)}
-    told["counted"] = list(cluster.spread(counted, tasks))
+    told["counted"] = list(ray_cluster.spread(counted, tasks))
     told["refused"] = []
     try:
-        for item in cluster.spread(refused, {"one": (place, "this"), "two": (place, "that")}):
+        for item in ray_cluster.spread(refused, {"one": (place, "this"), "two": (place, "that")}):
             told["refused"].append(item)
     except UserError as error:
         told["error"] = str(error)
@@ -96,7 +96,7 @@ def test_a_cluster_trains_the_adapters_that_this_process_does_and_a_killed_worke
     changed = load(workspace.config_file, options[1::2])
     for domain in ("colours", "numbers"):
         train(other, changed, domain)
-        mine, theirs = (one.adapter(AdapterName(domain, 1)) / lora.WEIGHTS for one in (workspace, other))
+        mine, theirs = (one.adapter(AdapterName(domain, 1)) / adapter_files.WEIGHTS for one in (workspace, other))
         assert mine.read_bytes() == theirs.read_bytes()
 
 
@@ -109,13 +109,13 @@ def at_work(driver: int) -> psutil.Process:
 def test_without_ray_it_is_said_how_to_install_it(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     with pytest.raises(UserError, match=r"^--engine ray: Ray is not installed; run: pip install 'zddc\[ray\]'$"):
-        next(cluster.spread(counted, {}))
+        next(ray_cluster.spread(counted, {}))
 
 
 def test_a_cluster_is_not_reached_through_rays_client(monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", "ray://somewhere:10001")
     with pytest.raises(UserError, match=r"^RAY_ADDRESS=ray://somewhere:10001: is a Ray client's; run this on a"):
-        next(cluster.spread(counted, {}))
+        next(ray_cluster.spread(counted, {}))
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weakspot.engine.schedule import Plan, order
-from weakspot.tables import Train
+from weakspot.settings import Train
+from weakspot.training.schedule import Plan, order
 
 
 def test_the_rate_warms_up_in_a_line_and_falls_to_nothing_as_a_cosine():

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from weakspot.engine import sweep
-from weakspot.tables import Lora, Sweep, Train
+from weakspot.settings import Lora, Sweep, Train
+from weakspot.training import sweep
 
 RUNG_SETTINGS = Train(max_steps=20, eval_steps=2, batch_size=2, gradient_accumulation=1, early_stopping_patience=0)
 # The last two are far too small to learn anything.
@@ -105,7 +105,7 @@ def test_the_lowest_val_loss_wins_and_of_equals_the_first(losses, chosen):
 
 
 def test_the_report_says_of_each_what_was_tried_and_what_came_of_it(train, four):
-    from weakspot.engine.learner import Run
+    from weakspot.training.adapter_trainer import Run
 
     done = train(*four[:2])
     runs = [Run(str(n), *given, Lora(rank=4, alpha=8), None, "") for n, given in enumerate(four[:2])]

@@ -6,9 +6,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from weakspot.capture.decisions import read_decisions
-from weakspot.data import journal
+from weakspot.pipeline.process import process
 from weakspot.records import Release, Use
-from weakspot.stages.process import process
+from weakspot.storage import append_log
 from weakspot.workspace import AdapterName
 
 pytestmark = pytest.mark.slow
@@ -175,7 +175,7 @@ def test_releases_are_listed_the_newest_first_with_what_is_live(client, workspac
         Release(action="rollback", adapter=None, number=3, **one),
     ]
     assert "Nothing is in service yet" in client.get("/releases").text
-    journal.append(workspace.releases, [release.to_json() for release in made])
+    append_log.append(workspace.releases, [release.to_json() for release in made])
     page = client.get("/releases").text
     assert page.index("back to the base") < page.index("spam-lora-v2") < page.index("spam-lora-v1")
     assert page.count(">live<") == 1
@@ -197,7 +197,7 @@ def test_what_was_saved_is_a_picture_as_soon_as_something_was_counted(client, wo
         )
         for day in range(1, 21)
     ]
-    journal.append(workspace.usage, [use.to_json() for use in uses])
+    append_log.append(workspace.usage, [use.to_json() for use in uses])
     page = client.get("/releases").text
     assert '<img src="/economics.svg"' in page
     answer = client.get("/economics.svg")

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from weakspot.capture.decisions import read_decisions
-from weakspot.data import dataset, journal, store
+from weakspot.dataset import reading
+from weakspot.pipeline.process import process
 from weakspot.records import Rejection
-from weakspot.stages.process import process
+from weakspot.storage import append_log, atomic
 from weakspot.workspace import AdapterName
 
 if TYPE_CHECKING:
@@ -124,8 +125,8 @@ def test_twenty_interactions_are_reviewed_by_keyboard_and_process_heeds_every_de
     assert browser.query == made[18].query.text
 
     process(workspace, config)
-    found = {one.id: one for one in dataset.read_examples(workspace.all_examples)}
-    left_out = [Rejection.from_json(line.data) for line in journal.read_lines(workspace.rejections)]
+    found = {one.id: one for one in reading.read_examples(workspace.all_examples)}
+    left_out = [Rejection.from_json(line.data) for line in append_log.read_lines(workspace.rejections)]
     assert {one.interaction_id: one.reason for one in left_out} == {one.id: "rejected" for one in made[8:14]}
     assert set(found) == {one.id for one in [*made[:8], *made[14:19], *made[20:]]}
     assert [found[one.id].expert.text for one in made[14:17]] == [
@@ -202,8 +203,8 @@ def test_a_scorecard_with_a_script_in_it_runs_nothing_and_fetches_nothing(browse
     name = AdapterName("spam", 1)
     workspace.adapter(name).mkdir(parents=True)
     planted = "<script>alert(1)</script><img src='/review'><img src='http://evil.example/'><p>the answers</p>"
-    store.write_atomically(workspace.evaluation_page(name), planted.encode())
-    store.write_atomically(workspace.adapter_manifest(name), b"{}")
+    atomic.write_atomically(workspace.evaluation_page(name), planted.encode())
+    atomic.write_atomically(workspace.adapter_manifest(name), b"{}")
     browser.page.goto(f"http://{outside.host}/adapters/{name}/scorecard")
     assert browser.page.get_by_text("the answers").is_visible()
     assert set(browser.blocked) == {"review", "http://evil.example/"}

@@ -3,8 +3,8 @@
 import pytest
 
 from weakspot.capture.decisions import append, decide, made_now
-from weakspot.data import journal
-from weakspot.forget import forget
+from weakspot.pipeline.forget import forget
+from weakspot.storage import append_log
 from weakspot.ui.review import STATES, Filter, Index
 
 
@@ -146,4 +146,4 @@ def test_a_long_query_is_shortened_on_one_line(indexed, interaction):
 
 def test_there_may_be_nothing(indexed, workspace):
     assert ids(indexed()) == []
-    assert not any(journal.read_lines(workspace.raw))
+    assert not any(append_log.read_lines(workspace.raw))

@@ -5,9 +5,9 @@ from xml.etree import ElementTree
 import pytest
 from tests.weakspot.used import released, uses
 
-from weakspot.data import journal
-from weakspot.economics import Wins, economics
-from weakspot.ui.savings import chart
+from weakspot.analytics.savings import Wins, economics
+from weakspot.storage import append_log
+from weakspot.ui.savings_chart import chart
 
 
 def words(svg: str) -> str:
@@ -21,7 +21,7 @@ def words(svg: str) -> str:
 def found(workspace, config):
     """Two weeks in two domains, of which one has prices, with a release in between for each."""
     lines = [*uses(0, 60, 30, "d", 0.1), *uses(8, 90, 9, "d", 0.1), *uses(1, 10, 4, "e", None)]
-    journal.append(workspace.usage, lines)
+    append_log.append(workspace.usage, lines)
     released(workspace, 1, 7)
     released(workspace, 2, 7, "e")
     return economics(workspace, config)
@@ -40,7 +40,7 @@ def test_how_each_adapter_did_against_the_base_is_drawn_where_its_release_is(fou
 
 
 def test_what_has_no_price_has_no_panel_of_it(workspace, config):
-    journal.append(workspace.usage, uses(0, 5, 2, "d", None))
+    append_log.append(workspace.usage, uses(0, 5, 2, "d", None))
     drawn = words(chart(economics(workspace, config)))
     assert " needed the expert, % " in drawn
     assert "USD" not in drawn

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weakspot.ui.differences import Piece, differences
+from weakspot.ui.word_diff import Piece, differences
 
 
 def marked(pieces: list[Piece]) -> list[str]:

@@ -66,7 +66,7 @@ class Architecture:
         return halves.swapaxes(1, 2).reshape(tensor.shape)
 
 
-def read(folder: Path) -> Architecture:
+def read_architecture(folder: Path) -> Architecture:
     """Read a model's shape from its ``config.json``.
 
     Raises :class:`UserError` for a model that is no Llama, Qwen2 or Qwen3, or that computes in another way.

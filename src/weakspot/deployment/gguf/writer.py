@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from weakspot.data import store
-from weakspot.model import lora, merging
-from weakspot.serving import gguf_architecture, gguf_vocabulary
-from weakspot.serving.gguf_architecture import Architecture
-from weakspot.tables import Quantisation
+from weakspot.deployment.gguf import tokenizer
+from weakspot.deployment.gguf.architecture import Architecture, read_architecture
+from weakspot.models import adapter_files, merge
+from weakspot.settings import Quantisation
+from weakspot.storage import atomic
 from zddc.errors import UserError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def write(source: Path, target: Path, quantisation: Quantisation) -> None:
     """
     import gguf
 
-    architecture = gguf_architecture.read(source)
+    architecture = read_architecture(source)
     with _whole_file(target, architecture) as writer:
         writer.add_type(gguf.GGUFType.MODEL)
         writer.add_name(source.name)
@@ -50,7 +50,7 @@ def write(source: Path, target: Path, quantisation: Quantisation) -> None:
         if quantisation.startswith("q"):
             writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
         architecture.add_keys(writer)
-        gguf_vocabulary.add(writer, source, architecture.vocabulary)
+        tokenizer.add(writer, source, architecture.vocabulary)
         _write_tensors(writer, _model_tensors(source, architecture, quantisation))
 
 
@@ -61,9 +61,9 @@ def write_adapter(adapter: Path, base: Path, target: Path) -> None:
     """
     import gguf
 
-    architecture = gguf_architecture.read(base)
-    settings = json.loads((adapter / lora.SETTINGS).read_text(encoding="utf-8"))
-    merging.require_plain(adapter, settings)
+    architecture = read_architecture(base)
+    settings = json.loads((adapter / adapter_files.SETTINGS).read_text(encoding="utf-8"))
+    merge.require_plain(adapter, settings)
     with _whole_file(target, architecture) as writer:
         writer.add_type(gguf.GGUFType.ADAPTER)
         writer.add_name(adapter.name)
@@ -79,7 +79,7 @@ def _whole_file(target: Path, architecture: Architecture) -> "Iterator[GGUFWrite
     """Give a writer; ``target`` is there, and on the disk, when the block ends well, else it is as before."""
     import gguf
 
-    store.make_folder(target.parent)
+    atomic.make_folder(target.parent)
     temporary = target.with_name(f".{target.name}.tmp")
     writer = gguf.GGUFWriter(temporary, architecture.name)
     try:
@@ -89,11 +89,11 @@ def _whole_file(target: Path, architecture: Architecture) -> "Iterator[GGUFWrite
             os.fsync(stream.fileno())
         temporary.replace(target)
     except OSError as error:
-        raise store.named(error, target) from None
+        raise atomic.named(error, target) from None
     finally:
         writer.close()
         temporary.unlink(missing_ok=True)
-    store.sync_folder(target.parent)
+    atomic.sync_folder(target.parent)
 
 
 def _write_tensors(writer: "GGUFWriter", tensors: list[_Tensor]) -> None:

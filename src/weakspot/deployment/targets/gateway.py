@@ -5,10 +5,11 @@ loaded there under its own name; any other server must serve it, or the model ma
 """
 
 from weakspot.config import Config
+from weakspot.deployment import parity_check
+from weakspot.deployment.openai_client import Server
+from weakspot.deployment.targets import vllm
+from weakspot.deployment.types import Candidate, Destination, Placed
 from weakspot.records import Release
-from weakspot.serving import proof, vllm
-from weakspot.serving.placement import Candidate, Destination, Placed
-from weakspot.serving.server import Server
 from weakspot.workspace import AdapterName, Workspace
 
 
@@ -18,9 +19,9 @@ def place(workspace: Workspace, config: Config, candidate: Candidate, destinatio
     served = next((one for one in server.models() if one.name == name), None)
     if served is None or served.parent is not None:
         return vllm.place_version(workspace, config, candidate, server)
-    proved = proof.prove(
-        proof.expectation(workspace, config, candidate),
-        proof.ask_server(server, name),
+    proved = parity_check.prove(
+        parity_check.expectation(workspace, config, candidate),
+        parity_check.ask_server(server, name),
         f"{name} at {server.url}",
     )
     return Placed(server.url, name, proved)

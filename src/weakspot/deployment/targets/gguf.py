@@ -7,15 +7,16 @@ the base's GGUF already.
 from datetime import UTC, datetime
 from pathlib import Path
 
-from weakspot import adapters
 from weakspot.config import Config
-from weakspot.data import store
-from weakspot.model import bases, gguf_reading, lora, merging
+from weakspot.deployment import parity_check
+from weakspot.deployment.gguf import writer
+from weakspot.deployment.targets import merged
+from weakspot.deployment.types import Candidate, Destination, Placed
+from weakspot.models import adapter_files, adapters, gguf_reading, loading, merge
 from weakspot.progress import bar
 from weakspot.records import MergedManifest
-from weakspot.serving import gguf_files, merged, proof
-from weakspot.serving.placement import Candidate, Destination, Placed
-from weakspot.tables import Quantisation
+from weakspot.settings import Quantisation
+from weakspot.storage import atomic
 from weakspot.workspace import Workspace
 
 # Nats a token, on the mean, that a quantisation may take away: ten times what was measured, see docs/serving.md.
@@ -42,8 +43,8 @@ def limit(config: Config, candidate: Candidate) -> float:
     """Return how far, in nats a token on the mean, the quantised model may be from the adapter as it was trained."""
     import torch
 
-    precision = bases.dtype_for(candidate.manifest.settings["train"]["precision"])
-    return _LIMITS[config.deploy.quantisation] + (0.0 if precision == torch.float32 else proof.LOSSY)
+    precision = loading.dtype_for(candidate.manifest.settings["train"]["precision"])
+    return _LIMITS[config.deploy.quantisation] + (0.0 if precision == torch.float32 else parity_check.LOSSY)
 
 
 def write(workspace: Workspace, config: Config, candidate: Candidate) -> MergedManifest:
@@ -54,30 +55,32 @@ def write(workspace: Workspace, config: Config, candidate: Candidate) -> MergedM
     """
     target, quantisation = model_file(workspace, config, candidate), config.deploy.quantisation
     manifest = workspace.gguf_manifest(candidate.name)
-    sha256 = candidate.manifest.files[lora.WEIGHTS]
+    sha256 = candidate.manifest.files[adapter_files.WEIGHTS]
     done = merged.read_manifest(manifest)
     if done is not None and done.adapter_sha256 == sha256 and target.name in done.files:
         return done
     whole = merged.write(workspace, config, candidate)
-    expectation = proof.expectation(workspace, config, candidate)
+    expectation = parity_check.expectation(workspace, config, candidate)
     base = adapters.base_of(candidate.manifest)
-    with store.folder_written_whole(manifest.parent) as folder:
+    with atomic.folder_written_whole(manifest.parent) as folder:
         with bar(f"writing {target.name}"):
-            gguf_files.write(workspace.merged(candidate.name), folder / target.name, quantisation)
-            gguf_files.write_adapter(
+            writer.write(workspace.merged(candidate.name), folder / target.name, quantisation)
+            writer.write_adapter(
                 workspace.adapter(candidate.name),
-                merging.base_folder(base.location, base.revision),
+                merge.base_folder(base.location, base.revision),
                 folder / f"{candidate.name}-adapter.gguf",
             )
             model, tokenizer = gguf_reading.load(folder / target.name)
-        proved = proof.prove(expectation, proof.ask_in_process(model, tokenizer), target.name, limit(config, candidate))
+        proved = parity_check.prove(
+            expectation, parity_check.ask_in_process(model, tokenizer), target.name, limit(config, candidate)
+        )
         done = whole.model_copy(
             update={
                 "name": target.name,
                 "proof": proved,
                 "created": datetime.now(UTC).isoformat(timespec="seconds"),
-                "files": {file.name: store.sha256(file) for file in sorted(folder.iterdir())},
+                "files": {file.name: atomic.sha256(file) for file in sorted(folder.iterdir())},
             }
         )
-        store.write_atomically(folder / manifest.name, done.to_document())
+        atomic.write_atomically(folder / manifest.name, done.to_document())
     return done

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from weakspot import adapters
 from weakspot.config import Config
-from weakspot.data import dataset, store
+from weakspot.dataset import reading
+from weakspot.deployment import parity_check
+from weakspot.deployment.types import Candidate, Destination, Placed
 from weakspot.evaluation import scoring
-from weakspot.model import bases, generating, lora, merging
-from weakspot.model.bases import Base
+from weakspot.models import adapter_files, adapters, generation, loading, merge
+from weakspot.models.loading import Base
 from weakspot.progress import bar
 from weakspot.records import Interaction, MergedManifest, Proof
-from weakspot.serving import proof
-from weakspot.serving.placement import Candidate, Destination, Placed
+from weakspot.storage import atomic
 from weakspot.workspace import AdapterName, Workspace
 
 if TYPE_CHECKING:
@@ -40,21 +40,23 @@ def write(workspace: Workspace, config: Config, candidate: Candidate) -> MergedM
 
     name, manifest = candidate.name, candidate.manifest
     done = read_merged(workspace, name)
-    if done is not None and done.adapter_sha256 == manifest.files[lora.WEIGHTS]:
+    if done is not None and done.adapter_sha256 == manifest.files[adapter_files.WEIGHTS]:
         return done
-    expectation = proof.expectation(workspace, config, candidate)
-    proof.require_change(expectation, str(name))
+    expectation = parity_check.expectation(workspace, config, candidate)
+    parity_check.require_change(expectation, str(name))
     base = adapters.base_of(manifest)
-    tokenizer = bases.load_tokenizer(base)
-    with store.folder_written_whole(workspace.merged(name)) as folder:
+    tokenizer = loading.load_tokenizer(base)
+    with atomic.folder_written_whole(workspace.merged(name)) as folder:
         with bar(f"merging {name}") as advance:
-            merging.merge(merging.base_folder(base.location, base.revision), workspace.adapter(name), folder, advance)
+            merge.merge(merge.base_folder(base.location, base.revision), workspace.adapter(name), folder, advance)
         tokenizer.save_pretrained(folder)
-        merged = bases.load_model(
-            Base(str(name), str(folder), None), bases.dtype_for(manifest.settings["train"]["precision"])
+        merged = loading.load_model(
+            Base(str(name), str(folder), None), loading.dtype_for(manifest.settings["train"]["precision"])
         )
-        limit = _EXACT if merged.dtype == torch.float32 else proof.LOSSY
-        proved = proof.prove(expectation, proof.ask_in_process(merged, tokenizer), f"{name}, merged", limit)
+        limit = _EXACT if merged.dtype == torch.float32 else parity_check.LOSSY
+        proved = parity_check.prove(
+            expectation, parity_check.ask_in_process(merged, tokenizer), f"{name}, merged", limit
+        )
         sample = _sample(workspace, config, name.domain, merged, tokenizer)
         _write_manifest(workspace, candidate, folder, proved, sample)
     written = read_merged(workspace, name)
@@ -79,10 +81,10 @@ def read_manifest(file: Path) -> MergedManifest | None:
 def _sample(
     workspace: Workspace, config: Config, domain: str, merged: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase"
 ) -> dict[str, str]:
-    examples = dataset.split_examples(workspace, "test", domain) or dataset.split_examples(workspace, "test")
+    examples = reading.split_examples(workspace, "test", domain) or reading.split_examples(workspace, "test")
     example: Interaction = min(examples, key=lambda one: len(one.query.text))
     text = scoring.prompt(tokenizer, example)
-    (answer,) = generating.answers(merged, tokenizer, [text], min(config.evaluate.max_new_tokens, 128), 1)
+    (answer,) = generation.answers(merged, tokenizer, [text], min(config.evaluate.max_new_tokens, 128), 1)
     return {"query": example.query.text, "answer": answer, "expert": example.expert.text}
 
 
@@ -92,12 +94,12 @@ def _write_manifest(
     merged = MergedManifest(
         name=workspace.merged(candidate.name).name,
         adapter=str(candidate.name),
-        adapter_sha256=candidate.manifest.files[lora.WEIGHTS],
+        adapter_sha256=candidate.manifest.files[adapter_files.WEIGHTS],
         base=candidate.manifest.base,
         verdict=candidate.verdict,
         proof=proved,
         sample=sample,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        files={file.name: store.sha256(file) for file in sorted(folder.iterdir())},
+        files={file.name: atomic.sha256(file) for file in sorted(folder.iterdir())},
     )
-    store.write_atomically(folder / workspace.merged_manifest(candidate.name).name, merged.to_document())
+    atomic.write_atomically(folder / workspace.merged_manifest(candidate.name).name, merged.to_document())

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from weakspot import adapters
 from weakspot.config import Config
-from weakspot.data import store
-from weakspot.model import bases
-from weakspot.serving import gguf, proof
-from weakspot.serving.placement import Candidate, Destination, Placed
-from weakspot.serving.server import Server, ServerError
+from weakspot.deployment import parity_check
+from weakspot.deployment.openai_client import Server, ServerError
+from weakspot.deployment.targets import gguf
+from weakspot.deployment.types import Candidate, Destination, Placed
+from weakspot.models import adapters, loading
+from weakspot.storage import atomic
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
 
@@ -41,18 +41,18 @@ def place(workspace: Workspace, config: Config, candidate: Candidate, destinatio
     placed = gguf.place(workspace, config, candidate, destination)
     weights = gguf.model_file(workspace, config, candidate)
     name = f"{candidate.name}:{config.deploy.quantisation}"
-    how = prompting(bases.load_tokenizer(adapters.base_of(candidate.manifest)))
+    how = prompting(loading.load_tokenizer(adapters.base_of(candidate.manifest)))
     file = weights.with_name("Modelfile")
-    store.write_atomically(file, modelfile(weights.name, how).encode())
+    atomic.write_atomically(file, modelfile(weights.name, how).encode())
     if not destination.server:
         return Placed(str(file), name, placed.proof)
     address = destination.server.rstrip("/").removesuffix("/v1")
     _create(address, name, weights, how)
     server = Server(f"{address}/v1")
     try:
-        proved = proof.prove(
-            proof.expectation(workspace, config, candidate),
-            proof.ask_server(server, name),
+        proved = parity_check.prove(
+            parity_check.expectation(workspace, config, candidate),
+            parity_check.ask_server(server, name),
             f"{name} at {address}",
             gguf.limit(config, candidate),
         )
@@ -90,7 +90,7 @@ def prompting(tokenizer: "PreTrainedTokenizerBase") -> Prompting:
 
 def _create(address: str, name: str, weights: Path, how: Prompting) -> None:
     """Make a model in a running Ollama: https://docs.ollama.com/api/create."""
-    digest = f"sha256:{store.sha256(weights)}"
+    digest = f"sha256:{atomic.sha256(weights)}"
     _upload(address, weights, digest)
     body = {
         "model": name,

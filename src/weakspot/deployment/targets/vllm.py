@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from weakspot.config import Config
-from weakspot.model import lora, targets
+from weakspot.deployment import parity_check
+from weakspot.deployment.openai_client import ServedModel, Server, ServerError
+from weakspot.deployment.releases import live, read_releases
+from weakspot.deployment.types import Candidate, Destination, Placed
+from weakspot.models import adapter_files, target_modules
 from weakspot.records import BaseReference, Release
-from weakspot.releases import live, read_releases
-from weakspot.serving import proof
-from weakspot.serving.placement import Candidate, Destination, Placed
-from weakspot.serving.server import ServedModel, Server, ServerError
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
@@ -35,10 +35,10 @@ def place(workspace: Workspace, config: Config, candidate: Candidate, destinatio
     placed = place_version(workspace, config, candidate, server)
     before = live(read_releases(workspace)).get((domain, "vllm"))
     load(server, workspace.adapter(candidate.name), domain, candidate.manifest.base)
-    expectation = proof.expectation(workspace, config, candidate)
+    expectation = parity_check.expectation(workspace, config, candidate)
     first = expectation.model_copy(update={"prompts": expectation.prompts[:1]})
     try:  # also what the first client would wait for
-        proof.prove(first, proof.ask_server(server, domain), f"{domain} at {server.url}")
+        parity_check.prove(first, parity_check.ask_server(server, domain), f"{domain} at {server.url}")
     except UserError:
         _point(server, workspace, domain, before)
         raise
@@ -50,11 +50,11 @@ def place(workspace: Workspace, config: Config, candidate: Candidate, destinatio
 def place_version(workspace: Workspace, config: Config, candidate: Candidate, server: Server) -> Placed:
     """Load an adapter under its own name and prove it; raise :class:`UserError`, and leave nothing, where it fails."""
     name = str(candidate.name)
-    expectation = proof.expectation(workspace, config, candidate)
-    proof.require_change(expectation, name)
+    expectation = parity_check.expectation(workspace, config, candidate)
+    parity_check.require_change(expectation, name)
     load(server, workspace.adapter(candidate.name), name, candidate.manifest.base)
     try:
-        proved = proof.prove(expectation, proof.ask_server(server, name), f"{name} at {server.url}")
+        proved = parity_check.prove(expectation, parity_check.ask_server(server, name), f"{name} at {server.url}")
     except UserError as error:
         unload(server, name)
         raise _with_serve_line(error, server, workspace.adapter(candidate.name), candidate.manifest.base) from None
@@ -109,7 +109,7 @@ def unload(server: Server, name: str) -> None:
 
 def serve_line(adapter: Path, listed: list[ServedModel], base: BaseReference | None) -> str:
     """Return the command that starts a vLLM which can take an adapter, as far as the server tells what it serves."""
-    settings: dict[str, Any] = json.loads((adapter / lora.SETTINGS).read_text())
+    settings: dict[str, Any] = json.loads((adapter / adapter_files.SETTINGS).read_text())
     rank = next(one for one in _RANKS if one >= settings["r"])
     served = _served_base(listed)
     model = (served.root if served else None) or (base.location if base else settings["base_model_name_or_path"])
@@ -121,7 +121,7 @@ def serve_line(adapter: Path, listed: list[ServedModel], base: BaseReference | N
 
 
 def _require_loadable(adapter: Path, name: str, base: BaseReference | None) -> None:
-    rank = json.loads((adapter / lora.SETTINGS).read_text())["r"]
+    rank = json.loads((adapter / adapter_files.SETTINGS).read_text())["r"]
     if rank > _RANKS[-1]:
         raise UserError(
             name, f"is of rank {rank}, and vLLM takes {_RANKS[-1]} at most", "train with a lower [lora] rank"
@@ -131,8 +131,8 @@ def _require_loadable(adapter: Path, name: str, base: BaseReference | None) -> N
         return
     from safetensors import safe_open
 
-    with safe_open(adapter / lora.WEIGHTS, "pt") as tensors:
-        served = targets.served_names(described, tensors.keys())
+    with safe_open(adapter / adapter_files.WEIGHTS, "pt") as tensors:
+        served = target_modules.served_names(described, tensors.keys())
     if served and served.refused:
         layer, reason = next(iter(served.refused.items()))
         more = f", and so {len(served.refused) - 1} more" if len(served.refused) > 1 else ""

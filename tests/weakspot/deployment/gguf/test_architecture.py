@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from weakspot.serving import gguf_architecture
+from weakspot.deployment.gguf.architecture import read_architecture
 from zddc.errors import UserError
 
 # What https://huggingface.co/Qwen/Qwen2.5-7B-Instruct has.
@@ -33,7 +33,7 @@ def read(tmp_path):
 
     def changed(**changes):
         (tmp_path / "config.json").write_text(json.dumps({**QWEN, **changes}))
-        return gguf_architecture.read(tmp_path)
+        return read_architecture(tmp_path)
 
     return changed
 

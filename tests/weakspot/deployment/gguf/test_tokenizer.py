@@ -6,11 +6,11 @@ import shutil
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
-from tests.weakspot.serving.llama import served
+from tests.weakspot.deployment.llama import served
 
-from weakspot.model import bases
-from weakspot.model.bases import Base
-from weakspot.serving import gguf_files
+from weakspot.deployment.gguf import writer
+from weakspot.models import loading
+from weakspot.models.loading import Base
 from zddc.errors import UserError
 
 NASTY = [
@@ -30,9 +30,9 @@ CHARACTERS = st.characters(exclude_categories=("Cs",), exclude_characters="\0")
 def both(request, thin, tmp_path_factory):
     """A tokenizer in llama.cpp and in transformers."""
     file = tmp_path_factory.mktemp("vocabulary") / "model.gguf"
-    gguf_files.write(thin(request.param), file, "f16")
+    writer.write(thin(request.param), file, "f16")
     with served(file) as server:
-        yield server, bases.load_tokenizer(Base("thin", str(thin(request.param)), None))
+        yield server, loading.load_tokenizer(Base("thin", str(thin(request.param)), None))
 
 
 @given(st.text(CHARACTERS | st.sampled_from("aZ09 '\n\t.é東"), max_size=40))
@@ -67,7 +67,7 @@ def spoiled(thin, tmp_path):
         settings = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
         settings["model"].update(changes.pop("model", {}))
         (folder / "tokenizer.json").write_text(json.dumps({**settings, **changes}), encoding="utf-8")
-        gguf_files.write(folder, tmp_path / "model.gguf", "f16")
+        writer.write(folder, tmp_path / "model.gguf", "f16")
 
     return write
 

@@ -8,11 +8,12 @@ import pytest
 import torch
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
-from tests.weakspot.serving.llama import served
+from tests.weakspot.deployment.llama import served
 
-from weakspot.model import bases, gguf_reading, lora, merging
-from weakspot.model.bases import Base
-from weakspot.serving import gguf_files, proof
+from weakspot.deployment import parity_check
+from weakspot.deployment.gguf import writer
+from weakspot.models import adapter_files, gguf_reading, loading, merge
+from weakspot.models.loading import Base
 from zddc.errors import UserError
 
 ASKED = [{"role": "user", "content": "Which colour has item 7 of the shelf?"}]
@@ -22,7 +23,7 @@ QUANTISATIONS = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0")
 
 def loaded(folder):
     base = Base("thin", str(folder), None)
-    return bases.load_model(base, torch.float32), bases.load_tokenizer(base)
+    return loading.load_model(base, torch.float32), loading.load_tokenizer(base)
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +47,8 @@ def adapter(thin, tmp_path_factory):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_llama_cpp_answers_as_transformers_does(thin, tmp_path, kind):
-    gguf_files.write(thin(kind), tmp_path / "model.gguf", "f32")
-    wanted = proof.answers_in_process(*loaded(thin(kind)), [(ASKED, 8)])[0]
+    writer.write(thin(kind), tmp_path / "model.gguf", "f32")
+    wanted = parity_check.answers_in_process(*loaded(thin(kind)), [(ASKED, 8)])[0]
     with served(tmp_path / "model.gguf") as server:
         answer = server.chat("any", ASKED, 8)
         assert answer.prompt_tokens == wanted.prompt_tokens
@@ -59,10 +60,10 @@ def test_llama_cpp_answers_as_transformers_does(thin, tmp_path, kind):
 def test_an_adapter_on_its_base_answers_as_the_two_merged(thin, adapter, tmp_path, kind):
     folder, merged = adapter(kind), tmp_path / "merged"
     merged.mkdir()
-    merging.merge(thin(kind), folder, merged)
-    gguf_files.write(thin(kind), tmp_path / "base.gguf", "f32")
-    gguf_files.write_adapter(folder, thin(kind), tmp_path / "adapter.gguf")
-    wanted = proof.answers_in_process(*loaded(merged), [(ASKED, 8)])[0]
+    merge.merge(thin(kind), folder, merged)
+    writer.write(thin(kind), tmp_path / "base.gguf", "f32")
+    writer.write_adapter(folder, thin(kind), tmp_path / "adapter.gguf")
+    wanted = parity_check.answers_in_process(*loaded(merged), [(ASKED, 8)])[0]
     with served(tmp_path / "base.gguf", tmp_path / "adapter.gguf") as server:
         answer = server.chat("any", ASKED, 8)
     assert answer.ids == wanted.ids
@@ -74,7 +75,7 @@ def test_an_adapter_on_its_base_answers_as_the_two_merged(thin, adapter, tmp_pat
 @pytest.mark.parametrize("quantisation", QUANTISATIONS)
 def test_transformers_reads_back_what_was_written(thin, tmp_path, quantisation):
     file = tmp_path / "model.gguf"
-    gguf_files.write(thin("llama"), file, quantisation)
+    writer.write(thin("llama"), file, quantisation)
     (read, _), (model, _) = gguf_reading.load(file), loaded(thin("llama"))
     weights = model.state_dict()
     for name, tensor in read.state_dict().items():
@@ -87,25 +88,25 @@ def test_transformers_reads_back_what_was_written(thin, tmp_path, quantisation):
 def test_a_smaller_kind_makes_a_smaller_file(thin, tmp_path):
     sizes = []
     for quantisation in ("f32", "f16", "q8_0", "q4_0"):
-        gguf_files.write(thin("qwen2"), tmp_path / "model.gguf", quantisation)
+        writer.write(thin("qwen2"), tmp_path / "model.gguf", quantisation)
         sizes.append((tmp_path / "model.gguf").stat().st_size)
     assert sizes == sorted(sizes, reverse=True)
 
 
 def test_rows_that_blocks_do_not_fill_are_written_in_16_bits(thin, tmp_path):
-    gguf_files.write(thin("llama"), tmp_path / "model.gguf", "q4_0")
+    writer.write(thin("llama"), tmp_path / "model.gguf", "q4_0")
     kinds = {one.name: one.tensor_type.name for one in gguf.GGUFReader(tmp_path / "model.gguf").tensors}
     assert kinds["blk.0.ffn_down.weight"] == "Q4_0"
     assert kinds["token_embd.weight"] == "Q8_0"
     assert kinds["output_norm.weight"] == "F32"
-    assert gguf_files._kind("blk.0.ffn_down.weight", (64, 40), "q8_0").name == "F16"
+    assert writer._kind("blk.0.ffn_down.weight", (64, 40), "q8_0").name == "F16"
 
 
 def test_a_rank_stabilised_adapter_counts_as_peft_counts_it(thin, adapter, tmp_path):
     folder = adapter("llama")
-    settings = json.loads((folder / lora.SETTINGS).read_text())
-    (folder / lora.SETTINGS).write_text(json.dumps({**settings, "use_rslora": True}))
-    gguf_files.write_adapter(folder, thin("llama"), tmp_path / "adapter.gguf")
+    settings = json.loads((folder / adapter_files.SETTINGS).read_text())
+    (folder / adapter_files.SETTINGS).write_text(json.dumps({**settings, "use_rslora": True}))
+    writer.write_adapter(folder, thin("llama"), tmp_path / "adapter.gguf")
     fields = gguf.GGUFReader(tmp_path / "adapter.gguf").fields
     alpha = fields["adapter.lora.alpha"].contents()
     assert alpha / 4 == pytest.approx(8 / 4**0.5)
@@ -114,7 +115,7 @@ def test_a_rank_stabilised_adapter_counts_as_peft_counts_it(thin, adapter, tmp_p
 def test_another_bases_adapter_is_refused(thin, adapter, tmp_path):
     folder, target = adapter("llama"), tmp_path / "adapter.gguf"
     with pytest.raises(UserError, match="which qwen3 does not have so"):
-        gguf_files.write_adapter(folder, thin("qwen3"), target)
+        writer.write_adapter(folder, thin("qwen3"), target)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -123,5 +124,5 @@ def test_a_tensor_that_llama_cpp_does_not_know_is_refused(thin, tmp_path):
     shutil.copytree(thin("llama"), folder)
     save_file({**load_file(folder / "model.safetensors"), "model.extra": torch.ones(2)}, folder / "model.safetensors")
     with pytest.raises(UserError, match=r"a tensor that llama\.cpp does not know, model\.extra"):
-        gguf_files.write(folder, tmp_path / "model.gguf", "f32")
+        writer.write(folder, tmp_path / "model.gguf", "f32")
     assert list(tmp_path.iterdir()) == [folder]

@@ -1,14 +1,14 @@
 """The alias is pointed only at what a real server answers as trained."""
 
 import pytest
-from tests.weakspot.serving.llama import served
+from tests.weakspot.deployment.llama import served
 
-from weakspot import adapters
 from weakspot.config import load
+from weakspot.deployment.openai_client import Server
+from weakspot.deployment.targets import gateway, gguf
+from weakspot.deployment.types import Candidate, Destination
+from weakspot.models import adapters
 from weakspot.records import Release
-from weakspot.serving import gateway, gguf
-from weakspot.serving.placement import Candidate, Destination
-from weakspot.serving.server import Server
 from weakspot.workspace import AdapterName
 from zddc.errors import UserError
 

@@ -2,11 +2,12 @@
 
 import pytest
 
-from weakspot import adapters
 from weakspot.config import load
+from weakspot.deployment.gguf import architecture
+from weakspot.deployment.targets import gguf
+from weakspot.deployment.types import Candidate, Destination
+from weakspot.models import adapters
 from weakspot.records import MergedManifest
-from weakspot.serving import gguf, gguf_architecture
-from weakspot.serving.placement import Candidate, Destination
 from weakspot.workspace import AdapterName
 from zddc.errors import UserError
 
@@ -58,13 +59,13 @@ def test_placing_it_again_does_nothing_but_for_another_quantisation(place):
 
 
 def test_a_file_that_answers_otherwise_is_not_deployed(place, monkeypatch):
-    monkeypatch.setattr(gguf_architecture.Architecture, "ordered", lambda self, name, tensor: tensor)
+    monkeypatch.setattr(architecture.Architecture, "ordered", lambda self, name, tensor: tensor)
     with pytest.raises(UserError, match=r"answers (otherwise than|as the base)"):
         place("deploy.quantisation=f32")
     monkeypatch.undo()
     folder, _ = place("deploy.quantisation=f32")
     before = names(folder)
-    monkeypatch.setattr(gguf_architecture.Architecture, "ordered", lambda self, name, tensor: tensor)
+    monkeypatch.setattr(architecture.Architecture, "ordered", lambda self, name, tensor: tensor)
     with pytest.raises(UserError):
         place("deploy.quantisation=f16")
     assert names(folder) == before

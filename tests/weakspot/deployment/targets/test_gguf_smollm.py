@@ -4,14 +4,14 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.weakspot.serving.conftest import DEMO_DOMAIN
-from tests.weakspot.serving.llama import served
+from tests.weakspot.deployment.conftest import DEMO_DOMAIN
+from tests.weakspot.deployment.llama import served
 
-from weakspot.model import bases, generating
-from weakspot.model.bases import Base
-from weakspot.serving import gguf_files
-from weakspot.serving.placement import Destination
-from weakspot.stages.deploy import deploy
+from weakspot.deployment.gguf import writer
+from weakspot.deployment.types import Destination
+from weakspot.models import generation, loading
+from weakspot.models.loading import Base
+from weakspot.pipeline.deploy import deploy
 from weakspot.workspace import AdapterName, Workspace
 
 pytestmark = [pytest.mark.serving, pytest.mark.timeout(600)]
@@ -39,11 +39,11 @@ def wanted(demo, workspace, deployed):
 
     questions = demo[2]
     base = Base("merged", str(workspace.merged(AdapterName(DEMO_DOMAIN, 1))), None)
-    model, tokenizer = bases.load_model(base, torch.float32), bases.load_tokenizer(base)
+    model, tokenizer = loading.load_model(base, torch.float32), loading.load_tokenizer(base)
     prompts = [
         tokenizer.apply_chat_template(said(one), tokenize=False, add_generation_prompt=True) for one in questions
     ]
-    return generating.answers(model, tokenizer, prompts, ANSWER_TOKENS, 4)
+    return generation.answers(model, tokenizer, prompts, ANSWER_TOKENS, 4)
 
 
 def said(question):
@@ -62,7 +62,7 @@ def test_the_merged_models_file_answers_as_the_merged_model(demo, deployed, want
 
 
 def test_the_adapters_file_on_the_base_answers_so_too(embedded, demo, deployed, wanted, tmp_path):
-    gguf_files.write(Path(embedded.location), tmp_path / "base.gguf", "f32")
+    writer.write(Path(embedded.location), tmp_path / "base.gguf", "f32")
     adapter = Path(deployed.location).with_name(f"{deployed.adapter}-adapter.gguf")
     with served(tmp_path / "base.gguf", adapter) as server:
         assert answers(server, demo[2][:4]) == wanted[:4]

@@ -4,14 +4,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from weakspot.adapters import read_manifest, read_scorecard
-from weakspot.data import store
-from weakspot.model import bases, lora, merging
-from weakspot.model.bases import Base
+from weakspot.deployment.targets import merged as merged_models
+from weakspot.deployment.targets.merged import read_merged
+from weakspot.deployment.types import Candidate
+from weakspot.models import adapter_files, loading, merge
+from weakspot.models.adapters import read_manifest, read_scorecard
+from weakspot.models.loading import Base
 from weakspot.records import MergedManifest
-from weakspot.serving import merged as merged_models
-from weakspot.serving.merged import read_merged
-from weakspot.serving.placement import Candidate
+from weakspot.storage import atomic
 from weakspot.workspace import AdapterName
 from zddc.errors import UserError
 
@@ -36,23 +36,23 @@ def test_an_adapter_becomes_a_standalone_model(accepted):
     assert done.proof.prompts == done.proof.same_answers == 8
     assert done.sample["answer"]
     base = Base("merged", str(workspace.merged(NAME)), None)
-    merged, tokenizer = bases.load_model(base, torch.float32), bases.load_tokenizer(base)
-    plain = bases.load_model(Base("tiny", config.model.base, None), torch.float32)
+    merged, tokenizer = loading.load_model(base, torch.float32), loading.load_tokenizer(base)
+    plain = loading.load_model(Base("tiny", config.model.base, None), torch.float32)
     ids = torch.tensor([tokenizer("Which colour?")["input_ids"]])
-    wanted = lora.load(plain, workspace.adapter(NAME))(input_ids=ids).logits
+    wanted = adapter_files.load(plain, workspace.adapter(NAME))(input_ids=ids).logits
     torch.testing.assert_close(merged(input_ids=ids).logits, wanted, rtol=1e-3, atol=1e-4)
 
 
 def test_writing_it_again_does_nothing(merged):
     workspace, config = merged
-    before = {file: store.FileState.of(file) for file in workspace.merged(NAME).iterdir()}
+    before = {file: atomic.FileState.of(file) for file in workspace.merged(NAME).iterdir()}
     write(workspace, config)
-    assert {file: store.FileState.of(file) for file in workspace.merged(NAME).iterdir()} == before
+    assert {file: atomic.FileState.of(file) for file in workspace.merged(NAME).iterdir()} == before
 
 
 def test_a_merge_that_answers_otherwise_is_not_deployed(accepted, monkeypatch):
     workspace, config = accepted
-    real = merging.merge
+    real = merge.merge
 
     def lossy(base, adapter, target, advance):
         real(base, adapter, target, advance)
@@ -71,10 +71,10 @@ def test_a_merge_that_answers_otherwise_is_not_deployed(accepted, monkeypatch):
 def test_an_adapter_that_changes_nothing_is_refused(trained):
     workspace, config = trained
     manifest = read_manifest(workspace, NAME)
-    weights = workspace.adapter(NAME) / lora.WEIGHTS
+    weights = workspace.adapter(NAME) / adapter_files.WEIGHTS
     tensors = {key: one * ("lora_B" not in key) for key, one in load_file(weights).items()}
     save_file(tensors, weights, {"format": "pt"})
-    zeroed = manifest.model_copy(update={"files": {**manifest.files, lora.WEIGHTS: store.sha256(weights)}})
+    zeroed = manifest.model_copy(update={"files": {**manifest.files, adapter_files.WEIGHTS: atomic.sha256(weights)}})
     with pytest.raises(UserError, match="changes nothing: it answers as the base does"):
         merged_models.write(workspace, config, Candidate(NAME, zeroed, None))
     assert not workspace.merged(NAME).exists()

@@ -7,16 +7,15 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from tests.weakspot.serving.llama import served
+from tests.weakspot.deployment.llama import served
 
-from weakspot import adapters
-from weakspot.model import bases
-from weakspot.model.bases import Base
-from weakspot.serving import ollama
-from weakspot.serving.ollama import Prompting
-from weakspot.serving.placement import Candidate, Destination
-from weakspot.serving.server import ServerError
-from weakspot.tables import Deploy
+from weakspot.deployment.openai_client import ServerError
+from weakspot.deployment.targets import ollama
+from weakspot.deployment.targets.ollama import Prompting
+from weakspot.deployment.types import Candidate, Destination
+from weakspot.models import adapters, loading
+from weakspot.models.loading import Base
+from weakspot.settings import Deploy
 from weakspot.workspace import AdapterName
 from zddc.errors import UserError
 
@@ -105,7 +104,7 @@ def place(accepted):
 
 @pytest.fixture
 def tokenizer(thin):
-    return bases.load_tokenizer(Base("thin", str(thin("llama")), None))
+    return loading.load_tokenizer(Base("thin", str(thin("llama")), None))
 
 
 def test_without_a_server_there_is_a_modelfile_beside_the_weights(place, accepted):

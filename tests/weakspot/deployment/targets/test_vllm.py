@@ -14,16 +14,16 @@ import httpx2
 import openai
 import pytest
 from safetensors.torch import load_file, save_file
-from tests.weakspot.serving.conftest import DEMO_DOMAIN
+from tests.weakspot.deployment.conftest import DEMO_DOMAIN
 
-from weakspot import adapters
-from weakspot.data import store
-from weakspot.model import bases, lora
-from weakspot.releases import live, read_releases
-from weakspot.serving import proof, vllm
-from weakspot.serving.placement import Candidate, Destination
-from weakspot.serving.server import Server
-from weakspot.stages.deploy import deploy, rollback
+from weakspot.deployment import parity_check
+from weakspot.deployment.openai_client import Server
+from weakspot.deployment.releases import live, read_releases
+from weakspot.deployment.targets import vllm
+from weakspot.deployment.types import Candidate, Destination
+from weakspot.models import adapter_files, adapters, loading
+from weakspot.pipeline.deploy import deploy, rollback
+from weakspot.storage import atomic
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
@@ -110,11 +110,11 @@ def planted(workspace, change, settings=()):
     """Save what ``change`` makes of the first adapter's tensors as the second adapter, whole, as training does."""
     folder = workspace.adapter(SECOND)
     shutil.copytree(workspace.adapter(FIRST), folder, dirs_exist_ok=True)
-    weights, described = folder / lora.WEIGHTS, folder / "adapter_config.json"
+    weights, described = folder / adapter_files.WEIGHTS, folder / "adapter_config.json"
     save_file({name: one.contiguous() for name, one in change(load_file(weights)).items()}, weights, {"format": "pt"})
     described.write_text(json.dumps({**json.loads(described.read_text()), **dict(settings)}))
     manifest = adapters.read_manifest(workspace, FIRST)
-    files = {name: store.sha256(folder / name) for name in manifest.files}
+    files = {name: atomic.sha256(folder / name) for name in manifest.files}
     changed = manifest.model_copy(update={"name": str(SECOND), "version": 2, "files": files})
     workspace.adapter_manifest(SECOND).write_bytes(changed.to_document())
     workspace.expectation(SECOND).unlink(missing_ok=True)
@@ -192,7 +192,7 @@ def test_from_saved_to_the_first_token(demo, workspace, config, second, url):
     put(workspace, config, url)
     second()
     candidate = Candidate(SECOND, adapters.read_manifest(workspace, SECOND), None)
-    proof.expectation(workspace, config, candidate)  # as evaluate leaves it
+    parity_check.expectation(workspace, config, candidate)  # as evaluate leaves it
     started = time.monotonic()
     put(workspace, config, url)
     proved = time.monotonic() - started
@@ -230,8 +230,8 @@ def test_weights_that_do_nothing_are_caught_and_the_release_before_stays(demo, w
     answer = said(url, DEMO_DOMAIN, demo[2][0])
     planted(workspace, change)
     if change is not zeroed:  # what was written down is of the sound weights: the server must not pass over the names
-        expected = proof.read_expectation(workspace, FIRST)
-        sha256 = store.sha256(workspace.adapter(SECOND) / lora.WEIGHTS)
+        expected = parity_check.read_expectation(workspace, FIRST)
+        sha256 = atomic.sha256(workspace.adapter(SECOND) / adapter_files.WEIGHTS)
         sound = expected.model_copy(update={"adapter_sha256": sha256})
         workspace.expectation(SECOND).write_bytes(sound.to_document())
     with pytest.raises(UserError, match=words):
@@ -279,4 +279,4 @@ def test_behind_the_gateway_each_version_has_its_own_name(workspace, config, sec
     (back,) = rollback(workspace, config, DEMO_DOMAIN)
     assert back.adapter is None
     vllm.unload(Server(url), str(SECOND))
-    assert bases.identity(adapters.base_of(adapters.read_manifest(workspace, SECOND)))
+    assert loading.identity(adapters.base_of(adapters.read_manifest(workspace, SECOND)))

@@ -8,9 +8,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from weakspot.deployment.openai_client import Server
+from weakspot.deployment.targets import vllm
 from weakspot.records import BaseReference
-from weakspot.serving import vllm
-from weakspot.serving.server import Server
 from zddc.errors import UserError
 
 CONFIG = {"architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "num_hidden_layers": 24, "hidden_size": 896}

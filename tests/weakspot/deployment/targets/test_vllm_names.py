@@ -6,9 +6,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from weakspot.deployment.openai_client import Server
+from weakspot.deployment.targets import vllm
 from weakspot.records import BaseReference
-from weakspot.serving import vllm
-from weakspot.serving.server import Server
 from zddc.errors import UserError
 
 NOBODY = "http://127.0.0.1:9/v1"
