@@ -15,12 +15,12 @@ from pathlib import Path
 
 import torch
 
-from weakspot.models import adapter_files, loading
+from weakspot.models import loading
 from weakspot.models.loading import Base
 from weakspot.models.tokenization import Tokens
 from weakspot.pipeline.train import versions
 from weakspot.settings import Lora, Train
-from weakspot.training import loop, lora_layers, memory_plan
+from weakspot.training import adapter_export, loop, lora_layers, memory_plan
 from weakspot.training.adapter_trainer import Run
 
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj"]
@@ -62,7 +62,7 @@ def main() -> None:
     loop.train(model, adapters, runs, budget=plan.micro_batch_tokens)
     seconds, cpu_seconds = time.monotonic() - started, time.process_time() - cpu_started
     for slot, run in enumerate(runs):
-        adapter_files.save(adapters, slot, given.output / run.name, given.base)
+        adapter_export.save(adapters, slot, given.output / run.name, given.base)
     result = {
         "tokens": sum(one.tokens for one in seen),
         "steps": max(one.step for one in seen),

@@ -12,7 +12,7 @@ from weakspot.models import adapter_files, loading
 from weakspot.models.loading import Base
 from weakspot.models.tokenization import Tokens
 from weakspot.settings import Lora, Train
-from weakspot.training import loop, lora_layers
+from weakspot.training import adapter_export, loop, lora_layers
 from weakspot.training.adapter_trainer import Run
 
 if TYPE_CHECKING:
@@ -32,5 +32,5 @@ def trained(base: Base, data: Sequence[Tokens], settings: Train) -> "tuple[PeftM
         started = time.monotonic()
         loop.train(model, adapters, [run], budget=BUDGET)
         seconds = time.monotonic() - started
-        adapter_files.save(adapters, 0, Path(folder) / "adapter", base.location)
+        adapter_export.save(adapters, 0, Path(folder) / "adapter", base.location)
         return adapter_files.load(loading.load_model(base, torch.float32), Path(folder) / "adapter"), seconds

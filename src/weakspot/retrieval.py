@@ -3,8 +3,6 @@
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import NamedTuple
 
 from weakspot.capture.consultation import Messages, end_of_query, text_of
 from weakspot.capture.decisions import Decisions, read_decisions
@@ -16,6 +14,7 @@ from weakspot.records import Interaction, Message, normalised
 from weakspot.records.parsing import RecordError, parse_interaction
 from weakspot.settings import Retrieval
 from weakspot.storage import append_log
+from weakspot.storage.atomic import FileState
 from weakspot.workspace import Workspace
 
 # Similarity picks from the best ranked: a text of rare words may rank first and be less alike.
@@ -82,29 +81,13 @@ def _keys(identity: str, question: str) -> tuple[str, str]:
     return f"id {identity}", f"question {normalised(question).casefold()}"
 
 
-class _State(NamedTuple):
-    """What a file looked like: where any of it differs, something was written."""
-
-    inode: int = 0
-    size: int = 0
-    changed: int = 0
-
-    @classmethod
-    def of(cls, file: Path) -> "_State":
-        try:
-            found = file.stat()
-        except FileNotFoundError:
-            return cls()
-        return cls(found.st_ino, found.st_size, found.st_mtime_ns)
-
-
 class Index:
     """The captured interactions that may be trained on, as examples; may be used by several threads at once."""
 
     def __init__(self, workspace: Workspace, config: Config) -> None:
         self._workspace, self._settings = workspace, config.retrieval
         self._examples, self._decisions = Examples(self._settings), Decisions()
-        self._raw, self._decided, self._last_offset = _State(), _State(), -1
+        self._raw, self._decided, self._last_offset = FileState(), FileState(), -1
         self._mended: set[str] = set()
         self._refreshing, self._using = threading.Lock(), threading.Lock()
 
@@ -117,7 +100,7 @@ class Index:
         if not self._refreshing.acquire(blocking=False):
             return
         try:
-            raw, decided = _State.of(self._workspace.raw), _State.of(self._workspace.decisions)
+            raw, decided = FileState.of(self._workspace.raw), FileState.of(self._workspace.decisions)
             if decided != self._decided or raw.inode != self._raw.inode or raw.size < self._raw.size:
                 self._take_in_all()
             elif raw != self._raw:

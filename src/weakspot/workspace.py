@@ -110,6 +110,10 @@ class Workspace:
         """One immutable copy."""
         return self.snapshots / name
 
+    def snapshot_split(self, name: str, split: Split) -> Path:
+        """One split of one copy."""
+        return self.snapshot(name) / self.split(split).relative_to(self.root)
+
     def snapshot_manifest(self, name: str) -> Path:
         """The hashes of one copy; where it exists the copy is complete."""
         return self.snapshot(name) / "manifest.json"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from weakspot.capture.decisions import read_decisions
 from weakspot.deployment import releases
-from weakspot.pipeline import status
+from weakspot.models import adapters
 from weakspot.records import MULTI_DOMAIN, SPLITS, Release, Split
 from weakspot.records.parsing import RecordError, parse_json_object
 from weakspot.storage import append_log
@@ -44,7 +44,7 @@ def whereabouts(workspace: Workspace, identity: str) -> Whereabouts:
         raise UserError(identity[:80], problem, "look it up, or give --domain where it is a text of one word")
     saw: dict[str, Split] = {}
     for name in workspace.adapter_names():
-        split, domain = places.get(status.read(workspace, name).snapshot, (None, None))
+        split, domain = places.get(adapters.read_manifest(workspace, name, verify=False).snapshot, (None, None))
         if split is not None and name.domain in (MULTI_DOMAIN, domain):
             saw[str(name)] = split
     live = releases.live(releases.read_releases(workspace)).values()
@@ -70,7 +70,7 @@ def raw_lines(workspace: Workspace, identities: Collection[str]) -> dict[str, in
 def _place(workspace: Workspace, snapshot: str, identity: str) -> tuple[Split, str | None] | None:
     """Return the split of a snapshot that an interaction is in, and its domain there."""
     for split in SPLITS:
-        file = workspace.snapshot(snapshot) / workspace.split(split).relative_to(workspace.root)
+        file = workspace.snapshot_split(snapshot, split)
         for _, metadata in _metadata(file, {identity}):
             return split, str(metadata.get("domain"))
     return None

@@ -171,8 +171,8 @@ def _trained_on(workspace: Workspace, snapshot: str, domain: str) -> list[Intera
     for name, expected in hashes.items():
         if not (folder / name).exists() or atomic.sha256(folder / name) != expected:
             raise UserError(folder / name, "is not what was written: the snapshot proves nothing", remedy)
-    train = folder / workspace.split("train").relative_to(workspace.root)
-    return [one for one in reading.read_examples(train) if domain in (MULTI_DOMAIN, one.domain)]
+    train = reading.read_examples(workspace.snapshot_split(snapshot, "train"))
+    return [one for one in train if domain in (MULTI_DOMAIN, one.domain)]
 
 
 def _taught(workspace: Workspace, examples: Sequence[Interaction], text: str, limit: int) -> list[Taught]:

@@ -89,6 +89,7 @@ def train(
     from weakspot.pipeline import train as stage
     from weakspot.pipeline.run import due_domains
     from weakspot.training.distributed import joined
+    from weakspot.training.preparation import How, preflight
 
     with joined() as ranks:
         changes = [*(set_ or ()), *(["train.load_in_4bit=true"] if load_in_4bit else ())]
@@ -98,9 +99,9 @@ def train(
         if on and not dry_run:
             raise UserError("--on", "is for a plan only", "give --dry-run with it")
         chosen = due_domains(place, config) if all_ else domains or [MULTI_DOMAIN]
-        how = stage.How(sweep=sweep, engine=engine, ranks=ranks)
+        how = How(sweep=sweep, engine=engine, ranks=ranks)
         if dry_run:
-            plan = stage.preflight(place, config, chosen, on, how)
+            plan = preflight(place, config, chosen, on, how)
             print_json(asdict(plan)) if json_ else output.preflight(plan)
             return
         announce = (lambda _: None) if json_ else output.preflight

@@ -60,3 +60,10 @@ def detected(example: Interaction, config: Config) -> Detection:
     """Choose an interaction's domain as the workspace's settings say."""
     collect, query, answers = config.collect, example.query.text, [example.local.text, example.expert.text]
     return detect(query, answers, config.triggers, default=collect.default_domain, query_weight=collect.query_weight)
+
+
+def labelled(example: Interaction, config: Config) -> Interaction:
+    """Return the example with its domain: the one it came with, else the one its words tell."""
+    if example.metadata.domain is not None:
+        return example
+    return example.described({"domain": detected(example, config).domain})

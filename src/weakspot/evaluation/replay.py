@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from weakspot.capture import trigger_phrases
 from weakspot.config import Config
 from weakspot.dataset import reading
+from weakspot.dataset.assignments import read_assignments
 from weakspot.evaluation import judge, scoring
 from weakspot.evaluation.judge import Outcome, TeacherAsJudge
 from weakspot.models import adapter_files, adapters, generation, loading
-from weakspot.pipeline.process import read_assignments
 from weakspot.progress import bar
 from weakspot.records import MULTI_DOMAIN, AdapterManifest, Interaction, Row, Split
 from weakspot.workspace import AdapterName, Workspace
@@ -89,8 +89,8 @@ def replay(
     """Ask a domain's processed escalations again of its newest adapter, or of the one given.
 
     Each is judged by the first of these that can: exact match, where the expert's answer is JSON; the teacher
-    ``judge``, where one is named; likelihood. See :mod:`weakspot.evaluation.judge` for what each of them means. ``limit`` takes
-    so many: the unseen before the seen, the later before the earlier.
+    ``judge``, where one is named; likelihood. See :mod:`weakspot.evaluation.judge` for what each of them means.
+    ``limit`` takes so many: the unseen before the seen, the later before the earlier.
 
     Raises :class:`UserError` where there is nothing to ask, no such teacher, or where it does not answer.
     """
@@ -145,11 +145,10 @@ def _escalations(workspace: Workspace, domain: str, manifest: AdapterManifest) -
     A near-duplicate of what was trained on is no unseen question: it is in the same group.
     """
     groups = {identity: place.group for identity, place in read_assignments(workspace.assignments).items()}
-    folder = workspace.snapshot(manifest.snapshot)
     shaped = {
         example.id
         for split in _SHAPED_IT
-        for example in reading.read_examples(folder / workspace.split(split).relative_to(workspace.root))
+        for example in reading.read_examples(workspace.snapshot_split(manifest.snapshot, split))
     }
     shaped_groups = {groups.get(identity, identity) for identity in shaped}
     examples = [

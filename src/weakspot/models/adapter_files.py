@@ -1,55 +1,16 @@
 """Adapters on disk, in PEFT's own format: saved as trained, loaded again on their base."""
 
-import json
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from weakspot.models.target_modules import peft_targets
-from weakspot.storage import atomic
 
 if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel
 
-    from weakspot.training.lora_layers import Adapters
 
 WEIGHTS = "adapter_model.safetensors"
 SETTINGS = "adapter_config.json"
-
-
-def save(adapters: "Adapters", slot: int, folder: Path, base: str) -> None:
-    """Write an adapter so that plain PEFT loads it on ``base``; the same weights give the same bytes.
-
-    The settings are PEFT's LoraConfig, of which we write what is not its default: importing PEFT takes longer than
-    training some adapters.
-    """
-    from safetensors.torch import save_file
-
-    from weakspot.training.lora_layers import PREFIX
-
-    tensors = {name: value.cpu().contiguous() for name, value in adapters.tensors(slot).items()}
-    layers = [name.removeprefix(PREFIX).rsplit(".", 2)[0] for name in tensors]
-    targets = peft_targets(layers, mixture=adapters.mixture)
-    by_parameter = bool(targets["target_parameters"]) or any(".experts." in name for name in layers)
-    lora = next(iter(adapters.layers.values())).settings[slot]
-    settings = {
-        "base_model_name_or_path": base,
-        "bias": "none",
-        "inference_mode": True,
-        "lora_alpha": lora.alpha,
-        # PEFT adapts parameters without dropout only, and once trained there is no use for it.
-        "lora_dropout": 0.0 if by_parameter else lora.dropout,
-        "peft_type": "LORA",
-        "r": lora.rank,
-        "task_type": "CAUSAL_LM",
-        **{key: names for key, names in targets.items() if names},
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    with atomic.full_disk_named(folder / WEIGHTS):
-        save_file(tensors, folder / WEIGHTS, {"format": "pt"})
-    atomic.write_atomically(folder / SETTINGS, (json.dumps(settings, indent=2, sort_keys=True) + "\n").encode())
-    atomic.sync_tree(folder)
 
 
 def load(model: "PreTrainedModel", folder: Path) -> "PeftModel":

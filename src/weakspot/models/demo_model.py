@@ -1,14 +1,20 @@
 """The embedded base: SmolLM2-135M-Instruct out of a Python package, so that no model hub is needed."""
 
+import contextlib
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
 import fcntl
 import os
 import subprocess
 import sys
 import tempfile
 import zipfile
-from pathlib import Path
 
-from weakspot.models import gguf_reading
 from weakspot.storage import atomic
 from zddc.errors import UserError
 
@@ -63,7 +69,23 @@ def fetched_gguf(scratch: Path) -> Path:
 
 
 def _convert(gguf: Path, target: Path) -> None:
-    model, tokenizer = gguf_reading.load(gguf)
+    model, tokenizer = load(gguf)
     with atomic.folder_written_whole(target) as temporary:
         model.save_pretrained(temporary)
         tokenizer.save_pretrained(temporary)
+
+
+def load(file: Path) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
+    """Return model, in fp32 on the CPU, and tokenizer; raise transformers' own errors for a file that is none."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    # The reader draws a bar of its own that knows no switch.
+    with contextlib.redirect_stderr(io.StringIO()):
+        tokenizer = AutoTokenizer.from_pretrained(str(file.parent), gguf_file=file.name)
+        model = AutoModelForCausalLM.from_pretrained(
+            str(file.parent),
+            gguf_file=file.name,
+            dtype="float32",
+            quantization_config=GgufConfig(gguf_file=file.name, dequantize=True),
+        )
+    return model, tokenizer

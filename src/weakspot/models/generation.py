@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from weakspot.models import packed_attention
-from weakspot.training.packing import Segment
+from weakspot.models.packed_attention import Segment
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -79,7 +79,7 @@ def read(model: "LanguageModel", prompts: Sequence[Sequence[int]]) -> "list[Read
     from transformers import DynamicCache
 
     from weakspot.models.kv_cache import ReadPrompt
-    from weakspot.training.logprobs import decoder
+    from weakspot.models.loading import decoder
 
     found = []
     for part in _passes(prompts):

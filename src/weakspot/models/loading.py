@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weakspot.models import demo_model, packed_attention
+from weakspot.models.device import local_gpu
 from weakspot.settings import Model as ModelSettings
-from weakspot.training.distributed import Ranks, local_gpu
 from zddc.errors import UserError
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from weakspot.models.packed_attention import LanguageModel
 
 _LIBRARIES = ("torch", "transformers", "peft", "safetensors", "scipy", "matplotlib")
 
@@ -139,20 +141,6 @@ def load_model(base: Base, dtype: "torch.dtype", *, four_bit: bool = False, on_c
     return model
 
 
-def load_spread(base: Base, dtype: "torch.dtype", ranks: Ranks) -> "PreTrainedModel":
-    """Load the weights in ``dtype``, a part of them in each of ``ranks``: the first reads them all, on its CPU."""
-    import torch
-
-    from weakspot.training import fsdp
-
-    whole = load_model(base, dtype, on_cpu=True) if ranks.first else None
-    device = torch.device("cuda", local_gpu()) if torch.cuda.is_available() else torch.device("cpu")
-    model = fsdp.shard(meta_model(base), whole, ranks, device)
-    packed_attention.install(model)
-    model.eval()
-    return model
-
-
 def _from_pretrained(auto: Any, base: Base, **options: Any) -> Any:
     try:
         return auto.from_pretrained(base.location, revision=base.revision or "main", trust_remote_code=False, **options)
@@ -198,3 +186,14 @@ def identity(base: Base) -> str:
         settings.pop(volatile, None)
     text = json.dumps(settings, sort_keys=True, default=str)
     return hashlib.sha256(f"{base.name}@{base.revision}:{text}".encode()).hexdigest()[:16]
+
+
+def decoder(model: "LanguageModel") -> "torch.nn.Module":
+    """Return a model without its head, with the adapters that it has."""
+    found: torch.nn.Module = without_adapters(model).get_decoder()
+    return found
+
+
+def without_adapters(model: "LanguageModel") -> Any:
+    """Return the base of a model that has adapters; their layers stay in it."""
+    return getattr(model, "get_base_model", lambda: model)()

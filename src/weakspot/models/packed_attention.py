@@ -1,8 +1,12 @@
 """Attention within the segments of a row: everything else of a model works on the whole row."""
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from weakspot.training.packing import Segment
+if TYPE_CHECKING:
+    import torch
+
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
@@ -12,6 +16,20 @@ if TYPE_CHECKING:
     LanguageModel = PreTrainedModel | PeftModel
 
 _NAME = "weakspot_segments"
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Tokens ``start`` to ``stop`` of a row, which attend to each other causally.
+
+    They also attend to all of the ``prefix`` tokens from ``origin`` on, which stand elsewhere in the row: the prompt of
+    a second answer.
+    """
+
+    start: int
+    stop: int
+    origin: int = 0
+    prefix: int = 0
 
 
 def packable(model: "PreTrainedModel") -> bool:

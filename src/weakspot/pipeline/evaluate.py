@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 from weakspot.config import Config
 from weakspot.dataset import reading
@@ -77,7 +76,7 @@ def _served(workspace: Workspace, manifest: AdapterManifest) -> Scorecard | None
 
 def _require_unseen(workspace: Workspace, manifest: AdapterManifest, examples: Sequence[Interaction]) -> set[str]:
     """Return the ids that an adapter was trained on; raise :class:`UserError` where an example is one of them."""
-    file = Path(workspace.snapshot(manifest.snapshot)) / workspace.split("train").relative_to(workspace.root)
+    file = workspace.snapshot_split(manifest.snapshot, "train")
     trained = {example.id for example in reading.read_examples(file)}
     seen = [example.id for example in examples if example.id in trained]
     if seen:

@@ -11,10 +11,11 @@ from pydantic import ValidationError
 
 from weakspot.capture.decisions import Decisions, read_decisions
 from weakspot.config import Config
-from weakspot.dataset.domains import detected
+from weakspot.dataset.assignments import read_assignments
+from weakspot.dataset.domains import labelled
 from weakspot.dataset.splits import KeptOut, assign
 from weakspot.records import SPLITS, Assignment, Interaction, Record, Rejection, Snapshot
-from weakspot.records.parsing import RecordError, explain, parse_interaction
+from weakspot.records.parsing import RecordError, parse_interaction
 from weakspot.storage import append_log, atomic
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
@@ -131,29 +132,6 @@ def checked(data: bytes, max_record_bytes: int) -> Interaction:
             f"{len(data):,} bytes, more than the {max_record_bytes:,} of [collect] max_record_bytes",
         )
     return parse_interaction(data)
-
-
-def labelled(example: Interaction, config: Config) -> Interaction:
-    """Return the example with its domain: the one it came with, else the one its words tell."""
-    if example.metadata.domain is not None:
-        return example
-    return example.described({"domain": detected(example, config).domain})
-
-
-def read_assignments(file: Path) -> dict[str, Assignment]:
-    """Read the recorded assignments by interaction id; raise :class:`UserError` for a damaged file."""
-    found: dict[str, Assignment] = {}
-    for line in append_log.read_lines(file):
-        try:
-            place = Assignment.from_json(line.data)
-        except ValidationError as error:
-            raise UserError(
-                f"{file}:{line.number}",
-                explain(error),
-                "restore the file from the newest snapshot, it holds the splits",
-            ) from None
-        found[place.interaction_id] = place
-    return found
 
 
 def rendered(workspace: Workspace, dataset: Dataset, config: Config) -> dict[Path, bytes]:

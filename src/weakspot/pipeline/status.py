@@ -3,18 +3,15 @@
 from collections import Counter, deque
 from dataclasses import dataclass
 
-from pydantic import ValidationError
-
 from weakspot.analytics import savings
 from weakspot.config import Config
 from weakspot.dataset import reading
 from weakspot.deployment import releases
 from weakspot.models import adapters
-from weakspot.records import MULTI_DOMAIN, SPLITS, AdapterManifest, Assignment, Rejection
-from weakspot.records.parsing import RecordError, explain, interaction, parse_json_object
+from weakspot.records import MULTI_DOMAIN, SPLITS, Assignment, Rejection
+from weakspot.records.parsing import RecordError, interaction, parse_json_object
 from weakspot.storage import append_log
-from weakspot.workspace import AdapterName, Workspace
-from zddc.errors import UserError
+from weakspot.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -98,7 +95,7 @@ def domain_status(
     """
     examples = splits.total()
     name = workspace.newest_adapter(domain)
-    manifest = read(workspace, name) if name else None
+    manifest = adapters.read_manifest(workspace, name, verify=False) if name else None
     card = adapters.read_scorecard(workspace, name) if name else None
     seen = manifest.domain_examples if manifest else 0
     return DomainStatus(
@@ -135,12 +132,3 @@ def why_due(config: Config, examples: int, seen: int, *, forgotten: bool = False
     if streak and examples - seen >= config.status.retrain_streak:
         return f"the last {config.status.retrain_streak} consultations are all of it"
     return ""
-
-
-def read(workspace: Workspace, name: AdapterName) -> AdapterManifest:
-    """Read an adapter's manifest without checking its weights, which takes a while."""
-    file = workspace.adapter_manifest(name)
-    try:
-        return AdapterManifest.from_json(file.read_bytes())
-    except ValidationError as error:
-        raise UserError(file, explain(error), f"train again: weakspot train {name.domain}") from None

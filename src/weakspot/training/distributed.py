@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
+from weakspot.models.device import local_gpu, process_count
 from zddc.errors import UserError
 
 if TYPE_CHECKING:
@@ -122,21 +123,6 @@ class Ranks:
 ALONE = Ranks()
 
 
-def local_gpu() -> int:
-    """Return the GPU of this process: 0, or one of its own where several were started on a machine.
-
-    Raises :class:`UserError` where there are more processes than GPUs.
-    """
-    if _count() == 1:
-        return 0
-    import torch
-
-    wanted, there = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
-    if wanted >= there:
-        raise UserError(f"LOCAL_RANK={wanted}", f"there are {there} GPUs here", f"start at most {there} processes")
-    return wanted
-
-
 @contextlib.contextmanager
 def joined() -> Iterator[Ranks]:
     """Join the processes that the environment names, as torchrun sets it, and leave them at the end; else be alone.
@@ -144,7 +130,7 @@ def joined() -> Iterator[Ranks]:
     Only the first writes to the terminal. Whatever ends one of them ends all: who fails first raises it, and the others
     end without a word, with status 1. Raises :class:`UserError` where they cannot meet.
     """
-    if _count() == 1:
+    if process_count() == 1:
         yield ALONE
         return
     import torch
@@ -175,20 +161,13 @@ def joined() -> Iterator[Ranks]:
     distributed.destroy_process_group()
 
 
-def _count() -> int:
-    text = os.environ.get("WORLD_SIZE", "1")
-    if not text.isdecimal() or int(text) == 0:
-        raise UserError(f"WORLD_SIZE={text}", "is no number of processes", "start them by torchrun, or unset it")
-    return int(text)
-
-
 def _met() -> "tuple[Store, Ranks]":
     """Return where the processes can leave word for each other, and which one this is."""
     from torch import distributed
     from torch.distributed.rendezvous import rendezvous
 
     if missing := [name for name in _ENVIRONMENT if name not in os.environ]:
-        thing = f"WORLD_SIZE={_count()}"
+        thing = f"WORLD_SIZE={process_count()}"
         raise UserError(thing, f"{', '.join(missing)} not set", "start the processes by torchrun, or unset it")
     try:
         store, number, count = next(rendezvous("env://", timeout=_PATIENCE))

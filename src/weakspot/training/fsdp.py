@@ -7,6 +7,9 @@ embedding and the output matrix, which is read outside of any layer's call.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from weakspot.models import loading, packed_attention
+from weakspot.models.device import local_gpu
+from weakspot.models.loading import Base
 from weakspot.training import memory_plan
 from weakspot.training.distributed import Ranks
 from zddc.errors import UserError
@@ -70,3 +73,15 @@ def _tensors(model: "nn.Module") -> "Iterator[tuple[str, torch.Tensor]]":
 
 def _own(module: "nn.Module") -> "list[tuple[str, torch.Tensor]]":
     return [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
+
+
+def load_spread(base: Base, dtype: "torch.dtype", ranks: Ranks) -> "PreTrainedModel":
+    """Load the weights in ``dtype``, a part of them in each of ``ranks``: the first reads them all, on its CPU."""
+    import torch
+
+    whole = loading.load_model(base, dtype, on_cpu=True) if ranks.first else None
+    device = torch.device("cuda", local_gpu()) if torch.cuda.is_available() else torch.device("cpu")
+    model = shard(loading.meta_model(base), whole, ranks, device)
+    packed_attention.install(model)
+    model.eval()
+    return model

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from weakspot.models import packed_attention
+from weakspot.models.loading import decoder, without_adapters
 from weakspot.models.tokenization import Tokens
-from weakspot.training import bins
+from weakspot.training import packing
 from weakspot.training.packing import Piece, Row
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def answer_losses(model: "LanguageModel", row: Row, cache: "Cache | None" = None
     options = _arguments(model, row)
     if cache is not None:
         options |= {"past_key_values": cache, "use_cache": True}
-    inner = _plain(model)
+    inner = without_adapters(model)
     head = inner.get_output_embeddings()
     settings = inner.config.get_text_config()
     if head is None or head.bias is not None or any(getattr(settings, name, None) for name in _OWN_LOGITS):
@@ -50,23 +51,13 @@ def answer_losses(model: "LanguageModel", row: Row, cache: "Cache | None" = None
     return list(losses.split(row.counts))
 
 
-def decoder(model: "LanguageModel") -> "torch.nn.Module":
-    """Return a model without its head, with the adapters that it has."""
-    found: torch.nn.Module = _plain(model).get_decoder()
-    return found
-
-
-def _plain(model: "LanguageModel") -> Any:
-    return getattr(model, "get_base_model", lambda: model)()
-
-
 def rows_of(model: "LanguageModel", pieces: Sequence[Piece], budget: int) -> Iterator[Row]:
     """Yield ``pieces`` in as few rows of ``budget`` tokens as best fit finds.
 
     A model that cannot keep sequences in a row apart gets them one by one.
     """
     limit = budget if packed_attention.installed(model) else 0
-    for part in bins.packed([piece.length for piece in pieces], limit):
+    for part in packing.packed([piece.length for piece in pieces], limit):
         yield Row.of([pieces[n] for n in part], model.device)
 
 

@@ -10,13 +10,10 @@ import torch
 from torch.nn import functional
 
 from weakspot.settings import Lora
+from weakspot.training.lora_layout import Span
 
 if TYPE_CHECKING:
-    from weakspot.training.lora_layers import Layout
-
-
-Span = tuple[int, int, int]
-"""An adapter, and the first row and the end of those that are its."""
+    from weakspot.training.lora_layout import Layout
 
 
 class Frozen(Protocol):

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from weakspot.settings import Lora
-from weakspot.training.lora_layers import Layout, drawn, zeros
-from weakspot.training.lora_matmul import Span, product_of
+from weakspot.training.lora_layout import Layout, Span, drawn, zeros
+from weakspot.training.lora_matmul import product_of
 
 
 @dataclass(frozen=True)

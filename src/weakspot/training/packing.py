@@ -1,9 +1,11 @@
 """Several sequences end to end in one row: nothing is padded, and what belongs to whom is written down."""
 
+from bisect import bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from weakspot.models.packed_attention import Segment
 from weakspot.models.tokenization import Tokens
 
 if TYPE_CHECKING:
@@ -33,20 +35,6 @@ class Piece:
         own, tokens = replace(self, paired=False), self.tokens
         other = replace(tokens, ids=(*tokens.ids[: tokens.start], *tokens.rejected), rejected=())
         return own, replace(own, tokens=other)
-
-
-@dataclass(frozen=True)
-class Segment:
-    """Tokens ``start`` to ``stop`` of a row, which attend to each other causally.
-
-    They also attend to all of the ``prefix`` tokens from ``origin`` on, which stand elsewhere in the row: the prompt of
-    a second answer.
-    """
-
-    start: int
-    stop: int
-    origin: int = 0
-    prefix: int = 0
 
 
 @dataclass(frozen=True)
@@ -111,3 +99,24 @@ class Row:
                     found.append((piece.slot, place, place + piece.length))
             place += piece.length
         return found
+
+
+def packed(lengths: Sequence[int], budget: int) -> list[list[int]]:
+    """Return the indices of ``lengths`` in bins whose sums are at most ``budget``; what is longer is alone.
+
+    Best-fit decreasing: each goes into the fullest bin that has room for it. It needs at most 11/9 of the fewest bins
+    possible, and one (Johnson, 1973). The same lengths give the same bins.
+    """
+    bins: list[list[int]] = []
+    room: list[tuple[int, int]] = []
+    for index in sorted(range(len(lengths)), key=lambda n: (-lengths[n], n)):
+        length = lengths[index]
+        place = bisect_left(room, (length, -1))
+        if place == len(room):
+            bins.append([index])
+            insort(room, (budget - length, len(bins) - 1))
+        else:
+            left, number = room.pop(place)
+            bins[number].append(index)
+            insort(room, (left - length, number))
+    return bins

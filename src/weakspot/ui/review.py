@@ -8,7 +8,7 @@ from pathlib import Path
 
 from weakspot.capture.decisions import NO, YES, Decisions, read_decisions
 from weakspot.config import Config
-from weakspot.pipeline.process import labelled
+from weakspot.dataset.domains import labelled
 from weakspot.records import Interaction, Policy
 from weakspot.records.parsing import RecordError, interaction, parse_json_object
 from weakspot.storage import append_log

@@ -11,7 +11,7 @@ import torch
 from weakspot.models import adapter_files, loading
 from weakspot.models.loading import Base
 from weakspot.settings import Lora
-from weakspot.training import lora_layers
+from weakspot.training import adapter_export, lora_layers
 
 ALL = ["q_proj", "k_proj", "v_proj", "o_proj", "up_proj"]
 IDS = torch.tensor([[5, 6, 7, 300, 8]])
@@ -68,7 +68,7 @@ def test_plain_peft_loads_what_was_saved_and_answers_as_our_own_layers_do(tiny_b
     model, adapters = learned(tiny_base, Lora(rank=4, alpha=8), Lora(rank=6, alpha=3, dropout=0.0))
     found = []
     for slot in (0, 1):
-        adapter_files.save(adapters, slot, tmp_path / str(slot), str(tiny_base))
+        adapter_export.save(adapters, slot, tmp_path / str(slot), str(tiny_base))
         again = AutoPeftModelForCausalLM.from_pretrained(tmp_path / str(slot)).eval()
         with torch.no_grad():
             found.append(again(input_ids=IDS).logits)
@@ -79,7 +79,7 @@ def test_plain_peft_loads_what_was_saved_and_answers_as_our_own_layers_do(tiny_b
 @pytest.mark.parametrize("targets", [["q_proj", "experts"], ["gate_proj", "up_proj", "down_proj", "experts"]])
 def test_plain_peft_answers_as_our_own_layers_do_on_a_mixture(mixture, tmp_path, targets):
     model, adapters = learned(mixture, Lora(rank=4, alpha=8), targets=targets)
-    adapter_files.save(adapters, 0, tmp_path / "adapter", str(mixture))
+    adapter_export.save(adapters, 0, tmp_path / "adapter", str(mixture))
     again = adapter_files.load(loaded(mixture), tmp_path / "adapter")
     with torch.no_grad():
         found = again(input_ids=IDS).logits
@@ -93,7 +93,7 @@ def test_the_settings_are_those_that_peft_itself_would_mean(tiny_base, tmp_path)
     from peft import LoraConfig, TaskType
 
     _, adapters = learned(tiny_base, Lora(rank=6, alpha=3, dropout=0.25))
-    adapter_files.save(adapters, 0, tmp_path, "some/base")
+    adapter_export.save(adapters, 0, tmp_path, "some/base")
     wanted = LoraConfig(
         r=6, lora_alpha=3, lora_dropout=0.25, target_modules=ALL, task_type=TaskType.CAUSAL_LM, inference_mode=True,
         base_model_name_or_path="some/base",
@@ -112,7 +112,7 @@ def test_the_tensors_have_the_names_and_the_types_that_peft_gives_them(tiny_base
     from safetensors.torch import load_file
 
     _, adapters = learned(tiny_base, Lora(rank=4, alpha=8))
-    adapter_files.save(adapters, 0, tmp_path / "ours", str(tiny_base))
+    adapter_export.save(adapters, 0, tmp_path / "ours", str(tiny_base))
     get_peft_model(loaded(tiny_base), LoraConfig(r=4, target_modules=ALL)).save_pretrained(tmp_path / "theirs")
     ours, theirs = (load_file(tmp_path / who / adapter_files.WEIGHTS) for who in ("ours", "theirs"))
     assert {name: (value.shape, value.dtype) for name, value in ours.items()} == {
@@ -137,7 +137,7 @@ def test_the_same_seed_gives_the_same_bytes_whatever_the_hash_seed_and_peft_is_n
 
 def test_without_its_adapter_the_model_is_the_base(tiny_base, tmp_path):
     _, adapters = learned(tiny_base, Lora(rank=4, alpha=8))
-    adapter_files.save(adapters, 0, tmp_path, str(tiny_base))
+    adapter_export.save(adapters, 0, tmp_path, str(tiny_base))
     plain = loaded(tiny_base)
     with torch.no_grad():
         wanted = plain(input_ids=IDS).logits
@@ -150,5 +150,5 @@ def test_without_its_adapter_the_model_is_the_base(tiny_base, tmp_path):
 def test_a_full_disk_is_named_and_leaves_no_adapter(tiny_base, small_disk):
     _, adapters = learned(tiny_base, Lora(rank=128, alpha=8))
     with pytest.raises(OSError, match=r"No space left on device: .*adapter_model\.safetensors"):
-        adapter_files.save(adapters, 0, small_disk / "adapter", str(tiny_base))
+        adapter_export.save(adapters, 0, small_disk / "adapter", str(tiny_base))
     assert not (small_disk / "adapter" / adapter_files.SETTINGS).exists()

@@ -10,7 +10,7 @@ from weakspot.models import adapter_files, loading, merge
 from weakspot.models.loading import Base
 from weakspot.settings import Lora
 from weakspot.storage import atomic
-from weakspot.training import lora_layers
+from weakspot.training import adapter_export, lora_layers
 from zddc.errors import UserError
 
 
@@ -23,7 +23,7 @@ def adapter(base, folder, dtype=torch.float32, **settings):
         for name, parameter in adapters.parameters(0).items():
             if "lora_B" in name:
                 parameter.normal_(std=0.2)
-    adapter_files.save(adapters, 0, folder, str(base))
+    adapter_export.save(adapters, 0, folder, str(base))
 
 
 def merged(base, folder, target):

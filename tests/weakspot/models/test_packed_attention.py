@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from weakspot.models import packed_attention
+from weakspot.models.packed_attention import Segment
 from weakspot.models.tokenization import Tokens
 from weakspot.training import logprobs
-from weakspot.training.packing import Piece, Row, Segment
+from weakspot.training.packing import Piece, Row
 
 SHAPE = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
 HYBRID = {

@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weakspot.config import load
+from weakspot.dataset.assignments import read_assignments
 from weakspot.dataset.near_duplicates import pairs_across
 from weakspot.dataset.splits import SHARES, compared_text, exact_keys
-from weakspot.pipeline.process import process, read_assignments
+from weakspot.pipeline.process import process
 from weakspot.records import SPLITS, Assignment, Interaction, Rejection, Snapshot
 from weakspot.records.parsing import parse_interaction
 from weakspot.storage import append_log, atomic

@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 
 from weakspot.capture.decisions import append, made_now
 from weakspot.dataset import reading
+from weakspot.dataset.assignments import read_assignments
 from weakspot.pipeline.forget import forget
-from weakspot.pipeline.process import process, read_assignments
+from weakspot.pipeline.process import process
 from weakspot.records import Interaction, Rejection
 from weakspot.storage import append_log
 from weakspot.workspace import Workspace

@@ -15,8 +15,9 @@ from weakspot.config import Config
 from weakspot.dataset.reading import read_examples
 from weakspot.models import adapter_files
 from weakspot.pipeline import train as stage
-from weakspot.pipeline.train import preflight, train, train_together
+from weakspot.pipeline.train import train, train_together
 from weakspot.records import AdapterManifest
+from weakspot.training.preparation import preflight
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 

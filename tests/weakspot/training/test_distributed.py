@@ -21,12 +21,12 @@ from safetensors.torch import load_file, save_file
 from tests import forked
 from tests.weakspot.training.conftest import _watch, sequences
 
-from weakspot.models import adapter_files, loading
+from weakspot.models import adapter_files, device, loading
 from weakspot.models.loading import Base
 from weakspot.models.tokenization import Tokens
 from weakspot.settings import Lora, Train
 from weakspot.storage import atomic
-from weakspot.training import checkpoints, distributed, loop, lora_layers, memory_plan
+from weakspot.training import checkpoints, distributed, fsdp, loop, lora_layers, memory_plan
 from weakspot.training.adapter_trainer import Learner, Run
 from weakspot.training.distributed import ALONE, Ranks
 from weakspot.training.packing import Piece, Row
@@ -63,7 +63,7 @@ def both(base: Base, folder: Path) -> None:
 def _train(base: Base, place: Path, own: Ranks, recomputed: int) -> None:
     """Let the first process write down what came of it."""
     steps, gradients, digests = [[], [], []], [[], [], []], []
-    model = loading.load_spread(base, torch.float32, own) if own.sharded else loading.load_model(base, torch.float32)
+    model = fsdp.load_spread(base, torch.float32, own) if own.sharded else loading.load_model(base, torch.float32)
     adapters = lora_layers.attach(model, TARGETS)
     memory_plan.checkpoint_layers(model, recomputed)
     runs = [
@@ -316,10 +316,10 @@ def test_an_environment_that_names_no_group_is_refused(monkeypatch, environment,
 
 def test_a_process_takes_the_gpu_of_its_own_number(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert distributed.local_gpu() == 0
+    assert device.local_gpu() == 0
     monkeypatch.setenv("WORLD_SIZE", "3")
     monkeypatch.setenv("LOCAL_RANK", "1")
-    assert distributed.local_gpu() == 1
+    assert device.local_gpu() == 1
     monkeypatch.setenv("LOCAL_RANK", "2")
     with pytest.raises(UserError, match="LOCAL_RANK=2: there are 2 GPUs here"):
-        distributed.local_gpu()
+        device.local_gpu()

@@ -7,7 +7,7 @@ from torch import nn
 from weakspot.models.tokenization import Tokens
 from weakspot.settings import Lora
 from weakspot.training import logprobs, lora_layers
-from weakspot.training.lora_layers import Layout
+from weakspot.training.lora_layout import Layout
 from weakspot.training.packing import Piece, Row
 
 LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]

@@ -9,7 +9,7 @@ from torch import nn
 from weakspot.models.tokenization import Tokens
 from weakspot.settings import Lora
 from weakspot.training import lora_layers, memory_plan
-from weakspot.training.lora_layers import Layout
+from weakspot.training.lora_layout import Layout
 from weakspot.training.memory_plan import Machine, Work
 from weakspot.training.packing import Piece, Row
 from zddc.errors import UserError

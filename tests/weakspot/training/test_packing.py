@@ -5,9 +5,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from weakspot.models.packed_attention import Segment
 from weakspot.models.tokenization import Tokens
 from weakspot.training import logprobs
-from weakspot.training.packing import Piece, Row, Segment
+from weakspot.training.packing import Piece, Row
 
 SHORT = Tokens("a", (11, 12, 13), 1)
 LONG = Tokens("b", (21, 22, 23, 24), 3)

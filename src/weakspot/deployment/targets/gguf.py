@@ -12,7 +12,7 @@ from weakspot.deployment import parity_check
 from weakspot.deployment.gguf import writer
 from weakspot.deployment.targets import merged
 from weakspot.deployment.types import Candidate, Destination, Placed
-from weakspot.models import adapter_files, adapters, gguf_reading, loading, merge
+from weakspot.models import adapter_files, adapters, demo_model, loading, merge
 from weakspot.progress import bar
 from weakspot.records import MergedManifest
 from weakspot.settings import Quantisation
@@ -70,7 +70,7 @@ def write(workspace: Workspace, config: Config, candidate: Candidate) -> MergedM
                 merge.base_folder(base.location, base.revision),
                 folder / f"{candidate.name}-adapter.gguf",
             )
-            model, tokenizer = gguf_reading.load(folder / target.name)
+            model, tokenizer = demo_model.load(folder / target.name)
         proved = parity_check.prove(
             expectation, parity_check.ask_in_process(model, tokenizer), target.name, limit(config, candidate)
         )

@@ -12,7 +12,7 @@ from tests.weakspot.deployment.llama import served
 
 from weakspot.deployment import parity_check
 from weakspot.deployment.gguf import writer
-from weakspot.models import adapter_files, gguf_reading, loading, merge
+from weakspot.models import adapter_files, demo_model, loading, merge
 from weakspot.models.loading import Base
 from zddc.errors import UserError
 
@@ -76,7 +76,7 @@ def test_an_adapter_on_its_base_answers_as_the_two_merged(thin, adapter, tmp_pat
 def test_transformers_reads_back_what_was_written(thin, tmp_path, quantisation):
     file = tmp_path / "model.gguf"
     writer.write(thin("llama"), file, quantisation)
-    (read, _), (model, _) = gguf_reading.load(file), loaded(thin("llama"))
+    (read, _), (model, _) = demo_model.load(file), loaded(thin("llama"))
     weights = model.state_dict()
     for name, tensor in read.state_dict().items():
         step = {"f": 2e-3, "b": 1e-2, "q8": 2e-2, "q5": 0.1, "q4": 0.2}

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weakspot.training.bins import packed
+from weakspot.training.packing import packed
 
 BUDGETS = st.integers(1, 300)
 LENGTHS = st.lists(st.integers(1, 400), max_size=60)

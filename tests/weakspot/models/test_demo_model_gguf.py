@@ -5,7 +5,7 @@ import torch
 from gguf import GGUFWriter
 
 from weakspot.deployment.gguf import writer
-from weakspot.models import gguf_reading, loading
+from weakspot.models import demo_model, loading
 from weakspot.models.loading import Base
 
 
@@ -13,7 +13,7 @@ def test_what_was_written_is_read_in_silence(tiny_base, tmp_path, capfd):
     writer.write(tiny_base, tmp_path / "model.gguf", "f32")
     base = Base("tiny", str(tiny_base), None)
     wanted, cut = loading.load_model(base, torch.float32), loading.load_tokenizer(base)
-    model, tokenizer = gguf_reading.load(tmp_path / "model.gguf")
+    model, tokenizer = demo_model.load(tmp_path / "model.gguf")
     assert capfd.readouterr().err == ""
     text = "Which colour?\n<|im_end|> 12é"
     assert tokenizer(text)["input_ids"] == cut(text)["input_ids"]
@@ -28,4 +28,4 @@ def test_a_file_of_another_kind_of_model_is_an_error(tmp_path):
     writer.write_kv_data_to_file()
     writer.close()
     with pytest.raises(ValueError, match="mamba-of-tomorrow"):
-        gguf_reading.load(tmp_path / "odd.gguf")
+        demo_model.load(tmp_path / "odd.gguf")

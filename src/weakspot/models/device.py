@@ -1,0 +1,32 @@
+"""The GPU of this process, where several were started on a machine."""
+
+import os
+from typing import TYPE_CHECKING
+
+from zddc.errors import UserError
+
+if TYPE_CHECKING:
+    pass
+
+
+def local_gpu() -> int:
+    """Return the GPU of this process: 0, or one of its own where several were started on a machine.
+
+    Raises :class:`UserError` where there are more processes than GPUs.
+    """
+    if process_count() == 1:
+        return 0
+    import torch
+
+    wanted, there = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+    if wanted >= there:
+        raise UserError(f"LOCAL_RANK={wanted}", f"there are {there} GPUs here", f"start at most {there} processes")
+    return wanted
+
+
+def process_count() -> int:
+    """Return how many processes train together, as their launcher says."""
+    text = os.environ.get("WORLD_SIZE", "1")
+    if not text.isdecimal() or int(text) == 0:
+        raise UserError(f"WORLD_SIZE={text}", "is no number of processes", "start them by torchrun, or unset it")
+    return int(text)
