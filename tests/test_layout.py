@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import graphlib
 import re
 import subprocess
 import sys
@@ -16,7 +17,8 @@ SRC = ROOT / "src"
 TESTS = ROOT / "tests"
 MODULES = sorted(SRC.rglob("*.py"))
 FACES = [*SRC.glob("*/cli.py"), *SRC.glob("*/cli/*.py")]
-STAGES = sorted((SRC / "weakspot" / "stages").glob("[a-z]*.py"))
+STAGES = [SRC / "weakspot" / "pipeline" / f"{name}.py" for name in
+          ("collect", "process", "validate", "train", "evaluate", "deploy")]  # fmt: skip
 ZDDC = [file for file in MODULES if file.is_relative_to(SRC / "zddc")]
 RECORDS = [file for file in MODULES if file.is_relative_to(SRC / "weakspot" / "records")]
 
@@ -42,7 +44,7 @@ HEAVY = frozenset(
 )
 # They subclass what torch has, which takes torch to define. Whoever needs them imports them in a function.
 MADE_OF_TORCH = {
-    *(f"weakspot/engine/{name}.py" for name in ("experts", "layers", "losses", "products")),
+    *(f"weakspot/training/{name}.py" for name in ("lora_layers", "lora_matmul", "lora_moe", "chunked_cross_entropy")),
     "weakspot/models/kv_cache.py",
 }
 # What workspace.py alone may spell.
@@ -55,27 +57,38 @@ WORDS_THAT_NAME_NOTHING = {"utils", "util", "helpers", "helper", "common", "mana
 # On the package index one of its releases ran code on every start of Python.
 TAKEN_OVER = "litellm"
 LONGEST_MODULE, LONGEST_FACE = 400, 35
+# What stands in no folder: a subject of its own, in one file.
+LOOSE = {
+    *("__init__", "__main__", "api", "config", "settings", "workspace"),
+    *("teachers", "retrieval", "progress", "mcp_server"),
+}
+# Who may call a stage.
+CALLERS_OF_STAGES = ("pipeline", "cli", "ui", "mcp_server", "api")
 TESTED_ELSEWHERE = {
-    "weakspot/__main__.py": "tests/weakspot/cli/test_cli.py runs it",
+    "weakspot/__main__.py": "tests/weakspot/test_cli.py runs it",
     "zddc/__main__.py": "tests/zddc/test_cli.py runs it",
-    "weakspot/cli/options.py": "tests/weakspot/cli/test_cli.py gives every command its options",
-    "weakspot/cli/pipeline.py": "tests/weakspot/cli/test_cli.py runs every command",
-    "weakspot/cli/capture.py": "tests/weakspot/cli/test_cli.py runs every command",
-    "weakspot/cli/deploy.py": "tests/weakspot/cli/test_cli.py and test_show.py run every command",
-    "weakspot/cli/curate.py": "tests/weakspot/cli/test_cli.py runs every command",
-    "weakspot/cli/servers.py": "tests/weakspot/cli/test_cli.py and test_mcp_server.py run the commands",
+    "weakspot/cli/options.py": "tests/weakspot/test_cli.py gives every command its options",
+    "weakspot/cli/pipeline.py": "tests/weakspot/test_cli.py runs every command",
+    "weakspot/cli/capture.py": "tests/weakspot/test_cli.py runs every command",
+    "weakspot/cli/curate.py": "tests/weakspot/test_cli.py runs every command",
+    "weakspot/cli/servers.py": "tests/weakspot/test_cli.py and test_mcp_server.py run the commands",
     "weakspot/records/strict_json.py": "tests/weakspot/records/test_parsing.py reads what is no JSON through it",
     "weakspot/records/__init__.py": "names what the modules beside it hold",
-    "weakspot/records/adapters.py": "tests/weakspot/stages/ reads and writes each of them",
+    "weakspot/records/adapters.py": "tests/weakspot/pipeline/ reads and writes each of them",
     "weakspot/records/datasets.py": "tests/weakspot/pipeline/test_process.py reads and writes each of them",
     "weakspot/records/releases.py": "tests/weakspot/deployment/test_releases.py reads and writes each of them",
-    "weakspot/deployment/types.py": "holds what the targets are given; tests/weakspot/serving/ builds it",
+    "weakspot/deployment/types.py": "holds what the targets are given; tests/weakspot/deployment/ builds it",
     "weakspot/training/model_card.py": "tests/weakspot/pipeline/test_train.py reads the card and the picture",
     "weakspot/evaluation/html_report.py": "tests/weakspot/pipeline/test_evaluate.py reads the page",
     "weakspot/progress.py": "draws on a terminal only; every stage's test passes through it",
     "weakspot/checks/types.py": "holds what the checks are given; tests/weakspot/checks/ builds it",
     "weakspot/settings.py": "tests/weakspot/test_config.py loads every table",
-    "weakspot/training/lora_matmul.py": "tests/weakspot/training/test_lora_layers.py and test_experts.py compare each with PEFT's",
+    "weakspot/training/lora_matmul.py": "test_lora_layers.py and test_lora_moe.py compare each product with PEFT's",
+    "weakspot/training/lora_layout.py": "test_lora_layers.py and test_lora_moe.py lay out rows of every kind",
+    "weakspot/training/adapter_export.py": "tests/weakspot/models/test_adapter_files.py reads what it writes",
+    "weakspot/training/preparation.py": "tests/weakspot/pipeline/test_train.py and test_preflight.py prepare passes",
+    "weakspot/models/device.py": "tests/weakspot/training/test_distributed.py asks for the GPU of each process",
+    "weakspot/dataset/assignments.py": "tests/weakspot/pipeline/test_process.py reads what it has written",
 }
 
 
@@ -234,10 +247,68 @@ def test_records_settings_and_workspace_know_no_stage():
         "weakspot.records.strict_json",
     )
     found = []
-    for file in [*RECORDS, *(SRC / "weakspot" / f"{name}.py" for name in ("config", "tables", "workspace"))]:
+    for file in [*RECORDS, *(SRC / "weakspot" / f"{name}.py" for name in ("config", "settings", "workspace"))]:
         ours = [one for one in imports(file) if below("weakspot", one[1])]
         found += at(file, (one for one in ours if not any(below(module, one[1]) for module in known)))
     assert found == []
+
+
+def module_of(file: Path) -> str:
+    """Return the dotted name of a file's module."""
+    return ".".join(file.relative_to(SRC).with_suffix("").parts).removesuffix(".__init__")
+
+
+def room_of(module: str) -> str:
+    """Return the folder of a module, or the module where it stands in none: ``weakspot.training``."""
+    return ".".join(module.split(".")[:2])
+
+
+@functools.cache
+def arrows() -> set[tuple[str, str]]:
+    """Return who imports whom among our modules, wherever the import stands."""
+    names = {module_of(file) for file in MODULES}
+    found = set()
+    for file in MODULES:
+        for node in nodes_of(file):
+            if not isinstance(node, ast.ImportFrom) or node.module is None:
+                continue
+            for alias in node.names:
+                deeper = f"{node.module}.{alias.name}"
+                found.add((module_of(file), deeper if deeper in names else node.module))
+    return {(one, other) for one, other in found if other in names and one != other}
+
+
+def order_of(arrows: Iterable[tuple[str, str]]) -> list[str]:
+    """Return what is imported before who imports it; raise CycleError where there is a circle."""
+    graph = graphlib.TopologicalSorter[str]()
+    for one, other in arrows:
+        graph.add(one, other)
+    return list(graph.static_order())
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    assert len(order_of(arrows())) > 100
+
+
+def test_no_folders_import_each_other_in_a_circle_and_none_imports_upwards():
+    rooms = {(room_of(one), room_of(other)) for one, other in arrows()}
+    order = order_of({(one, other) for one, other in rooms if one != other})
+    ground, top = order.index("weakspot.records"), order.index("weakspot.cli")
+    assert ground < order.index("weakspot.models") < order.index("weakspot.training") < order.index("weakspot.pipeline")
+    assert order.index("weakspot.pipeline") < top
+
+
+def test_only_what_has_a_folder_of_its_own_subject_stands_in_none():
+    loose = {file.stem for file in (SRC / "weakspot").glob("*.py")}
+    assert sorted(loose - LOOSE) == []
+    assert len(loose - {"__init__", "__main__"}) <= 12
+
+
+def test_a_stage_is_called_by_those_that_run_stages_only():
+    stages = {module_of(file) for file in (SRC / "weakspot" / "pipeline").glob("[a-z]*.py")}
+    callers = {one for one, other in arrows() if other in stages}
+    rooms = {room_of(one).removeprefix("weakspot.") for one in callers}
+    assert sorted(rooms - set(CALLERS_OF_STAGES)) == []
 
 
 def test_only_the_command_line_knows_the_command_line():

@@ -24,7 +24,15 @@ from weakspot.training import adapter_export, checkpoints, fsdp, memory_plan, me
 from weakspot.training import sweep as sweeps
 from weakspot.training.adapter_trainer import Progress, Run, State
 from weakspot.training.preflight import Together
-from weakspot.training.preparation import How, PreparedAdapter, TrainingPass, plan_of, prepare, training_examples
+from weakspot.training.preparation import (
+    ONCE_HERE,
+    How,
+    PreparedAdapter,
+    TrainingPass,
+    plan_of,
+    prepare,
+    training_examples,
+)
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
 
@@ -45,7 +53,7 @@ def train_together(
     config: Config,
     domains: Sequence[str],
     announce: Callable[[Together], None] = lambda _: None,
-    how: How = How(),
+    how: How = ONCE_HERE,
 ) -> list[AdapterManifest]:
     """Train the next adapter of each domain in one pass, going on from unfinished ones of the same data and settings.
 

@@ -2,12 +2,13 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
-
-import torch
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from weakspot.training.packing import Row
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 Span = tuple[int, int, int]
 """An adapter, and the first row and the end of those that are its."""
@@ -27,7 +28,7 @@ class Layout:
     noise: list[Span] = field(default_factory=list)
     dropout: bool = False
     grouped: bool | None = None
-    _drawn: tuple[int, dict[Any, torch.Tensor]] = (-1, {})
+    _drawn: "tuple[int, dict[Any, torch.Tensor]]" = (-1, {})
 
     def set(self, row: Row | None, *, dropout: bool) -> None:
         """Take over the layout of ``row``; None is the base alone."""
@@ -45,7 +46,7 @@ class Layout:
         """Return the spans of a row of ``count`` tokens."""
         return [(slot, start, min(stop, count)) for slot, start, stop in self.spans]
 
-    def kept(self, number: int, rows: torch.Tensor, start: int, probability: float) -> torch.Tensor | None:
+    def kept(self, number: int, rows: "torch.Tensor", start: int, probability: float) -> "torch.Tensor | None":
         """Return which inputs dropout keeps, as ones and zeros of the shape of ``rows``; None where all.
 
         ``rows`` are those from ``start`` on. Each sequence draws its own from its seed and the layer's ``number``, so
@@ -53,6 +54,8 @@ class Layout:
         """
         if not self.dropout or probability == 0:
             return None
+        import torch
+
         if self._drawn[0] != number:
             self._drawn = (number, {})
         key = (start, rows.shape, probability)
@@ -70,14 +73,20 @@ class Layout:
         return mask
 
 
-def drawn(shape: tuple[int, ...], like: torch.Tensor, generator: torch.Generator) -> nn.Parameter:
+def drawn(shape: tuple[int, ...], like: "torch.Tensor", generator: "torch.Generator") -> "nn.Parameter":
     """Return A as PEFT draws it, uniform by the width of its input, in fp32: the same numbers on every device."""
+    import torch
+    from torch import nn
+
     where = like.device if like.is_meta else torch.device("cpu")
     bound = 1 / math.sqrt(shape[-1])
     a = torch.empty(shape, dtype=torch.float32, device=where).uniform_(-bound, bound, generator=generator)
     return nn.Parameter(a.to(like.device))
 
 
-def zeros(shape: tuple[int, ...], like: torch.Tensor) -> nn.Parameter:
+def zeros(shape: tuple[int, ...], like: "torch.Tensor") -> "nn.Parameter":
     """Return B as it begins, in fp32: an adapter changes nothing yet."""
+    import torch
+    from torch import nn
+
     return nn.Parameter(torch.zeros(shape, dtype=torch.float32, device=like.device))

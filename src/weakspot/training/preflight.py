@@ -8,6 +8,7 @@ from weakspot.config import Config
 from weakspot.models.loading import Base
 from weakspot.models.target_modules import Coverage, Shape
 from weakspot.models.tokenization import Tokens
+from weakspot.training import memory_plan
 from weakspot.training.distributed import Ranks
 from weakspot.training.schedule import Plan
 from zddc.errors import UserError

@@ -37,6 +37,9 @@ class How:
     ranks: Ranks = ALONE
 
 
+ONCE_HERE = How()
+
+
 @dataclass(frozen=True)
 class PreparedAdapter:
     """An adapter to be, with its examples as tokens, and the settings to train it with: in a sweep several."""
@@ -68,7 +71,9 @@ class TrainingPass:
         return [range(end - len(one.variants), end) for one, end in zip(self.adapters, ends, strict=True)]
 
 
-def preflight(workspace: Workspace, config: Config, domains: Sequence[str], on: str = "", how: How = How()) -> Together:
+def preflight(
+    workspace: Workspace, config: Config, domains: Sequence[str], on: str = "", how: How = ONCE_HERE
+) -> Together:
     """Check everything that can be checked without the weights; raise :class:`UserError` for what cannot work.
 
     The memory is planned for this machine, or for a GPU of so much memory ``on`` which it is to be trained: ``24GB``.
@@ -78,6 +83,7 @@ def preflight(workspace: Workspace, config: Config, domains: Sequence[str], on: 
 
 
 def plan_of(prepared: TrainingPass) -> Together:
+    """Return the preflight of each adapter, and the plan of the memory."""
     return Together([one.preflight for one in prepared.adapters], prepared.memory)
 
 
