@@ -1,17 +1,21 @@
 """The commands that capture interactions and look after them."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from weakspot import api
 from weakspot.cli import output
-from weakspot.cli.options import JsonOption, SetOption, WorkspaceOption, open_workspace, text_of
-from weakspot.config import Config
+from weakspot.cli.options import JsonOption, SetOption, WorkspaceOption, find_workspace, text_of
 from weakspot.workspace import Workspace
 from zddc.console import print_json
 from zddc.errors import UserError
+
+if TYPE_CHECKING:
+    from weakspot.importers.importer import Examined
 
 
 def collect(
@@ -37,12 +41,14 @@ def collect(
     json_: JsonOption = False,
 ) -> None:
     """Capture one consultation, or import those that files hold."""
-    from weakspot.pipeline import collect as stage
-
-    place, config = open_workspace(workspace, set_)
+    place = find_workspace(workspace)
     texts = {"--query": query, "--local": local, "--expert": expert}
     if from_ is not None:
-        _import(place, config, from_, {**texts, "--domain": domain, "--escalation": escalation}, yes, json_)
+        options = {**texts, "--domain": domain, "--escalation": escalation}
+        extra = [name for name, value in options.items() if value is not None]
+        if extra:
+            raise UserError("collect", f"--from does not go with {', '.join(extra)}", "give one or the other")
+        _import(place, from_, set_ or (), yes, json_)
         return
     missing = [name for name, value in texts.items() if value is None]
     if missing:
@@ -50,14 +56,14 @@ def collect(
     if list(texts.values()).count("-") > 1:
         raise UserError("collect", "standard input can be only one of the texts", "give the others as @file")
     given = {name: text_of(name, value) for name, value in texts.items() if value is not None}
-    found = stage.collect(
+    found = api.collect(
         place,
-        config,
         query=given["--query"],
         local=given["--local"],
         expert=given["--expert"],
         domain=domain,
         escalation=escalation,
+        settings=set_ or (),
     )
     if json_:
         keys = {"domain", "timestamp", "interaction_id"}
@@ -67,24 +73,24 @@ def collect(
         output.collected(found)
 
 
-def _import(
-    place: Workspace, config: Config, source: Path, given: dict[str, str | None], yes: bool, json_: bool
-) -> None:
+def _import(place: Workspace, source: Path, settings: Sequence[str], yes: bool, json_: bool) -> None:
     from dataclasses import asdict
 
-    from weakspot.pipeline import collect as stage
+    seen: list[Examined] = []
+    unasked = False
 
-    extra = [name for name, value in given.items() if value is not None]
-    if extra:
-        raise UserError("collect", f"--from does not go with {', '.join(extra)}", "give one or the other")
-    examined = stage.examine(place, config, source)
-    if examined.foreign and not json_:
-        output.examined(examined)
-    asks = bool(examined.found) and not yes
-    unasked = asks and (json_ or not (sys.stdin.isatty() and sys.stdout.isatty()))
-    wanted = not asks or (not unasked and typer.confirm(f"import {len(examined.found)}?"))
-    done = stage.import_examined(place, config, examined) if wanted else stage.nothing_imported(place, examined)
+    def approve(examined: "Examined") -> bool:
+        nonlocal unasked
+        seen.append(examined)
+        if examined.foreign and not json_:
+            output.examined(examined)
+        asks = bool(examined.found) and not yes
+        unasked = asks and (json_ or not (sys.stdin.isatty() and sys.stdout.isatty()))
+        return not asks or (not unasked and typer.confirm(f"import {len(examined.found)}?"))
+
+    done = api.collect(place, source, approve=approve, settings=settings)
     if json_:
+        (examined,) = seen
         print_json({**(examined.summary() if examined.foreign else {}), **asdict(done), "file": str(done.file)})
     else:
         output.imported(done)

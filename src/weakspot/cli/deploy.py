@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
+from weakspot import api
 from weakspot.cli import output
-from weakspot.cli.options import DomainArgument, JsonOption, SetOption, WorkspaceOption, open_workspace
+from weakspot.cli.options import DomainArgument, JsonOption, SetOption, WorkspaceOption, find_workspace, open_workspace
 from weakspot.records import MULTI_DOMAIN, Target
 from zddc.console import print_json
 from zddc.errors import UserError
@@ -38,14 +39,15 @@ def deploy(
     json_: JsonOption = False,
 ) -> None:
     """Put a proved adapter into service, and prove that what is served is what was trained."""
-    from weakspot.deployment.types import Destination
-    from weakspot.pipeline import deploy as stage
-
-    place, config = open_workspace(workspace, set_)
-    where = Destination(to or config.deploy.target, server or config.deploy.server, _share(canary))
-    if where.share < 1 and where.target != "gateway":
-        raise UserError("--canary", f"{where.target} cannot share questions out", "give --to gateway")
-    done = stage.deploy(place, config, domain or MULTI_DOMAIN, where, allow_unproven=allow_unproven)
+    done = api.deploy(
+        find_workspace(workspace),
+        domain or MULTI_DOMAIN,
+        target=to,
+        server=server or "",
+        share=_share(canary),
+        allow_unproven=allow_unproven,
+        settings=set_ or (),
+    )
     print_json(done.model_dump()) if json_ else output.release(done)
 
 

@@ -25,9 +25,14 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.
 DomainArgument = Annotated[str | None, typer.Argument(metavar="[DOMAIN]", help="A domain; none is multi-domain.")]
 
 
+def find_workspace(workspace: Path | None) -> Workspace:
+    """Return the workspace that was meant."""
+    return workspaces.find(workspace)
+
+
 def open_workspace(workspace: Path | None, settings: list[str] | None) -> tuple[Workspace, Config]:
     """Return the workspace that was meant and its settings."""
-    found = workspaces.find(workspace)
+    found = find_workspace(workspace)
     return found, configuration.load(found.config_file, settings or ())
 
 

@@ -6,12 +6,21 @@ from typing import Annotated, Literal
 
 import typer
 
+from weakspot import api
 from weakspot import config as configuration
 from weakspot import workspace as workspaces
 from weakspot.cli import output
-from weakspot.cli.options import DomainArgument, JsonOption, SetOption, WorkspaceOption, open_workspace, text_of
+from weakspot.cli.options import (
+    DomainArgument,
+    JsonOption,
+    SetOption,
+    WorkspaceOption,
+    find_workspace,
+    open_workspace,
+    text_of,
+)
 from weakspot.records import MULTI_DOMAIN
-from weakspot.workspace import Workspace
+from weakspot.workspace import AdapterName, Workspace
 from zddc.console import print_json
 from zddc.errors import UserError
 
@@ -39,10 +48,7 @@ def process(workspace: WorkspaceOption = None, set_: SetOption = None, json_: Js
     """Check, deduplicate, group and split the raw interactions, and snapshot the dataset."""
     from dataclasses import asdict
 
-    from weakspot.pipeline import process as stage
-
-    place, config = open_workspace(workspace, set_)
-    done = stage.process(place, config)
+    done = api.process(find_workspace(workspace), settings=set_ or ())
     print_json(asdict(done)) if json_ else output.processed(done)
 
 
@@ -56,10 +62,7 @@ def validate(
     """Check every file of the workspace, and whether the dataset is fit to train on."""
     from dataclasses import asdict
 
-    from weakspot.pipeline import validate as stage
-
-    place, config = open_workspace(workspace, set_)
-    report = stage.validate(place, config, domain)
+    report = api.validate(find_workspace(workspace), domain, settings=set_ or ())
     print_json(asdict(report)) if json_ else output.report(report)
     if report.verdict == "failures" or (strict and report.verdict == "warnings"):
         raise typer.Exit(1)
@@ -86,26 +89,25 @@ def train(
     """Train the next LoRA adapters of domains in one pass, or go on with unfinished ones."""
     from dataclasses import asdict
 
-    from weakspot.pipeline import train as stage
-    from weakspot.pipeline.run import due_domains
     from weakspot.training.distributed import joined
-    from weakspot.training.preparation import How, preflight
 
     with joined() as ranks:
-        changes = [*(set_ or ()), *(["train.load_in_4bit=true"] if load_in_4bit else ())]
-        place, config = open_workspace(workspace, changes)
-        if all_ and domains:
-            raise UserError("--all", "and domains are named", "give one or the other")
+        place = find_workspace(workspace)
         if on and not dry_run:
             raise UserError("--on", "is for a plan only", "give --dry-run with it")
-        chosen = due_domains(place, config) if all_ else domains or [MULTI_DOMAIN]
-        how = How(sweep=sweep, engine=engine, ranks=ranks)
+        how = api.TrainingArguments(
+            all_due=all_,
+            sweep=sweep,
+            engine=engine,
+            ranks=ranks,
+            settings=[*(set_ or ()), *(["train.load_in_4bit=true"] if load_in_4bit else ())],
+        )
         if dry_run:
-            plan = preflight(place, config, chosen, on, how)
+            plan = api.plan_training(place, *domains or (), memory=on, **how)
             print_json(asdict(plan)) if json_ else output.preflight(plan)
             return
         announce = (lambda _: None) if json_ else output.preflight
-        for manifest in stage.train_together(place, config, chosen, announce, how):
+        for manifest in api.train(place, *domains or (), announce=announce, **how):
             print_json(manifest.model_dump()) if json_ else output.trained(manifest)
 
 
@@ -116,11 +118,9 @@ def evaluate(
     json_: JsonOption = False,
 ) -> None:
     """Prove the newest adapter of a domain on the test split: accept, reject, or not enough evidence."""
-    from weakspot.pipeline import evaluate as stage
-
-    place, config = open_workspace(workspace, set_)
-    name = place.require_adapter(domain or MULTI_DOMAIN)
-    card = stage.evaluate(place, config, domain or MULTI_DOMAIN)
+    place = find_workspace(workspace)
+    card = api.evaluate(place, domain or MULTI_DOMAIN, settings=set_ or ())
+    name = AdapterName.parsed(card.adapter)
     if json_:
         print_json({**card.model_dump(exclude={"rows"}), "report": str(place.evaluation_page(name))})
     else:
@@ -160,10 +160,7 @@ def status(workspace: WorkspaceOption = None, set_: SetOption = None, json_: Jso
     """Show each domain: examples, new ones, splits, last verdict, and whether retraining is due."""
     from dataclasses import asdict
 
-    from weakspot.pipeline import status as noun
-
-    place, config = open_workspace(workspace, set_)
-    found = noun.status(place, config)
+    found = api.status(find_workspace(workspace), settings=set_ or ())
     print_json(asdict(found)) if json_ else output.status(found)
 
 

@@ -26,9 +26,9 @@ from weakspot.training.adapter_trainer import Progress, Run, State
 from weakspot.training.preflight import Together
 from weakspot.training.preparation import (
     ONCE_HERE,
-    How,
     PreparedAdapter,
     TrainingPass,
+    TrainOptions,
     plan_of,
     prepare,
     training_examples,
@@ -53,7 +53,7 @@ def train_together(
     config: Config,
     domains: Sequence[str],
     announce: Callable[[Together], None] = lambda _: None,
-    how: How = ONCE_HERE,
+    how: TrainOptions = ONCE_HERE,
 ) -> list[AdapterManifest]:
     """Train the next adapter of each domain in one pass, going on from unfinished ones of the same data and settings.
 
@@ -79,7 +79,7 @@ def train_together(
 
 
 def _trained(
-    workspace: Workspace, config: Config, domains: Sequence[str], how: How
+    workspace: Workspace, config: Config, domains: Sequence[str], how: TrainOptions
 ) -> Iterator[Together | AdapterManifest]:
     """Yield the preflight, and at the end each adapter's manifest."""
     with ThreadPoolExecutor(1) as pool:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class How:
+class TrainOptions:
     """How to train: with a ``sweep`` over settings; in these ``ranks``, or by ``ray`` on a cluster."""
 
     sweep: bool = False
@@ -37,7 +37,7 @@ class How:
     ranks: Ranks = ALONE
 
 
-ONCE_HERE = How()
+ONCE_HERE = TrainOptions()
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class TrainingPass:
 
 
 def preflight(
-    workspace: Workspace, config: Config, domains: Sequence[str], on: str = "", how: How = ONCE_HERE
+    workspace: Workspace, config: Config, domains: Sequence[str], on: str = "", how: TrainOptions = ONCE_HERE
 ) -> Together:
     """Check everything that can be checked without the weights; raise :class:`UserError` for what cannot work.
 
@@ -91,7 +91,7 @@ def prepare(
     workspace: Workspace,
     config: Config,
     domains: Sequence[str],
-    how: How,
+    how: TrainOptions,
     machine: Machine | None = None,
     pool: ThreadPoolExecutor | None = None,
 ) -> TrainingPass:

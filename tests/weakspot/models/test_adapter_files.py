@@ -123,10 +123,10 @@ def test_the_tensors_have_the_names_and_the_types_that_peft_gives_them(tiny_base
 def test_the_same_seed_gives_the_same_bytes_whatever_the_hash_seed_and_peft_is_not_imported(tiny_base, tmp_path):
     code = (
         "import sys, torch; from pathlib import Path; from weakspot.settings import Lora\n"
-        "from weakspot.training import layers; from weakspot.models import bases, lora\n"
-        "plain = bases.load_model(loading.Base('tiny', sys.argv[1], None), torch.float32)\n"
-        f"adapters = layers.attach(plain, {ALL}); adapters.add(0, Lora(rank=4, alpha=8), 7)\n"
-        "lora.save(adapters, 0, Path(sys.argv[2]), 'base'); sys.exit('peft' in sys.modules)\n"
+        "from weakspot.training import adapter_export, lora_layers; from weakspot.models import loading\n"
+        "plain = loading.load_model(loading.Base('tiny', sys.argv[1], None), torch.float32)\n"
+        f"adapters = lora_layers.attach(plain, {ALL}); adapters.add(0, Lora(rank=4, alpha=8), 7)\n"
+        "adapter_export.save(adapters, 0, Path(sys.argv[2]), 'base'); sys.exit('peft' in sys.modules)\n"
     )
     for seed in ("1", "2"):
         command = [sys.executable, "-c", code, str(tiny_base), str(tmp_path / seed)]

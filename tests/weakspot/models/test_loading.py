@@ -26,8 +26,8 @@ def test_a_name_that_is_neither_folder_nor_hub_id_is_refused(name):
 
 def test_a_hub_id_that_cannot_be_had_is_one_line():
     code = (
-        "from weakspot.models import bases; from weakspot.settings import Model; import sys\n"
-        "try: bases.load_tokenizer(bases.resolve(Model(base='nobody/nothing')))\n"
+        "from weakspot.models import loading; from weakspot.settings import Model; import sys\n"
+        "try: loading.load_tokenizer(loading.resolve(Model(base='nobody/nothing')))\n"
         "except loading.UserError as error: sys.exit(str(error))\n"
     )
     environment = {**os.environ, "HF_HUB_OFFLINE": "1"}

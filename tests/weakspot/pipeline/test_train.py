@@ -17,7 +17,7 @@ from weakspot.models import adapter_files
 from weakspot.pipeline import train as stage
 from weakspot.pipeline.train import train, train_together
 from weakspot.records import AdapterManifest
-from weakspot.training.preparation import preflight
+from weakspot.training.preparation import TrainOptions, preflight
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
@@ -49,7 +49,7 @@ def test_the_preflight_tells_what_a_run_will_do(taught):
 
 def test_a_domain_is_trained_on_its_share_of_train_only(taught):
     workspace, config = taught
-    (prepared,) = stage._prepare(workspace, config, ["colours"], stage.How()).adapters
+    (prepared,) = stage._prepare(workspace, config, ["colours"], TrainOptions()).adapters
     train_ids = {one.id for one in read_examples(workspace.split("train"))}
     val_ids = {one.id for one in read_examples(workspace.split("val"))}
     own = {one.id for one in read_examples(workspace.examples("colours"))}
@@ -145,7 +145,7 @@ def test_a_sweep_keeps_the_best_of_its_variants_and_says_what_became_of_the_othe
     workspace, config = taught
     sweep = config.sweep.model_copy(update={"learning_rates": [1e-9], "ranks": [2]})
     config = config.model_copy(update={"sweep": sweep})
-    (manifest,) = train_together(workspace, config, ["colours"], how=stage.How(sweep=True))
+    (manifest,) = train_together(workspace, config, ["colours"], how=TrainOptions(sweep=True))
     tried = json.loads(workspace.adapter_sweep(NAME).read_text())
     assert [(one["learning_rate"], one["rank"]) for one in tried] == [(1e-9, 2), (1e-9, 4), (1e-2, 2), (1e-2, 4)]
     (chosen,) = (one for one in tried if one["chosen"])

@@ -29,7 +29,7 @@ FAULTS = {
 PROGRAM = """
 import json, os, sys
 from pathlib import Path
-from weakspot.storage import journal, store
+from weakspot.storage import append_log, atomic
 for line in sys.stdin:
     act, file = json.loads(line)
     if child := os.fork():

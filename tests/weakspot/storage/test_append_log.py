@@ -33,7 +33,7 @@ def line_of(file, text: str) -> Line:
 @contextlib.contextmanager
 def started(script: str, file: Path) -> Iterator[subprocess.Popen]:
     """Run a script in another process, with ``file`` and ``journal`` at hand; it must end well, and is ended anyway."""
-    program = f"import sys\nfrom pathlib import Path\nfrom weakspot.storage import journal\nfile = Path(sys.argv[1])\n{script}"
+    program = f"import sys\nfrom pathlib import Path\nfrom weakspot.storage import append_log\nfile = Path(sys.argv[1])\n{script}"
     with subprocess.Popen([sys.executable, "-c", program, str(file)], stdin=subprocess.PIPE, text=True) as process:
         try:
             yield process
@@ -191,7 +191,7 @@ def test_a_read_never_meets_a_write_that_is_under_way(file):
     script = """
 record = "x" * 4_000_000
 for _ in sys.stdin:
-    journal.append(file, [record], "process")
+    append_log.append(file, [record], "process")
 """
     with started(script, file) as writer:
         for _ in range(30):
@@ -290,7 +290,7 @@ def test_others_append_and_read_while_lines_are_replaced(file, monkeypatch):
     append_log.append(file, [f"{n} old {'x' * 30_000}" for n in range(40)])
     script = """
 for n in range(300):
-    journal.append(file, [f"{n + 1000} old " + "y" * 3000])
+    append_log.append(file, [f"{n + 1000} old " + "y" * 3000])
 """
     read = threading.Semaphore(0)
     with ThreadPoolExecutor(1) as threads, started(script, file) as writer:

@@ -42,7 +42,7 @@ def test_a_power_cut_while_replacing_loses_nothing_and_leaves_nothing_that_is_to
         file.unlink(missing_ok=True)
         append_log.append(file, ["one", secret, "three"])
 
-    act = "lines = list(journal.read_lines(file)); journal.replace(file, {lines[1]: 'scrubbed'})"
+    act = "lines = list(append_log.read_lines(file)); append_log.replace(file, {lines[1]: 'scrubbed'})"
     seen = []
     for fault, acknowledged in faults.each(act, file, prepare, ["signal=KILL"]):
         with disk.after_power_cut() as folder:

@@ -28,7 +28,7 @@ def test_an_append_stores_all_or_none_and_hurts_no_other(faults, file, torn, dur
 
     before = [*OLD, torn] if torn else OLD
     tried = 0
-    for fault, acknowledged in faults.each(f"journal.append(file, {NEW}, {durability!r})", file, prepare):
+    for fault, acknowledged in faults.each(f"append_log.append(file, {NEW}, {durability!r})", file, prepare):
         assert texts(file) == [*before, *NEW] or (texts(file) == before and not acknowledged), fault
         append_log.append(file, ["after"])
         assert [text for text in texts(file) if text not in NEW] == [*before, "after"], fault
@@ -42,7 +42,7 @@ def test_the_first_append_makes_the_file_or_leaves_that_to_the_next(faults, file
         if file.parent.exists():
             file.parent.rmdir()
 
-    for fault, acknowledged in faults.each(f"journal.append(file, {NEW})", file, prepare):
+    for fault, acknowledged in faults.each(f"append_log.append(file, {NEW})", file, prepare):
         assert texts(file) == NEW or (texts(file) == [] and not acknowledged), fault
         append_log.append(file, ["after"])
         assert texts(file) in (["after"], [*NEW, "after"]), fault
@@ -57,7 +57,7 @@ def test_a_replacement_that_failed_lost_nothing_and_is_finished_when_done_again(
         changes = {line: SCRUBBED for line in append_log.read_lines(file) if b"secret" in line.data}
         append_log.replace(file, changes)
 
-    act = f"lines = list(journal.read_lines(file)); journal.replace(file, {{lines[1]: {SCRUBBED!r}}})"
+    act = f"lines = list(append_log.read_lines(file)); append_log.replace(file, {{lines[1]: {SCRUBBED!r}}})"
     for fault, acknowledged in faults.each(act, file, prepare):
         found = texts(file)
         assert found in (OLD, [*OLD, SCRUBBED], [OLD[0], OLD[2], SCRUBBED]), fault
@@ -110,14 +110,14 @@ def test_while_reopening_fails_nothing_is_acknowledged(faults, file):
         append_log.append(file, OLD)
 
     act = f"""
-shared = journal.Journal(file)
+shared = append_log.Journal(file)
 shared.failed = True
 try:
     shared.reopen()
 except OSError:
     try:
         shared.append({NEW})
-    except journal.JournalError:
+    except append_log.JournalError:
         os._exit(1)
 shared.append({NEW})
 """
@@ -131,10 +131,10 @@ shared.append({NEW})
 def test_a_sync_of_the_folder_that_fails_is_a_failure_of_the_journal(faults, file):
     file.parent.mkdir()
     act = """
-shared = journal.Journal(file)
+shared = append_log.Journal(file)
 try:
     shared.append(["a"])
-except journal.JournalError:
+except append_log.JournalError:
     assert shared.failed
     shared.reopen()
     shared.append(["b"])
@@ -145,7 +145,7 @@ except journal.JournalError:
 
 def test_a_writer_does_not_wait_for_the_disk_of_another(faults, file):
     append_log.append(file, OLD)
-    with faults.held_up(f"journal.append(file, {NEW})", file, "fdatasync") as ended:
+    with faults.held_up(f"append_log.append(file, {NEW})", file, "fdatasync") as ended:
         while texts(file) != [*OLD, *NEW]:
             assert not ended()
         append_log.append(file, ["after"])

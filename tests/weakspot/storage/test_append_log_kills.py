@@ -37,12 +37,12 @@ def test_what_was_acknowledged_is_there_once_however_often_writers_are_killed(tm
 REPLACE = """
 import os, sys
 from pathlib import Path
-from weakspot.storage import journal
+from weakspot.storage import append_log
 file = Path(sys.argv[1])
-lines = {line: line.data.decode().replace("old", "new") for line in journal.read_lines(file) if b"old" in line.data}
+lines = {line: line.data.decode().replace("old", "new") for line in append_log.read_lines(file) if b"old" in line.data}
 os.write(1, b"ready\\n")
 for line, new in lines.items():
-    journal.replace(file, {line: new})
+    append_log.replace(file, {line: new})
 """
 
 

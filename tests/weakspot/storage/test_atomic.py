@@ -29,10 +29,10 @@ def test_a_full_disk_leaves_the_old_file_and_no_scraps(small_disk):
 WRITE_TOO_MUCH = """
 import resource, sys
 from pathlib import Path
-from weakspot.storage import store
+from weakspot.storage import atomic
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
 try:
-    store.write_atomically(Path(sys.argv[1]), b"n" * 20_000)
+    atomic.write_atomically(Path(sys.argv[1]), b"n" * 20_000)
 except OSError as error:
     sys.exit(error.strerror)
 """
@@ -107,8 +107,8 @@ def test_a_lock_ends_with_its_holder(tmp_path):
     script = f"""
 import os, signal
 from pathlib import Path
-from weakspot.storage import store
-with store.locked(Path({str(lock)!r}), "process"):
+from weakspot.storage import atomic
+with atomic.locked(Path({str(lock)!r}), "process"):
     os.kill(os.getpid(), signal.SIGKILL)
 """
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -signal.SIGKILL

@@ -11,7 +11,7 @@ def test_a_file_is_the_old_or_the_new_and_acknowledged_only_when_new(faults, tmp
         atomic.write_atomically(file, b"old")
 
     outcomes = set()
-    for fault, acknowledged in faults.each("store.write_atomically(file, b'new' * 10000)", file, prepare):
+    for fault, acknowledged in faults.each("atomic.write_atomically(file, b'new' * 10000)", file, prepare):
         content = file.read_bytes()
         assert content == b"new" * 10000 or (content == b"old" and not acknowledged), fault
         scraps = [path for path in file.parent.iterdir() if path != file]
