@@ -1232,17 +1232,17 @@ NAMED = (
     ),
     Fault(
         "two names may be corrected to one",
-        "src/zddc/check.py",
+        "src/zddc/name_check.py",
         "claims[verdict.corrected.casefold()] > 1:",
         "claims[verdict.corrected.casefold()] > 2:",
-        "tests/zddc/test_check.py",
+        "tests/zddc/test_name_check.py",
     ),
     Fault(
         "links to folders are followed",
-        "src/zddc/check.py",
+        "src/zddc/name_check.py",
         "if entry.is_dir(follow_symlinks=False)]",
         "if entry.is_dir()]",
-        "tests/zddc/test_check.py",
+        "tests/zddc/test_name_check.py",
     ),
     Fault(
         "a user's mistake ends with status 0",

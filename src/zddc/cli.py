@@ -12,8 +12,7 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
-from zddc import console
-from zddc.check import check_names
+from zddc import console, name_check
 from zddc.errors import UserError
 from zddc.naming import FileName, FolderName, looks_like_folder, parse_filename, parse_folder, zipped_folder
 
@@ -77,7 +76,7 @@ def check(
         problem = "not a folder" if folder.exists() else "no such folder"
         raise UserError(folder, problem, "give a folder that is there")
     progress = track(
-        check_names(folder),
+        name_check.check(folder),
         "checking",
         console=console.err,
         transient=True,

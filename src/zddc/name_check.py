@@ -39,7 +39,7 @@ class Verdict:
     corrected: str | None
 
 
-def check_names(root: Path) -> Iterator[Verdict]:
+def check(root: Path) -> Iterator[Verdict]:
     """Judge every file and every transmittal folder below ``root`` by its name, folder after folder, sorted.
 
     A folder whose name is more than a date but starts with one is a transmittal folder, and so is a ``.zip``

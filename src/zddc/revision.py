@@ -49,7 +49,7 @@ def parse_revision(text: str) -> Revision:
     )
 
 
-def sort_key(revision: str) -> SortKey:
+def revision_key(revision: str) -> SortKey:
     """Return a key that sorts revisions from older to newer; any two texts can be compared.
 
     Dates come first, then letters, then numbers, then everything else. Letters sort as upper-cased text

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from zddc.check import Verdict, check_names
+from zddc.name_check import Verdict, check
 
 GOOD_FILE = "A-1_B (IFC) - Title.pdf"
 GOOD_FOLDER = "2025-10-31_A-1 (IFC) - Title"
@@ -18,7 +18,7 @@ def verdicts_on(root: Path, *names: str) -> list[Verdict]:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.mkdir(exist_ok=True) if name.endswith("/") else path.touch()
-    return list(check_names(root))
+    return list(check(root))
 
 
 def test_names_that_conform_have_no_reason(tmp_path):
@@ -117,7 +117,7 @@ def test_links_to_folders_are_judged_but_not_followed(tmp_path):
     (tmp_path / "2025-10-31 x").symlink_to("received")
     (tmp_path / "dangling").symlink_to("nowhere")
     (tmp_path / "endless").symlink_to("endless")
-    assert [(verdict.path, verdict.kind) for verdict in check_names(tmp_path)] == [
+    assert [(verdict.path, verdict.kind) for verdict in check(tmp_path)] == [
         ("2025-10-31 x", "folder"),
         ("dangling", "file"),
         ("endless", "file"),
@@ -128,7 +128,7 @@ def test_links_to_folders_are_judged_but_not_followed(tmp_path):
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
 def test_names_that_are_not_unicode_are_reported(tmp_path):
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/A-1_B (IFC) - T\xff.pdf")).touch()
-    (verdict,) = check_names(tmp_path)
+    (verdict,) = check(tmp_path)
     assert (verdict.reason, verdict.corrected) == ("the name is not valid Unicode text", None)
 
 
@@ -142,9 +142,9 @@ def test_a_folder_that_cannot_be_read_is_reported_and_the_others_are_still_judge
         return scandir(folder)
 
     monkeypatch.setattr(os, "scandir", refuse_closed)
-    assert [(verdict.path, verdict.reason) for verdict in check_names(tmp_path)] == [
+    assert [(verdict.path, verdict.reason) for verdict in check(tmp_path)] == [
         ("closed", "cannot be read: permission denied"),
         ("open/Meeting notes.docx", "no '_' after the tracking number"),
     ]
     with pytest.raises(PermissionError):
-        list(check_names(tmp_path / "closed"))
+        list(check(tmp_path / "closed"))

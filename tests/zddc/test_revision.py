@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zddc.revision import parse_revision, sort_key
+from zddc.revision import parse_revision, revision_key
 
 SPEC = json.loads((Path(__file__).parents[2] / "spec/revision-order.json").read_text(encoding="utf-8"))
 
@@ -30,13 +30,13 @@ def test_a_revision_is_taken_apart(case):
 @pytest.mark.parametrize("case", SPEC["orders"], ids=lambda case: case["rule"])
 def test_every_revision_of_a_list_sorts_before_all_that_follow_it(case):
     for older, newer in combinations(case["ascending"], 2):
-        assert sort_key(older) < sort_key(newer), f"{older!r} should sort before {newer!r}"
+        assert revision_key(older) < revision_key(newer), f"{older!r} should sort before {newer!r}"
 
 
 @pytest.mark.parametrize("case", SPEC["equal"], ids=lambda case: " = ".join(case["revisions"]))
 def test_equal_revisions_sort_alike(case):
     for one, other in pairwise(case["revisions"]):
-        assert sort_key(one) == sort_key(other)
+        assert revision_key(one) == revision_key(other)
 
 
 @given(revisions)
@@ -47,25 +47,25 @@ def test_any_text_can_be_taken_apart_and_put_together_again(text):
 
 @given(revisions, revisions)
 def test_any_two_texts_compare_one_way_only(one, other):
-    assert (sort_key(one) < sort_key(other)) + (sort_key(one) == sort_key(other)) + (
-        sort_key(one) > sort_key(other)
+    assert (revision_key(one) < revision_key(other)) + (revision_key(one) == revision_key(other)) + (
+        revision_key(one) > revision_key(other)
     ) == 1
 
 
 @given(st.lists(revisions, min_size=3, max_size=3))
 def test_the_order_is_transitive(three):
-    for a, b, c in product(map(sort_key, three), repeat=3):
+    for a, b, c in product(map(revision_key, three), repeat=3):
         assert not (a <= b <= c) or a <= c
 
 
 @given(st.text("AB", min_size=1), st.integers(0, 10**30), st.integers(0, 10**30))
 def test_modifier_numbers_compare_by_value(base, one, other):
-    assert (sort_key(f"{base}+C{one}") < sort_key(f"{base}+C{other}")) == (one < other)
+    assert (revision_key(f"{base}+C{one}") < revision_key(f"{base}+C{other}")) == (one < other)
 
 
 @pytest.mark.parametrize("digits", [256, 5_000, 100_000])
 def test_more_digits_than_python_turns_into_a_number_still_sort_by_value(digits):
-    assert sort_key("9" * digits) < sort_key("1" + "0" * digits) < sort_key("1" + "0" * digits + ".5")
+    assert revision_key("9" * digits) < revision_key("1" + "0" * digits) < revision_key("1" + "0" * digits + ".5")
 
 
 def test_a_modifier_number_longer_than_a_file_name_is_no_number():
@@ -77,4 +77,4 @@ def test_a_modifier_number_longer_than_a_file_name_is_no_number():
 def test_a_text_of_two_million_characters_is_compared(unit):
     """With steps that grow as the square of the length it would take hours."""
     text = unit * (2_000_000 // len(unit))
-    assert sort_key(text) != sort_key("A+" + text)
+    assert revision_key(text) != revision_key("A+" + text)
