@@ -4,7 +4,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from weakspot.capture.consultation import Messages, end_of_query, text_of
+from weakspot.capture.conversation import Conversation, Messages
 from weakspot.capture.decisions import Decisions, read_decisions
 from weakspot.capture.trigger_phrases import spoken
 from weakspot.config import Config
@@ -109,11 +109,10 @@ class Index:
         finally:
             self._refreshing.release()
 
-    def search(self, messages: Messages) -> list[Found]:
+    def search(self, conversation: Conversation) -> list[Found]:
         """Return the examples for the last question of a conversation, the most similar first."""
-        question = _question(messages)
         with self._using:
-            return self._examples.search(question)
+            return self._examples.search(conversation.query)
 
     def _take_in_all(self) -> None:
         self._decisions, self._last_offset = read_decisions(self._workspace), -1
@@ -142,15 +141,16 @@ class Index:
                 examples.add(revised)
 
 
-def augmented(index: Index, messages: Messages) -> Messages:
+def augmented(index: Index, conversation: Conversation) -> Messages:
     """Return a conversation with what ``index`` has for its last question; reads what is new first.
 
     Found pairs stand as earlier turns behind the system's own, the most similar last. Raises :class:`UserError`
     as :meth:`Index.refresh` does.
     """
     index.refresh()
+    messages = conversation.messages
     place = _behind_system([str(message.get("role")) for message in messages])
-    return [*messages[:place], *_turns(index.search(messages)), *messages[place:]]
+    return [*messages[:place], *_turns(index.search(conversation)), *messages[place:]]
 
 
 def with_examples(example: Interaction, found: Sequence[Found]) -> Interaction:
@@ -167,9 +167,3 @@ def _turns(found: Sequence[Found]) -> Messages:
 
 def _behind_system(roles: Sequence[str]) -> int:
     return next((place for place, role in enumerate(roles) if role not in _SYSTEM), len(roles))
-
-
-def _question(messages: Messages) -> str:
-    place = end_of_query(messages) - 1
-    asked = messages[place] if messages else {}
-    return text_of(asked.get("content")) or "" if asked.get("role") == "user" else ""

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from weakspot.capture.conversation import Conversation
 from weakspot.capture.decisions import append, decide, made_now
 from weakspot.capture.redact_stored import rescrub
 from weakspot.config import Config
@@ -20,7 +21,7 @@ SORT, READ = "How do I sort a list of numbers?", "Which call reads text line by 
 
 
 def asked(text, *before):
-    return [*before, {"role": "user", "content": text}]
+    return Conversation([*before, {"role": "user", "content": text}])
 
 
 def examples_of(*interactions, **settings):
@@ -223,13 +224,13 @@ def test_pairs_stand_behind_the_systems_turn_the_most_similar_last(index):
         "n",
     ]
     assert [message["role"] for message in found[1:5]] == ["user", "assistant"] * 2
-    assert found[5:] == conversation[1:]
-    assert len(conversation) == 4
+    assert found[5:] == conversation.messages[1:]
+    assert len(conversation.messages) == 4
 
 
 def test_parts_of_a_message_are_read(index):
     parts = [{"type": "text", "text": SORT}, {"type": "image_url", "image_url": {"url": "data:"}}]
-    assert len(augmented(index, [{"role": "user", "content": parts}])) == 5
+    assert len(augmented(index, Conversation([{"role": "user", "content": parts}]))) == 5
 
 
 def test_while_an_agent_works_the_question_stays_the_users(index):
@@ -238,14 +239,14 @@ def test_while_an_agent_works_the_question_stays_the_users(index):
         {"role": "assistant", "content": None, "tool_calls": calls},
         {"role": "tool", "tool_call_id": "1", "content": "list.py"},
     ]
-    found = augmented(index, [*asked(SORT), *steps])
+    found = augmented(index, Conversation([*asked(SORT).messages, *steps]))
     assert found[:5] == augmented(index, asked(SORT))
     assert found[5:] == steps
 
 
 @pytest.mark.parametrize("messages", [[], [{"role": "system", "content": SORT}], [{"role": "user", "content": None}]])
 def test_a_conversation_without_a_question_stays_as_it_is(index, messages):
-    assert augmented(index, messages) == messages
+    assert augmented(index, Conversation(messages)) == messages
 
 
 def test_an_example_is_given_the_context_that_a_conversation_is_given(index, interaction):

@@ -168,9 +168,8 @@ def _trained_on(workspace: Workspace, snapshot: str, domain: str) -> list[Intera
         raise UserError(folder, "the snapshot is not there any more", remedy) from None
     except ValidationError as error:
         raise UserError(file, explain(error), remedy) from None
-    for name, expected in hashes.items():
-        if not (folder / name).exists() or atomic.sha256(folder / name) != expected:
-            raise UserError(folder / name, "is not what was written: the snapshot proves nothing", remedy)
+    for changed in atomic.changed_files(folder, hashes):
+        raise UserError(changed, "is not what was written: the snapshot proves nothing", remedy)
     train = reading.read_examples(workspace.snapshot_split(snapshot, "train"))
     return [one for one in train if domain in (MULTI_DOMAIN, one.domain)]
 

@@ -66,8 +66,9 @@ async def consult(workspace: Workspace, config: Config, teachers: Teachers, one:
                 answer.add(part)
     finally:
         seconds = round(time.monotonic() - started, 3)
+        spent = cost(config.teachers[one.teacher], answer.finished) if answer.finished else None
         with anyio.CancelScope(shield=True):  # the client may be gone, and this call with it
-            kept = await asyncio.to_thread(_kept, workspace, config, one, answer, seconds, source)
+            kept = await asyncio.to_thread(_kept, workspace, config, one, answer, seconds, spent, source)
     teacher, finished = config.teachers[one.teacher], answer.finished
     if finished is None or answer.empty:
         raise TeacherError(502, f"teacher {one.teacher}: no answer ({finished.reason if finished else 'it broke off'})")
@@ -80,18 +81,24 @@ async def consult(workspace: Workspace, config: Config, teachers: Teachers, one:
         stored=isinstance(kept, Collected),
         not_stored_because=kept if isinstance(kept, str) else None,
         seconds=seconds,
-        cost_usd=cost(teacher, finished),
+        cost_usd=spent,
     )
 
 
 def _kept(
-    workspace: Workspace, config: Config, one: Wish, answer: Answer, seconds: float, source: str
+    workspace: Workspace,
+    config: Config,
+    one: Wish,
+    answer: Answer,
+    seconds: float,
+    cost_usd: float | None,
+    source: str,
 ) -> Collected | str:
     """Store what was said; return the record, or why there is none."""
     if answer.empty:
         return "nothing was said"
     try:
-        return consultation.kept(workspace, config, one, answer, seconds=seconds, source=source)
+        return consultation.kept(workspace, config, one, answer, seconds=seconds, cost_usd=cost_usd, source=source)
     except (RecordError, UserError, OSError) as error:
         _log.error("a consultation is not stored: %s", error)
         return str(error)

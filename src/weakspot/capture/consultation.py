@@ -1,21 +1,20 @@
 """What a conversation asks of a teacher, and the record that comes of the answer."""
 
-import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
+from weakspot.capture.conversation import Conversation, Messages, text_of
 from weakspot.capture.recorder import Collected, keep
-from weakspot.capture.trigger_phrases import phrase, recognised, spoken, teacher_named
+from weakspot.capture.trigger_phrases import phrase, recognised, teacher_named
 from weakspot.config import Config
 from weakspot.protocols.parts import Answer, shown_arguments
 from weakspot.redaction.redact import scrub
 from weakspot.storage.append_log import Journal
-from weakspot.teachers import Question, cost
+from weakspot.teachers import Question
 from weakspot.workspace import Workspace
-
-Messages = list[dict[str, Any]]
 
 MODEL_PREFIX = "expert/"
 # The answer becomes what the local model is taught to say by itself: it must stand without the attempt.
@@ -43,13 +42,18 @@ class Wish:
     remark: str = ""
     attempt_from: str = "sent"
 
+    @cached_property
+    def query(self) -> Conversation:
+        """The conversation up to the query."""
+        return Conversation(self.before)
+
 
 class UnknownTeacherError(ValueError):
     """A teacher was asked for by name that the settings do not have."""
 
 
-def wish(config: Config, messages: Messages, named: str | None) -> Wish | None:
-    """Return what ``messages`` ask of a teacher, None where they are for the local model.
+def wish(config: Config, conversation: Conversation, named: str | None) -> Wish | None:
+    """Return what a conversation asks of a teacher, None where it is for the local model.
 
     ``named`` is the teacher that a header or the model's name asks for. Without it the last user turn must
     be a trigger phrase, with a question in front of it. With it, a last user turn that is no trigger phrase
@@ -60,7 +64,7 @@ def wish(config: Config, messages: Messages, named: str | None) -> Wish | None:
     teacher = teacher_named(config, named) if named is not None else None
     if named is not None and teacher is None:
         raise UnknownTeacherError(f"there is no teacher {named[:80]}; there are {', '.join(config.teachers)}")
-    turns = _user_turns(messages)
+    messages, turns = conversation.messages, iter(conversation.user_turns)
     last, said = next(turns, (-1, ""))
     if last < 0:
         return None
@@ -89,21 +93,6 @@ def wish(config: Config, messages: Messages, named: str | None) -> Wish | None:
     if rest and rest[-1].get("role") == "assistant":
         return Wish(teacher, before, rest, escalation)
     return Wish(teacher, before, [], escalation, rest, attempt_from="missing")
-
-
-def end_of_query(messages: Messages) -> int:
-    """Return how many messages there are up to the user's last turn, with it; all where there is none."""
-    return next(_user_turns(messages), (len(messages) - 1, ""))[0] + 1
-
-
-def _user_turns(messages: Messages) -> Iterator[tuple[int, str]]:
-    """Yield place and words of each turn of the user, the last first.
-
-    What agents write in the user's name between tool calls has nothing of the user in it, and is left out.
-    """
-    for place in reversed(range(len(messages))):
-        if messages[place].get("role") == "user" and (said := spoken(text_of(messages[place].get("content")) or "")):
-            yield place, said
 
 
 def _steps(messages: Messages) -> Messages:
@@ -153,6 +142,7 @@ def kept(
     answer: Answer,
     *,
     seconds: float,
+    cost_usd: float | None,
     source: str,
     tools: Sequence[dict[str, Any]] = (),
     secrets: Sequence[str] = (),
@@ -171,7 +161,7 @@ def kept(
         "input_tokens": finished.input_tokens if finished else None,
         "output_tokens": finished.output_tokens if finished else None,
         "seconds": round(seconds, 3),
-        "cost_usd": cost(teacher, finished) if finished else None,
+        "cost_usd": cost_usd,
         "stop_reason": finished.reason if finished else None,
     }
     # A record has a local answer, also where nobody had one: an empty one teaches as well.
@@ -195,21 +185,3 @@ def recorded(message: dict[str, Any]) -> dict[str, Any]:
     kept_as_it_is = {key: message[key] for key in ("tool_calls", "tool_call_id", "name") if message.get(key)}
     role = "system" if message["role"] == "developer" else message["role"]
     return _readable({"role": role, "content": text_of(message.get("content")), **kept_as_it_is}, dict)
-
-
-def text_of(content: Any) -> str | None:
-    """Return the words of a message's content, None where it has none."""
-    if content is None or isinstance(content, str):
-        return content
-    parts = [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
-    return "\n".join(str(part.get("text")) if part.get("type") == "text" else f"[{part.get('type')}]" for part in parts)
-
-
-def conversation_key(messages: Sequence[Mapping[str, Any]]) -> bytes:
-    """Return what tells one conversation from another: a hash of what was said, the system's words aside."""
-    said = [
-        (message.get("role"), " ".join((text_of(message.get("content")) or "").split()), message.get("tool_call_id"))
-        for message in messages
-        if message.get("role") not in ("system", "developer")
-    ]
-    return hashlib.sha256(json.dumps(said).encode()).digest()

@@ -142,12 +142,8 @@ def _manifest(file: Path, kind: type[AnyRecord]) -> AnyRecord | Problem:
 
 
 def _changed(folder: Path, hashes: dict[str, str], detail: str) -> Iterator[Problem]:
-    for name, sha256 in hashes.items():
-        file = folder / name
-        if not file.is_file():
-            yield Problem("failure", "is missing", file)
-        elif atomic.sha256(file) != sha256:
-            yield Problem("failure", detail, file)
+    for file in atomic.changed_files(folder, hashes):
+        yield Problem("failure", detail if file.is_file() else "is missing", file)
 
 
 def adapters(subject: Subject) -> Iterator[Problem]:

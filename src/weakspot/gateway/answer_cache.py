@@ -4,7 +4,7 @@ import json
 from collections import OrderedDict
 from typing import NamedTuple
 
-from weakspot.capture.consultation import Messages, conversation_key, end_of_query
+from weakspot.capture.conversation import Conversation, Messages
 from weakspot.protocols import openai_chat
 from weakspot.protocols.parts import Answer, StreamError
 
@@ -27,19 +27,20 @@ class Attempts:
         self._most_bytes, self._bytes = most_bytes, 0
         self._heard: OrderedDict[bytes, _Heard] = OrderedDict()
 
-    def remember(self, messages: Messages, answer: bytes, *, streamed: bool) -> None:
-        """Keep the server's answer to ``messages``: a whole body, or a recorded stream."""
-        query = end_of_query(messages)
-        key, steps = conversation_key(messages[:query]), json.dumps(messages[query:]).encode()
+    def remember(self, conversation: Conversation, answer: bytes, *, streamed: bool) -> None:
+        """Keep the server's answer to a conversation: a whole body, or a recorded stream."""
+        messages, query = conversation.messages, conversation.end_of_query
+        asked = conversation if conversation.ends_in_query else Conversation(messages[:query])
+        key, steps = asked.key, json.dumps(messages[query:]).encode()
         self._forget(key)
         self._heard[key] = _Heard(steps, answer, streamed)
         self._bytes += len(steps) + len(answer)
         while self._bytes > self._most_bytes:
             self._forget(next(iter(self._heard)))
 
-    def recall(self, messages: Messages) -> Messages:
-        """Return the local model's turn that followed ``messages``, which end in a query; empty if unknown."""
-        heard = self._heard.get(conversation_key(messages))
+    def recall(self, conversation: Conversation) -> Messages:
+        """Return the local model's turn that followed a conversation, which ends in a query; empty if unknown."""
+        heard = self._heard.get(conversation.key)
         if heard is None:
             return []
         parts = openai_chat.parts_of_stream if heard.streamed else openai_chat.parts_of_completion

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from weakspot.capture import consultation
 from weakspot.capture.consultation import MODEL_PREFIX, Wish
+from weakspot.capture.conversation import Conversation
 from weakspot.config import Config
 from weakspot.gateway.answer_cache import Attempts
 from weakspot.gateway.anthropic_bridge import counted, translated
@@ -77,34 +78,35 @@ class Gateway:
     async def chat(self, request: "web.Request") -> "web.StreamResponse":
         """Chat completions: a consultation, or the local model."""
         data, body = await read_object(request)
-        wish = self._wish(request, body)
+        conversation = _conversation(body)
+        wish = self._wish(request, body, conversation)
         if wish is not None:
             usage_wanted = bool((body.get("stream_options") or {}).get("include_usage"))
             writer = openai_chat.Writer(str(body.get("model", "")), usage_wanted=usage_wanted)
             return await self.consultations.answer(request, wish, body, writer)
-        messages = _messages(body)
-        asked = await self.local.asked(request, body, messages)
+        asked = await self.local.asked(request, body, conversation)
         # What is not to be changed goes on as the bytes that came.
         sent = data if asked.chat == body else asked.data
-        hear = partial(self.local.heard, asked, messages)
+        hear = partial(self.local.heard, asked, conversation)
         return await passed_on(asked.route.upstream, request, sent, hear)
 
     async def messages(self, request: "web.Request") -> "web.StreamResponse":
         """Anthropic's messages: a consultation, or the local model translated."""
         _, body = await read_object(request)
         chat = chat_of_messages(body)
-        wish = self._wish(request, chat)
+        conversation = _conversation(chat)
+        wish = self._wish(request, chat, conversation)
         if wish is not None:
             writer = anthropic_messages.Writer(str(body.get("model", "")))
             return await self.consultations.answer(request, wish, chat, writer)
-        asked = await self.local.asked(request, chat, chat["messages"], any_name=True)
-        return await translated(asked, request, chat, partial(self.local.heard, asked, chat["messages"]))
+        asked = await self.local.asked(request, chat, conversation, any_name=True)
+        return await translated(asked, request, chat, partial(self.local.heard, asked, conversation))
 
     async def count_tokens(self, request: "web.Request") -> "web.StreamResponse":
         """How long a request of messages is."""
         _, body = await read_object(request)
         chat = chat_of_messages(body)
-        return await counted(await self.local.asked(request, chat, chat["messages"], any_name=True), request)
+        return await counted(await self.local.asked(request, chat, _conversation(chat), any_name=True), request)
 
     async def models(self, request: "web.Request") -> "web.StreamResponse":
         """The alias, the local models, and each teacher as ``expert/<teacher>``."""
@@ -147,12 +149,12 @@ class Gateway:
 
         return web.Response(body=self.metrics.text(), headers={"Content-Type": "text/plain; version=0.0.4"})
 
-    def _wish(self, request: "web.Request", chat: dict[str, Any]) -> Wish | None:
+    def _wish(self, request: "web.Request", chat: dict[str, Any], conversation: Conversation) -> Wish | None:
         """Return what is asked of a teacher; None for the local model, whose server has its own words for nonsense."""
         model, named = chat.get("model"), request.headers.get(CONSULT_HEADER)
         if named is None and isinstance(model, str) and model.startswith(MODEL_PREFIX):
             named = model.removeprefix(MODEL_PREFIX)
-        wish = consultation.wish(self.config, _messages(chat), named)
+        wish = consultation.wish(self.config, conversation, named)
         if wish is None and named is None:
             return None
         require_chat(chat)
@@ -161,10 +163,11 @@ class Gateway:
         return wish
 
 
-def _messages(chat: dict[str, Any]) -> list[dict[str, Any]]:
+def _conversation(chat: dict[str, Any]) -> Conversation:
+    """Return the conversation of a request, an empty one where its messages are none."""
     messages = chat.get("messages")
     sound = isinstance(messages, list) and all(isinstance(message, dict) for message in messages)
-    return messages if isinstance(messages, list) and sound else []
+    return Conversation(messages if isinstance(messages, list) and sound else [])
 
 
 def application(workspace: Workspace, config: Config) -> "web.Application":

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from weakspot.capture import consultation
-from weakspot.capture.consultation import Messages, Wish
+from weakspot.capture.consultation import Wish
+from weakspot.capture.conversation import Messages
 from weakspot.capture.recorder import Collected
 from weakspot.config import Config
 from weakspot.gateway.answer_cache import Attempts
@@ -102,11 +103,11 @@ class Consultations:
         """Find the attempt that a client left out: remembered, or asked for while the teacher answers."""
         if wish.attempt:
             return wish, None
-        if remembered := self._attempts.recall(wish.before):
+        if remembered := self._attempts.recall(wish.query):
             return replace(wish, attempt=remembered, attempt_from="remembered"), None
         if not self._config.gateway.ask_missing_attempt:
             return wish, None
-        return wish, asyncio.create_task(self._local.attempted(request, chat, wish.before))
+        return wish, asyncio.create_task(self._local.attempted(request, chat, wish.query))
 
     async def _sent(
         self, request: "web.Request", one: _Consultation, writer: Writer, parts: AsyncIterator[Part], *, stream: bool
@@ -142,19 +143,18 @@ class Consultations:
         """Count a consultation, and store it in a task that goes on when the client goes away; only the first time."""
         if one.stored is None:
             seconds = time.monotonic() - one.started
-            self._metrics.consulted(one.wish.teacher, outcome, self._config, one.answer.finished, seconds)
+            finished = one.answer.finished
+            spent = cost(self._config.teachers[one.wish.teacher], finished) if finished else None
+            self._metrics.consulted(one.wish.teacher, outcome, finished, spent, seconds)
             if outcome in _REACHED:
-                spent = (
-                    cost(self._config.teachers[one.wish.teacher], one.answer.finished) if one.answer.finished else None
-                )
-                self._local.consulted(one.wish.teacher, one.wish.before, seconds, spent)
+                self._local.consulted(one.wish.teacher, one.wish.query, seconds, spent)
             _log.info("consulted %s: %s, %.1f s", one.wish.teacher, outcome, seconds)
-            one.stored = asyncio.create_task(self._store(one, seconds))
+            one.stored = asyncio.create_task(self._store(one, seconds, spent))
             self._unfinished.add(one.stored)
             one.stored.add_done_callback(self._unfinished.discard)
         return one.stored
 
-    async def _store(self, one: _Consultation, seconds: float) -> None:
+    async def _store(self, one: _Consultation, seconds: float, cost_usd: float | None) -> None:
         wish = one.wish
         if one.asked is not None:
             # An answer that nobody will learn from is not worth waiting for.
@@ -173,6 +173,7 @@ class Consultations:
                 wish,
                 one.answer,
                 seconds=seconds,
+                cost_usd=cost_usd,
                 source=SOURCE,
                 tools=one.tools,
                 secrets=one.secrets,

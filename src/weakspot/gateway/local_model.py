@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from weakspot.capture.consultation import Messages, end_of_query
+from weakspot.capture.conversation import Conversation, Messages
 from weakspot.capture.recorder import timestamp
 from weakspot.config import Config
 from weakspot.gateway.answer_cache import Attempts
@@ -63,32 +63,32 @@ class Local:
         self._index = Index(workspace, config) if config.retrieval.enabled else None
 
     async def asked(
-        self, request: "web.Request", chat: dict[str, Any], messages: Messages, *, any_name: bool = False
+        self, request: "web.Request", chat: dict[str, Any], conversation: Conversation, *, any_name: bool = False
     ) -> Asked:
-        """Return a request as its server gets it; ``messages`` are those of ``chat`` where it is sound.
+        """Return a request as its server gets it; ``conversation`` is that of ``chat`` where it is sound.
 
         ``any_name`` is for clients that may ask for a model by a name that no server here has.
         """
         started, headers = time.monotonic(), self._upstream.json_headers(request)
-        route = await self._routing.route(str(chat.get("model", "")), messages, headers, any_name=any_name)
+        route = await self._routing.route(str(chat.get("model", "")), conversation, headers, any_name=any_name)
         changed = {**chat, "model": route.model} if "model" in chat or any_name else chat
         # An adapter was taught to answer the bare question: examples in front of it make it worse.
-        if self._index is not None and messages and route.release is None:
-            changed = {**changed, "messages": await self._with_examples(self._index, messages)}
+        if self._index is not None and conversation and route.release is None:
+            changed = {**changed, "messages": await self._with_examples(self._index, conversation)}
         return Asked(route, changed, started)
 
-    def heard(self, asked: Asked, messages: Messages, answer: bytes, streamed: bool) -> None:
+    def heard(self, asked: Asked, conversation: Conversation, answer: bytes, streamed: bool) -> None:
         """Remember the server's whole answer, and count the question if it is one of the user's own."""
-        if messages:
-            self._attempts.remember(messages, answer, streamed=streamed)
-            if end_of_query(messages) == len(messages):
+        if conversation:
+            self._attempts.remember(conversation, answer, streamed=streamed)
+            if conversation.ends_in_query:
                 self._note(asked)
 
-    async def attempted(self, request: "web.Request", chat: dict[str, Any], messages: Messages) -> Messages:
+    async def attempted(self, request: "web.Request", chat: dict[str, Any], conversation: Conversation) -> Messages:
         """Ask what a teacher is asked; return the local model's turn, empty where it has none."""
         kept = {key: chat[key] for key in _KEPT if key in chat}
         try:
-            asked = await self.asked(request, {**kept, "messages": messages}, messages, any_name=True)
+            asked = await self.asked(request, {**kept, "messages": conversation.messages}, conversation, any_name=True)
             upstream = asked.route.upstream
             data = await upstream.completion(asked.chat, upstream.json_headers(request))
             answer = Answer.of(openai_chat.parts_of_completion(data))
@@ -97,9 +97,9 @@ class Local:
         self._note(asked)
         return [] if answer.empty else [answer.message()]
 
-    def consulted(self, teacher: str, messages: Messages, seconds: float, cost_usd: float | None) -> None:
-        """Note that a teacher was consulted about the question that ``messages`` end in."""
-        domain, release = self._routing.choice(messages)
+    def consulted(self, teacher: str, conversation: Conversation, seconds: float, cost_usd: float | None) -> None:
+        """Note that a teacher was consulted about the question that a conversation ends in."""
+        domain, release = self._routing.choice(conversation)
         use = Use(
             timestamp=timestamp(datetime.now(UTC)),
             domain=domain,
@@ -125,9 +125,9 @@ class Local:
         )
         self._keeper.note(use)
 
-    async def _with_examples(self, index: "Index", messages: Messages) -> Messages:
+    async def _with_examples(self, index: "Index", conversation: Conversation) -> Messages:
         try:
-            return await asyncio.to_thread(augmented, index, messages)
+            return await asyncio.to_thread(augmented, index, conversation)
         except (UserError, OSError) as error:
             _log.error("no examples are shown: %s", error)
-            return messages
+            return conversation.messages

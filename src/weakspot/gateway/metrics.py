@@ -2,10 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from weakspot.teachers import cost
-
 if TYPE_CHECKING:
-    from weakspot.config import Config
     from weakspot.protocols.parts import Finished
 
 
@@ -50,7 +47,7 @@ class Metrics:
         self.lost = Counter("weakspot_capture_lost", "Interactions that were given up.", ["reason"], registry=registry)
 
     def consulted(
-        self, teacher: str, outcome: str, config: "Config", finished: "Finished | None", seconds: float
+        self, teacher: str, outcome: str, finished: "Finished | None", cost_usd: float | None, seconds: float
     ) -> None:
         """Count a consultation that has ended, and what it cost as far as that is known."""
         self.consultations.labels(teacher, outcome).inc()
@@ -58,7 +55,7 @@ class Metrics:
         if finished is not None:
             self.tokens.labels(teacher, "input").inc(finished.input_tokens or 0)
             self.tokens.labels(teacher, "output").inc(finished.output_tokens or 0)
-            self.dollars.labels(teacher).inc(cost(config.teachers[teacher], finished) or 0)
+            self.dollars.labels(teacher).inc(cost_usd or 0)
 
     def text(self) -> bytes:
         """Return everything in Prometheus' text format."""

@@ -4,10 +4,9 @@ import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from weakspot.capture.consultation import Messages, conversation_key, end_of_query, text_of
-from weakspot.capture.trigger_phrases import spoken
+from weakspot.capture.conversation import Conversation
 from weakspot.config import Config
 from weakspot.dataset.domains import detect
 from weakspot.deployment import releases
@@ -47,29 +46,31 @@ class Routing:
         self._state: atomic.FileState | None = None
         self._missed: set[int] = set()
 
-    async def route(self, model: str, messages: Messages, headers: "Mapping[str, str]", *, any_name: bool) -> Route:
+    async def route(
+        self, model: str, conversation: Conversation, headers: "Mapping[str, str]", *, any_name: bool
+    ) -> Route:
         """Return where a question goes that a client asks ``model``.
 
         The alias stands for the adapter of the question's domain, for that of all domains where it has none, or for
         the base. So does a name that the server does not have, if ``any_name``: clients of another provider know
         that provider's names only. Every other name is the server's own.
         """
-        domain, known = self._domain(messages), self._known()
+        domain, known = self._domain(conversation), self._known()
         own = self._upstreams[self._own]
         if model != self._config.gateway.alias and not (any_name and model not in await own.models(headers)):
             named = (one for one in releases.live(known).values() if one.target == _TARGET and one.served_name == model)
             return Route(own, model, domain, next(named, None))
-        chosen = released(known, domain, messages)
+        chosen = released(known, domain, conversation)
         if chosen is not None and chosen.served_name:
             upstream = self._at(chosen.location)
             if await self._serves(upstream, chosen, headers):
                 return Route(upstream, chosen.served_name, domain, chosen)
         return Route(own, await own.known_model(model, headers), domain, None)
 
-    def choice(self, messages: Messages) -> tuple[str, Release | None]:
+    def choice(self, conversation: Conversation) -> tuple[str, Release | None]:
         """Return a question's domain, and the release that the alias stands for, None for the base."""
-        domain = self._domain(messages)
-        return domain, released(self._known(), domain, messages)
+        domain = self._domain(conversation)
+        return domain, released(self._known(), domain, conversation)
 
     def live(self) -> dict[str, str]:
         """Return the adapter that answers for each domain that has one."""
@@ -93,12 +94,10 @@ class Routing:
                 _log.error("the releases stay as they were: %s", error)
         return self._releases
 
-    def _domain(self, messages: Messages) -> str:
-        place = end_of_query(messages) - 1
-        query = spoken(text_of(messages[place].get("content")) or "") if messages else ""
+    def _domain(self, conversation: Conversation) -> str:
         collect = self._config.collect
         default, weight = collect.default_domain, collect.query_weight
-        return detect(query, [], self._config.triggers, default=default, query_weight=weight).domain
+        return detect(conversation.words, [], self._config.triggers, default=default, query_weight=weight).domain
 
     def _at(self, address: str) -> Upstream:
         if address not in self._upstreams:
@@ -119,7 +118,7 @@ class Routing:
         return False
 
 
-def released(known: Sequence[Release], domain: str, messages: Sequence[dict[str, Any]]) -> Release | None:
+def released(known: Sequence[Release], domain: str, conversation: Conversation) -> Release | None:
     """Return the release that answers a question of ``domain``, None for the base.
 
     The share of a release is one of conversations: which side one falls on depends on its first question only.
@@ -127,16 +126,15 @@ def released(known: Sequence[Release], domain: str, messages: Sequence[dict[str,
     live = releases.live(known)
     for of in dict.fromkeys((domain, MULTI_DOMAIN)):
         chosen = live.get((of, _TARGET))
-        while chosen is not None and not _within(chosen, messages):
+        while chosen is not None and not _within(chosen, conversation):
             chosen = releases.before(known, chosen)
         if chosen is not None and chosen.adapter is not None:
             return chosen
     return None
 
 
-def _within(release: Release, messages: Sequence[dict[str, Any]]) -> bool:
+def _within(release: Release, conversation: Conversation) -> bool:
     if release.share == 1:
         return True
-    first = next((n for n, message in enumerate(messages) if message.get("role") == "user"), 0)
-    drawn = hashlib.sha256(conversation_key(messages[: first + 1]) + str(release.number).encode()).digest()
+    drawn = hashlib.sha256(conversation.first_question.key + str(release.number).encode()).digest()
     return int.from_bytes(drawn[:8]) < release.share * 2**64

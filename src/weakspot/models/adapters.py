@@ -29,10 +29,8 @@ def read_manifest(workspace: Workspace, name: AdapterName, *, verify: bool = Tru
         manifest = AdapterManifest.from_json(file.read_bytes())
     except ValidationError as error:
         raise UserError(file, explain(error), f"train again: weakspot train {name.domain}") from None
-    for part, expected in manifest.files.items() if verify else ():
-        path = workspace.adapter(name) / part
-        if not path.exists() or atomic.sha256(path) != expected:
-            raise UserError(path, "not the file that was trained", f"train again: weakspot train {name.domain}")
+    for file in atomic.changed_files(workspace.adapter(name), manifest.files) if verify else ():
+        raise UserError(file, "not the file that was trained", f"train again: weakspot train {name.domain}")
     return manifest
 
 

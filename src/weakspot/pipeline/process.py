@@ -49,7 +49,7 @@ def process(workspace: Workspace, config: Config) -> Processed:
     with atomic.locked(workspace.lock, "process, train or deploy"):
         recorded = read_assignments(workspace.assignments)
         dataset = build(append_log.read_lines(workspace.raw), recorded, config, read_decisions(workspace))
-        files = rendered(workspace, dataset, config)
+        files = rendered(workspace, dataset, recorded, config)
         counts = {"examples": len(dataset.examples), "rejections": len(dataset.rejections)}
         name, changed = _publish(workspace, files, counts, config)
     splits: defaultdict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(SPLITS, 0))
@@ -134,15 +134,17 @@ def checked(data: bytes, max_record_bytes: int) -> Interaction:
     return parse_interaction(data)
 
 
-def rendered(workspace: Workspace, dataset: Dataset, config: Config) -> dict[Path, bytes]:
-    """Return the exact bytes of every file of the dataset, the assignments first."""
+def rendered(
+    workspace: Workspace, dataset: Dataset, recorded: Mapping[str, Assignment], config: Config
+) -> dict[Path, bytes]:
+    """Return the exact bytes of every file of the dataset, the assignments first; ``recorded`` are the known ones."""
     by_domain: defaultdict[str, list[Interaction]] = defaultdict(list)
     for example in dataset.examples:
         by_domain[example.domain].append(example)
     ordered = {domain: by_domain[domain] for domain in config.ordered(by_domain)}
     split_of = {place.interaction_id: place.split for place in dataset.assignments}
     # What was assigned once stays assigned, also when its example is not here today.
-    known = {**read_assignments(workspace.assignments), **{a.interaction_id: a for a in dataset.assignments}}
+    known = {**recorded, **{a.interaction_id: a for a in dataset.assignments}}
     return {
         workspace.assignments: _lines(known.values()),
         workspace.rejections: _lines(dataset.rejections),

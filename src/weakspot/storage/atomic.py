@@ -7,7 +7,7 @@ import hashlib
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -122,6 +122,13 @@ class FileState(NamedTuple):
         except FileNotFoundError:
             return cls()
         return cls(found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+def changed_files(folder: Path, hashes: Mapping[str, str]) -> Iterator[Path]:
+    """Yield the files of a folder that are missing or are not what their SHA-256 in ``hashes`` says."""
+    for name, expected in hashes.items():
+        if not (folder / name).is_file() or sha256(folder / name) != expected:
+            yield folder / name
 
 
 def sha256(file: Path) -> str:

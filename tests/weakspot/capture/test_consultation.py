@@ -6,10 +6,12 @@ import pytest
 
 from weakspot.capture import consultation
 from weakspot.capture.consultation import UnknownTeacherError, Wish, wish
+from weakspot.capture.conversation import Conversation
 from weakspot.config import load
 from weakspot.pipeline.process import process
 from weakspot.protocols.parts import Answer, Call, Finished, Text
 from weakspot.records.parsing import RecordError, parse_interaction
+from weakspot.teachers import cost
 
 REMINDER = "<system-reminder>You have no todo list.</system-reminder>"
 
@@ -68,12 +70,14 @@ EXPERT, SECOND = assistant("e"), user("consult opus")
     ],
 )
 def test_a_trigger_phrase_is_about_the_question_in_front_of_it(settings, messages, before, attempt, own):
-    found = wish(settings, messages, None)
+    found = wish(settings, Conversation(messages), None)
     assert found == Wish("sonnet", before or messages[:1], attempt, "consult sonnet", own)
 
 
 def test_a_trigger_phrase_behind_a_question_that_nobody_answered_is_one(settings):
-    assert wish(settings, [Q, ASK], None) == Wish("sonnet", [Q], [], "consult sonnet", attempt_from="missing")
+    assert wish(settings, Conversation([Q, ASK]), None) == Wish(
+        "sonnet", [Q], [], "consult sonnet", attempt_from="missing"
+    )
 
 
 @pytest.mark.parametrize(
@@ -85,7 +89,7 @@ def test_a_trigger_phrase_behind_a_question_that_nobody_answered_is_one(settings
     ],
 )
 def test_the_escalation_is_what_the_user_said(settings, ask):
-    assert wish(settings, [Q, A, ask], None) == Wish("sonnet", [Q], [A], "consult sonnet")
+    assert wish(settings, Conversation([Q, A, ask]), None) == Wish("sonnet", [Q], [A], "consult sonnet")
 
 
 @pytest.mark.parametrize(
@@ -105,7 +109,7 @@ def test_the_escalation_is_what_the_user_said(settings, ask):
     ],
 )
 def test_everything_else_is_for_the_local_model(settings, messages):
-    assert wish(settings, messages, None) is None
+    assert wish(settings, Conversation(messages), None) is None
 
 
 @pytest.mark.parametrize(
@@ -128,19 +132,21 @@ def test_everything_else_is_for_the_local_model(settings, messages):
     ],
 )
 def test_a_teacher_that_is_named_is_asked_the_last_question(settings, messages, expected):
-    assert wish(settings, messages, "Opus") == expected
+    assert wish(settings, Conversation(messages), "Opus") == expected
 
 
 def test_a_name_that_is_nobody_s_is_an_error(settings):
     with pytest.raises(UnknownTeacherError, match="there is no teacher gemini; there are sonnet, opus"):
-        wish(settings, [Q], "gemini")
+        wish(settings, Conversation([Q]), "gemini")
 
 
 # questions
 
 
 def test_the_teacher_sees_the_attempt_and_is_told_what_it_is(settings):
-    asked = consultation.question(wish(settings, [SYSTEM, Q, A, user("consult sonnet: be short")], None), [], 50)
+    asked = consultation.question(
+        wish(settings, Conversation([SYSTEM, Q, A, user("consult sonnet: be short")]), None), [], 50
+    )
     assert asked.messages[:3] == [SYSTEM, Q, A]
     assert asked.messages[3]["role"] == "user"
     assert asked.messages[3]["content"].endswith("\n\nbe short")
@@ -148,22 +154,22 @@ def test_the_teacher_sees_the_attempt_and_is_told_what_it_is(settings):
 
 
 def test_the_teacher_is_asked_plainly_where_nobody_tried(settings):
-    asked = consultation.question(wish(settings, [Q, CALL, RESULT], "opus"), [], None)
+    asked = consultation.question(wish(settings, Conversation([Q, CALL, RESULT]), "opus"), [], None)
     assert asked.messages == [Q, CALL, RESULT]
 
 
 def test_each_call_has_one_result(settings):
     messages = [Q, calling("1", "2"), result("2"), result("stray"), ASK]
-    asked = consultation.question(wish(settings, messages, None), [], None).messages
+    asked = consultation.question(wish(settings, Conversation(messages), None), [], None).messages
     assert [one.get("tool_call_id") for one in asked] == [None, None, "2", "1", None]
     assert asked[3]["content"] == "(the user broke in)"
-    last = consultation.question(wish(settings, [Q, A, ASK, calling("3")], None), [], None).messages
+    last = consultation.question(wish(settings, Conversation([Q, A, ASK, calling("3")]), None), [], None).messages
     assert [one["role"] for one in last] == ["user", "assistant", "user", "assistant", "tool"]
 
 
 def test_a_call_that_was_cut_can_be_read(settings):
     messages = [Q, calling("1", arguments='{"n": '), ASK]
-    asked = consultation.question(wish(settings, messages, None), [], None).messages
+    asked = consultation.question(wish(settings, Conversation(messages), None), [], None).messages
     assert json.loads(asked[1]["tool_calls"][0]["function"]["arguments"]) == {"unreadable": '{"n": '}
     assert messages[1] == calling("1", arguments='{"n": ')
 
@@ -175,8 +181,10 @@ WHOLE = (Text("e"), DONE)
 
 
 def kept(workspace, settings, messages, parts=WHOLE, named=None, **more):
-    one = wish(settings, messages, named)
-    consultation.kept(workspace, settings, one, Answer.of(parts), seconds=1.23456, source="test", **more)
+    one = wish(settings, Conversation(messages), named)
+    answer = Answer.of(parts)
+    spent = cost(settings.teachers[one.teacher], answer.finished) if answer.finished else None
+    consultation.kept(workspace, settings, one, answer, seconds=1.23456, cost_usd=spent, source="test", **more)
     return workspace.raw.read_bytes().splitlines()[-1]
 
 
@@ -269,20 +277,3 @@ def test_a_key_of_the_client_is_not_kept(workspace, settings):
     line = kept(workspace, settings, messages, [Text(f"Use {key}."), DONE], tools=[{"description": key}], secrets=[key])
     assert key.encode() not in line
     assert b"My key is <" in line
-
-
-# conversations
-
-
-def test_a_conversation_is_known_again_by_what_was_said():
-    key = consultation.conversation_key
-    parts = user([{"type": "text", "text": "q"}])
-    assert key([Q, A]) == key([SYSTEM, parts, assistant(" a\n")]) == key([{**Q, "name": "n"}, A])
-    assert len({key(one) for one in ([Q], [Q, A], [A, Q], [Q, A, RESULT], [Q, A, result("2")])}) == 5
-
-
-def test_the_query_ends_with_what_the_user_said_last():
-    messages = [SYSTEM, Q, CALL, RESULT, user(REMINDER)]
-    assert consultation.end_of_query(messages) == 2
-    assert consultation.end_of_query([SYSTEM]) == 1
-    assert consultation.end_of_query([]) == 0

@@ -5,6 +5,7 @@ import json
 import pytest
 from tests.servers import Reply, chunks, completion
 
+from weakspot.capture.conversation import Conversation
 from weakspot.gateway.answer_cache import Attempts
 
 Q = {"role": "user", "content": "q"}
@@ -29,16 +30,16 @@ def user(number: int) -> list[dict]:
 @pytest.mark.parametrize(("answer", "streamed"), [(stream("a"), True), (whole("a"), False)])
 def test_an_answer_is_recalled_by_the_conversation_in_front_of_it(answer, streamed):
     attempts = Attempts(10_000)
-    attempts.remember([{"role": "system", "content": "s"}, Q, *STEPS], answer, streamed=streamed)
-    assert attempts.recall([Q]) == [*STEPS, {"role": "assistant", "content": "a"}]
-    assert attempts.recall([{"role": "user", "content": "other"}]) == []
+    attempts.remember(Conversation([{"role": "system", "content": "s"}, Q, *STEPS]), answer, streamed=streamed)
+    assert attempts.recall(Conversation([Q])) == [*STEPS, {"role": "assistant", "content": "a"}]
+    assert attempts.recall(Conversation([{"role": "user", "content": "other"}])) == []
 
 
 def test_the_latest_of_several_answers_counts():
     attempts = Attempts(10_000)
     for text in ("first", "second"):
-        attempts.remember([Q], whole(text), streamed=False)
-    assert attempts.recall([Q])[0]["content"] == "second"
+        attempts.remember(Conversation([Q]), whole(text), streamed=False)
+    assert attempts.recall(Conversation([Q]))[0]["content"] == "second"
 
 
 @pytest.mark.parametrize(
@@ -54,28 +55,30 @@ def test_the_latest_of_several_answers_counts():
 )
 def test_what_is_no_answer_is_no_attempt(answer, streamed):
     attempts = Attempts(10_000)
-    attempts.remember([Q], answer, streamed=streamed)
-    assert attempts.recall([Q]) == []
+    attempts.remember(Conversation([Q]), answer, streamed=streamed)
+    assert attempts.recall(Conversation([Q])) == []
 
 
 def test_the_oldest_are_forgotten_where_all_are_too_large():
     size = len(whole("a"))
     attempts = Attempts(10 * size + 100)
     for number in range(50):
-        attempts.remember(user(number), whole("a"), streamed=False)
-    assert [n for n in range(50) if attempts.recall(user(n))] == list(range(40, 50))
+        attempts.remember(Conversation(user(number)), whole("a"), streamed=False)
+    assert [n for n in range(50) if attempts.recall(Conversation(user(n)))] == list(range(40, 50))
 
 
 def test_what_is_too_large_for_itself_is_forgotten_at_once():
     attempts = Attempts(1000)
-    attempts.remember(user(1), whole("a"), streamed=False)
-    attempts.remember([Q, {"role": "tool", "tool_call_id": "1", "content": "x" * 5000}], whole("a"), streamed=False)
-    assert attempts.recall([Q]) == []
-    attempts.remember(user(2), whole("a"), streamed=False)
-    assert attempts.recall(user(2)) != []
+    attempts.remember(Conversation(user(1)), whole("a"), streamed=False)
+    attempts.remember(
+        Conversation([Q, {"role": "tool", "tool_call_id": "1", "content": "x" * 5000}]), whole("a"), streamed=False
+    )
+    assert attempts.recall(Conversation([Q])) == []
+    attempts.remember(Conversation(user(2)), whole("a"), streamed=False)
+    assert attempts.recall(Conversation(user(2))) != []
 
 
 def test_nothing_is_remembered_where_there_is_no_room():
     attempts = Attempts(0)
-    attempts.remember([Q], whole("a"), streamed=False)
-    assert attempts.recall([Q]) == []
+    attempts.remember(Conversation([Q]), whole("a"), streamed=False)
+    assert attempts.recall(Conversation([Q])) == []

@@ -252,7 +252,7 @@ async def test_a_bug_of_ours_is_an_error_of_each_protocol_and_logged_without_wha
         monkeypatch.setattr(consultation, "question", broken)
         await expect(one, asking("coder"), "InternalServerError", 500, "a bug of the gateway")
     assert "RuntimeError" in caplog.text
-    assert "test_guard.py" in caplog.text
+    assert "test_middleware.py" in caplog.text
     assert "qqq" not in caplog.text
 
 

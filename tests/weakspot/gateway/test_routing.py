@@ -5,6 +5,7 @@ import contextlib
 import pytest
 from tests.servers import Server
 
+from weakspot.capture.conversation import Conversation
 from weakspot.config import Config
 from weakspot.deployment.releases import publish
 from weakspot.gateway.routing import Routing, released
@@ -14,8 +15,8 @@ from weakspot.records import MULTI_DOMAIN, Release
 NAMING, CODING, OTHER = "Which revision is it?", "Can you fix my loop?", "How deep is the sea?"
 
 
-def question(text: str) -> list[dict]:
-    return [{"role": "user", "content": text}]
+def question(text: str, *before: dict) -> Conversation:
+    return Conversation([*before, {"role": "user", "content": text}])
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ async def test_a_release_may_answer_at_a_server_of_its_own(workspace, released_a
         released_at("n1", "zddc-naming", f"{other.url}/v1")
         route = await routing.route("local", question(NAMING), {}, any_name=False)
         assert route.model == "n1"
-        await route.upstream.completion({"model": "n1", "messages": question(NAMING)}, {})
+        await route.upstream.completion({"model": "n1", "messages": question(NAMING).messages}, {})
         assert len(other.chats) == 1
 
 
@@ -117,5 +118,7 @@ def test_a_share_is_one_of_conversations_and_the_rest_goes_to_what_was_released_
     assert 130 < drawn.count("n3") < 270
     assert 800 < drawn.count("n2") + drawn.count("n3") < 1200
     for n in range(20):
-        later = [*question(f"Which revision is number {n}?"), {"role": "assistant", "content": "A"}, *question("Why?")]
+        later = question(
+            "Why?", *question(f"Which revision is number {n}?").messages, {"role": "assistant", "content": "A"}
+        )
         assert released(found, "zddc-naming", later).adapter == drawn[n]
