@@ -14,6 +14,8 @@ from weakspot.config import load
 from weakspot.protocols.parts import Answer, Finished
 from weakspot.tables import Teacher
 
+pytestmark = pytest.mark.slow
+
 KEY = "a-key-of-no-known-form-4f9Qz71Lm"
 QUESTION = Question([{"role": "user", "content": "q"}], max_tokens=50)
 NOWHERE = Path("no-such-folder/weakspot.toml")

@@ -9,6 +9,8 @@ import pytest
 from weakspot.data import journal, locks
 from weakspot.data.journal import Journal, JournalError
 
+pytestmark = pytest.mark.slow
+
 
 def texts(file) -> list[str]:
     return [line.data.decode() for line in journal.read_lines(file)]

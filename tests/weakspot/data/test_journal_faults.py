@@ -5,6 +5,8 @@ import pytest
 from weakspot.data import journal
 from weakspot.data.journal import Journal
 
+pytestmark = pytest.mark.slow
+
 OLD = ['{"old": "a"}', '{"old": "secret"}', '{"old": "c"}']
 NEW = ['{"new": "d"}', '{"new": "e"}']
 SCRUBBED = '{"old": "scrubbed"}'

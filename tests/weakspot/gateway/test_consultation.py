@@ -14,6 +14,8 @@ from weakspot.data import journal
 from weakspot.gateway import consultation
 from weakspot.stages.process import process
 
+pytestmark = pytest.mark.slow
+
 CHAT = "/v1/chat/completions"
 Q, A = {"role": "user", "content": "Which files are here?"}, {"role": "assistant", "content": "I do not know."}
 ASK = {"role": "user", "content": "consult the big coder"}

@@ -10,6 +10,8 @@ from weakspot.data import journal
 from weakspot.records import Release, Use
 from weakspot.releases import publish
 
+pytestmark = pytest.mark.slow
+
 NAMING = [{"role": "user", "content": "Which revision is 123456-EL-SPC-2623_B?"}]
 ASK = {"role": "user", "content": "consult the big coder"}
 

@@ -20,6 +20,8 @@ from weakspot.data import journal
 from weakspot.gateway import server
 from zddc.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 LOOK = (("call_1", "look", '{"what": "the sky"}'),)
 
 

@@ -21,6 +21,7 @@ def upstream_at(tmp_path):
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("prefix", "path", "expected"),
     [
@@ -88,6 +89,7 @@ def test_what_the_gateway_asks_itself_has_no_key_of_the_client(upstream_at):
     assert dict(found) == {"X-Request-Id": "7", "Content-Type": "application/json", "Accept-Encoding": "identity"}
 
 
+@pytest.mark.slow
 async def test_an_idle_connection_is_given_up_before_the_server_does_it(upstream_at, monkeypatch):
     """Servers close a connection after five seconds without a request: it must not be used just then."""
     seconds = 0.0
@@ -117,6 +119,7 @@ async def test_a_server_that_does_not_accept_in_time_is_an_error(upstream_at):
         await full.close()
 
 
+@pytest.mark.slow
 async def test_names_of_models_are_known_for_a_minute_and_asked_for_anew_where_they_must_be_fresh(upstream_at):
     async with Server(models=("a", "b")) as server:
         one = upstream_at(f"{server.url}/v1")
