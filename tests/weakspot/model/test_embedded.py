@@ -8,6 +8,8 @@ from weakspot.model import bases
 from weakspot.tables import Model
 from zddc.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_embedded_base_is_smollm2_in_safetensors(embedded):
     settings = bases.load_config(embedded)

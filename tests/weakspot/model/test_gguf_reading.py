@@ -8,6 +8,8 @@ from weakspot.model import bases, gguf_reading
 from weakspot.model.bases import Base
 from weakspot.serving import gguf_files
 
+pytestmark = pytest.mark.slow
+
 
 def test_what_was_written_is_read_in_silence(tiny_base, tmp_path, capfd):
     gguf_files.write(tiny_base, tmp_path / "model.gguf", "f32")

@@ -13,6 +13,8 @@ from weakspot.model.preflight import describe
 from weakspot.model.view import Tokens
 from weakspot.tables import Lora, Train
 
+pytestmark = pytest.mark.slow
+
 CONFIG = Config(lora=Lora(rank=4), train=Train(epochs=2, batch_size=2, gradient_accumulation=1))
 
 
