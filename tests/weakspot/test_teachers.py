@@ -14,6 +14,8 @@ from weakspot.protocols.parts import Answer, Finished
 from weakspot.settings import Teacher
 from weakspot.teachers import Question, TeacherError, Teachers, cost, known_secrets
 
+pytestmark = pytest.mark.slow
+
 KEY = "a-key-of-no-known-form-4f9Qz71Lm"
 QUESTION = Question([{"role": "user", "content": "q"}], max_tokens=50)
 NOWHERE = Path("no-such-folder/weakspot.toml")

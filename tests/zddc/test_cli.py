@@ -56,6 +56,7 @@ def test_the_version_is_that_of_the_distribution(zddc):
     assert zddc("--version") == (0, f"zddc {version('zddc')}\n", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [["zddc"], [sys.executable, "-m", "zddc"]])
 def test_the_command_and_the_module_run(command):
     done = subprocess.run([*command, "parse", "--json", GOOD], capture_output=True, text=True, check=False, env=PATH)
@@ -140,6 +141,7 @@ def test_a_path_without_a_name_is_answered_too(parsed, name):
     assert read["reason"]
 
 
+@pytest.mark.slow
 def test_names_come_from_standard_input_one_a_line():
     lines = [
         GOOD,
@@ -157,6 +159,7 @@ def test_names_come_from_standard_input_one_a_line():
     assert (done.returncode, done.stderr) == (0, b"")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
 @pytest.mark.parametrize("options", [["--json"], []])
 def test_names_that_are_not_unicode_are_answered(options):
@@ -262,6 +265,7 @@ def test_a_file_is_no_folder(zddc, tmp_path):
     assert zddc("check", file) == (1, "", f"{file}: not a folder; give a folder that is there\n")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
 @pytest.mark.parametrize("options", [["--json"], []])
 def test_a_name_that_is_not_unicode_does_not_stop_the_check(tmp_path, options):
@@ -271,6 +275,7 @@ def test_a_name_that_is_not_unicode_does_not_stop_the_check(tmp_path, options):
     assert r"A-1_B (IFC) - T\udcff.pdf" in done.stdout.decode()
 
 
+@pytest.mark.slow
 def test_progress_goes_to_a_terminal_and_leaves_standard_output_alone(tmp_path):
     (tmp_path / "Meeting notes.docx").touch()
     terminal, end = pty.openpty()

@@ -113,6 +113,7 @@ def test_a_question_left_unanswered_is_an_interrupt(capsys):
     assert capsys.readouterr().err == "interrupted\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 5_000])
 def test_a_reader_that_stops_early_is_no_mistake(count):
     names = "A-1_B (IFC) - Title.pdf\n" * count

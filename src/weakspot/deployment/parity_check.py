@@ -276,6 +276,8 @@ def _expected(
     adapter = _likelihoods(model, prompts, written)
     with model.disable_adapter():
         base_written = generation.continuations(model, tokenizer, prompts, _ANSWER_TOKENS, batch_size, advance)
+        # A server is asked for as many tokens as the adapter's answer has, and if the base answers it stops there.
+        base_written = [ids[: len(own)] for ids, own in zip(base_written, written, strict=True)]
         base = _likelihoods(model, prompts, written)
     return [
         Expected(

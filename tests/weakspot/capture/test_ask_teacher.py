@@ -81,6 +81,7 @@ def test_a_wish_has_a_question_and_an_attempt(texts):
         plain_wish(Config(), *texts, "", "")
 
 
+@pytest.mark.slow
 def test_the_answer_is_kept_where_it_was_given(ask, workspace):
     done = ask(Reply("A2."))
     [record] = records(workspace)
@@ -88,6 +89,7 @@ def test_the_answer_is_kept_where_it_was_given(ask, workspace):
     assert (record.local.content, record.expert.content, record.metadata.source) == ("Perhaps A10?", "A2.", "test")
 
 
+@pytest.mark.slow
 def test_an_answer_that_is_given_up_is_kept_as_incomplete(ask, workspace):
     with pytest.raises(asyncio.CancelledError):
         ask(Reply("word " * 3000, pieces=3000, seconds_a_piece=0.05), give_up=True)
@@ -96,6 +98,7 @@ def test_an_answer_that_is_given_up_is_kept_as_incomplete(ask, workspace):
     assert record.expert.content.startswith("word")
 
 
+@pytest.mark.slow
 def test_a_teacher_that_fails_leaves_nothing(ask, workspace):
     with pytest.raises(TeacherError):
         ask(Reply("no", status=401))

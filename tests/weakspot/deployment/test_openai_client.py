@@ -62,7 +62,7 @@ def test_a_real_server_answers_as_the_model_does_and_tells_how_likely(llama, thi
     ids = tokenizer(prompt, add_special_tokens=False)["input_ids"]
     assert [one.name for one in llama.models()] == ["thin"]
     answer = llama.chat("thin", QUESTION, 8)
-    assert answer.ids == generation.tokens(model, tokenizer, ids, 8)
+    assert answer.ids == generation.continuations(model, tokenizer, [ids], 8, 1)[0]
     assert answer.prompt_tokens == len(ids)
     assert len(answer.logprobs) == 8
     assert max(answer.logprobs) < 0

@@ -7,6 +7,8 @@ import pytest
 from tests.servers import Reply, raw_server, sse
 from tests.weakspot.gateway.worlds import ANTHROPIC_TOOLS, TOOLS
 
+pytestmark = pytest.mark.slow
+
 QUESTION = [{"role": "user", "content": "q"}]
 OPTIONS = {"model": "claude-sonnet-5-5", "max_tokens": 50}
 

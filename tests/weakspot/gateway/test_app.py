@@ -20,6 +20,8 @@ from weakspot.gateway import app
 from weakspot.storage import append_log
 from zddc.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 LOOK = (("call_1", "look", '{"what": "the sky"}'),)
 
 

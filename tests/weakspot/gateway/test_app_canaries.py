@@ -5,8 +5,11 @@ import logging
 import random
 
 import aiohttp
+import pytest
 from tests.servers import Asked, Reply
 from tests.weakspot.gateway.worlds import KEYS, SOAK, World
+
+pytestmark = pytest.mark.slow
 
 REQUESTS = 10_000 if SOAK else 300
 LOCAL_KEY = "local-server-7Hk2Zq94LmXw"

@@ -14,6 +14,8 @@ from weakspot.gateway import consult
 from weakspot.pipeline.process import process
 from weakspot.storage import append_log
 
+pytestmark = pytest.mark.slow
+
 CHAT = "/v1/chat/completions"
 Q, A = {"role": "user", "content": "Which files are here?"}, {"role": "assistant", "content": "I do not know."}
 ASK = {"role": "user", "content": "consult the big coder"}

@@ -9,6 +9,8 @@ from tests.servers import NEVER_SECONDS, Asked, Reply
 from tests.waiting import PATIENCE_SECONDS, happens
 from tests.weakspot.gateway.worlds import SOAK, World
 
+pytestmark = pytest.mark.slow
+
 TRIALS, AT_ONCE = (200, 20) if SOAK else (6, 6)
 # No server comes to an end by itself while a test runs.
 WINDOWS = {

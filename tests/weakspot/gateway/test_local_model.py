@@ -10,6 +10,8 @@ from weakspot.deployment.releases import publish
 from weakspot.records import Release, Use
 from weakspot.storage import append_log
 
+pytestmark = pytest.mark.slow
+
 NAMING = [{"role": "user", "content": "Which revision is 123456-EL-SPC-2623_B?"}]
 ASK = {"role": "user", "content": "consult the big coder"}
 

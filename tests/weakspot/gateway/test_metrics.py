@@ -1,5 +1,6 @@
 """Metrics are sound for Prometheus, and name nothing that a user wrote."""
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from tests.servers import Reply
 
@@ -28,6 +29,7 @@ def test_a_consultation_is_counted_with_what_it_cost():
     )
 
 
+@pytest.mark.slow
 async def test_requests_are_counted_by_the_endpoints_that_there_are(world):
     async with world() as one, one.openai() as client:
         await client.chat.completions.create(model="m", messages=[])

@@ -76,6 +76,7 @@ def test_pages_of_other_sites_may_not_ask(origin, host, allowed):
     assert same_site(origin, host) is allowed
 
 
+@pytest.mark.slow
 async def test_a_browser_s_cross_site_post_spends_no_money(world):
     async with world() as one, aiohttp.ClientSession() as session:
         for path in (CHAT, MESSAGES, "/v1/embeddings"):
@@ -89,6 +90,7 @@ async def test_a_browser_s_cross_site_post_spends_no_money(world):
 # how many
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", ["openai", "anthropic"])
 async def test_too_many_at_once_are_told_to_come_again_and_are_served_then(world, protocol):
     async with world("max_in_flight = 20") as one, one.openai() as ours, one.anthropic() as theirs:
@@ -121,6 +123,7 @@ async def test_too_many_at_once_are_told_to_come_again_and_are_served_then(world
         assert await one.metric("weakspot_in_flight") == 0
 
 
+@pytest.mark.slow
 async def test_health_and_metrics_are_there_when_nothing_else_is(world):
     async with world("max_in_flight = 1") as one, aiohttp.ClientSession() as session:
         one.upstream.script = Reply("a", seconds_before_headers=NEVER_SECONDS)
@@ -136,6 +139,7 @@ async def test_health_and_metrics_are_there_when_nothing_else_is(world):
 # errors
 
 
+@pytest.mark.slow
 async def test_a_server_that_is_down_is_an_error_of_each_protocol(world):
     async with world(upstream="http://127.0.0.1:9") as one:
         await expect(
@@ -143,6 +147,7 @@ async def test_a_server_that_is_down_is_an_error_of_each_protocol(world):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("status", "kind"),
     [(400, "BadRequestError"), (404, "NotFoundError"), (429, "RateLimitError"), (500, "InternalServerError")],
@@ -153,6 +158,7 @@ async def test_an_error_of_the_local_server_is_one_of_each_protocol(world, statu
         await expect(one, QUESTION, kind, status, "the context is too long")
 
 
+@pytest.mark.slow
 async def test_a_page_of_the_local_server_is_an_error(world):
     async with world() as one, one.anthropic() as client:
         one.upstream.script = Reply(status=502, data=b"<html>Bad Gateway</html>")
@@ -163,6 +169,7 @@ async def test_a_page_of_the_local_server_is_an_error(world):
             await client.messages.create(model="m", max_tokens=9, messages=QUESTION)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("teacher", ["sonnet", "coder"])
 @pytest.mark.parametrize(
     ("reply", "kind", "status", "retry_after"),
@@ -185,6 +192,7 @@ async def test_an_error_of_a_teacher_is_one_of_each_protocol(world, teacher, rep
         assert len(one.teacher(teacher).chats) == 4
 
 
+@pytest.mark.slow
 async def test_a_missing_key_is_named(world, monkeypatch):
     async with world() as one:
         for teacher, name in (("sonnet", "SONNET_KEY"), ("coder", "CODER_KEY")):
@@ -192,12 +200,14 @@ async def test_a_missing_key_is_named(world, monkeypatch):
             await expect(one, asking(teacher), "InternalServerError", 502, f"{name} is not set where weakspot runs")
 
 
+@pytest.mark.slow
 async def test_a_teacher_that_nobody_knows_is_named(world):
     async with world() as one:
         words = "there is no teacher gemini; there are sonnet, opus, coder"
         await expect(one, QUESTION, "NotFoundError", 404, words, model="expert/gemini")
 
 
+@pytest.mark.slow
 async def test_what_no_teacher_can_be_asked_is_an_error(world):
     async with world() as one, aiohttp.ClientSession() as session:
         for path, body, words in (
@@ -235,6 +245,7 @@ async def test_what_no_teacher_can_be_asked_is_an_error(world):
         assert [server.chats for server in one.servers] == [[], [], []]
 
 
+@pytest.mark.slow
 async def test_a_body_that_is_too_large_is_an_error_of_each_protocol(world):
     async with world("max_body_bytes = 1_000_000") as one:
         found = await errors(one, [{"role": "user", "content": "x" * 2_000_000}])
@@ -242,6 +253,7 @@ async def test_a_body_that_is_too_large_is_an_error_of_each_protocol(world):
         assert one.upstream.chats == []
 
 
+@pytest.mark.slow
 async def test_a_bug_of_ours_is_an_error_of_each_protocol_and_logged_without_what_was_said(world, monkeypatch, caplog):
     from weakspot.capture import consultation
 
@@ -273,6 +285,7 @@ async def talk(world: World, request: bytes) -> bytes:
 BODY = b'{"messages": []}'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "request_",
     [
@@ -302,6 +315,7 @@ async def test_what_is_no_proper_request_gets_nowhere_and_is_not_quoted(world, r
     assert "the-canary" not in caplog.text
 
 
+@pytest.mark.slow
 async def test_what_follows_a_request_is_a_request_of_its_own(world):
     async with world() as one:
         one.upstream.script = Reply(data=b"a")

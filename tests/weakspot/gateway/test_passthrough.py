@@ -12,6 +12,8 @@ from tests.servers import Reply, raw_server, sse
 from tests.weakspot.gateway.worlds import SOAK
 from yarl import URL
 
+pytestmark = pytest.mark.slow
+
 CHAT = "/v1/chat/completions"
 STREAMS = 1000 if SOAK else 160
 WORDS = ["Grüße", "from", "日本", "😀😀", "data: x", "\u2028", "{", "a\\nb", "", " "]

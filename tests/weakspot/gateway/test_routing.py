@@ -48,6 +48,7 @@ async def asked_for(routing: Routing, text: str, model: str = "local", *, any_na
     return (await routing.route(model, question(text), {}, any_name=any_name)).model
 
 
+@pytest.mark.slow
 async def test_each_domain_has_its_own_adapter_and_the_base_answers_the_rest(workspace, released_at):
     async with routing_to(workspace, "base", "n1", "c1") as (routing, server):
         assert await asked_for(routing, NAMING) == "base"
@@ -57,6 +58,7 @@ async def test_each_domain_has_its_own_adapter_and_the_base_answers_the_rest(wor
         assert routing.live() == {"zddc-naming": "n1", "coding-debugging": "c1"}
 
 
+@pytest.mark.slow
 async def test_the_adapter_of_all_domains_answers_where_a_domain_has_none_or_went_back(workspace, released_at):
     async with routing_to(workspace, "base", "n1", "all") as (routing, server):
         released_at("n1", "zddc-naming", f"{server.url}/v1")
@@ -66,6 +68,7 @@ async def test_the_adapter_of_all_domains_answers_where_a_domain_has_none_or_wen
         assert await asked_for(routing, NAMING) == "all"
 
 
+@pytest.mark.slow
 async def test_only_the_alias_is_routed_and_names_that_nobody_has_where_a_client_may_use_them(workspace, released_at):
     async with routing_to(workspace, "base", "n1") as (routing, server):
         number = released_at("n1", "zddc-naming", f"{server.url}/v1").number
@@ -77,6 +80,7 @@ async def test_only_the_alias_is_routed_and_names_that_nobody_has_where_a_client
         assert named.release.number == number
 
 
+@pytest.mark.slow
 async def test_a_release_may_answer_at_a_server_of_its_own(workspace, released_at):
     async with routing_to(workspace, "base") as (routing, _), Server(models=("n1",)) as other:
         released_at("n1", "zddc-naming", f"{other.url}/v1")
@@ -86,6 +90,7 @@ async def test_a_release_may_answer_at_a_server_of_its_own(workspace, released_a
         assert len(other.chats) == 1
 
 
+@pytest.mark.slow
 async def test_a_server_that_forgot_the_adapter_is_asked_for_the_base_and_once_it_has_it_for_that(
     workspace, released_at, caplog, monkeypatch
 ):
@@ -98,6 +103,7 @@ async def test_a_server_that_forgot_the_adapter_is_asked_for_the_base_and_once_i
         assert await asked_for(routing, NAMING) == "n1"
 
 
+@pytest.mark.slow
 async def test_a_damaged_list_of_releases_changes_nothing(workspace, released_at, caplog):
     async with routing_to(workspace, "base", "n1") as (routing, server):
         released_at("n1", "zddc-naming", f"{server.url}/v1")

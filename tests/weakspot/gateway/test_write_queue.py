@@ -37,6 +37,7 @@ async def consult(world: World, number: int) -> str:
         return answer.choices[0].message.content
 
 
+@pytest.mark.slow
 async def test_a_full_disk_holds_up_no_traffic_and_loses_nothing(small_disk, world, monkeypatch, caplog):
     monkeypatch.setattr(write_queue, "RETRY_SECONDS", 0.1)
     workspace = Workspace(small_disk / "training-data")
@@ -62,6 +63,7 @@ async def test_a_full_disk_holds_up_no_traffic_and_loses_nothing(small_disk, wor
         assert await one.metric("weakspot_capture_lost_total") == 0
 
 
+@pytest.mark.slow
 async def test_what_still_waits_at_the_end_is_tried_once_more(world, workspace):
     async with world() as one:
         workspace.raw.parent.write_text("in the way")
@@ -70,6 +72,7 @@ async def test_what_still_waits_at_the_end_is_tried_once_more(world, workspace):
     assert one.record.query.content == "question 1"
 
 
+@pytest.mark.slow
 async def test_what_cannot_be_stored_at_the_end_is_lost_and_said_so(world, workspace, caplog):
     async with world() as one:
         workspace.raw.parent.write_text("in the way")
@@ -154,6 +157,7 @@ async def test_a_failed_disk_is_opened_anew(alone, workspace):
     assert len(list(append_log.read_lines(workspace.raw))) == 2
 
 
+@pytest.mark.slow
 async def test_capture_that_fails_is_seen_in_the_metrics_of_the_gateway(world, workspace):
     async with world() as one:
         workspace.raw.mkdir(parents=True)

@@ -54,6 +54,7 @@ def test_a_yes_that_was_given_imports_and_the_second_time_there_is_nothing_to_as
     assert out.splitlines()[-1] == f"added 0, already there 1, bad 0: {workspace.raw}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("answer", "added"), [("y", 1), ("n", 0)])
 def test_on_a_terminal_the_person_is_asked(session, workspace, answer, added):
     ours, theirs = pty.openpty()

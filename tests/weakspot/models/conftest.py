@@ -5,13 +5,22 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 import pytest
+from tests.weakspot import small
 
 from weakspot.models import demo_model
 
 # The models' own chat templates, word for word, stand in this wheel; nothing of it is installed or run.
 _WHEEL, _SHA256 = "trl==1.16.0", "c4726e139dd40e1a41661511c639c8a68416782b2e3e8c0befebd77bb7ba0396"
+
+
+@pytest.fixture(scope="session")
+def tiny_base(embedded, made_once) -> Path:
+    """A base of few words: here it does not matter what becomes of a text."""
+    return made_once("small-base", partial(small.make, embedded))
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,8 @@ from weakspot.models import loading
 from weakspot.settings import Model
 from zddc.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_embedded_base_is_smollm2_in_safetensors(embedded):
     settings = loading.load_config(embedded)

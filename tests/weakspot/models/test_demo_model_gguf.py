@@ -8,6 +8,8 @@ from weakspot.deployment.gguf import writer
 from weakspot.models import demo_model, loading
 from weakspot.models.loading import Base
 
+pytestmark = pytest.mark.slow
+
 
 def test_what_was_written_is_read_in_silence(tiny_base, tmp_path, capfd):
     writer.write(tiny_base, tmp_path / "model.gguf", "f32")

@@ -13,6 +13,8 @@ from weakspot.storage import atomic
 from weakspot.training import adapter_export, lora_layers
 from zddc.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 
 def adapter(base, folder, dtype=torch.float32, **settings):
     plain = loading.load_model(Base("tiny", str(base), None), dtype)
@@ -51,7 +53,7 @@ def test_every_tensor_equals_peft_merge_and_unload(tiny_base, tmp_path, dtype):
 
 def test_a_base_in_several_files_is_merged_file_by_file(tiny_base, tmp_path):
     base = tmp_path / "base"
-    loading.load_model(Base("tiny", str(tiny_base), None), torch.float32).save_pretrained(base, max_shard_size="3MB")
+    loading.load_model(Base("tiny", str(tiny_base), None), torch.float32).save_pretrained(base, max_shard_size="100KB")
     assert len(list(base.glob("*.safetensors"))) > 1
     adapter(base, tmp_path / "adapter")
     whole = merged(tiny_base, tmp_path / "adapter", tmp_path / "one")

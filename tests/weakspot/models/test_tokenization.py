@@ -1,10 +1,14 @@
 """What is trained on: exactly the expert's answer and its end of turn, whatever the template and the turns."""
 
+import functools
+
 import pytest
 
 from weakspot.models import loading, tokenization
 from weakspot.models.tokenization import ViewError
 from weakspot.records import Message
+
+pytestmark = pytest.mark.slow
 
 ARGUMENTS = {"path": "a.py", "text": 'x = "é"\n'}
 CALL = {"id": "c1", "type": "function", "function": {"name": "write", "arguments": ARGUMENTS}}
@@ -28,17 +32,39 @@ ENDS = {
 }
 
 
+@pytest.fixture(scope="module")
+def loaded(embedded):
+    """Give SmolLM2's tokenizer with some more control tokens, once loaded for all tests."""
+
+    @functools.cache
+    def load(tokens):
+        found = loading.load_tokenizer(embedded)
+        if tokens:
+            found.add_special_tokens({"additional_special_tokens": list(tokens)})
+        return found
+
+    return load
+
+
+@pytest.fixture
+def tokenizer(loaded):
+    """A tokenizer, which a test may give another chat template."""
+    found = loaded(())
+    own = found.chat_template
+    yield found
+    found.chat_template = own
+
+
 @pytest.fixture(params=["smollm2", *ENDS])
-def templated(request, embedded, chat_template):
+def templated(request, loaded, tokenizer, chat_template):
     """A tokenizer with one model's chat template, and the name of the template and its end of turn."""
-    tokenizer = loading.load_tokenizer(embedded)
     name = request.param
     if name == "smollm2":
         return tokenizer, name, "<|im_end|>"
     end, tokens = ENDS[name]
-    tokenizer.chat_template = chat_template(name)
-    tokenizer.add_special_tokens({"additional_special_tokens": tokens})
-    return tokenizer, name, end
+    found = loaded(tuple(tokens))
+    found.chat_template = chat_template(name)
+    return found, name, end
 
 
 def trained_text(tokenizer, example, max_length=4096):
@@ -75,8 +101,7 @@ def test_the_local_answer_and_the_escalation_are_never_seen(templated, interacti
 
 
 @pytest.mark.parametrize("name", ["qwen2_5", "qwen3", "qwen3_instruct_2507"])
-def test_a_tool_call_is_trained_on_as_the_template_writes_it(name, embedded, chat_template, interaction):
-    tokenizer = loading.load_tokenizer(embedded)
+def test_a_tool_call_is_trained_on_as_the_template_writes_it(name, tokenizer, chat_template, interaction):
     tokenizer.chat_template = chat_template(name)
     example = interaction("Write it", context=EARLIER, tools=TOOLS)
     expert = Message.model_validate({"role": "assistant", "content": "I write.", "tool_calls": [CALL]})
@@ -87,8 +112,7 @@ def test_a_tool_call_is_trained_on_as_the_template_writes_it(name, embedded, cha
     assert "<tools>" in tokenizer.decode(one.ids[: one.start])
 
 
-def test_a_template_without_tools_still_gets_the_calls(embedded, interaction):
-    tokenizer = loading.load_tokenizer(embedded)
+def test_a_template_without_tools_still_gets_the_calls(tokenizer, interaction):
     example = interaction("Write it")
     expert = Message.model_validate({"role": "assistant", "content": None, "tool_calls": [CALL]})
     example = example.model_copy(update={"messages": [*example.messages[:-1], expert]})
@@ -96,8 +120,7 @@ def test_a_template_without_tools_still_gets_the_calls(embedded, interaction):
     assert trained_text(tokenizer, example) == f"{call}<|im_end|>"
 
 
-def test_arguments_that_came_as_a_string_are_rendered_once(embedded, chat_template, interaction):
-    tokenizer = loading.load_tokenizer(embedded)
+def test_arguments_that_came_as_a_string_are_rendered_once(tokenizer, chat_template, interaction):
     tokenizer.chat_template = chat_template("qwen3")
     as_text = {"id": "c1", "function": {"name": "write", "arguments": '{"path": "a.py"}'}}
     context = [EARLIER[1], {"role": "assistant", "content": "", "tool_calls": [as_text]}, *EARLIER[3:]]
@@ -105,16 +128,14 @@ def test_arguments_that_came_as_a_string_are_rendered_once(embedded, chat_templa
     assert '"arguments": {"path": "a.py"}}' in tokenizer.decode(one.ids)
 
 
-def test_an_empty_thinking_block_is_context(embedded, chat_template, interaction):
-    tokenizer = loading.load_tokenizer(embedded)
+def test_an_empty_thinking_block_is_context(tokenizer, chat_template, interaction):
     tokenizer.chat_template = chat_template("qwen3")
     one = tokenization.tokens(tokenizer, interaction("How?", "So."), 4096)
     assert tokenizer.decode(one.ids[: one.start]).endswith("assistant\n<think>\n\n</think>\n\n")
     assert tokenizer.decode(one.ids[one.start :]) == "So.<|im_end|>"
 
 
-def test_thoughts_that_the_expert_gave_are_trained_on(embedded, chat_template, interaction):
-    tokenizer = loading.load_tokenizer(embedded)
+def test_thoughts_that_the_expert_gave_are_trained_on(tokenizer, chat_template, interaction):
     tokenizer.chat_template = chat_template("qwen3")
     example = interaction("How?")
     expert = Message.model_validate({"role": "assistant", "content": "So.", "reasoning_content": "Hm."})
@@ -122,33 +143,28 @@ def test_thoughts_that_the_expert_gave_are_trained_on(embedded, chat_template, i
     assert trained_text(tokenizer, example) == "<think>\nHm.\n</think>\n\nSo.<|im_end|>"
 
 
-def test_an_answer_that_the_template_would_rewrite_is_left_out(embedded, chat_template, interaction):
-    tokenizer = loading.load_tokenizer(embedded)
+def test_an_answer_that_the_template_would_rewrite_is_left_out(tokenizer, chat_template, interaction):
     tokenizer.chat_template = chat_template("qwen3")
     with pytest.raises(ViewError, match="by the chat template"):
         tokenization.tokens(tokenizer, interaction("How?", "Write </think> after the thoughts."), 4096)
 
 
-def test_an_answer_that_the_template_shortens_is_left_out(embedded, interaction):
-    tokenizer = loading.load_tokenizer(embedded)
+def test_an_answer_that_the_template_shortens_is_left_out(tokenizer, interaction):
     tokenizer.chat_template = "{% for m in messages %}{{ m['content'][:9] }}{% endfor %}"
     with pytest.raises(ViewError, match="rewritten by the chat template"):
         tokenization.tokens(tokenizer, interaction("How?", "A longer answer."), 4096)
 
 
-def test_a_text_with_a_control_token_is_left_out(embedded, interaction):
-    tokenizer = loading.load_tokenizer(embedded)
+def test_a_text_with_a_control_token_is_left_out(tokenizer, interaction):
     with pytest.raises(ViewError, match=r"control token <\|im_end\|>"):
         tokenization.tokens(tokenizer, interaction("How?", "It ends with <|im_end|> there."), 4096)
 
 
-def test_special_tokens_that_structure_nothing_are_words(embedded, interaction):
-    tokenizer = loading.load_tokenizer(embedded)
+def test_special_tokens_that_structure_nothing_are_words(tokenizer, interaction):
     assert trained_text(tokenizer, interaction("How?", "Run cat <filename>.")).endswith("<filename>.<|im_end|>")
 
 
-def test_the_oldest_turns_go_first_and_the_system_turn_stays(embedded, interaction):
-    tokenizer = loading.load_tokenizer(embedded)
+def test_the_oldest_turns_go_first_and_the_system_turn_stays(tokenizer, interaction):
     long = "word " * 60
     context = [
         EARLIER[0],
@@ -166,29 +182,25 @@ def test_the_oldest_turns_go_first_and_the_system_turn_stays(embedded, interacti
     assert tokenizer.decode(one.ids[one.start :]) == "Short.<|im_end|>"
 
 
-def test_a_cut_answer_does_not_teach_to_stop(embedded, interaction):
-    tokenizer = loading.load_tokenizer(embedded)
+def test_a_cut_answer_does_not_teach_to_stop(tokenizer, interaction):
     one = tokenization.tokens(tokenizer, interaction("How?", "word " * 100), 64)
     assert len(one.ids) == 64
     assert one.cut_tokens > 0
     assert one.ids[-1] != tokenizer.eos_token_id
 
 
-def test_a_query_that_leaves_no_room_is_left_out(embedded, interaction):
-    tokenizer = loading.load_tokenizer(embedded)
+def test_a_query_that_leaves_no_room_is_left_out(tokenizer, interaction):
     with pytest.raises(ViewError, match="the query alone has"):
         tokenization.tokens(tokenizer, interaction("word " * 100, "So."), 64)
 
 
-def test_an_example_whose_prompt_the_template_rewrites_is_left_out(embedded, interaction):
-    tokenizer = loading.load_tokenizer(embedded)
+def test_an_example_whose_prompt_the_template_rewrites_is_left_out(tokenizer, interaction):
     tokenizer.chat_template = "{{ messages|length }}{% for m in messages %}{{ m['content'] }}{% endfor %}"
     with pytest.raises(ViewError, match="written otherwise by the chat template"):
         tokenization.tokens(tokenizer, interaction(), 4096)
 
 
-def test_prompt_and_target_are_tokenized_as_a_server_does(embedded, interaction):
-    tokenizer = loading.load_tokenizer(embedded)
+def test_prompt_and_target_are_tokenized_as_a_server_does(tokenizer, interaction):
     one = tokenization.tokens(tokenizer, interaction("How?", "\nSo."), 4096)
     turns = [{"role": "user", "content": "How?"}]
     served = tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_dict=True)["input_ids"]
@@ -197,9 +209,8 @@ def test_prompt_and_target_are_tokenized_as_a_server_does(embedded, interaction)
 
 @pytest.mark.parametrize("name", ["qwen2_5", "qwen3"])
 def test_what_tools_found_is_context_and_no_call_of_the_local_model_is_a_target(
-    name, embedded, chat_template, interaction
+    name, tokenizer, chat_template, interaction
 ):
-    tokenizer = loading.load_tokenizer(embedded)
     tokenizer.chat_template = chat_template(name)
     steps = [
         {
@@ -221,8 +232,7 @@ def test_what_tools_found_is_context_and_no_call_of_the_local_model_is_a_target(
     assert target.startswith("It is 1.")
 
 
-def test_an_agents_long_instructions_and_tools_give_way_before_the_example_does(embedded, interaction):
-    tokenizer = loading.load_tokenizer(embedded)
+def test_an_agents_long_instructions_and_tools_give_way_before_the_example_does(tokenizer, interaction):
     tools = [{"type": "function", "function": {"name": f"tool_{n}", "description": "does " * 30}} for n in range(20)]
     example = interaction("What is x?", "It is 1.", context=[{"role": "system", "content": "obey " * 500}], tools=tools)
     found = tokenization.tokens(tokenizer, example, 64)
@@ -247,8 +257,7 @@ def test_the_local_answer_of_a_pair_stands_behind_the_very_same_prompt(templated
 
 
 @pytest.mark.parametrize("local", ["", "  \n", "So.", " So.\n"])
-def test_a_local_answer_that_is_empty_or_the_experts_own_is_no_rival(embedded, interaction, local):
-    tokenizer = loading.load_tokenizer(embedded)
+def test_a_local_answer_that_is_empty_or_the_experts_own_is_no_rival(tokenizer, interaction, local):
     example = interaction("How?", "So.", local=local or "x")
     if not local.strip():
         plain = Message.model_validate({"role": "assistant", "content": local})
@@ -260,23 +269,20 @@ def test_a_local_answer_that_is_empty_or_the_experts_own_is_no_rival(embedded, i
     assert found == tokenization.tokens(tokenizer, example, 512)
 
 
-def test_a_local_answer_that_cannot_be_rendered_leaves_the_experts(embedded, interaction):
-    tokenizer = loading.load_tokenizer(embedded)
+def test_a_local_answer_that_cannot_be_rendered_leaves_the_experts(tokenizer, interaction):
     found, _ = paired(tokenizer, interaction("How?", "So.", local="It ends with <|im_end|> there."))
     assert found.rejected == ()
     assert found.supervised > 0
 
 
-def test_a_local_answer_that_does_not_fit_loses_its_end(embedded, interaction):
-    tokenizer = loading.load_tokenizer(embedded)
+def test_a_local_answer_that_does_not_fit_loses_its_end(tokenizer, interaction):
     found, rejected = paired(tokenizer, interaction("How?", "So.", local="word " * 100), 64)
     assert found.start + len(found.rejected) == 64
     assert "<|im_end|>" not in rejected
     assert found.cut_tokens == 0
 
 
-def test_a_pair_whose_oldest_turns_are_dropped_still_has_one_prompt(embedded, interaction):
-    tokenizer = loading.load_tokenizer(embedded)
+def test_a_pair_whose_oldest_turns_are_dropped_still_has_one_prompt(tokenizer, interaction):
     context = [{"role": r, "content": f"{n} " + "word " * 60} for n in range(4) for r in ("user", "assistant")]
     example = interaction("Last question?", "Short.", local="Long " * 10, context=context)
     found, rejected = paired(tokenizer, example, 220)

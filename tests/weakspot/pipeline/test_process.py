@@ -481,6 +481,7 @@ process(Workspace(Path(sys.argv[1])), config.Config())
 """
 
 
+@pytest.mark.slow
 def test_hash_seed_locale_and_time_zone_change_no_byte(new_workspace, example, interaction, capture):
     records = [
         *(example(n, "please", domain=f"d{n % 3}") for n in range(30)),

@@ -43,6 +43,7 @@ def test_threads_may_use_it_at_once():
     assert results == [[LINEAR]] * 8
 
 
+@pytest.mark.slow
 def test_a_forked_process_goes_on_without_it():
     code = f"""
 import os

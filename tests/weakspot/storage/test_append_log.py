@@ -132,6 +132,7 @@ def test_a_journal_is_shared_by_threads(file):
     assert sorted(int(text.split()[0]) for text in texts(file)) == list(range(400))
 
 
+@pytest.mark.slow
 def test_a_journal_is_used_on_after_a_fork(file):
     script = """
 import os
@@ -186,6 +187,7 @@ def test_a_read_is_of_the_moment_when_it_began(file):
     assert [first, *lines][-1].data == b"4999"
 
 
+@pytest.mark.slow
 def test_a_read_never_meets_a_write_that_is_under_way(file):
     """The records are long enough that an unlocked reader finds most of them half written."""
     script = """
@@ -284,6 +286,7 @@ def test_what_was_marked_is_not_read_and_is_overwritten_by_the_next_call(file):
     assert file.read_bytes() == b"a\n      \nc\n"
 
 
+@pytest.mark.slow
 def test_others_append_and_read_while_lines_are_replaced(file, monkeypatch):
     """Every read has each record once, in one version or the other, however far the replacing is."""
     monkeypatch.setattr(locks, "_PATIENCE_SECONDS", 120.0)

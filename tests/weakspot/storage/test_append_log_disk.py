@@ -9,6 +9,8 @@ import pytest
 from weakspot.storage import append_log, locks
 from weakspot.storage.append_log import Journal, JournalError
 
+pytestmark = pytest.mark.slow
+
 
 def texts(file) -> list[str]:
     return [line.data.decode() for line in append_log.read_lines(file)]

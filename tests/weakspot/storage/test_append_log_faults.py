@@ -5,6 +5,8 @@ import pytest
 from weakspot.storage import append_log
 from weakspot.storage.append_log import Journal
 
+pytestmark = pytest.mark.slow
+
 OLD = ['{"old": "a"}', '{"old": "secret"}', '{"old": "c"}']
 NEW = ['{"new": "d"}', '{"new": "e"}']
 SCRUBBED = '{"old": "scrubbed"}'

@@ -38,6 +38,7 @@ except OSError as error:
 """
 
 
+@pytest.mark.slow
 def test_a_file_that_grew_too_long_is_not_replaced(file):
     atomic.write_atomically(file, b"old")
     command = [sys.executable, "-c", WRITE_TOO_MUCH, str(file)]
@@ -102,6 +103,7 @@ def test_a_lock_is_refused_to_another_process_and_free_afterwards(tmp_path):
         pass
 
 
+@pytest.mark.slow
 def test_a_lock_ends_with_its_holder(tmp_path):
     lock = tmp_path / ".lock"
     script = f"""

@@ -1,6 +1,10 @@
 """A file that is written whole is the old one or the new one, whichever system call fails or is the last."""
 
+import pytest
+
 from weakspot.storage import atomic
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_file_is_the_old_or_the_new_and_acknowledged_only_when_new(faults, tmp_path):

@@ -7,6 +7,8 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from weakspot.storage import filesystem
+from weakspot.storage.append_log import Journal
+from zddc.errors import UserError
 
 # As proc_pid_mountinfo(5) shows them: escaped blanks, optional fields, a mount hidden by a later one, a source of none.
 MOUNTINFO = r"""22 27 0:21 / /proc rw,relatime - proc proc rw
@@ -40,13 +42,17 @@ def test_what_cannot_be_understood_tells_nothing(text):
 
 
 @pytest.mark.parametrize("kind", ["nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "9p", "ceph", "afs"])
-def test_file_systems_of_the_network_are_known(kind):
-    assert kind in filesystem.NETWORK
+def test_a_journal_on_a_file_system_of_the_network_is_refused(tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(filesystem, "kind", lambda file: kind)
+    with pytest.raises(UserError, match=rf"lies on a network file system \({kind}\)"):
+        Journal(tmp_path / "f.jsonl")
 
 
 @pytest.mark.parametrize("kind", ["ext4", "xfs", "btrfs", "zfs", "tmpfs", "overlay", "fuseblk", "fuse.gocryptfs", None])
-def test_file_systems_of_this_machine_are_not_among_them(kind):
-    assert kind not in filesystem.NETWORK
+def test_a_journal_on_a_file_system_of_this_machine_is_not(tmp_path, monkeypatch, kind):
+    monkeypatch.setattr(filesystem, "kind", lambda file: kind)
+    Journal(tmp_path / "f.jsonl").append(["a"])
+    assert (tmp_path / "f.jsonl").read_text() == "a\n"
 
 
 def test_what_is_not_there_yet_has_the_type_of_where_it_will_be(tmp_path):

@@ -52,6 +52,7 @@ def thread():
         yield threads
 
 
+@pytest.mark.slow
 def test_a_writer_waits_for_another_and_then_finds_what_it_wrote(file, thread):
     with held(file, "end"):
         writing = thread.submit(append_log.append, file, ["new"])
@@ -62,6 +63,7 @@ def test_a_writer_waits_for_another_and_then_finds_what_it_wrote(file, thread):
     assert file.read_text() == "old\nNEW\nnew\n"
 
 
+@pytest.mark.slow
 def test_a_reader_waits_for_who_replaces(file, thread):
     with held(file, "content"):
         reading = thread.submit(list, append_log.read_lines(file))
@@ -78,6 +80,7 @@ def test_nobody_waits_for_readers_but_who_replaces(file):
     assert [line.data for line in append_log.read_lines(file)] == [b"old", b"new"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lock", ["end", "content"])
 def test_the_locks_of_a_dead_process_are_free(file, lock):
     with held(file, lock) as process:
@@ -87,6 +90,7 @@ def test_the_locks_of_a_dead_process_are_free(file, lock):
     assert len(list(append_log.read_lines(file))) == 2
 
 
+@pytest.mark.slow
 def test_a_file_that_was_moved_away_while_waiting_gets_nothing_more(file, thread):
     """An append that waits for the lock when the file is moved goes to the file that has the name then."""
     with held(file, "end"):

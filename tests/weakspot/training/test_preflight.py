@@ -13,6 +13,8 @@ from weakspot.settings import Lora, Train
 from weakspot.training.preflight import describe
 from weakspot.training.schedule import Plan
 
+pytestmark = pytest.mark.slow
+
 CONFIG = Config(lora=Lora(rank=4), train=Train(epochs=2, batch_size=2, gradient_accumulation=1))
 
 
