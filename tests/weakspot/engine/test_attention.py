@@ -9,6 +9,8 @@ from weakspot.engine import attention, scoring
 from weakspot.engine.rows import Piece, Row, Segment
 from weakspot.model.view import Tokens
 
+pytestmark = pytest.mark.slow
+
 SHAPE = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
 HYBRID = {
     "vocab_size": 500, "hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 4, "num_attention_heads": 2,

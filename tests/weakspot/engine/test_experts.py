@@ -9,6 +9,8 @@ from weakspot.engine.rows import Piece, Row
 from weakspot.model.view import Tokens
 from weakspot.tables import Lora
 
+pytestmark = pytest.mark.slow
+
 TARGETS = ["q_proj", "v_proj", "experts"]
 
 

@@ -10,6 +10,8 @@ from weakspot.engine.rows import Piece, Row
 from weakspot.model.view import Tokens
 from weakspot.tables import Lora
 
+pytestmark = pytest.mark.slow
+
 LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
 

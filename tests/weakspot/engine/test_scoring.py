@@ -8,6 +8,8 @@ from weakspot.engine import attention, scoring
 from weakspot.engine.rows import Piece, Row
 from weakspot.model.view import Tokens
 
+pytestmark = pytest.mark.slow
+
 SHAPE = {
     "vocab_size": 500, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
     "num_key_value_heads": 2,

@@ -15,6 +15,8 @@ from weakspot.model.bases import Base
 from weakspot.tables import Lora
 from zddc.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def group(tmp_path):

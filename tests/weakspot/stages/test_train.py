@@ -4,6 +4,8 @@ import json
 import shutil
 import signal
 import subprocess
+from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -13,6 +15,8 @@ from tests.weakspot import small
 from weakspot import config as configuration
 from weakspot.config import Config
 from weakspot.data.dataset import read_examples
+from weakspot.engine.learner import Progress
+from weakspot.engine.ranks import Ranks
 from weakspot.model import lora
 from weakspot.records import AdapterManifest
 from weakspot.stages import train as stage
@@ -54,6 +58,19 @@ def test_a_domain_is_trained_on_its_share_of_train_only(taught):
     own = {one.id for one in read_examples(workspace.examples("colours"))}
     assert {one.id for one in prepared.data} == train_ids & own
     assert {one.id for one in prepared.val} == val_ids & own
+
+
+def test_of_several_processes_the_first_alone_tells_of_its_steps(taught, capfd):
+    workspace, config = taught
+    prepared = stage._prepare(workspace, config, ["colours"], stage.How())
+    metrics = workspace.adapter_metrics(NAME)
+    for number in (1, 0):
+        with ExitStack() as files:
+            (run,) = stage._runs(workspace, replace(prepared, ranks=Ranks(number, 2)), files)
+            run.on_step(Progress(1, 2.5, 1e-3, 1.0, 100, 10))
+        assert metrics.exists() == (number == 0)
+    assert json.loads(metrics.read_text())["loss"] == 2.5
+    assert capfd.readouterr() == ("", "")
 
 
 def test_no_domain_is_all_of_train(taught):
