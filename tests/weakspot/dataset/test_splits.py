@@ -1,14 +1,17 @@
 """Groups go to splits 80/10/10, for ever, and nothing alike is on two sides."""
 
+import os
 from collections import defaultdict
 from itertools import accumulate
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weakspot.dataset.splits import SHARES, KeptOut, assign, exact_keys
 from weakspot.records import SPLITS, Assignment, Interaction
+
+SOAK = bool(os.environ.get("WEAKSPOT_SOAK"))
 
 
 def assigned(examples, recorded=None, threshold: float = 0.8) -> list[Assignment]:
@@ -83,6 +86,7 @@ def test_questions_of_punctuation_alone_are_told_apart(interaction):
     assert len({key for found in keys for key in found}) == 3
 
 
+@settings(max_examples=100 if SOAK else 20)
 @given(st.integers(1, 120))
 def test_every_split_has_its_share_within_one_group_and_train_comes_first(example, count):
     splits = [place.split for place in assigned([example(number) for number in range(count)])]

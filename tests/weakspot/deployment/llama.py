@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.processes import started
+
 from weakspot.deployment.openai_client import Server
 
 _SERVER = """
@@ -54,7 +56,7 @@ class Llama(Server):
 def served(model: Path, *adapter: Path, name: str = "") -> Iterator[Llama]:
     """Serve a model's file by a name, and an adapter's on it."""
     command = [sys.executable, "-c", _SERVER, str(model), name, *map(str, adapter)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+    with started(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         address = process.stdout.readline().decode().strip()
         assert address, f"llama.cpp does not load {model}"
         yield Llama(address)

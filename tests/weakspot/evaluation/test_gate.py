@@ -1,6 +1,7 @@
 """The gate accepts what helps, rejects what harms, and says when it cannot tell."""
 
 import math
+import os
 import random
 
 import pytest
@@ -12,6 +13,7 @@ from weakspot.records import BaseReference, Row, Scorecard
 from weakspot.settings import Evaluate
 
 LEVEL = 0.05
+SOAK = bool(os.environ.get("WEAKSPOT_SOAK"))
 
 
 def row(base_loss=2.0, adapter_loss=2.0, base_margin=-1.0, adapter_margin=-1.0, exact=None, domain="d"):
@@ -161,7 +163,7 @@ def test_every_other_domain_is_looked_at():
     assert [c.metric for c in gate.harm(others, LEVEL)] == ["all other domains", "a", "b"]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30 if SOAK else 10, deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 20), st.floats(0, 20)), min_size=1, max_size=12))
 def test_any_losses_give_a_verdict_and_swapping_sides_swaps_it(pairs):
     forward = gate.compare_losses("x", [a for a, _ in pairs], [b for _, b in pairs], LEVEL)

@@ -7,6 +7,7 @@ import random
 import aiohttp
 import pytest
 from tests.servers import Asked, Reply
+from tests.waiting import PATIENCE_SECONDS
 from tests.weakspot.gateway.worlds import KEYS, SOAK, World
 
 pytestmark = pytest.mark.slow
@@ -59,7 +60,8 @@ async def ask(world: World, session: aiohttp.ClientSession, number: int) -> None
     path = chance.choice(["/v1/chat/completions", "/v1/messages", f"/v1/{key.replace('/', '')}"])
     try:
         async with session.post(f"{world.address}{path}", json=body, headers=headers) as answer:
-            await asyncio.wait_for(answer.read(), chance.choice([0.005, 30, 30, 30]))  # some lose their patience
+            # Some lose their patience.
+            await asyncio.wait_for(answer.read(), chance.choice([0.005, *[PATIENCE_SECONDS] * 3]))
     except (aiohttp.ClientPayloadError, TimeoutError):
         pass
 

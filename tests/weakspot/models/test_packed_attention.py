@@ -11,6 +11,8 @@ from weakspot.models.tokenization import Tokens
 from weakspot.training import logprobs
 from weakspot.training.packing import Piece, Row
 
+pytestmark = pytest.mark.slow
+
 SHAPE = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
 HYBRID = {
     "vocab_size": 500, "hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 4, "num_attention_heads": 2,

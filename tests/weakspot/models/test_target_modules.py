@@ -17,6 +17,8 @@ from weakspot.models.loading import Base
 from weakspot.settings import Lora
 from zddc.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 VLLM = Path(__file__).parents[3] / "build" / "vllm" / "bin" / "python"
 RANK, ALPHA = 4, 8
 _SMALL = {"hidden_size": 32, "intermediate_size": 48, "vocab_size": 128, "num_attention_heads": 2}

@@ -4,6 +4,8 @@ import json
 import shutil
 import signal
 import subprocess
+from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -17,7 +19,9 @@ from weakspot.models import adapter_files
 from weakspot.pipeline import train as stage
 from weakspot.pipeline.train import train, train_together
 from weakspot.records import AdapterManifest
-from weakspot.training.preparation import TrainOptions, preflight
+from weakspot.training.adapter_trainer import Progress
+from weakspot.training.distributed import Ranks
+from weakspot.training.preparation import preflight
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
@@ -55,6 +59,19 @@ def test_a_domain_is_trained_on_its_share_of_train_only(taught):
     own = {one.id for one in read_examples(workspace.examples("colours"))}
     assert {one.id for one in prepared.data} == train_ids & own
     assert {one.id for one in prepared.val} == val_ids & own
+
+
+def test_of_several_processes_the_first_alone_tells_of_its_steps(taught, capfd):
+    workspace, config = taught
+    prepared = stage._prepare(workspace, config, ["colours"], TrainOptions())
+    metrics = workspace.adapter_metrics(NAME)
+    for number in (1, 0):
+        with ExitStack() as files:
+            (run,) = stage._runs(workspace, replace(prepared, ranks=Ranks(number, 2)), files)
+            run.on_step(Progress(1, 2.5, 1e-3, 1.0, 100, 10))
+        assert metrics.exists() == (number == 0)
+    assert json.loads(metrics.read_text())["loss"] == 2.5
+    assert capfd.readouterr() == ("", "")
 
 
 def test_no_domain_is_all_of_train(taught):

@@ -150,8 +150,9 @@ def test_what_is_scrubbed_stays_as_it_is(parts):
 
 
 @pytest.mark.parametrize("unit", ["a", "@", "A=", "-----BEGIN "])
-def test_five_megabytes_of_one_thing_are_read(unit):
-    text = unit * (5_000_000 // len(unit))
+def test_two_megabytes_of_one_thing_are_read(unit):
+    """With steps that grow as the square of the length it would take hours."""
+    text = unit * (2_000_000 // len(unit))
     assert scrub(text) == (text, {})
 
 

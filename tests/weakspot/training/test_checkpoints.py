@@ -80,10 +80,12 @@ def test_a_full_disk_names_the_file_and_the_checkpoint_before_stays(small_disk):
     assert checkpoints.state_of(small_disk, 2) == STATE
 
 
+@pytest.mark.slow
 def test_looking_for_checkpoints_loads_no_torch(tmp_path):
     """``status`` and ``watch`` look whether a run is unfinished."""
     code = (
         "import sys; from pathlib import Path; from weakspot.training import checkpoints\n"
         "checkpoints.steps(Path(sys.argv[1])); sys.exit('torch' in sys.modules)"
     )
-    assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False).returncode == 0
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

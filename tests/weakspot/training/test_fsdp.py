@@ -15,6 +15,8 @@ from weakspot.training.distributed import Ranks
 from weakspot.training.memory_plan import Machine, Work
 from zddc.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def group(tmp_path):

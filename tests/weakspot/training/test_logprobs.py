@@ -9,6 +9,8 @@ from weakspot.models.tokenization import Tokens
 from weakspot.training import logprobs
 from weakspot.training.packing import Piece, Row
 
+pytestmark = pytest.mark.slow
+
 SHAPE = {
     "vocab_size": 500, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
     "num_key_value_heads": 2,

@@ -5,6 +5,8 @@ import pytest
 from weakspot.settings import Train
 from weakspot.training import checkpoints
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = Train(max_steps=4, batch_size=2, gradient_accumulation=1, learning_rate=1e-2, save_steps=1)
 
 

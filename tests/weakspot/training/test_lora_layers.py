@@ -10,6 +10,8 @@ from weakspot.training import logprobs, lora_layers
 from weakspot.training.lora_layout import Layout
 from weakspot.training.packing import Piece, Row
 
+pytestmark = pytest.mark.slow
+
 LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
 

@@ -10,6 +10,8 @@ from weakspot.training import logprobs, lora_layers
 from weakspot.training.lora_moe import AdaptedExperts
 from weakspot.training.packing import Piece, Row
 
+pytestmark = pytest.mark.slow
+
 TARGETS = ["q_proj", "v_proj", "experts"]
 
 

@@ -43,6 +43,7 @@ def roomy():
     return planned(1 << 40)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "out"), [(32, 48), (64, 16)], ids=["forward", "backward"])
 def test_one_adapted_layer_takes_what_can_be_counted_by_hand(width, out):
     rows, rank = 128, 4
@@ -73,6 +74,7 @@ def test_a_tensor_that_is_gone_is_not_counted_and_a_view_is_counted_once():
         assert counter.now == 0
 
 
+@pytest.mark.slow
 def test_weights_and_adapters_are_told_from_the_shape(roomy):
     hidden, intermediate, depth, heads, groups, vocabulary = SMALL
     key = hidden // heads * groups
@@ -84,12 +86,14 @@ def test_weights_and_adapters_are_told_from_the_shape(roomy):
     assert planned(1 << 40, device="cpu").adapters == 20 * trained  # and the best so far
 
 
+@pytest.mark.slow
 def test_a_machine_with_room_recomputes_nothing_and_does_all_in_one_pass(roomy):
     assert (roomy.recompute, roomy.checkpointed_layers, roomy.micro_batch_tokens) == ("none", 0, 4096)
     assert roomy.fits
     assert roomy.peak == roomy.weights + roomy.adapters + roomy.activations + roomy.overhead
 
 
+@pytest.mark.slow
 def test_a_smaller_machine_recomputes_some_layers_then_all_then_takes_less_at_once_then_gives_up(roomy):
     fixed = roomy.weights + roomy.adapters
     some, all_, none = (planned(fixed + int(share * roomy.activations)) for share in (0.7, 0.1, 0.001))
@@ -98,18 +102,23 @@ def test_a_smaller_machine_recomputes_some_layers_then_all_then_takes_less_at_on
     assert some.micro_batch_tokens == WORK.tokens > all_.micro_batch_tokens > none.micro_batch_tokens == WORK.longest
     # What there is room for is used.
     assert all_.activations > 0.9 * (all_.capacity - fixed)
+    # What does not fit has the smallest plan that can be asked for.
+    assert replace(none, capacity=1 << 40) == planned(1 << 40, tokens=WORK.longest, recompute=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("recompute", "wanted"), [(True, "full"), (False, "none")])
 def test_a_setting_is_kept_to(recompute, wanted):
     plan = planned(1 << 40, recompute=recompute, tokens=700)
     assert (plan.recompute, plan.micro_batch_tokens) == (wanted, 700)
 
 
+@pytest.mark.slow
 def test_fewer_tokens_than_the_longest_sequence_has_are_no_plan():
     assert planned(1 << 40, tokens=10).micro_batch_tokens == WORK.longest
 
 
+@pytest.mark.slow
 def test_more_adapters_take_more_of_their_own_and_hardly_more_to_pass_through(roomy):
     several = planned(1 << 40, replace(WORK, adapters=[Lora(rank=4)] * 3))
     assert several.adapters == 3 * roomy.adapters
@@ -117,6 +126,7 @@ def test_more_adapters_take_more_of_their_own_and_hardly_more_to_pass_through(ro
     assert several.activations == pytest.approx(roomy.activations, rel=0.02)
 
 
+@pytest.mark.slow
 def test_the_logits_of_all_tokens_never_exist_at_once(monkeypatch):
     """Four times the vocabulary takes little more: a chunk of them has the same size."""
     monkeypatch.setattr("weakspot.training.chunked_cross_entropy._CHUNK_BYTES", 1 << 18)
@@ -124,6 +134,7 @@ def test_the_logits_of_all_tokens_never_exist_at_once(monkeypatch):
     assert large - small < 2 << 18
 
 
+@pytest.mark.slow
 def test_layers_are_recomputed_from_the_first_on(roomy):
     model = qwen(*SMALL)
     memory_plan.checkpoint_layers(model, 2)
@@ -165,10 +176,13 @@ HARDWARE = {
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", HARDWARE)
 def test_what_is_said_of_hardware_is_what_the_plan_says(name):
+    """The least that there is: every layer is recomputed, and one sequence is in a pass."""
     shape, four_bit, enough, too_little = HARDWARE[name]
     work = Work(ATTENTION, [Lora()], tokens=8 * 2048, longest=2048, supervised=0.5, four_bit=four_bit)
-    smallest = memory_plan.plan(qwen(*shape), torch.bfloat16, work, Machine.named("1GB"))
-    assert Machine.named(too_little).capacity < smallest.peak < Machine.named(enough).capacity
+    card, model = Machine.named(enough), qwen(*shape)
+    smallest = memory_plan.plan(model, torch.bfloat16, work, card, tokens=work.longest, recompute=True)
+    assert Machine.named(too_little).capacity < smallest.peak < card.capacity
+    assert smallest.fits
 
 
 @pytest.mark.slow

@@ -25,8 +25,3 @@ def test_the_file_begins_empty(tmp_path):
     (tmp_path / "metrics.jsonl").write_text("of a run before\n")
     metrics.opened(tmp_path / "metrics.jsonl").close()
     assert (tmp_path / "metrics.jsonl").read_text() == ""
-
-
-def test_another_process_tells_nothing(capsys):
-    metrics.silent(Progress(1, 2.5, 1e-3, 1.0, 100, 10))
-    assert capsys.readouterr() == ("", "")

@@ -93,6 +93,7 @@ def asked(adapted, pieces):
     return losses, dict(zip(parameters, gradients, strict=True))
 
 
+@pytest.mark.slow
 def test_two_answers_behind_one_prompt_are_scored_and_learned_from_as_if_they_were_asked_apart(adapted, sequences):
     pairs = [Piece(one, 0, paired=True) for one in sequences(8, paired=True) if one.rejected]
     assert len(pairs) > 3
@@ -105,6 +106,7 @@ def test_two_answers_behind_one_prompt_are_scored_and_learned_from_as_if_they_we
         assert gradient.abs().sum() > 0
 
 
+@pytest.mark.slow
 def test_one_answer_does_not_see_the_other(adapted, sequences):
     (one, *_) = (one for one in sequences(8, paired=True) if one.rejected)
     changed = Tokens(

@@ -7,6 +7,8 @@ import pytest
 from weakspot.settings import Lora, Sweep, Train
 from weakspot.training import sweep
 
+pytestmark = pytest.mark.slow
+
 RUNG_SETTINGS = Train(max_steps=20, eval_steps=2, batch_size=2, gradient_accumulation=1, early_stopping_patience=0)
 # The last two are far too small to learn anything.
 RATES = [3e-2, 1e-2, 1e-9, 1e-12]

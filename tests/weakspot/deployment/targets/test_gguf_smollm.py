@@ -1,6 +1,5 @@
 """The demo's questions, answered by a real llama.cpp from the files that are deployed."""
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from weakspot.deployment.types import Destination
 from weakspot.models import generation, loading
 from weakspot.models.loading import Base
 from weakspot.pipeline.deploy import deploy
-from weakspot.workspace import AdapterName, Workspace
+from weakspot.workspace import AdapterName
 
 pytestmark = [pytest.mark.serving, pytest.mark.timeout(600)]
 
@@ -21,15 +20,12 @@ ANSWER_TOKENS = 60
 
 @pytest.fixture(scope="module")
 def workspace(demo, tmp_path_factory):
-    """A copy of the demo's workspace: a release in it is no business of other tests."""
-    folder = tmp_path_factory.mktemp("gguf") / "training-data"
-    shutil.copytree(demo[0].root, folder)
-    return Workspace(folder)
+    return demo.copied(tmp_path_factory.mktemp("gguf") / "training-data")
 
 
 @pytest.fixture(scope="module")
 def deployed(demo, workspace):
-    return deploy(workspace, demo[1], DEMO_DOMAIN, Destination("gguf"), allow_unproven=True)
+    return deploy(workspace, demo.config, DEMO_DOMAIN, Destination("gguf"), allow_unproven=True)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +33,7 @@ def wanted(demo, workspace, deployed):
     """What the merged model answers in transformers."""
     import torch
 
-    questions = demo[2]
+    questions = demo.questions
     base = Base("merged", str(workspace.merged(AdapterName(DEMO_DOMAIN, 1))), None)
     model, tokenizer = loading.load_model(base, torch.float32), loading.load_tokenizer(base)
     prompts = [
@@ -58,13 +54,13 @@ def test_the_merged_models_file_answers_as_the_merged_model(demo, deployed, want
     assert deployed.proof.same_answers == deployed.proof.prompts == 4
     assert all(text.startswith('{"tracking_number": ') for text in wanted)
     with served(Path(deployed.location)) as server:
-        assert answers(server, demo[2]) == wanted
+        assert answers(server, demo.questions) == wanted
 
 
 def test_the_adapters_file_on_the_base_answers_so_too(embedded, demo, deployed, wanted, tmp_path):
     writer.write(Path(embedded.location), tmp_path / "base.gguf", "f32")
     adapter = Path(deployed.location).with_name(f"{deployed.adapter}-adapter.gguf")
     with served(tmp_path / "base.gguf", adapter) as server:
-        assert answers(server, demo[2][:4]) == wanted[:4]
+        assert answers(server, demo.questions[:4]) == wanted[:4]
     with served(tmp_path / "base.gguf") as server:
-        assert answers(server, demo[2][:1]) != wanted[:1]
+        assert answers(server, demo.questions[:1]) != wanted[:1]
