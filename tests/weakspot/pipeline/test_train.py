@@ -21,7 +21,7 @@ from weakspot.pipeline.train import train, train_together
 from weakspot.records import AdapterManifest
 from weakspot.training.adapter_trainer import Progress
 from weakspot.training.distributed import Ranks
-from weakspot.training.preparation import preflight
+from weakspot.training.preparation import TrainOptions, preflight, prepare
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
@@ -53,7 +53,7 @@ def test_the_preflight_tells_what_a_run_will_do(taught):
 
 def test_a_domain_is_trained_on_its_share_of_train_only(taught):
     workspace, config = taught
-    (prepared,) = stage._prepare(workspace, config, ["colours"], TrainOptions()).adapters
+    (prepared,) = prepare(workspace, config, ["colours"], TrainOptions()).adapters
     train_ids = {one.id for one in read_examples(workspace.split("train"))}
     val_ids = {one.id for one in read_examples(workspace.split("val"))}
     own = {one.id for one in read_examples(workspace.examples("colours"))}
@@ -63,7 +63,7 @@ def test_a_domain_is_trained_on_its_share_of_train_only(taught):
 
 def test_of_several_processes_the_first_alone_tells_of_its_steps(taught, capfd):
     workspace, config = taught
-    prepared = stage._prepare(workspace, config, ["colours"], TrainOptions())
+    prepared = prepare(workspace, config, ["colours"], TrainOptions())
     metrics = workspace.adapter_metrics(NAME)
     for number in (1, 0):
         with ExitStack() as files:
