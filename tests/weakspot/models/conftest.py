@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.weakspot import small
+from tests.weakspot.training.conftest import adapted, load, sequences_fixture, small_base  # noqa: F401
 
 from weakspot.models import demo_model
 

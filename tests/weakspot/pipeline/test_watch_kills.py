@@ -35,7 +35,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600 if SOAK else 600)]
 NURSERY = """
 import os, signal, sys
 import torch, transformers, peft, scipy.stats, matplotlib.pyplot
-from weakspot import adapters, cli
+from weakspot import cli
+from weakspot.models import adapters
 
 root, log = sys.argv[2], os.open(sys.argv.pop(), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 

@@ -21,7 +21,10 @@ def load(tmp_path):
     def loading(architecture, *tensors, rank=4):
         (tmp_path / "config.json").write_text(json.dumps({"architectures": [architecture], "num_experts": 2}))
         (tmp_path / "adapter_config.json").write_text(json.dumps({"r": rank}))
-        save_file({f"base_model.model.{name}.weight": torch.zeros(1) for name in tensors}, tmp_path / vllm.lora.WEIGHTS)
+        save_file(
+            {f"base_model.model.{name}.weight": torch.zeros(1) for name in tensors},
+            tmp_path / vllm.adapter_files.WEIGHTS,
+        )
         base = BaseReference(name="base", location=str(tmp_path), revision=None, identity="0")
         vllm.load(Server(NOBODY), tmp_path, "spam-lora-v1", base)
 

@@ -1,6 +1,6 @@
 """What real programs wrote, and short ways to look at what was read from it.
 
-``formats/recorded/`` holds what Claude Code 2.1.197 and opencode 1.18.33 stored when they were run against a server
+``recorded/`` holds what Claude Code 2.1.197 and opencode 1.18.33 stored when they were run against a server
 that plays both models, less some of their own fields; the folder they worked in has another name.
 """
 
@@ -14,7 +14,7 @@ import pytest
 from weakspot.importers.conversation_tree import Conversation
 from weakspot.importers.json_stream import BadLine
 
-RECORDED = Path(__file__).parent / "formats" / "recorded"
+RECORDED = Path(__file__).parent / "recorded"
 
 
 @pytest.fixture(scope="session")
