@@ -17,14 +17,14 @@ import record
 import torch
 
 from weakspot.config import Config
-from weakspot.dataset.reading import split_examples
+from weakspot.dataset.reading import load_split
 from weakspot.models import demo_model, loading, tokenization
-from weakspot.models.tokenization import Tokens, ViewError
+from weakspot.models.tokenization import Tokens, UntrainableExampleError
 from weakspot.pipeline import collect, process
 from weakspot.settings import Lora, Model, Train
 from weakspot.training import logprobs, loop, lora_layers
-from weakspot.training.adapter_trainer import Run
-from weakspot.training.packing import Piece
+from weakspot.training.adapter_trainer import TrainingRun
+from weakspot.training.packing import PackedItem
 from weakspot.workspace import Workspace
 from zddc.console import out, table
 
@@ -44,16 +44,14 @@ def main() -> None:
     source = Path(sys.argv[1]) if len(sys.argv) > 1 else SOURCE
     if not source.is_file():
         sys.exit(f"{source}: no such file; give a JSONL file of interactions")
-    base = loading.resolve(Model(base=demo_model.NAME))
+    base = loading.resolve_base(Model(base=demo_model.NAME))
     tokenizer = loading.load_tokenizer(base)
     with tempfile.TemporaryDirectory() as folder:
         workspace, config = Workspace(Path(folder)), Config()
         collect.import_file(workspace, config, source)
         process.process(workspace, config)
-        train = fitting(tokenizer, split_examples(workspace, "train"), LONGEST["train"])
-        unseen = fitting(
-            tokenizer, [*split_examples(workspace, "val"), *split_examples(workspace, "test")], LONGEST["test"]
-        )
+        train = fitting(tokenizer, load_split(workspace, "train"), LONGEST["train"])
+        unseen = fitting(tokenizer, [*load_split(workspace, "val"), *load_split(workspace, "test")], LONGEST["test"])
     train = random.Random(0).sample(train, min(len(train), STEPS * BATCH))
     figures = {"base": asked(loading.load_model(base, torch.float32), None, unseen)}
     shown = table("objective", "layers", "learning rate", "test loss", "preference accuracy", "seconds")
@@ -90,21 +88,21 @@ def fitting(tokenizer, examples, longest: int) -> list[Tokens]:
     found = []
     for example in examples:
         try:
-            one = tokenization.pair(tokenizer, example, 4096)
-        except ViewError:
+            one = tokenization.tokenize_pair(tokenizer, example, 4096)
+        except UntrainableExampleError:
             continue
         if one.rejected and max(len(one.ids), one.start + len(one.rejected)) <= longest:
             found.append(one)
     return found
 
 
-def run(objective: str, rate: float, train: list[Tokens], folder: Path) -> Run:
+def run(objective: str, rate: float, train: list[Tokens], folder: Path) -> TrainingRun:
     """One adapter of a pass."""
     settings = Train(
         objective=objective, learning_rate=rate, max_steps=STEPS, batch_size=BATCH, gradient_accumulation=1,
         save_steps=1000,
     )  # fmt: skip
-    return Run(f"{rate:g}", train, [], settings, Lora(), folder / f"{rate:g}", "")
+    return TrainingRun(f"{rate:g}", train, [], settings, Lora(), folder / f"{rate:g}", "")
 
 
 def asked(model, adapter, unseen: list[Tokens]) -> dict[str, float]:
@@ -113,7 +111,7 @@ def asked(model, adapter, unseen: list[Tokens]) -> dict[str, float]:
     slot = adapter[1] if adapter else None
     total = preferred = 0.0
     with torch.inference_mode():
-        for row in logprobs.rows_of(model, [Piece(one, slot, paired=True) for one in unseen], BUDGET):
+        for row in logprobs.pack_batches(model, [PackedItem(one, slot, paired=True) for one in unseen], BUDGET):
             if adapter:
                 adapter[0].layout.set(row, dropout=False)
             losses = iter(logprobs.answer_losses(model, row))

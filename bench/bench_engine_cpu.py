@@ -19,9 +19,9 @@ from pathlib import Path
 import record
 
 from weakspot.config import Config
-from weakspot.dataset.reading import split_examples
+from weakspot.dataset.reading import load_split
 from weakspot.models import demo_model, loading, tokenization
-from weakspot.models.tokenization import ViewError
+from weakspot.models.tokenization import UntrainableExampleError
 from weakspot.pipeline import collect, process
 from weakspot.settings import Model
 from weakspot.workspace import Workspace
@@ -42,7 +42,7 @@ def main() -> None:
         sys.exit(f"{source}: no such file; give a JSONL file of interactions")
     if not TRL.exists():
         sys.exit("build/trl: not there; run 'make build/trl/ready'")
-    base = loading.resolve(Model(base=demo_model.NAME))
+    base = loading.resolve_base(Model(base=demo_model.NAME))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         long, short = prepared(base, folder, source)
@@ -99,10 +99,10 @@ def prepared(base, folder: Path, source: Path) -> tuple[list[str], list[str]]:
     collect.import_file(workspace, config, source)
     process.process(workspace, config)
     long, short = [], []
-    for example in split_examples(workspace, "train"):
+    for example in load_split(workspace, "train"):
         try:
-            one = tokenization.tokens(tokenizer, example, LONGEST)
-        except ViewError:
+            one = tokenization.tokenize_example(tokenizer, example, LONGEST)
+        except UntrainableExampleError:
             continue
         long.append(line(one.ids, one.start))
         fewer = one.ids[: max(8, len(one.ids) // SHARE)]

@@ -96,7 +96,7 @@ def random_base(folder: Path) -> str:
         Qwen2ForCausalLM(settings).save_pretrained(folder)
         torch.set_default_dtype(torch.float32)
     torch.cuda.empty_cache()
-    loading.load_tokenizer(loading.resolve(Model(base=demo_model.NAME))).save_pretrained(folder)
+    loading.load_tokenizer(loading.resolve_base(Model(base=demo_model.NAME))).save_pretrained(folder)
     return str(folder)
 
 

@@ -21,7 +21,7 @@ from weakspot.models import demo_model, loading
 from weakspot.models.tokenization import Tokens
 from weakspot.settings import Lora, Model, Train
 from weakspot.training import loop, lora_layers, memory_plan
-from weakspot.training.adapter_trainer import Run
+from weakspot.training.adapter_trainer import TrainingRun
 from zddc.console import out, table
 
 ATTENTION = ["q_proj", "k_proj", "v_proj", "o_proj"]
@@ -90,7 +90,7 @@ def main() -> None:
     out.print(f"{record.write('memory', __doc__.splitlines()[0], ratios, figures)}: {ratios}", markup=False)
 
 
-def planned_card(shape: tuple[int, ...], four_bit: bool, card: str) -> memory_plan.Plan:
+def planned_card(shape: tuple[int, ...], four_bit: bool, card: str) -> memory_plan.MemoryPlan:
     """Plan rank 64 on q/k/v/o for sequences of up to 2,048 tokens, eight of them in a step."""
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
@@ -102,20 +102,22 @@ def planned_card(shape: tuple[int, ...], four_bit: bool, card: str) -> memory_pl
                 num_attention_heads=heads, num_key_value_heads=kv_heads, tie_word_embeddings=False,
             )
         )  # fmt: skip
-    work = memory_plan.Work(ATTENTION, [Lora()], tokens=16_384, longest=2048, supervised=SUPERVISED, four_bit=four_bit)
-    return memory_plan.plan(model, torch.bfloat16, work, memory_plan.Machine.named(card))
+    work = memory_plan.Workload(
+        ATTENTION, [Lora()], tokens=16_384, longest=2048, supervised=SUPERVISED, four_bit=four_bit
+    )
+    return memory_plan.plan_memory(model, torch.bfloat16, work, memory_plan.Machine.parse_gpu(card))
 
 
 def measure(tokens: int, recompute: bool, adapters: int, rank: int, linear: bool) -> None:
     """Plan a shape, train two steps of it, and print both peaks."""
-    base = loading.resolve(Model(base=demo_model.NAME))
+    base = loading.resolve_base(Model(base=demo_model.NAME))
     targets = ALL_LINEAR if linear else ATTENTION
     lora, length = Lora(rank=rank, alpha=rank), min(tokens, 512)
-    work = memory_plan.Work(targets, [lora] * adapters, tokens, length, SUPERVISED)
-    dtype = loading.dtype_for("auto")
+    work = memory_plan.Workload(targets, [lora] * adapters, tokens, length, SUPERVISED)
+    dtype = loading.choose_dtype("auto")
     warmed_up(dtype)
-    plan = memory_plan.plan(
-        loading.meta_model(base), dtype, work, memory_plan.Machine.this(), tokens=tokens, recompute=recompute
+    plan = memory_plan.plan_memory(
+        loading.build_meta_model(base), dtype, work, memory_plan.Machine.this(), tokens=tokens, recompute=recompute
     )
     model = loading.load_model(base, dtype)
     attached = lora_layers.attach(model, targets)
@@ -124,7 +126,7 @@ def measure(tokens: int, recompute: bool, adapters: int, rank: int, linear: bool
     count = max(1, tokens // length // adapters)
     with tempfile.TemporaryDirectory() as folder:
         runs = [
-            Run(
+            TrainingRun(
                 str(n),
                 [
                     Tokens(str(m), tuple(choose.randrange(20, 40_000) for _ in range(length)), length // 2)

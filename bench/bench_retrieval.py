@@ -22,14 +22,14 @@ import torch
 from trained import trained
 
 from weakspot.config import Config
-from weakspot.dataset.reading import split_examples
+from weakspot.dataset.reading import load_split
 from weakspot.evaluation import gate
-from weakspot.evaluation.scoring import exact, parsed_json, prompt
+from weakspot.evaluation.scoring import is_exact_match, parse_json, render_prompt
 from weakspot.models import demo_model, generation, loading, tokenization
-from weakspot.models.tokenization import ViewError
+from weakspot.models.tokenization import UntrainableExampleError
 from weakspot.pipeline import collect, process
 from weakspot.records import Interaction
-from weakspot.records.parsing import interaction
+from weakspot.records.parsing import parse_interaction_object
 from weakspot.retrieval import Examples, with_examples
 from weakspot.settings import Model, Retrieval, Train
 from weakspot.training import logprobs
@@ -49,7 +49,7 @@ SEARCHED, QUESTIONS = 10_000, 200
 def main() -> None:
     """Measure and print a table of each task."""
     source = Path(sys.argv[1]) if len(sys.argv) > 1 else SOURCE
-    base = loading.resolve(Model(base=demo_model.NAME))
+    base = loading.resolve_base(Model(base=demo_model.NAME))
     tokenizer = loading.load_tokenizer(base)
     names = demo_examples()
     demo = Train(max_steps=24, learning_rate=1e-3, batch_size=BATCH, gradient_accumulation=1)
@@ -85,7 +85,7 @@ def captured(query: str, expert: str, number: int) -> Interaction:
     turns = [("user", query), ("assistant", "I do not know."), ("user", "consult Sonnet"), ("assistant", expert)]
     messages = [{"role": role, "content": text} for role, text in turns]
     metadata = {"timestamp": "2025-10-31T14:30:00.000Z", "interaction_id": f"int_{number}"}
-    return interaction({"messages": messages, "metadata": metadata})
+    return parse_interaction_object({"messages": messages, "metadata": metadata})
 
 
 def real_examples(tokenizer, source: Path) -> tuple[list[Interaction], list[Interaction]]:
@@ -94,7 +94,7 @@ def real_examples(tokenizer, source: Path) -> tuple[list[Interaction], list[Inte
         workspace, config = Workspace(Path(folder)), Config()
         collect.import_file(workspace, config, source)
         process.process(workspace, config)
-        splits = [split_examples(workspace, "train"), split_examples(workspace, "test")]
+        splits = [load_split(workspace, "train"), load_split(workspace, "test")]
     train, test = ([one for one in split if fits(tokenizer, one)] for split in splits)
     return train, test
 
@@ -102,8 +102,8 @@ def real_examples(tokenizer, source: Path) -> tuple[list[Interaction], list[Inte
 def fits(tokenizer, example: Interaction) -> bool:
     """Whether query and expert answer have at most ``LONGEST_REAL`` tokens."""
     try:
-        return len(tokenization.tokens(tokenizer, example, LONGEST).ids) <= LONGEST_REAL
-    except ViewError:
+        return len(tokenization.tokenize_example(tokenizer, example, LONGEST).ids) <= LONGEST_REAL
+    except UntrainableExampleError:
         return False
 
 
@@ -130,7 +130,9 @@ def four_arms(
         measure(plain, f"base{kind}", examples)
     if more:
         measure(plain, "base + retrieval of all", shown(more, test))
-    adapted, seconds = trained(base, [tokenization.tokens(tokenizer, one, LONGEST) for one in taught], settings)
+    adapted, seconds = trained(
+        base, [tokenization.tokenize_example(tokenizer, one, LONGEST) for one in taught], settings
+    )
     for kind, examples in asked.items():
         measure(adapted, f"adapter{kind}", examples)
     against = gate.compare_losses(gate.LOSS, losses["base + retrieval"], losses["adapter"], 0.05)
@@ -159,16 +161,16 @@ def shown(taught: Sequence[Interaction], test: Sequence[Interaction]) -> list[In
 def measured(model, tokenizer, examples: Sequence[Interaction]) -> tuple[list[float], dict]:
     """The mean loss of a token of each expert answer; and their mean, prompt sizes, exact answers where it is JSON."""
     model.eval()
-    data = [tokenization.tokens(tokenizer, one, LONGEST) for one in examples]
+    data = [tokenization.tokenize_example(tokenizer, one, LONGEST) for one in examples]
     with torch.inference_mode():
         sums = logprobs.negative_log_likelihoods(model, data).tolist()
     losses = [total / one.supervised for total, one in zip(sums, data, strict=True)]
     found = {"loss": round(fmean(losses), 4), "prompt tokens": round(fmean(one.start for one in data))}
-    checkable = [one for one in examples if parsed_json(one.expert.text) is not None]
+    checkable = [one for one in examples if parse_json(one.expert.text) is not None]
     if len(checkable) == len(examples):
-        prompts = [prompt(tokenizer, one) for one in examples]
-        answers = generation.answers(model, tokenizer, prompts, ANSWER_TOKENS, 32)
-        found["exact"] = sum(exact(one.expert.text, a) for one, a in zip(examples, answers, strict=True))
+        prompts = [render_prompt(tokenizer, one) for one in examples]
+        answers = generation.generate_answers(model, tokenizer, prompts, ANSWER_TOKENS, 32)
+        found["exact"] = sum(is_exact_match(one.expert.text, a) for one, a in zip(examples, answers, strict=True))
     return losses, found
 
 

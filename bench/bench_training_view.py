@@ -17,9 +17,9 @@ import torch
 from trained import trained
 
 from weakspot.config import Config
-from weakspot.dataset.reading import split_examples
+from weakspot.dataset.reading import load_split
 from weakspot.models import demo_model, loading, tokenization
-from weakspot.models.tokenization import Tokens, ViewError
+from weakspot.models.tokenization import Tokens, UntrainableExampleError
 from weakspot.pipeline import collect, process
 from weakspot.records import Interaction
 from weakspot.settings import Model, Train
@@ -36,20 +36,20 @@ def main() -> None:
     source = Path(sys.argv[1]) if len(sys.argv) > 1 else SOURCE
     if not source.is_file():
         sys.exit(f"{source}: no such file; give a JSONL file of interactions")
-    base = loading.resolve(Model(base=demo_model.NAME))
+    base = loading.resolve_base(Model(base=demo_model.NAME))
     tokenizer = loading.load_tokenizer(base)
     with tempfile.TemporaryDirectory() as folder:
         workspace, config = Workspace(Path(folder)), Config()
         collect.import_file(workspace, config, source)
         process.process(workspace, config)
-        train = [e for e in split_examples(workspace, "train") if fits(tokenizer, e)]
-        test = [e for e in split_examples(workspace, "test") if fits(tokenizer, e)]
+        train = [e for e in load_split(workspace, "train") if fits(tokenizer, e)]
+        test = [e for e in load_split(workspace, "test") if fits(tokenizer, e)]
     train = random.Random(0).sample(train, min(len(train), STEPS * BATCH))
-    experts = [tokenization.tokens(tokenizer, e, LONGEST) for e in test]
-    locals_ = [tokenization.tokens(tokenizer, e, LONGEST, answer=e.local) for e in test]
+    experts = [tokenization.tokenize_example(tokenizer, e, LONGEST) for e in test]
+    locals_ = [tokenization.tokenize_example(tokenizer, e, LONGEST, answer=e.local) for e in test]
     arms = {
         "whole record": [transcript(tokenizer, e) for e in train],
-        "query → expert": [tokenization.tokens(tokenizer, e, LONGEST) for e in train],
+        "query → expert": [tokenization.tokenize_example(tokenizer, e, LONGEST) for e in train],
     }
     figures = {"base": measured(loading.load_model(base, torch.float32), experts, locals_)}
     for name, data in arms.items():
@@ -83,7 +83,7 @@ def fits(tokenizer, example: Interaction) -> bool:
     """Whether the whole record has at most ``LONGEST`` tokens, so that neither side is cut."""
     try:
         return len(transcript(tokenizer, example).ids) <= LONGEST
-    except ViewError:
+    except UntrainableExampleError:
         return False
 
 

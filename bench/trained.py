@@ -13,7 +13,7 @@ from weakspot.models.loading import Base
 from weakspot.models.tokenization import Tokens
 from weakspot.settings import Lora, Train
 from weakspot.training import adapter_export, loop, lora_layers
-from weakspot.training.adapter_trainer import Run
+from weakspot.training.adapter_trainer import TrainingRun
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -28,7 +28,7 @@ def trained(base: Base, data: Sequence[Tokens], settings: Train) -> "tuple[PeftM
     model = loading.load_model(base, torch.float32)
     adapters = lora_layers.attach(model, TARGETS)
     with tempfile.TemporaryDirectory() as folder:
-        run = Run("adapter", data, [], settings, Lora(), Path(folder) / "state", "")
+        run = TrainingRun("adapter", data, [], settings, Lora(), Path(folder) / "state", "")
         started = time.monotonic()
         loop.train(model, adapters, [run], budget=BUDGET)
         seconds = time.monotonic() - started

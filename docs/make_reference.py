@@ -91,8 +91,8 @@ def _settings(config: Config) -> Iterator[str]:
         yield f"### [{field.alias or name}]\n\n{table.__doc__}\n"
         yield from _keys(table)
     yield f"### [domains.NAME]\n\n{Domain.__doc__}"
-    yield "Most distinct triggers win; of equals, the domain that stands first. Domains of the file stand before"
-    yield "these, which are there as well; a domain of the same name replaces the one shown here.\n"
+    yield "The domain with the most different triggers wins; among equals, the first. Domains of the file come before"
+    yield "these, which stay; a domain of the same name replaces the one shown here.\n"
     yield "| domain | default of `triggers` |\n|---|---|"
     for domain, entry in config.domains.items():
         yield f"| `{domain}` | {', '.join(f'`{trigger}`' for trigger in entry.triggers)} |"

@@ -21,7 +21,7 @@ from weakspot.models import demo_model, loading
 from weakspot.models.loading import Base
 from weakspot.pipeline.process import process
 from weakspot.records import Interaction
-from weakspot.records.parsing import interaction
+from weakspot.records.parsing import parse_interaction_object
 from weakspot.settings import Model
 from weakspot.storage import append_log
 from weakspot.workspace import Workspace
@@ -46,7 +46,7 @@ def make_interaction(
 ) -> Interaction:
     """Make an interaction of these texts; its id counts up where none is given."""
     turns = [("user", query), ("assistant", local), ("user", "consult Sonnet"), ("assistant", expert)]
-    return interaction(
+    return parse_interaction_object(
         {
             "messages": [*context, *({"role": role, "content": text} for role, text in turns)],
             "metadata": {
@@ -140,7 +140,7 @@ def small_disk(tmp_path) -> Iterator[Path]:
 @pytest.fixture(name="embedded", scope="session")
 def embedded_base() -> Base:
     """The embedded base, SmolLM2-135M-Instruct, fetched and converted where it is not in the cache."""
-    return loading.resolve(Model(base=demo_model.NAME))
+    return loading.resolve_base(Model(base=demo_model.NAME))
 
 
 @pytest.fixture(scope="session")

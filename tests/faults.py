@@ -415,7 +415,7 @@ NAMED = (
     Fault(
         "the keys of this process are shown to a teacher",
         "src/weakspot/teachers.py",
-        "question = self._discreet(question)",
+        "question = self._without_keys(question)",
         "pass",
         "tests/weakspot/test_teachers.py::test_keys_that_somebody_showed_to_an_agent_are_not_shown_to_a_teacher",
     ),
@@ -593,14 +593,14 @@ NAMED = (
     Fault(
         "a text may hold a control token",
         "src/weakspot/models/tokenization.py",
-        '        if found:\n            raise ViewError(f"holds',
-        '        if found and not turns:\n            raise ViewError(f"holds',
+        '        if found:\n            raise UntrainableExampleError(f"holds',
+        '        if found and not turns:\n            raise UntrainableExampleError(f"holds',
         "tests/weakspot/models/test_tokenization.py",
     ),
     Fault(
         "a preset touches gates",
         "src/weakspot/models/target_modules.py",
-        "not in left_out and not _GATE.fullmatch(one.last)]",
+        "not in left_out and not _ROUTER.fullmatch(one.last)]",
         "not in left_out]",
         "tests/weakspot/models/test_target_modules.py::test_all_linear_of_a_mixture_has_shared_experts_and_no_gate",
     ),
@@ -742,8 +742,8 @@ NAMED = (
     Fault(
         "a checkpoint of other data or settings is gone on from",
         "src/weakspot/training/adapter_trainer.py",
-        'if checkpoints.state_of(folder, n)["fingerprint"] == self.run.fingerprint',
-        'if checkpoints.state_of(folder, n)["fingerprint"]',
+        'if checkpoints.load_state(folder, n)["fingerprint"] == self.run.fingerprint',
+        'if checkpoints.load_state(folder, n)["fingerprint"]',
         "tests/weakspot/pipeline/test_train_resume.py",
     ),
     Fault(
@@ -820,8 +820,8 @@ NAMED = (
     Fault(
         "older checkpoints go before those of the other adapters are written",
         "src/weakspot/training/loop.py",
-        "        learner.save()\n    for learner in learners:\n        checkpoints.keep_only",
-        "        learner.save()\n        checkpoints.keep_only",
+        "        learner.save()\n    for learner in learners:\n        checkpoints.remove_other_steps",
+        "        learner.save()\n        checkpoints.remove_other_steps",
         "tests/weakspot/training/test_loop_checkpoints.py",
     ),
     Fault(
@@ -848,8 +848,8 @@ NAMED = (
     Fault(
         "the better half of a sweep leaves",
         "src/weakspot/training/sweep.py",
-        "members.sort(key=_best)",
-        "members.sort(key=_best, reverse=True)",
+        "members.sort(key=_best_loss)",
+        "members.sort(key=_best_loss, reverse=True)",
         "tests/weakspot/training/test_sweep.py::test_the_worse_half_leaves_at_a_fifth_and_half_of_the_rest_at_two_fifths",
     ),
     # --- the stages
@@ -1155,7 +1155,7 @@ NAMED = (
         "a page's name leads out of the folder of adapters",
         "src/weakspot/ui/pages.py",
         "return next((found for found in self._workspace.adapter_names() if str(found) == name), None)",
-        'return AdapterName.parsed(name) if "-lora-v" in name else None',
+        'return AdapterName.parse(name) if "-lora-v" in name else None',
         "tests/weakspot/ui/test_pages_names.py",
     ),
     Fault(
@@ -1566,7 +1566,7 @@ def main() -> int:
     if given.serve:
         serve()
         return 0
-    faults = [*(() if given.drawn else NAMED), *(() if given.named else drawn())]
+    faults = [*(() if given.drawn else NAMED), *(() if given.parse_gpu else drawn())]
     if given.only:
         faults = [one for one in faults if any(words in f"{one.name} {one.file}" for words in given.only)]
     if given.list:

@@ -107,7 +107,7 @@ def hold(tells: int) -> None:
     """Have this process tell of so many steps of its training, and not end before it is killed."""
     from weakspot.training import metrics
 
-    teller, told = metrics.teller, iter(range(tells))
+    teller, told = metrics.metrics_writer, iter(range(tells))
 
     def held(*given: object) -> Callable[[object], None]:
         tell = teller(*given)
@@ -119,4 +119,4 @@ def hold(tells: int) -> None:
 
         return on_step
 
-    metrics.teller = held
+    metrics.metrics_writer = held

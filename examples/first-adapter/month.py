@@ -28,7 +28,7 @@ from run import DOMAIN, HERE, expert, question
 from servers import llama, teacher
 from weakspot.config import load
 from weakspot.deployment.gguf import writer
-from weakspot.evaluation.scoring import exact
+from weakspot.evaluation.scoring import is_exact_match
 from weakspot.models import loading
 from zddc.console import err, out
 from zddc.naming import STATUSES, parse_filename
@@ -48,8 +48,8 @@ def main() -> None:
     shutil.rmtree(BUILD, ignore_errors=True)
     WORKSPACE.mkdir(parents=True)
     shutil.copy(HERE / "month.toml", SETTINGS)
-    base = loading.resolve(load(SETTINGS).model)
-    writer.write(Path(base.location), BUILD / "base.gguf", "q8_0")
+    base = loading.resolve_base(load(SETTINGS).model)
+    writer.write_model(Path(base.location), BUILD / "base.gguf", "q8_0")
     month = questions(sum(WEEKS), seed=11)
     asking, counts, adapter = iter(month), {}, None
     with contextlib.ExitStack() as servers:
@@ -108,7 +108,7 @@ def week(client: OpenAI, asked: Mapping[str, str], number: int) -> Counter[str]:
     for text, wanted in track(asked.items(), f"week {number}", console=err, disable=not err.is_terminal):
         talk = [{"role": "user", "content": text}]
         answer = said(client, talk)
-        if exact(wanted, answer):
+        if is_exact_match(wanted, answer):
             right += 1
             continue
         talk += [{"role": "assistant", "content": answer}, {"role": "user", "content": "consult the expert"}]

@@ -15,7 +15,7 @@ from documents import file_names
 from picture import draw
 from rich.table import Table
 
-from weakspot.evaluation.scoring import exact
+from weakspot.evaluation.scoring import is_exact_match
 from zddc.console import out
 from zddc.naming import parse_filename
 
@@ -63,7 +63,7 @@ def main() -> None:
     base = ask("ask base", asked)
     adapter = ask("ask adapter", asked, "--domain", DOMAIN)
     merged = ask("ask merged", asked, "--domain", DOMAIN, "--merged")
-    scores = {name: sum(map(exact, wanted, answers)) for name, answers in
+    scores = {name: sum(map(is_exact_match, wanted, answers)) for name, answers in
               (("base", base), ("adapter", adapter), ("merged", merged))}  # fmt: skip
 
     table = Table("", f"exact of {UNSEEN}", "its answer to the first")

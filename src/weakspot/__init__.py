@@ -23,8 +23,8 @@ __all__ = [
     "validate",
 ]
 
-# Before torch is loaded, which reads it once: a thread that waits by spinning takes the time of the thread it waits for
-# as soon as another process works on the machine. What the user has set stays.
+# Set before torch is loaded, which reads it once. Threads that wait by spinning slow down the threads they wait for as
+# soon as another process uses the machine. A value set by the user is kept.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from weakspot.pipeline.validate import Report
     from weakspot.records import AdapterManifest, Release, Scorecard, Target
     from weakspot.training.distributed import Ranks
-    from weakspot.training.preflight import Together
+    from weakspot.training.preflight import TrainingPlan
     from weakspot.training.preparation import TrainOptions
 
 
@@ -84,8 +84,8 @@ def collect(
         return stage.collect(workspace, loaded, **texts, domain=domain, escalation=escalation)
     examined = stage.examine(workspace, loaded, source)
     if not approve(examined):
-        return stage.nothing_imported(workspace, examined)
-    return stage.import_examined(workspace, loaded, examined)
+        return stage.empty_import(workspace, examined)
+    return stage.import_interactions(workspace, loaded, examined)
 
 
 def process(workspace: Workspace, *, settings: Sequence[str] = ()) -> "Processed":
@@ -105,7 +105,7 @@ def validate(workspace: Workspace, domain: str | None = None, *, settings: Seque
 def train(
     workspace: Workspace,
     *domains: str,
-    announce: "Callable[[Together], None]" = lambda _: None,
+    announce: "Callable[[TrainingPlan], None]" = lambda _: None,
     **how: Unpack[TrainingArguments],
 ) -> "list[AdapterManifest]":
     """Train the next adapter of each domain in one pass, or go on with unfinished ones; return their manifests.
@@ -122,7 +122,7 @@ def train(
 
 def plan_training(
     workspace: Workspace, *domains: str, memory: str = "", **how: Unpack[TrainingArguments]
-) -> "Together":
+) -> "TrainingPlan":
     """Return what :func:`train` would do, without loading any weights.
 
     The memory is planned for this machine, or for a GPU of so much ``memory``, as ``24GB``.
@@ -161,7 +161,7 @@ def deploy(
     loaded = config.load(workspace.config_file, settings)
     where = Destination(target or loaded.deploy.target, server or loaded.deploy.server, share)
     if where.share < 1 and where.target != "gateway":
-        raise UserError("--canary", f"{where.target} cannot share questions out", "give --to gateway")
+        raise UserError("--canary", f"{where.target} cannot answer only a share", "give --to gateway")
     return stage.deploy(workspace, loaded, domain, where, allow_unproven=allow_unproven)
 
 

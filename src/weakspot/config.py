@@ -1,4 +1,4 @@
-"""The settings of every stage: defaults, then ``weakspot.toml``, then ``--set table.key=value``."""
+"""Loads the settings: defaults, overridden by ``weakspot.toml``, overridden by ``--set table.key=value``."""
 
 import difflib
 import json
@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationError
 
-from weakspot.records import domain_name
+from weakspot.records import parse_domain_name
 from weakspot.settings import (
     Collect,
     Deploy,
@@ -76,7 +76,7 @@ class Config(Table):
     deploy: Deploy = Deploy()
     status: Status = Status()
     watch: Watch = Watch()
-    domains: dict[Annotated[str, AfterValidator(domain_name)], Domain] = Field(
+    domains: dict[Annotated[str, AfterValidator(parse_domain_name)], Domain] = Field(
         {name: Domain(triggers=triggers) for name, triggers in _DOMAINS.items()}
     )
     teachers: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")], Teacher] = Field(
@@ -89,19 +89,19 @@ class Config(Table):
         return {name: domain.triggers for name, domain in self.domains.items()}
 
     def ordered(self, domains: Iterable[str]) -> list[str]:
-        """Return ``domains`` in the table's order, the default domain and unknown ones after it."""
+        """Return ``domains`` in the order of the settings, then the default domain and unknown ones."""
         table = [*self.domains, self.collect.default_domain]
         return sorted(domains, key=lambda name: (table.index(name) if name in table else len(table), name))
 
 
-# Tables whose keys are names of the user's own choice.
+# Tables whose keys are names that the user chooses.
 _NAMED: dict[str, type[Table]] = {"domains": Domain, "teachers": Teacher}
 
 
 def load(file: Path, settings: Sequence[str] = ()) -> Config:
-    """Return the settings of ``file`` (defaults where it does not exist) under ``table.key=value`` settings.
+    """Return the settings of ``file`` (the defaults if it does not exist), overridden by ``table.key=value`` settings.
 
-    Raises :class:`UserError` naming the file or the setting, the table and the key.
+    Raises :class:`UserError` that names the file or the setting, the table and the key.
     """
     values: dict[str, Any] = {}
     if file.exists():
@@ -109,7 +109,7 @@ def load(file: Path, settings: Sequence[str] = ()) -> Config:
             values = tomllib.loads(file.read_text(encoding="utf-8-sig"))
         except (ValueError, RecursionError) as error:
             raise UserError(file, f"not valid TOML: {error}", "mend that line") from None
-    config = _checked(values, str(file))
+    config = _validate(values, str(file))
     for setting in settings:
         key, equals, value = setting.partition("=")
         path = key.strip().split(".")
@@ -120,61 +120,61 @@ def load(file: Path, settings: Sequence[str] = ()) -> Config:
             place = place.setdefault(part, {})
             if not isinstance(place, dict):
                 raise UserError(f"--set {setting}", f"{part} is a key, not a table", "write --set table.key=value")
-        place[path[-1]] = _toml_value(value.strip())
-        config = _checked(values, f"--set {setting}")
+        place[path[-1]] = _parse_toml_value(value.strip())
+        config = _validate(values, f"--set {setting}")
     return config
 
 
-def _toml_value(text: str) -> object:
+def _parse_toml_value(text: str) -> object:
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except (ValueError, RecursionError):
         return text
 
 
-def _checked(values: dict[str, Any], source: str) -> Config:
+def _validate(values: dict[str, Any], source: str) -> Config:
     merged = dict(values)
     if isinstance(values.get("domains"), dict):
-        # The file's domains come first, in its own order; those it does not name keep their defaults.
+        # The file's domains come first, in its order; domains that it does not name keep their defaults.
         defaults = {name: {"triggers": triggers} for name, triggers in _DOMAINS.items()}
         merged["domains"] = {
             **values["domains"],
             **{k: v for k, v in defaults.items() if k not in values["domains"]},
         }
     if isinstance(given := values.get("teachers"), dict):
-        # A shipped teacher keeps the keys that the file does not name.
+        # A built-in teacher keeps its values for keys that the file does not set.
         changed = {k: {**_TEACHERS.get(k, {}), **v} if isinstance(v, dict) else v for k, v in given.items()}
         merged["teachers"] = {**_TEACHERS, **changed}
     try:
         config = Config.model_validate(merged)
     except ValidationError as error:
-        raise _explained(error, source) from None
+        raise _to_user_error(error, source) from None
     if (teacher := config.escalation.default_teacher) not in config.teachers:
         known = ", ".join(config.teachers)
         raise UserError(f"{source}: [escalation] default_teacher", f"no teacher {teacher}", f"there are {known}")
     return config
 
 
-def _explained(error: ValidationError, source: str) -> UserError:
+def _to_user_error(error: ValidationError, source: str) -> UserError:
     first = error.errors(include_url=False)[0]
-    # A union's branches add their own names to the path: only what the user wrote is shown.
+    # The members of a union add their names to the path; only what the user wrote is shown.
     path = [str(part) for part in first["loc"] if not str(part).startswith(("list[", "literal["))]
     table = f"[{'.'.join(path[:-1])}]" if len(path) > 1 else ""
     name = f"{source}: {table} {path[-1]}".replace(":  ", ": ")
     if first["type"] == "extra_forbidden":
         kind = "key" if len(path) > 1 else "table"
-        known = _known(path[:-1])
+        known = _list_keys(path[:-1])
         close = difflib.get_close_matches(path[-1], known, n=1)
         remedy = f"did you mean {close[0]}" if close else f"the {kind}s there are: {', '.join(known)}"
         return UserError(name, f"unknown {kind}", remedy)
     message = first["msg"].removeprefix("Value error, ")
-    # Where the name of a variable is asked for, people may have put the secret itself.
+    # Instead of the name of a variable people may have entered the secret itself.
     secret = path[-1].endswith("_env")
     shown = "that" if secret else json.dumps(first["input"], default=str, ensure_ascii=False)
     return UserError(name, f"{message[:1].lower()}{message[1:]}, not {shown[:80]}", "mend that value")
 
 
-def _known(path: Sequence[str]) -> list[str]:
+def _list_keys(path: Sequence[str]) -> list[str]:
     if not path:
         return [field.alias or name for name, field in Config.model_fields.items()]
     if path[0] in _NAMED:
@@ -187,25 +187,25 @@ def _table(name: str) -> type[Table]:
     return tables[name]
 
 
-def commented() -> str:
-    """Return a ``weakspot.toml`` of every default with a comment on each key."""
+def format_default_toml() -> str:
+    """Return the text of a ``weakspot.toml`` with every default and a comment on each key."""
     config = Config()
-    lines = ["# Settings of this workspace. Every key is optional: what is missing has the value shown here."]
+    lines = ["# Settings of this workspace. Every key is optional: a missing one has the default value shown here."]
     for name, field in Config.model_fields.items():
         if name not in _NAMED:
             table = getattr(config, name)
-            lines += ["", f"# {(table.__doc__ or '').strip()}", f"[{field.alias or name}]", *_entries(table)]
+            lines += ["", f"# {(table.__doc__ or '').strip()}", f"[{field.alias or name}]", *_format_entries(table)]
     lines += ["", f"# {(Domain.__doc__ or '').strip()}"]
-    lines.append("# Most distinct triggers win; of equals, the domain that stands first. Add your own.")
+    lines.append("# The domain with the most different triggers wins; among equals, the first. Add your own.")
     for domain, entry_ in config.domains.items():
         lines += [f"[domains.{domain}]", f"triggers = {json.dumps(entry_.triggers)}", ""]
     lines.append(f"# {(Teacher.__doc__ or '').strip()} Add your own: any OpenAI-compatible server can be one.")
     for name, teacher in config.teachers.items():
-        lines += [f"[teachers.{name}]", *_entries(teacher), ""]
+        lines += [f"[teachers.{name}]", *_format_entries(teacher), ""]
     return "\n".join(lines)
 
 
-def _entries(table: Table) -> Iterator[str]:
+def _format_entries(table: Table) -> Iterator[str]:
     for key, entry in type(table).model_fields.items():
         comment = f"  # {entry.description}" if entry.description else ""
         yield f"{key} = {json.dumps(getattr(table, key), ensure_ascii=False)}{comment}"

@@ -1,4 +1,4 @@
-"""The MCP server: an agent consults the expert by a tool call, and what was said is kept."""
+"""MCP server: an agent consults the expert by a tool call, and the consultation is stored."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from weakspot.capture.ask_teacher import Consulted, consult, plain_wish, refuse_empty
+from weakspot.capture.ask_teacher import Consulted, build_consultation_request, consult, refuse_empty
 from weakspot.config import Config
 from weakspot.pipeline import status
 from weakspot.pipeline.collect import collect
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 SOURCE = "mcp"
 PATH = "/mcp"
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-# A teacher may take minutes, and opencode, for one, gives up a call after 60 s without a sign of life.
+# A teacher may take minutes, and opencode, for example, gives up a call after 60 s without a progress message.
 _PROGRESS_SECONDS = 5.0
-# An agent may be left alone overnight, and Cline, for one, opens no new session where its own has ended.
+# An agent may be left alone overnight, and Cline, for example, opens no new session after its own has ended.
 _SESSION_SECONDS = 7 * 24 * 3600.0
 _LAST_SECONDS = 5
 _log = logging.getLogger(__name__)
@@ -94,7 +94,7 @@ class PipelineStatus(BaseModel):
 
 
 def server(workspace: Workspace, config: Config) -> "MCPServer":
-    """Return the server with its three tools; teachers are connected to when they are asked."""
+    """Return the server with its three tools; it connects to a teacher when one is asked."""
     from mcp.server import MCPServer
     from mcp.server.mcpserver import Context
     from mcp_types import ToolAnnotations
@@ -123,7 +123,7 @@ def server(workspace: Workspace, config: Config) -> "MCPServer":
         call: Context,
         query: Annotated[str, Field(description="the user's question, whole and word for word")],
         attempt: Annotated[str, Field(description="your own answer to it, whole and word for word, right or wrong")],
-        # Plain strings: what may also be null is taken for JSON where it looks like it.
+        # Plain strings: a parameter that may be null is parsed as JSON where it looks like JSON.
         context: Annotated[
             str,
             Field(
@@ -133,15 +133,15 @@ def server(workspace: Workspace, config: Config) -> "MCPServer":
         ] = "",
         teacher: Annotated[str, Field(description=f"one of {known}; empty is {default}")] = "",
     ) -> Consulted:
-        with _explained():
-            one = plain_wish(config, query, attempt, context, teacher)
-            beat = asyncio.create_task(_progress(call, one.teacher))
+        with _tool_errors():
+            one = build_consultation_request(config, query, attempt, context, teacher)
+            beat = asyncio.create_task(_report_progress(call, one.teacher))
             try:
                 return await consult(workspace, config, teachers, one, SOURCE)
             finally:
                 beat.cancel()
 
-    # Functions that are not async are run in a thread of their own: both wait for the disk.
+    # Functions that are not async run in a thread: both of these wait for the disk.
     @mcp.tool(
         title="Keep an exchange",
         description=_RECORD,
@@ -156,7 +156,7 @@ def server(workspace: Workspace, config: Config) -> "MCPServer":
             str, Field(description='what the user said to get the better answer, as "consult Opus"; may be empty')
         ] = "",
     ) -> Recorded:
-        with _explained():
+        with _tool_errors():
             refuse_empty(query=query, local=local, expert=expert)
             kept = collect(
                 workspace,
@@ -176,15 +176,15 @@ def server(workspace: Workspace, config: Config) -> "MCPServer":
         annotations=ToolAnnotations(read_only_hint=True, open_world_hint=False),
     )
     def pipeline_status() -> PipelineStatus:
-        with _explained():
+        with _tool_errors():
             return PipelineStatus.model_validate(status.status(workspace, config))
 
     return mcp
 
 
 @contextlib.contextmanager
-def _explained() -> Iterator[None]:
-    """Turn what went wrong without being our bug into the tool's error: one line for the agent to read."""
+def _tool_errors() -> Iterator[None]:
+    """Turn an expected error into the tool's error, one line for the agent to read; a bug of ours passes."""
     from mcp.server.mcpserver.exceptions import ToolError
 
     try:
@@ -193,7 +193,7 @@ def _explained() -> Iterator[None]:
         raise ToolError(" ".join(str(error).split())) from None
 
 
-async def _progress(call: "Context", teacher: str) -> None:
+async def _report_progress(call: "Context", teacher: str) -> None:
     """Tell the client every few seconds that the call is alive, if it asked to be told."""
     started = time.monotonic()
     while True:
@@ -202,7 +202,7 @@ async def _progress(call: "Context", teacher: str) -> None:
 
 
 def serve_stdio(workspace: Workspace, config: Config) -> None:
-    """Serve one client on standard input and output, until it leaves; whatever else is printed goes to stderr."""
+    """Serve one client on standard input and output until it disconnects; all other output goes to stderr."""
     server(workspace, config).run("stdio")
 
 
@@ -214,8 +214,8 @@ def serve_http(workspace: Workspace, config: Config, listen: str) -> None:
     import uvicorn
 
     host, _, port = listen.rpartition(":")
-    listening = _listening(listen, host.strip("[]"), port)
-    # With sessions, clients of the protocol before 2026 can cancel a call: they do so in a request of its own.
+    listening = _bind_socket(listen, host.strip("[]"), port)
+    # Clients of the protocol before 2026 need a session to cancel a call, which takes a second request.
     app = server(workspace, config).streamable_http_app(
         streamable_http_path=PATH, session_idle_timeout=_SESSION_SECONDS, transport_security=_security(host)
     )
@@ -224,7 +224,7 @@ def serve_http(workspace: Workspace, config: Config, listen: str) -> None:
     uvicorn.Server(settings).run(sockets=[listening])
 
 
-def _listening(listen: str, host: str, port: str) -> socket.socket:
+def _bind_socket(listen: str, host: str, port: str) -> socket.socket:
     remedy = "give HOST:PORT, as 127.0.0.1:8788"
     if not host or not port.isdecimal() or int(port) > 65535:
         raise UserError(listen, "not an address", remedy)
@@ -235,7 +235,7 @@ def _listening(listen: str, host: str, port: str) -> socket.socket:
 
 
 def _security(host: str) -> "TransportSecuritySettings":
-    """Let in programs that call this machine by its name, and of all web pages only this machine's own."""
+    """Allow requests to the names of this machine, and from web pages only those of this machine."""
     from mcp.server.transport_security import TransportSecuritySettings
 
     return TransportSecuritySettings(

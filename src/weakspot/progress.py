@@ -1,4 +1,4 @@
-"""Progress on a terminal, silence in a pipe."""
+"""Progress bars, shown only on a terminal."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ Advance = Callable[[int, str], None]
 
 @contextmanager
 def bar(task: str, total: int | None = None) -> Iterator[Advance]:
-    """Show a bar for the block; call what it gives with a count done and a note to show beside it."""
+    """Context manager: show a progress bar; it gives a function to call with a count done and a note to show."""
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),

@@ -1,30 +1,30 @@
-"""Past expert answers to similar questions, put in front of a question: what a weak model can do without training."""
+"""Retrieval: puts past expert answers to similar questions in front of a question, for models without training."""
 
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from weakspot.capture.conversation import Conversation, Messages
-from weakspot.capture.decisions import Decisions, read_decisions
-from weakspot.capture.trigger_phrases import spoken
+from weakspot.capture.decisions import Decisions, load_decisions
+from weakspot.capture.trigger_phrases import user_text
 from weakspot.config import Config
-from weakspot.dataset.bm25 import Ranking, compared
+from weakspot.dataset.bm25 import Ranking, head_and_tail
 from weakspot.dataset.near_duplicates import grams, jaccard
-from weakspot.records import Interaction, Message, normalised
+from weakspot.records import Interaction, Message, normalise_text
 from weakspot.records.parsing import RecordError, parse_interaction
 from weakspot.settings import Retrieval
 from weakspot.storage import append_log
 from weakspot.storage.atomic import FileState
 from weakspot.workspace import Workspace
 
-# Similarity picks from the best ranked: a text of rare words may rank first and be less alike.
+# The most similar of the best ranked are taken: a text with rare words may rank first and be less similar.
 _CANDIDATES = 20
 _SYSTEM = ("system", "developer")
 
 
 @dataclass(frozen=True)
-class Found:
-    """A past question with the expert's answer; ``similarity`` to the question asked is 0 to 1."""
+class RetrievedExample:
+    """A past question with the expert's answer; ``similarity`` to the current question is 0 to 1."""
 
     interaction_id: str
     question: str
@@ -33,7 +33,7 @@ class Found:
 
 
 class Examples:
-    """Questions that stand by themselves, with the expert's answers, searchable as they are added."""
+    """Self-contained questions with the expert's answers; each can be searched as soon as it is added."""
 
     def __init__(self, settings: Retrieval) -> None:
         self._settings = settings
@@ -44,10 +44,10 @@ class Examples:
     def add(self, example: Interaction) -> None:
         """Add an example; it replaces one of the same id or the same question, since the latest answer counts.
 
-        Left out is what shows the model nothing to do alike: a question that refers to what was said before it,
-        an answer that calls tools or rests on what they found, and what is longer than may ever be shown.
+        Left out is what the model cannot imitate: a question that refers to earlier turns, an answer that calls
+        tools or rests on their results, and what is longer than ``max_characters``.
         """
-        question, answer = spoken(example.query.text), example.expert
+        question, answer = user_text(example.query.text), example.expert
         for key in _keys(example.id, question):
             if (old := self._numbers.pop(key, None)) is not None:
                 self._ranking.remove(old)
@@ -59,15 +59,15 @@ class Examples:
         self._pairs.append((example.id, question, answer.text))
         self._numbers.update(dict.fromkeys(_keys(example.id, question), number))
 
-    def search(self, question: str) -> list[Found]:
-        """Return the most similar questions that the settings let in, the most similar first."""
-        question = spoken(question)
+    def search(self, question: str) -> list[RetrievedExample]:
+        """Return similar questions within the limits of the settings, the most similar first."""
+        question = user_text(question)
         if not question:
             return []
-        own = grams(compared(question))
+        own = grams(head_and_tail(question))
         candidates = [self._pairs[number] for number in self._ranking.best(question, _CANDIDATES)]
-        alike = [Found(*pair, jaccard(own, grams(compared(pair[1])))) for pair in candidates]
-        found: list[Found] = []
+        alike = [RetrievedExample(*pair, jaccard(own, grams(head_and_tail(pair[1])))) for pair in candidates]
+        found: list[RetrievedExample] = []
         room = self._settings.max_characters
         for one in sorted(alike, key=lambda one: -one.similarity):
             size = len(one.question) + len(one.answer)
@@ -78,11 +78,11 @@ class Examples:
 
 
 def _keys(identity: str, question: str) -> tuple[str, str]:
-    return f"id {identity}", f"question {normalised(question).casefold()}"
+    return f"id {identity}", f"question {normalise_text(question).casefold()}"
 
 
-class Index:
-    """The captured interactions that may be trained on, as examples; may be used by several threads at once."""
+class ExampleIndex:
+    """Index of the captured interactions that may be trained on; several threads may use it at once."""
 
     def __init__(self, workspace: Workspace, config: Config) -> None:
         self._workspace, self._settings = workspace, config.retrieval
@@ -92,60 +92,60 @@ class Index:
         self._refreshing, self._using = threading.Lock(), threading.Lock()
 
     def refresh(self) -> None:
-        """Take in what was captured since the last call, and everything anew after a decision of a person.
+        """Add what was captured since the last call; after a person's decision, read everything again.
 
-        Returns at once where another thread is at it. Raises :class:`UserError` for a damaged decision until it is
-        mended: it may forbid something.
+        Returns at once if another thread is refreshing. Raises :class:`UserError` for a damaged decision until it is
+        mended, since it may forbid something.
         """
         if not self._refreshing.acquire(blocking=False):
             return
         try:
             raw, decided = FileState.of(self._workspace.raw), FileState.of(self._workspace.decisions)
             if decided != self._decided or raw.inode != self._raw.inode or raw.size < self._raw.size:
-                self._take_in_all()
+                self._reload()
             elif raw != self._raw:
-                self._take_in(self._examples, self._using)
+                self._add_new_examples(self._examples, self._using)
             self._raw, self._decided = raw, decided
         finally:
             self._refreshing.release()
 
-    def search(self, conversation: Conversation) -> list[Found]:
+    def search(self, conversation: Conversation) -> list[RetrievedExample]:
         """Return the examples for the last question of a conversation, the most similar first."""
         with self._using:
             return self._examples.search(conversation.query)
 
-    def _take_in_all(self) -> None:
-        self._decisions, self._last_offset = read_decisions(self._workspace), -1
+    def _reload(self) -> None:
+        self._decisions, self._last_offset = load_decisions(self._workspace), -1
         self._mended = set()
         fresh = Examples(self._settings)
-        self._take_in(fresh, threading.Lock())
+        self._add_new_examples(fresh, threading.Lock())
         with self._using:
             self._examples = fresh
 
-    def _take_in(self, examples: Examples, lock: threading.Lock) -> None:
+    def _add_new_examples(self, examples: Examples, lock: threading.Lock) -> None:
         for line in append_log.read_lines(self._workspace.raw):
             if line.offset <= self._last_offset:
                 continue
             self._last_offset = line.offset
             try:
                 captured = parse_interaction(line.data)
-                self._decisions.require_allowed(captured)
+                self._decisions.require_permission(captured)
             except RecordError:
                 continue  # process reports it, with its line number
-            revised = self._decisions.revised(captured)
+            revised = self._decisions.with_edits(captured)
             if revised is not captured:
                 self._mended.add(captured.content_key())
             elif self._mended and captured.content_key() in self._mended:
-                continue  # what a person mended does not come back by a copy
-            with lock:  # for one at a time, so that no question waits for all of them
+                continue  # an unedited copy of an edited interaction is left out
+            with lock:  # for one example at a time, so that no search waits for all of them
                 examples.add(revised)
 
 
-def augmented(index: Index, conversation: Conversation) -> Messages:
-    """Return a conversation with what ``index`` has for its last question; reads what is new first.
+def augment_messages(index: ExampleIndex, conversation: Conversation) -> Messages:
+    """Return a conversation with examples for its last question; refreshes ``index`` first.
 
-    Found pairs stand as earlier turns behind the system's own, the most similar last. Raises :class:`UserError`
-    as :meth:`Index.refresh` does.
+    The examples are earlier turns, after the system's messages, the most similar last. Raises :class:`UserError`
+    for a damaged decision.
     """
     index.refresh()
     messages = conversation.messages
@@ -153,14 +153,14 @@ def augmented(index: Index, conversation: Conversation) -> Messages:
     return [*messages[:place], *_turns(index.search(conversation)), *messages[place:]]
 
 
-def with_examples(example: Interaction, found: Sequence[Found]) -> Interaction:
-    """Return an interaction with found pairs in its context, as :func:`augmented` puts them into a conversation."""
+def with_examples(example: Interaction, found: Sequence[RetrievedExample]) -> Interaction:
+    """Return an interaction with the examples as earlier turns, after the system's messages."""
     turns = [Message.model_validate(turn) for turn in _turns(found)]
     place = _behind_system([message.role for message in example.messages])
     return example.model_copy(update={"messages": [*example.messages[:place], *turns, *example.messages[place:]]})
 
 
-def _turns(found: Sequence[Found]) -> Messages:
+def _turns(found: Sequence[RetrievedExample]) -> Messages:
     pairs = [(("user", one.question), ("assistant", one.answer)) for one in reversed(found)]
     return [{"role": role, "content": text} for pair in pairs for role, text in pair]
 

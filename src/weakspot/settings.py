@@ -1,10 +1,10 @@
-"""The tables of ``weakspot.toml``: each setting with its default, its bounds and what it is for."""
+"""The tables of ``weakspot.toml``: each setting with its default, its bounds and its description."""
 
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from weakspot.records import Policy, Target, domain_name
+from weakspot.records import Policy, Target, parse_domain_name
 
 _VARIABLE = r"^([A-Za-z_][A-Za-z0-9_]*)?$"
 
@@ -27,36 +27,36 @@ class Model(Table):
 
 
 class Domain(Table):
-    """A kind of question; its triggers are whole words or phrases, in any case."""
+    """A kind of question; its triggers are whole words or phrases, in upper or lower case."""
 
     triggers: list[Annotated[str, Field(pattern=r"\S")]]
 
 
 class Collect(Table):
-    """How interactions are captured."""
+    """Capture of interactions."""
 
-    default_domain: Annotated[str, AfterValidator(domain_name)] = Field(
-        "general-coding", description="the domain where no trigger is found"
+    default_domain: Annotated[str, AfterValidator(parse_domain_name)] = Field(
+        "general-coding", description="the domain if no trigger is found"
     )
-    query_weight: int = Field(3, ge=1, description="a trigger in the query counts this many times one in an answer")
-    escalation: str = Field("consult Sonnet", min_length=1, description="the turn that stands for the consultation")
+    query_weight: int = Field(3, ge=1, description="how much more a trigger in the query counts than one in an answer")
+    escalation: str = Field("consult Sonnet", min_length=1, description="the escalation turn stored if none is given")
     max_record_bytes: int = Field(4_000_000, ge=1000, description="a longer record is refused")
     durability: Literal["disk", "process"] = Field(
-        "disk", description="what an acknowledged record survives: disk, a power cut; process, a killed process"
+        "disk", description="disk: a stored record survives a power cut; process: it survives a killed process"
     )
     allow_network_filesystem: bool = Field(
-        False, description="store on NFS or SMB all the same, where locks and appends may fail silently"
+        False, description="store on NFS or SMB too, although locks and appends may fail silently there"
     )
 
 
 class Escalation(Table):
-    """Which last user message of a conversation asks for a teacher."""
+    """The phrases with which a user's last message asks for a teacher."""
 
     phrases: list[Annotated[str, Field(pattern=r"\S")]] = Field(
         ["consult {teacher}", "ask {teacher}"],
-        description='in any case; {teacher} is a teacher\'s name, or "the expert"',
+        description='in upper or lower case; {teacher} is a teacher\'s name, or "the expert"',
     )
-    default_teacher: str = Field("sonnet", min_length=1, description='the teacher that "the expert" is')
+    default_teacher: str = Field("sonnet", min_length=1, description='the teacher meant by "the expert"')
 
 
 class Gateway(Table):
@@ -65,34 +65,34 @@ class Gateway(Table):
     upstream: str = Field(
         "http://localhost:8000/v1", pattern="^https?://", description="the local model's server, OpenAI-compatible"
     )
-    alias: str = Field(
-        "local", min_length=1, description="the model's name that stands for whichever adapter is released"
-    )
+    alias: str = Field("local", min_length=1, description="the model name under which clients get the released adapter")
     model: str = Field("", description="the base's name at the upstream; empty is the first that it lists")
     listen: str = Field("127.0.0.1:8787", pattern=r"^\S+:\d+$", description="where clients reach the gateway")
     upstream_api_key_env: str = Field(
         "", pattern=_VARIABLE, description="environment variable with the local server's key, if it has one"
     )
-    max_in_flight: int = Field(256, ge=1, description="requests at work at once; one more gets a 503 to try again")
-    max_body_bytes: int = Field(67_108_864, ge=1000, description="of a request; a longer one gets a 413")
-    connect_timeout_seconds: float = Field(10, gt=0, description="until the local server must have accepted")
+    max_in_flight: int = Field(256, ge=1, description="requests handled at the same time; one more gets a 503")
+    max_body_bytes: int = Field(67_108_864, ge=1000, description="largest request; a longer one gets a 413")
+    connect_timeout_seconds: float = Field(10, gt=0, description="time for the local server to accept a connection")
     ask_missing_attempt: bool = Field(
-        True, description="ask the local model as well, where a client consults before it has answered"
+        True, description="ask the local model too, if a client consults before the local model has answered"
     )
     remembered_bytes: int = Field(
-        33_554_432, ge=0, description="of local answers, kept in memory for clients that leave them out"
+        33_554_432, ge=0, description="memory for local answers, for clients that do not send them back"
     )
 
 
 class Retrieval(Table):
-    """Past expert answers to similar questions, shown to the local model in front of the question."""
+    """Past expert answers to similar questions, shown to the local model before the question."""
 
     enabled: bool = Field(False, description="show them in the gateway")
-    examples: int = Field(3, ge=1, description="shown at most")
+    examples: int = Field(3, ge=1, description="the most that are shown")
     min_similarity: float = Field(
-        0.06, ge=0, le=1, description="of two questions: the share of character n-grams that they have in common"
+        0.06, ge=0, le=1, description="of two questions: the share of character n-grams that both have"
     )
-    max_characters: int = Field(4000, ge=1, description="of all questions and answers shown; a longer one is left out")
+    max_characters: int = Field(
+        4000, ge=1, description="of all questions and answers shown together; the rest is left out"
+    )
 
 
 class Teacher(Table):
@@ -100,63 +100,63 @@ class Teacher(Table):
 
     kind: Literal["anthropic", "openai"] = Field(description="the protocol it speaks")
     model: str = Field(min_length=1, description="its name at the provider")
-    base_url: str = Field("", description="of its API; empty is the provider's own")
+    base_url: str = Field("", description="address of its API; empty is the provider's own")
     api_key_env: str = Field(
         "", pattern=_VARIABLE, description="the environment variable that holds its key; empty where it needs none"
     )
-    policy: Policy = Field("ask", description="train on its answers: allow; ask, once a person allows each; refuse")
-    terms: str = Field("", description="the licence or the terms that the policy rests on")
-    names: list[Annotated[str, Field(pattern=r"\S")]] = Field([], description="what else people call it")
-    max_tokens: int = Field(16_000, ge=1, description="of an answer, where the client sets no limit")
-    timeout_seconds: float = Field(600, gt=0, description="until an answer must be there")
-    input_price: float | None = Field(None, ge=0, description="US dollars for a million tokens read")
-    output_price: float | None = Field(None, ge=0, description="US dollars for a million tokens written")
+    policy: Policy = Field("ask", description="training on its answers: allow, ask (a person allows each) or refuse")
+    terms: str = Field("", description="the licence or the terms behind the policy")
+    names: list[Annotated[str, Field(pattern=r"\S")]] = Field([], description="other names that people use for it")
+    max_tokens: int = Field(16_000, ge=1, description="of an answer, if the client sets no limit")
+    timeout_seconds: float = Field(600, gt=0, description="longest wait for an answer")
+    input_price: float | None = Field(None, ge=0, description="US dollars for a million input tokens")
+    output_price: float | None = Field(None, ge=0, description="US dollars for a million output tokens")
 
 
 class Process(Table):
-    """How raw interactions become a dataset."""
+    """Making a dataset from raw interactions."""
 
     near_duplicate_threshold: float = Field(
         0.8,
         ge=0.5,
         le=1.0,
-        description="Jaccard similarity of query and expert answer at which two examples are one group",
+        description="Jaccard similarity of query and expert answer from which two examples are in one group",
     )
 
 
 class Validate(Table):
-    """What a healthy dataset is."""
+    """Limits below which `validate` warns."""
 
     low_examples: int = Field(200, ge=1, description="a domain with fewer examples is LOW")
 
 
 class Train(Table):
-    """How an adapter is trained."""
+    """Training of an adapter."""
 
     learning_rate: float = Field(
         1e-4, gt=0, description="peak of a cosine schedule; small models and short runs want up to 1e-3"
     )
     epochs: int = Field(3, ge=1, description="passes over the training examples")
-    max_steps: int = Field(0, ge=0, description="exactly so many optimiser steps, whatever epochs says; 0 is no limit")
+    max_steps: int = Field(0, ge=0, description="exact number of optimiser steps, instead of epochs; 0 is no limit")
     objective: Literal["sft", "dpo", "orpo"] = Field(
-        "sft", description="sft: the expert's answer alone; dpo, orpo: and to prefer it to the local one"
+        "sft", description="sft: learn the expert's answer; dpo, orpo: also prefer it to the local answer"
     )
-    beta: float = Field(0.1, gt=0, description="of dpo and orpo: how much the preference counts")
-    sft_weight: float = Field(1.0, ge=0, description="of dpo: how much the expert's answer itself counts beside it")
+    beta: float = Field(0.1, gt=0, description="dpo and orpo: weight of the preference")
+    sft_weight: float = Field(1.0, ge=0, description="dpo: weight of the expert's answer itself (sft)")
     length_guard: float = Field(
-        1.0, ge=0, le=1, description="of dpo: the share by which tokens past the shorter answer's end are left out"
+        1.0, ge=0, le=1, description="dpo: how much tokens past the end of the shorter answer are ignored; 1 is fully"
     )
     batch_size: int = Field(4, ge=1, description="examples in one optimiser step, times gradient_accumulation")
     gradient_accumulation: int = Field(2, ge=1, description="multiplies batch_size")
     micro_batch_tokens: int = Field(
-        0, ge=0, description="tokens in one forward pass, of as many adapters as are trained; 0 is what the plan finds"
+        0, ge=0, description="tokens in one forward pass, of all adapters together; 0: the memory plan decides"
     )
     max_length: int = Field(
-        2048, ge=16, description="tokens; longer examples lose their oldest turns, then the answer's end"
+        2048, ge=16, description="tokens; a longer example loses its oldest turns, then the end of its answer"
     )
-    warmup_ratio: float = Field(0.1, ge=0, le=1, description="share of the steps in which the rate rises")
+    warmup_ratio: float = Field(0.1, ge=0, le=1, description="share of the steps in which the learning rate rises")
     weight_decay: float = Field(0.01, ge=0, description="of AdamW")
-    max_grad_norm: float = Field(1.0, gt=0, description="longer gradients are shortened to it")
+    max_grad_norm: float = Field(1.0, gt=0, description="gradients with a larger norm are scaled down to it")
     precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="auto: bf16 on Ampere or newer, else fp32")
     load_in_4bit: bool = Field(False, description="QLoRA: the base in NF4; needs a CUDA GPU and bitsandbytes")
     gradient_checkpointing: bool | Literal["auto"] = Field(
@@ -165,52 +165,56 @@ class Train(Table):
     )
     eval_steps: int = Field(0, ge=0, description="measure the val loss every so many steps; 0 is ten times a run")
     early_stopping_patience: int = Field(
-        3, ge=0, description="stop after so many val losses without a better one; 0 is never"
+        3, ge=0, description="stop after this many val losses without a better one; 0 is never"
     )
     save_steps: int = Field(0, ge=0, description="write a checkpoint every so many steps; 0 is with each val loss")
-    shard: bool = Field(False, description="spread the base over the processes of torchrun, where it fits into none")
-    seed: int = Field(42, ge=0, description="of the first weights, the order and the dropout")
+    shard: bool = Field(False, description="shard the base over the processes of torchrun, if it is too large for one")
+    seed: int = Field(42, ge=0, description="for the initial weights, the order of examples and the dropout")
 
 
 class Lora(Table):
     """The shape of an adapter."""
 
-    rank: int = Field(64, ge=1, description="of the two small matrices beside each layer")
-    alpha: int = Field(64, ge=1, description="their product counts alpha / rank times")
-    dropout: float = Field(0.05, ge=0, lt=1, description="share of an adapter's input left out in training")
+    rank: int = Field(64, ge=1, description="of the two small matrices added to each layer")
+    alpha: int = Field(64, ge=1, description="their product is scaled by alpha / rank")
+    dropout: float = Field(0.05, ge=0, lt=1, description="share of an adapter's inputs that is dropped in training")
     target_modules: list[str] | Literal["attention", "all-linear", "experts"] = Field(
         ["q_proj", "k_proj", "v_proj", "o_proj"],
-        description="names of linear layers, or attention, all-linear, or experts (all-linear, and those of a MoE)",
+        description="names of linear layers, or attention, all-linear, or experts (all-linear and routed experts)",
     )
 
 
 class Sweep(Table):
-    """What `train --sweep` tries beside the settings of [train] and [lora], in the same pass."""
+    """Values that `train --sweep` tries in addition to those of [train] and [lora], in the same pass."""
 
     learning_rates: list[Annotated[float, Field(gt=0)]] = Field([1e-4, 3e-4, 1e-3], description="peaks of the schedule")
-    ranks: list[Annotated[int, Field(ge=1)]] = Field([], description="of the adapter; alpha keeps its ratio to it")
+    ranks: list[Annotated[int, Field(ge=1)]] = Field([], description="of the adapter; alpha changes in proportion")
 
 
 class Evaluate(Table):
-    """When an adapter has proved itself."""
+    """Evaluation of an adapter, and the gate's verdict."""
 
     significance: float = Field(0.05, gt=0, lt=0.5, description="the largest p that counts as evidence, two-sided")
-    max_harm: float = Field(0.1, ge=0, description="nats a token that other domains may lose before it counts as harm")
-    batch_size: int = Field(32, ge=1, description="answers written at once; more are faster and take more memory")
-    max_new_tokens: int = Field(
-        256, ge=1, description="where the expert's answer is JSON and the model has to write it"
+    max_harm: float = Field(
+        0.1, ge=0, description="nats per token that other domains may lose before it counts as harm"
     )
-    retrieval: bool = Field(True, description="measure base and adapter with retrieved examples as well")
+    batch_size: int = Field(32, ge=1, description="answers generated at once; more are faster and need more memory")
+    max_new_tokens: int = Field(
+        256, ge=1, description="limit of a generated answer; one is generated if the expert's answer is JSON"
+    )
+    retrieval: bool = Field(True, description="also measure base and adapter with retrieved examples")
 
 
 Quantisation = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0"]
 
 
 class Deploy(Table):
-    """How an adapter is put into service."""
+    """Deployment of an adapter."""
 
-    proof_prompts: int = Field(12, ge=1, description="held-out prompts on which served and trained must agree")
-    target: Target = Field("merged", description="where run and watch put what is accepted")
+    proof_prompts: int = Field(
+        12, ge=1, description="held-out prompts on which the served and the trained model must agree"
+    )
+    target: Target = Field("merged", description="where run and watch deploy an accepted adapter")
     quantisation: Quantisation = Field("q8_0", description="of the weights in a GGUF file")
     server: str = Field(
         "", pattern="^(https?://.*)?$", description="of target vllm, ollama or gateway; empty is [gateway] upstream"
@@ -218,20 +222,20 @@ class Deploy(Table):
 
 
 class Status(Table):
-    """When retraining is due."""
+    """Conditions under which retraining is due."""
 
     retrain_after: int = Field(50, ge=1, description="new interactions in a domain since its last adapter")
-    retrain_streak: int = Field(20, ge=2, description="the latest consultations in a row, all in one domain")
-    retrain_at: int = Field(200, ge=1, description="a domain passing this size")
+    retrain_streak: int = Field(20, ge=2, description="latest consultations in a row, all in one domain")
+    retrain_at: int = Field(200, ge=1, description="examples; a domain is due when it reaches this number")
 
 
 class Watch(Table):
-    """When ``watch`` may train."""
+    """Times at which `watch` may train."""
 
     window: str = Field(
         "",
         pattern=r"^(([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d)?$",
-        description="hours of the day in which it may, as 22:00-06:00 in local time; empty is any",
+        description="hours of the day in which it may train, for example 22:00-06:00 in local time; empty is any",
     )
-    idle_minutes: float = Field(10, ge=0, description="nothing asked or captured for so long")
-    interval_seconds: float = Field(60, gt=0, description="between two looks")
+    idle_minutes: float = Field(10, ge=0, description="time since the last question or capture")
+    interval_seconds: float = Field(60, gt=0, description="time between two checks")

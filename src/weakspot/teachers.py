@@ -1,4 +1,4 @@
-"""The stronger models that can be consulted: Anthropic's by the official client, others by the OpenAI protocol."""
+"""Clients of the teachers, the stronger models: Anthropic's official client, and OpenAI's protocol for all others."""
 
 import asyncio
 import contextlib
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
     from aiohttp import ClientSession
     from anthropic import AsyncAnthropic
 
-# Never the environment's: there ANTHROPIC_BASE_URL may well be this gateway.
+# Not from the environment: there, ANTHROPIC_BASE_URL may be this gateway.
 _ADDRESSES = {"anthropic": "https://api.anthropic.com", "openai": "https://api.openai.com/v1"}
 _CONNECT_SECONDS = 20.0
 _NO_KEY = "none"
 _SHORTEST_SECRET = 8
-# The official client quotes whole requests where it logs.
+# The official client logs whole requests.
 _TALKATIVE = ("anthropic", "httpx2", "httpcore2")
 
 
 class TeacherError(Exception):
     """A teacher that could not answer: an HTTP ``status`` for the client, and one line that names no secret.
 
-    ``retry_after`` says in how many seconds another try may do; it is None where none will.
+    ``retry_after`` is the number of seconds after which a retry may succeed; None where none will.
     """
 
     def __init__(self, status: int, message: str, retry_after: str | None = None) -> None:
@@ -45,9 +45,9 @@ class TeacherError(Exception):
 
 @dataclass(frozen=True)
 class Question:
-    """What a teacher is asked: chat messages, the tools it may call, the most tokens it may write.
+    """A question to a teacher: chat messages, the tools it may call, the most tokens it may write.
 
-    ``secrets`` are taken out of the messages before anybody sees them, as the keys of the settings are.
+    ``secrets`` are removed from the messages before they are sent, as the keys of the settings are.
     """
 
     messages: list[dict[str, Any]]
@@ -56,14 +56,14 @@ class Question:
     secrets: tuple[str, ...] = ()
 
 
-def known_secrets(config: Config) -> list[str]:
-    """Return the keys that this process was given, so that they can be kept out of everything."""
+def api_keys(config: Config) -> list[str]:
+    """Return the API keys that the settings name, so that they can be removed from all that is stored or sent."""
     names = [config.gateway.upstream_api_key_env, *(teacher.api_key_env for teacher in config.teachers.values())]
     return sorted({value for name in names if (value := key_from(name))})
 
 
 def key_from(variable: str) -> str:
-    """Return the key that an environment variable holds; empty where there is none, or no variable."""
+    """Return the key in an environment variable; empty where it is not set, or no variable is named."""
     return os.environ.get(variable, "").strip() if variable else ""
 
 
@@ -91,14 +91,14 @@ class Teachers:
     async def ask(self, name: str, question: Question) -> AsyncGenerator[Part]:
         """Yield the teacher's answer as it comes; the last part is :class:`Finished`.
 
-        Closing the iterator gives up the answer. Raises :class:`TeacherError` for whatever goes wrong,
+        Closing the iterator cancels the answer. Raises :class:`TeacherError` for whatever goes wrong,
         also in the middle.
         """
         teacher = self._config.teachers[name]
         key = key_from(teacher.api_key_env)
         if teacher.api_key_env and not key:
             raise TeacherError(502, f"teacher {name}: {teacher.api_key_env} is not set where weakspot runs")
-        question = self._discreet(question)
+        question = self._without_keys(question)
         reader = anthropic_messages.Reader() if teacher.kind == "anthropic" else openai_chat.Reader()
         sent = self._from_anthropic if teacher.kind == "anthropic" else self._from_openai
         deadline = asyncio.get_running_loop().time() + teacher.timeout_seconds
@@ -122,7 +122,7 @@ class Teachers:
             raise TeacherError(504, f"teacher {name}: no answer in time", "5") from None
 
     async def close(self) -> None:
-        """Give back the connections."""
+        """Close the connections."""
         if self._session is not None:
             await self._session.close()
         for client in self._clients.values():
@@ -140,7 +140,7 @@ class Teachers:
                 data=io.BytesIO(json.dumps(_chat_body(teacher, question)).encode()),
                 headers={"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})},
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
-                # A redirection would take the key to a server that it was not given for.
+                # A redirect would send the key to a server that it is not meant for.
                 allow_redirects=False,
                 proxy=_proxy(address),
             ) as response:
@@ -175,10 +175,10 @@ class Teachers:
         except httpx2.HTTPError as error:
             raise TeacherError(502, f"teacher {name}: the answer broke off ({type(error).__name__})", "5") from None
 
-    def _discreet(self, question: Question) -> Question:
-        """Take out the keys that somebody may have shown to an agent, and that belong to others."""
+    def _without_keys(self, question: Question) -> Question:
+        """Return the question without keys, which somebody may have shown to an agent by mistake."""
         text = json.dumps(question.messages)
-        for secret in (*known_secrets(self._config), *question.secrets):
+        for secret in (*api_keys(self._config), *question.secrets):
             if len(secret) >= _SHORTEST_SECRET:
                 text = text.replace(json.dumps(secret)[1:-1], "<API_KEY>")
         return replace(question, messages=json.loads(text))
@@ -193,12 +193,12 @@ class Teachers:
             return TeacherError(429, message, headers.get("Retry-After", "5"))
         if status >= 500:
             return TeacherError(502, message, headers.get("Retry-After", "5"))
-        # A key that the teacher refuses is not the client's: a 401 would send the user looking there.
+        # The teacher refuses our key, not the client's: a 401 would make the user check the wrong one.
         return TeacherError(status if status in (400, 413) else 502, message)
 
     def _shown(self, text: str) -> str:
-        """Return the words of a server as one line that names no secret."""
-        return " ".join(scrub_text(text, known_secrets(self._config)).split())[:500]
+        """Return a server's message as one line without secrets."""
+        return " ".join(scrub_text(text, api_keys(self._config)).split())[:500]
 
 
 def _root(teacher: Teacher) -> str:
@@ -206,10 +206,10 @@ def _root(teacher: Teacher) -> str:
 
 
 def _official_client(teacher: Teacher, key: str) -> "AsyncAnthropic":
-    """Return the provider's own client, which gets nothing from the environment that is not this teacher's."""
+    """Return the provider's official client, without settings of the environment that are meant for another server."""
     import anthropic
 
-    # The client would send these headers wherever it goes, and they may hold another key.
+    # The client would send these headers to any server, and they may hold another key.
     custom = os.environ.get("ANTHROPIC_CUSTOM_HEADERS", "")
     names = [line.partition(":")[0].strip() for line in custom.splitlines() if ":" in line]
     omitted: dict[str, Any] = {} if not teacher.base_url else dict.fromkeys(names, anthropic.omit)
@@ -217,7 +217,7 @@ def _official_client(teacher: Teacher, key: str) -> "AsyncAnthropic":
         api_key=key or _NO_KEY,
         base_url=_root(teacher).removesuffix("/v1"),
         timeout=teacher.timeout_seconds,
-        # A consultation is asked again by whoever wants it: the client sees at once what is wrong.
+        # Without retries the client sees an error at once, and may ask again.
         max_retries=0,
         open_telemetry=False,
         default_headers=omitted,

@@ -1,4 +1,4 @@
-"""Where everything lies on disk: the only module that knows file names."""
+"""The workspace's files: the only module that knows file names."""
 
 import contextlib
 import os
@@ -24,8 +24,8 @@ class AdapterName:
         return f"{self.domain}-lora-v{self.version}"
 
     @classmethod
-    def parsed(cls, text: str) -> "AdapterName":
-        """Return the name that ``text`` is; raise ValueError where it is none."""
+    def parse(cls, text: str) -> "AdapterName":
+        """Parse a name such as ``colours-lora-v2``; raise ValueError if ``text`` is not one."""
         match = re.fullmatch(r"(.+)-lora-v([1-9]\d*)", text)
         if match is None:
             raise ValueError(f"{text!r} is not an adapter's name")
@@ -33,7 +33,7 @@ class AdapterName:
 
     @property
     def label(self) -> str:
-        """The name kept in an interaction's metadata, ``lora-v1-zddc_naming``."""
+        """The form of the name in an interaction's metadata, for example ``lora-v1-zddc_naming``."""
         return f"lora-v{self.version}-{self.domain.replace('-', '_')}"
 
 
@@ -55,7 +55,7 @@ class Workspace:
 
     @property
     def decisions(self) -> Path:
-        """What people decided about interactions, append only."""
+        """People's decisions about interactions, append only."""
         return self.root / "raw" / "decisions.jsonl"
 
     @property
@@ -78,13 +78,13 @@ class Workspace:
         return self.processed / f"{domain}.jsonl"
 
     def example_files(self) -> dict[str, Path]:
-        """The files of examples that there are, by domain, the multi-domain one with them."""
+        """The existing files of examples by domain, including the multi-domain one."""
         others = (self.all_examples, self.rejections)
         return {file.stem: file for file in sorted(self.processed.glob("*.jsonl")) if file not in others}
 
     @property
     def rejections(self) -> Path:
-        """What was left out, and why."""
+        """The rejected raw lines, with reasons."""
         return self.processed / "rejections.jsonl"
 
     @property
@@ -93,21 +93,21 @@ class Workspace:
         return self.root / "validation"
 
     def split(self, split: Split) -> Path:
-        """One split, all domains."""
+        """One split, with all domains."""
         return self.validation / f"{split}.jsonl"
 
     @property
     def assignments(self) -> Path:
-        """Which group went to which split, for ever."""
+        """The split of each group, which never changes."""
         return self.validation / "assignments.jsonl"
 
     @property
     def snapshots(self) -> Path:
-        """Folder of the immutable copies."""
+        """Folder of the snapshots, immutable copies of the dataset."""
         return self.root / "snapshots"
 
     def snapshot(self, name: str) -> Path:
-        """One immutable copy."""
+        """The folder of one snapshot."""
         return self.snapshots / name
 
     def snapshot_split(self, name: str, split: Split) -> Path:
@@ -115,15 +115,15 @@ class Workspace:
         return self.snapshot(name) / self.split(split).relative_to(self.root)
 
     def snapshot_manifest(self, name: str) -> Path:
-        """The hashes of one copy; where it exists the copy is complete."""
+        """The hashes of a snapshot's files; if it exists, the snapshot is complete."""
         return self.snapshot(name) / "manifest.json"
 
     def snapshot_forgotten(self, name: str) -> Path:
-        """Which interactions of a copy have been forgotten since."""
+        """The interactions of a snapshot that were forgotten since."""
         return self.snapshot(name) / "forgotten.jsonl"
 
     def snapshot_names(self, *, complete: bool = True) -> list[str]:
-        """The snapshots, oldest first; incomplete ones only when asked for."""
+        """The snapshots, oldest first; incomplete ones only with ``complete=False``."""
         found = []
         for folder in self.snapshots.glob("v*"):
             match = re.fullmatch(r"v(\d{4}-\d{2}-\d{2})(?:\.(\d+))?", folder.name)
@@ -132,7 +132,7 @@ class Workspace:
         return [name for _, _, name in sorted(found)]
 
     def next_snapshot(self, day: str) -> str:
-        """The name of the next copy, ``v<day>[.<n>]``: past all others, also where the clock went back."""
+        """The name of the next snapshot, ``v<day>[.<n>]``; it sorts after all others, even if the clock went back."""
         taken = self.snapshot_names(complete=False)
         newest, _, number = taken[-1].removeprefix("v").partition(".") if taken else ("", "", "")
         return f"v{day}" if newest < day else f"v{newest}.{int(number or 1) + 1}"
@@ -146,28 +146,28 @@ class Workspace:
         """One adapter's folder."""
         return self.adapters / str(name)
 
-    def expectation(self, name: AdapterName) -> Path:
-        """What the adapter and its base answer to held-out prompts, by which a deployment is proved."""
+    def reference_answers(self, name: AdapterName) -> Path:
+        """The answers of the adapter and of its base to held-out prompts, by which a deployment is proved."""
         return self.adapter(name) / "expected.json"
 
     def merged(self, name: AdapterName) -> Path:
-        """The standalone model made of the base and one adapter."""
+        """Folder of the standalone model made of the base and one adapter."""
         return self.adapters / f"{name}-merged"
 
     def adapter_manifest(self, name: AdapterName) -> Path:
-        """What an adapter was made of; where it exists the adapter is complete."""
+        """The manifest of an adapter; if it exists, the adapter is complete."""
         return self.adapter(name) / "manifest.json"
 
     def adapter_forgotten(self, name: AdapterName) -> Path:
-        """Which interactions that an adapter saw have been forgotten since."""
+        """The interactions that an adapter saw and that were forgotten since."""
         return self.adapter(name) / "forgotten.jsonl"
 
     def adapter_sweep(self, name: AdapterName) -> Path:
-        """The settings that a sweep tried for an adapter, and what came of each."""
+        """The settings that a sweep tried for an adapter, with the result of each."""
         return self.adapter(name) / "sweep.json"
 
     def adapter_metrics(self, name: AdapterName) -> Path:
-        """The training curve, one JSON object a step."""
+        """The training curve, one JSON object per step."""
         return self.adapter(name) / "metrics.jsonl"
 
     def adapter_card(self, name: AdapterName) -> Path:
@@ -179,7 +179,7 @@ class Workspace:
         return self.adapter(name) / "loss.png"
 
     def adapter_checkpoint(self, name: AdapterName) -> Path:
-        """Where an unfinished training is resumed from."""
+        """The checkpoint from which an unfinished training resumes."""
         return self.adapter(name) / "checkpoint"
 
     def evaluation(self, name: AdapterName) -> Path:
@@ -191,7 +191,7 @@ class Workspace:
         return self.adapter(name) / "evaluation.html"
 
     def merged_manifest(self, name: AdapterName) -> Path:
-        """What a merged model was made of; where it exists the model is complete and proved."""
+        """The manifest of a merged model; if it exists, the model is complete and proved."""
         return self.merged(name) / "manifest.json"
 
     @property
@@ -201,38 +201,38 @@ class Workspace:
 
     @property
     def watch_lock(self) -> Path:
-        """Held by the one process that retrains by itself."""
+        """The lock file of ``watch``, of which only one process may run."""
         return self.root / ".watch.lock"
 
     @property
     def releases_lock(self) -> Path:
-        """Held for the moment in which a release is numbered and written."""
+        """The lock file that is held while a release is numbered and written."""
         return self.root / ".releases.lock"
 
     @property
     def usage(self) -> Path:
-        """Every question that the gateway answered, without its words, append only."""
+        """Usage events: every question that the gateway answered, without its text, append only."""
         return self.root / "usage.jsonl"
 
     def gguf(self, name: AdapterName) -> Path:
-        """An adapter's and its merged model's GGUF files, and what proves them."""
+        """Folder of the GGUF files of an adapter and of its merged model."""
         return self.adapters / f"{name}-gguf"
 
     def gguf_manifest(self, name: AdapterName) -> Path:
-        """What a folder of GGUF files was made of; where it exists the files are complete and proved."""
+        """The manifest of a folder of GGUF files; if it exists, the files are complete and proved."""
         return self.gguf(name) / "manifest.json"
 
     @property
     def lock(self) -> Path:
-        """Held by whatever rewrites the dataset or the adapters."""
+        """The lock file that is held while the dataset or the adapters are rewritten."""
         return self.root / ".lock"
 
     def adapter_names(self, domain: str | None = None, *, complete: bool = True) -> list[AdapterName]:
-        """The adapters (of one domain), oldest version first; incomplete ones only when asked for."""
+        """The adapters, by domain and version, or those of one domain; incomplete ones only with ``complete=False``."""
         found = []
         for folder in self.adapters.glob("*-lora-v*"):
             with contextlib.suppress(ValueError):
-                name = AdapterName.parsed(folder.name)
+                name = AdapterName.parse(folder.name)
                 if not folder.is_dir():
                     continue
                 if domain in (None, name.domain) and (not complete or self.adapter_manifest(name).exists()):
@@ -249,16 +249,16 @@ class Workspace:
         return AdapterName(domain, newest.version + 1 if newest else 1)
 
     def require_adapter(self, domain: str) -> AdapterName:
-        """The domain's newest complete adapter; raise :class:`UserError` where there is none."""
+        """The domain's newest complete adapter; raises :class:`UserError` if there is none."""
         newest = self.newest_adapter(domain)
         if newest is None:
             raise UserError(domain, "has no complete adapter", f"run 'weakspot train {domain}'")
         return newest
 
 
-def find(given: Path | None) -> Workspace:
-    """Return the workspace: the one given, else ``WEAKSPOT_WORKSPACE``, else the nearest ``weakspot.toml``
-    in this folder or above it, else ``./training-data``.
+def find_workspace(given: Path | None) -> Workspace:
+    """Return the workspace: the given one, else ``WEAKSPOT_WORKSPACE``, else the nearest folder with a
+    ``weakspot.toml``, from this folder upwards, else ``./training-data``.
     """
     chosen = given or (Path(value) if (value := os.environ.get("WEAKSPOT_WORKSPACE")) else None)
     if chosen is None:

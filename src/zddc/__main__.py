@@ -1,4 +1,4 @@
-"""``python -m zddc``."""
+"""``python -m zddc`` is the ``zddc`` command."""
 
 from zddc.cli import main
 

@@ -14,11 +14,11 @@ from rich.text import Text
 
 from zddc import console, name_check
 from zddc.errors import UserError
-from zddc.naming import FileName, FolderName, looks_like_folder, parse_filename, parse_folder, zipped_folder
+from zddc.naming import FileName, FolderName, folder_in_zip, looks_like_folder, parse_filename, parse_folder
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")]
 
 
 def main() -> None:
@@ -48,27 +48,27 @@ def parse(
 
     The last component of a path counts. A name that starts with a date and an underscore, or ends with a
     slash, is a transmittal folder; any other is a file. A name that does not follow the convention is
-    answered too, with the reason.
+    shown too, with the reason.
 
     Example: zddc parse --json "ACME-CIV-DWG-0001_A (IFC) - Site layout.pdf"
     """
-    for name in _lines(names):
-        read = _read(name, as_folder)
+    for name in _expand_names(names):
+        read = _parse_name(name, as_folder)
         if as_json:
             console.print_json(read.to_json())
         else:
-            console.out.print(_table(name, read))
+            console.out.print(_format_table(name, read))
 
 
 @app.command()
 def check(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to look through.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to check.")],
     as_json: Json = False,
 ) -> int:
     """List the names below DIR that do not follow the convention; exit with 1 if there are any.
 
-    Files and transmittal folders are judged, a zipped transmittal folder too. Other folders only group,
-    and names that start with a dot or an underscore are left alone. Nothing is renamed.
+    Files, transmittal folders and zipped transmittal folders are checked. Other folders only group these,
+    and names that start with a dot or an underscore are skipped. Nothing is renamed.
 
     Example: zddc check received --json
     """
@@ -82,7 +82,7 @@ def check(
         transient=True,
         disable=not console.err.is_terminal,
     )
-    verdicts = list(progress)  # all before the first is printed: a live progress line captures standard output
+    verdicts = list(progress)  # complete before anything is printed: a live progress bar captures standard output
     wrong = [verdict for verdict in verdicts if verdict.reason]
     for verdict in wrong:
         if as_json:
@@ -96,7 +96,7 @@ def check(
     return 1 if wrong else 0
 
 
-def _lines(names: Iterable[str]) -> Iterator[str]:
+def _expand_names(names: Iterable[str]) -> Iterator[str]:
     for name in names:
         if name != "-":
             yield name
@@ -105,28 +105,28 @@ def _lines(names: Iterable[str]) -> Iterator[str]:
             yield os.fsdecode(line.removesuffix(b"\n").removesuffix(b"\r"))
 
 
-def _read(path: str, as_folder: bool | None) -> FileName | FolderName:
+def _parse_name(path: str, as_folder: bool | None) -> FileName | FolderName:
     path = path.replace(os.sep, "/")
     name = path.rstrip("/").rpartition("/")[2]
     if as_folder is None:
         as_folder = path.endswith("/") or looks_like_folder(name)
-    return parse_folder(zipped_folder(name) or name) if as_folder else parse_filename(name)
+    return parse_folder(folder_in_zip(name) or name) if as_folder else parse_filename(name)
 
 
-def _table(name: str, read: FileName | FolderName) -> Table:
+def _format_table(name: str, read: FileName | FolderName) -> Table:
     table = Table()
     for cell in ("file" if isinstance(read, FileName) else "folder", name):
-        table.add_column(Text(_shown(cell)), overflow="fold")
+        table.add_column(Text(_escape(cell)), overflow="fold")
     for key, value in read.to_json().items():
         words = {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
-        table.add_row(key.replace("_", " "), Text(_shown(words)))
+        table.add_row(key.replace("_", " "), Text(_escape(words)))
     return table
 
 
 def _print(line: str) -> None:
-    console.out.print(Text(_shown(line)))
+    console.out.print(Text(_escape(line)))
 
 
-def _shown(text: str) -> str:
-    """Escape what a terminal would obey, hide or fail to encode."""
+def _escape(text: str) -> str:
+    """Escape characters that a terminal would interpret, hide or fail to encode."""
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)

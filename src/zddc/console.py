@@ -1,4 +1,4 @@
-"""What every command line of this project does alike: one-line errors, JSON lines, quiet pipes."""
+"""Shared by both command lines: one-line errors, JSON lines, tables, logging, closed pipes."""
 
 import errno
 import json
@@ -16,7 +16,7 @@ from rich.table import Table
 
 from zddc.errors import UserError
 
-# A pipe has no width: what is printed there must not be cut to that of an imaginary terminal.
+# A pipe has no width: its output must not be cut to the width of an imaginary terminal.
 out = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 200)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
 
@@ -45,7 +45,7 @@ def print_json(value: object) -> None:
 
 
 def log_to_stderr(name: str) -> None:
-    """Let the loggers below ``name`` write their lines to standard error; without it they are silent."""
+    """Make the loggers below ``name`` write to standard error; otherwise they are silent."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
     logger = logging.getLogger(name)
@@ -64,9 +64,9 @@ def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> 
         status = app(args=arguments, prog_name=name, standalone_mode=False)
         sys.stdout.flush()  # here, and not at exit, where a broken pipe would leave a traceback
     except UserError as error:
-        return _fail(str(error))
+        return _print_error(str(error))
     except typer.TyperException as error:
-        return _fail(_wrong_usage(error.format_message(), name))
+        return _print_error(_format_usage_error(error.format_message(), name))
     except (BrokenPipeError, SystemExit):  # typer makes the first into the second
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -85,20 +85,20 @@ def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> 
         }
         if error.errno not in remedies:
             raise
-        return _fail(f"{thing}: {str(error.strerror).lower()}; {remedies[error.errno]}")
+        return _print_error(f"{thing}: {str(error.strerror).lower()}; {remedies[error.errno]}")
     except (KeyboardInterrupt, typer.Abort):
         err.print("interrupted")
         return 130
     return status if isinstance(status, int) else 0
 
 
-def _wrong_usage(message: str, name: str) -> str:
+def _format_usage_error(message: str, name: str) -> str:
     if message.startswith("Usage:"):  # no arguments at all: the message is the whole help
         return message
     message = message.rstrip(".").replace("\n", " ")
     return f"{name}: {message[:1].lower()}{message[1:]}; see '{name} --help'"
 
 
-def _fail(line: str) -> int:
+def _print_error(line: str) -> int:
     sys.stderr.write(line + "\n")
     return 1

@@ -2,10 +2,10 @@
 
 
 class UserError(Exception):
-    """Something the user can mend: printed as ``thing: problem; remedy`` with exit status 1.
+    """A mistake that the user can correct: printed as ``thing: problem; remedy`` with exit status 1.
 
-    ``thing`` is what is wrong (a file, an option, a config key), ``problem`` says what is wrong with it,
-    and ``remedy`` what to do next.
+    ``thing`` names a file, an option or a setting, ``problem`` says what is wrong with it, and ``remedy`` what to do
+    next.
     """
 
     def __init__(self, thing: object, problem: str, remedy: str) -> None:

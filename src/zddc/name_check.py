@@ -1,4 +1,4 @@
-"""The names in a tree of folders that do not follow the convention, and what they were meant to be."""
+"""Checks the names in a tree of folders against the convention, and suggests corrections."""
 
 import os
 import re
@@ -12,11 +12,11 @@ from zddc.naming import (
     DASHES,
     FileName,
     FolderName,
+    folder_in_zip,
     format_filename,
     format_folder,
     parse_filename,
     parse_folder,
-    zipped_folder,
 )
 from zddc.revision import DATE
 
@@ -27,10 +27,10 @@ _OTHER_DASH = re.compile(rf"\A([^_]*_[^(]*\([^)]*\)\s*)[{''.join(DASHES)}]")
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was found about one name: ``reason`` says what is wrong with it, and is empty where nothing is.
+    """The result for one name: ``reason`` says what is wrong with it, and is empty if nothing is wrong.
 
-    ``path`` is relative to the folder checked; ``corrected`` is the name to give instead, where only one
-    suggests itself.
+    ``path`` is relative to the folder that is checked. ``corrected`` is the right name, if there is only one
+    possibility, else None.
     """
 
     path: str
@@ -40,12 +40,12 @@ class Verdict:
 
 
 def check(root: Path) -> Iterator[Verdict]:
-    """Judge every file and every transmittal folder below ``root`` by its name, folder after folder, sorted.
+    """Check the name of every file and transmittal folder below ``root``, folder by folder, sorted.
 
-    A folder whose name is more than a date but starts with one is a transmittal folder, and so is a ``.zip``
-    whose name starts with a date and an underscore; other folders only group. Names that start with ``.`` or
-    ``_`` are left alone with all that is in them. Links to folders are judged but not followed. Raises
-    OSError where ``root`` itself cannot be read.
+    A transmittal folder is a folder whose name starts with a date and has more than the date, or a ``.zip`` file whose
+    name starts with a date and an underscore; other folders only group. Names that start with ``.`` or ``_`` are
+    skipped, with everything in them. Links to folders are checked but not followed. Raises OSError if ``root`` itself
+    cannot be read.
     """
     pending = [root]
     while pending:
@@ -74,7 +74,7 @@ def _judge(path: Path, is_folder: bool) -> Verdict | None:
         if not DATE.match(name) or DATE.fullmatch(name):
             return None
         return Verdict(path.as_posix(), "folder", *_reason(name, parse_folder, format_folder))
-    if stem := zipped_folder(name):
+    if stem := folder_in_zip(name):
         reason, corrected = _reason(stem, parse_folder, format_folder)
         return Verdict(path.as_posix(), "folder", reason, corrected and corrected + name[len(stem) :])
     return Verdict(path.as_posix(), "file", *_reason(name, parse_filename, format_filename))
@@ -82,7 +82,7 @@ def _judge(path: Path, is_folder: bool) -> Verdict | None:
 
 def _reason(name: str, parse: Callable[[str], Name], write: Callable[..., str]) -> tuple[str, str | None]:
     read = parse(name)
-    # Only these mistakes can be mended in just one way: white space, a dash, the case of the status.
+    # Only these mistakes have exactly one correction: white space, a dash, the case of the status.
     meant = parse(_OTHER_DASH.sub(r"\1-", name.strip()))
     try:
         corrected = write(meant, status=meant.status.upper())
@@ -92,7 +92,7 @@ def _reason(name: str, parse: Callable[[str], Name], write: Callable[..., str]) 
 
 
 def _without_collisions(verdicts: dict[str, Verdict | None]) -> Iterator[Verdict]:
-    """Take back a correction to a name that a neighbour has or should get, letter case set aside."""
+    """Drop a correction if another entry of the folder has or should get the same name, ignoring case."""
     claims = Counter(
         claim
         for name, verdict in verdicts.items()

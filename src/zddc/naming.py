@@ -1,4 +1,4 @@
-"""The naming convention: file and transmittal folder names, read leniently and written canonically.
+"""The naming convention for files and transmittal folders: lenient parsing, canonical formatting.
 
 ::
 
@@ -49,9 +49,9 @@ DASHES = frozenset("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63\uff0d
 
 @dataclass(frozen=True)
 class FileName:
-    """A file name, read. ``reason`` says in one sentence why it is not ``valid``, and is empty where it is.
+    """A parsed file name. ``reason`` says in one sentence why it is not ``valid``, and is empty if it is valid.
 
-    A name of another shape keeps its stem as ``title``, and its extension.
+    If the name does not have this shape at all, ``title`` is its stem, and only the extension is parsed.
     """
 
     tracking_number: str = ""
@@ -75,9 +75,9 @@ class FileName:
 
 @dataclass(frozen=True)
 class FolderName:
-    """A transmittal folder name, read. ``reason`` says why it is not ``valid``, and is empty where it is.
+    """A parsed transmittal folder name. ``reason`` says why it is not ``valid``, and is empty if it is valid.
 
-    A name of another shape is kept whole as ``title``.
+    If the name does not have this shape at all, ``title`` is the whole name.
     """
 
     date: str = ""
@@ -98,10 +98,10 @@ class _ShapeError(Exception):
 
 
 def parse_filename(name: str) -> FileName:
-    """Read the name of a file, without its folders; never raises.
+    """Parse the name of a file, given without its folders; never raises.
 
-    White space around ``(status)``, around the hyphen and around the extension may vary or be missing. The
-    title runs to the last dot.
+    White space around ``(status)``, the hyphen and the extension may vary or be missing. The title ends at the last
+    dot.
     """
     try:
         _check_characters(name)
@@ -117,7 +117,7 @@ def parse_filename(name: str) -> FileName:
 
 
 def parse_folder(name: str) -> FolderName:
-    """Read the name of a transmittal folder, without the folders above it; never raises.
+    """Parse the name of a transmittal folder, given without the folders above it; never raises.
 
     White space may vary as in the name of a file.
     """
@@ -138,12 +138,12 @@ def parse_folder(name: str) -> FolderName:
 
 
 def looks_like_folder(name: str) -> bool:
-    """Tell whether a name starts as a transmittal folder does: a date, then an underscore."""
+    """Return whether a name starts like that of a transmittal folder: a date, then an underscore."""
     return bool(DATE.match(name)) and name[10:11] == "_"
 
 
-def zipped_folder(name: str) -> str:
-    """Return the name of the transmittal folder that a ``.zip`` stands for, empty for any other file."""
+def folder_in_zip(name: str) -> str:
+    """Return the name of the transmittal folder in a ``.zip`` file; empty for any other file."""
     stem, _, extension = name.rpartition(".")
     return stem if extension.lower() == "zip" and looks_like_folder(stem) else ""
 
@@ -157,10 +157,10 @@ def format_filename(
     title: str = "",
     extension: str = "",
 ) -> str:
-    """Write the canonical file name of ``name``, or of the keywords, or of ``name`` changed by the keywords.
+    """Return the canonical file name for ``name``, for the keywords, or for ``name`` changed by the keywords.
 
-    ``extension`` may start with a dot and keeps its case. Raises ValueError, saying which part is wrong,
-    where the result would not be read back as exactly these parts.
+    ``extension`` may start with a dot and keeps its case. Raises ValueError that names the wrong part if parsing the
+    result would not give exactly these parts.
     """
     old = name or FileName()
     parts = {
@@ -171,7 +171,7 @@ def format_filename(
         "title": title or old.title,
     }
     text = "{tracking_number}_{revision} ({status}) - {title}.{extension_as_written}".format_map(parts)
-    return _read_back(text, parse_filename(text), parts)
+    return _require_round_trip(text, parse_filename(text), parts)
 
 
 def format_folder(
@@ -182,9 +182,9 @@ def format_folder(
     status: str = "",
     title: str = "",
 ) -> str:
-    """Write the canonical transmittal folder name, from the same arguments as :func:`format_filename`.
+    """Return the canonical transmittal folder name; the arguments are as for :func:`format_filename`.
 
-    Raises ValueError, saying which part is wrong, where the result would not be read back as these parts.
+    Raises ValueError that names the wrong part if parsing the result would not give these parts.
     """
     old = name or FolderName()
     parts = {
@@ -194,11 +194,11 @@ def format_folder(
         "title": title or old.title,
     }
     text = "{date}_{tracking_number} ({status}) - {title}".format_map(parts)
-    return _read_back(text, parse_folder(text), parts)
+    return _require_round_trip(text, parse_folder(text), parts)
 
 
-def _read_back(text: str, read: FileName | FolderName, parts: Mapping[str, str]) -> str:
-    # The reader is the only grammar: what it does not give back unchanged is not written.
+def _require_round_trip(text: str, read: FileName | FolderName, parts: Mapping[str, str]) -> str:
+    # The parser is the only grammar: a name that it does not parse back to the same parts is refused.
     if not read.valid:
         raise ValueError(f"cannot write {text!r}: {read.reason}")
     for part, wanted in parts.items():

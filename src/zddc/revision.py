@@ -9,7 +9,7 @@ from typing import TypeAlias
 DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _LETTERS = re.compile(r"[A-Za-z]+")
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
-# No file name is longer than 255 characters, and Python always converts that many digits to an int.
+# A file name has at most 255 characters, and Python always converts that many digits to an int.
 _MODIFIER = re.compile(r"\+(~?)([A-Za-z])([0-9]{1,255})")
 
 SortKey: TypeAlias = tuple[int, Decimal, str, str, bool, bool, str, int, bool]
@@ -19,9 +19,9 @@ SortKey: TypeAlias = tuple[int, Decimal, str, str, bool, bool, str, int, bool]
 class Revision:
     """The parts of a revision.
 
-    ``modifier`` is everything from the first ``+`` on. Where it is ``+``, an optional ``~``, one letter and
-    digits, ``modifier_type`` is that letter in upper case and ``modifier_number`` the number; anything else
-    leaves the type empty and the number 0. ``~`` marks a working draft, of the base or of the modifier.
+    ``modifier`` is everything from the first ``+`` on. If it consists of ``+``, an optional ``~``, one letter and
+    digits, ``modifier_type`` is that letter in upper case and ``modifier_number`` the number; otherwise the type is
+    empty and the number 0. ``~`` marks a working draft, of the base or of the modifier.
     """
 
     base: str
@@ -34,7 +34,7 @@ class Revision:
 
 
 def parse_revision(text: str) -> Revision:
-    """Take any text apart; never raises."""
+    """Parse any text into the parts of a revision; never raises."""
     base, plus, tail = text.removeprefix("~").partition("+")
     known = _MODIFIER.fullmatch(plus + tail)
     tilde, letter, digits = known.groups() if known else ("", "", "0")
@@ -52,10 +52,10 @@ def parse_revision(text: str) -> Revision:
 def revision_key(revision: str) -> SortKey:
     """Return a key that sorts revisions from older to newer; any two texts can be compared.
 
-    Dates come first, then letters, then numbers, then everything else. Letters sort as upper-cased text
-    (``A`` < ``AA`` < ``B``), numbers by value (``9`` < ``10``, ``1`` = ``01``), everything else by
-    case-folded text and then by code point, which is the same in every locale. Then a draft comes before the
-    final, no modifier before any modifier, and modifiers go by type, number, and draft before final.
+    Dates come first, then letters, then numbers, then everything else. Letters sort as upper-case text
+    (``A`` < ``AA`` < ``B``), numbers by value (``9`` < ``10``, ``1`` = ``01``), everything else by case-folded text and
+    then by code point, which is the same in every locale. With the same base, a draft comes before the final, no
+    modifier before any modifier, and modifiers sort by type, then number, then draft before final.
     """
     read = parse_revision(revision)
     if DATE.fullmatch(read.base):

@@ -378,11 +378,11 @@ def test_allow_lists_what_waits_and_allows_it(weakspot, as_json, workspace, exam
     assert status == 0
     assert "int_1" in out
     assert out.splitlines()[-2:] == [
-        "1 wait for permission; weakspot allow ID..., --teacher NAME or --all",
+        "1 interaction waiting for permission; weakspot allow ID..., --teacher NAME or --all",
         "sonnet: their terms",
     ]
     assert as_json("allow", "--teacher", "sonnet") == {"allowed": ["int_1"]}
-    assert weakspot("allow")[1] == "0 wait for permission\n"
+    assert weakspot("allow")[1] == "0 interactions waiting for permission\n"
 
 
 def test_allow_refuses_where_it_is_told_to(weakspot, as_json, workspace, example, capture):
@@ -397,8 +397,8 @@ def test_scrub_shows_and_then_does(weakspot, as_json, workspace, interaction, ca
     shown = as_json("scrub", "--dry-run")
     assert (shown["found"][0]["interaction_id"], shown["replaced"]) == ("int_1", False)
     _, out, _ = weakspot("scrub")
-    assert out.endswith("1 of 1 lines scrubbed; run 'weakspot process'\n")
-    assert weakspot("scrub")[1] == "1 lines, nothing to scrub\n"
+    assert out.endswith("1 of 1 line scrubbed; run 'weakspot process'\n")
+    assert weakspot("scrub")[1] == "1 line, nothing to scrub\n"
 
 
 def test_forget_says_what_still_holds_it(weakspot, as_json, workspace, example, capture):

@@ -5,7 +5,7 @@ import tomllib
 import pytest
 
 from weakspot import config as configuration
-from weakspot.config import Config, commented, load
+from weakspot.config import Config, format_default_toml, load
 from zddc.errors import UserError
 
 DEFAULT_DOMAINS = list(Config().domains)
@@ -193,19 +193,19 @@ def test_a_domain_without_triggers_is_switched_off(file):
 
 
 def test_the_commented_file_says_the_defaults_again(file):
-    file.write_text(commented())
+    file.write_text(format_default_toml())
     assert load(file) == Config()
     assert list(load(file).triggers) == DEFAULT_DOMAINS
 
 
 def test_the_commented_file_has_every_table_and_key_of_every_stage():
-    values = tomllib.loads(commented())
+    values = tomllib.loads(format_default_toml())
     assert values == Config().model_dump(by_alias=True)
     assert list(values) == [field.alias or name for name, field in Config.model_fields.items()]
 
 
 def test_every_table_of_the_commented_file_has_a_sentence_above_it():
-    lines = commented().splitlines()
+    lines = format_default_toml().splitlines()
     tables = [number for number, line in enumerate(lines) if line.startswith("[") and "." not in line]
     assert tables
     assert all(lines[number - 1].startswith("# ") for number in tables)

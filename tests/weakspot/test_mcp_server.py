@@ -54,7 +54,7 @@ class Teacher(ThreadingHTTPServer):
         self.ending: str | None = "end"
         self.status = 200
         self.seconds_a_piece = 0.0
-        self.heard, self.left_alone = threading.Event(), threading.Event()
+        self.remember_answer, self.left_alone = threading.Event(), threading.Event()
         self.may_end = threading.Event()
         self.may_end.set()
 
@@ -90,7 +90,7 @@ class Handler(BaseHTTPRequestHandler):
                 self.wfile.write(event.encode())
                 if number == 5 and self.server.seconds_a_piece:
                     until(lambda: all_is_read(self.client_address))
-                    self.server.heard.set()
+                    self.server.remember_answer.set()
                 time.sleep(self.server.seconds_a_piece)
                 assert self.server.may_end.wait(PATIENCE_SECONDS)
         except OSError:
@@ -615,7 +615,7 @@ def test_standard_output_holds_the_protocol_and_nothing_else(stdio, workspace):
 def test_a_client_that_ends_leaves_the_teacher_alone(stdio, workspace, teacher):
     teacher.go_on_and_on()
     with talking(stdio, [call_of(2, "consult_expert", TEXTS)]) as process:
-        assert teacher.heard.wait(PATIENCE_SECONDS)
+        assert teacher.remember_answer.wait(PATIENCE_SECONDS)
         process.stdin.close()
         assert teacher.left_alone.wait(PATIENCE_SECONDS)
         assert process.wait(timeout=PATIENCE_SECONDS) == 0
@@ -637,7 +637,7 @@ def test_the_real_command_consults_and_leaves_the_teacher_alone_when_the_client_
             assert the_record(one.workspace).id == result.structured_content["interaction_id"]
             one.teacher.go_on_and_on()
             asking = asyncio.create_task(client.call_tool("consult_expert", TEXTS))
-            assert await asyncio.to_thread(one.teacher.heard.wait, PATIENCE_SECONDS)
+            assert await asyncio.to_thread(one.teacher.remember_answer.wait, PATIENCE_SECONDS)
             asking.cancel()
             assert await asyncio.to_thread(one.teacher.left_alone.wait, PATIENCE_SECONDS)
             return await client.call_tool("pipeline_status")

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weakspot.capture.conversation import Conversation
-from weakspot.capture.decisions import append, decide, made_now
+from weakspot.capture.decisions import append_decisions, decide, new_decision
 from weakspot.capture.redact_stored import rescrub
 from weakspot.config import Config
 from weakspot.pipeline.forget import forget
-from weakspot.retrieval import Examples, Index, augmented, with_examples
+from weakspot.retrieval import ExampleIndex, Examples, augment_messages, with_examples
 from weakspot.settings import Retrieval
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
@@ -34,7 +34,7 @@ def examples_of(*interactions, **settings):
 @pytest.fixture
 def answers(workspace, config):
     """Give the answers that an index finds for a question, having looked for what is new."""
-    index = Index(workspace, config)
+    index = ExampleIndex(workspace, config)
 
     def found(question):
         index.refresh()
@@ -130,7 +130,7 @@ def test_only_what_is_new_is_taken_in(workspace, config, interaction, capture, m
     taken = []
     add = Examples.add
     monkeypatch.setattr(Examples, "add", lambda self, one: (taken.append(one.id), add(self, one)))
-    index = Index(workspace, config)
+    index = ExampleIndex(workspace, config)
     for n in range(3):
         capture(workspace, [interaction(SORT, interaction_id=f"int_{n}")])
         index.refresh()
@@ -164,7 +164,7 @@ def test_an_answer_that_may_not_be_taught_is_not_shown(workspace, config, answer
 def test_what_a_person_mended_is_shown_as_mended(workspace, config, answers, interaction, capture):
     capture(workspace, [interaction(SORT, "Call sort.", interaction_id="int_1")])
     assert answers(SORT) == ["Call sort."]
-    append(workspace, config, [made_now("int_1", "edit", expert="Call sorted.")])
+    append_decisions(workspace, config, [new_decision("int_1", "edit", expert="Call sorted.")])
     assert answers(SORT) == ["Call sorted."]
     capture(workspace, [interaction(SORT, "Call sort.", interaction_id="int_copy")])
     assert answers(SORT) == ["Call sorted."]
@@ -190,7 +190,7 @@ def test_what_was_scrubbed_later_is_shown_scrubbed(workspace, config, answers, i
 
 
 def test_an_incomplete_answer_is_not_shown(workspace, answers, interaction, capture):
-    capture(workspace, [interaction(SORT, "Call so").described({"incomplete": True})])
+    capture(workspace, [interaction(SORT, "Call so").with_metadata({"incomplete": True})])
     assert answers(SORT) == []
 
 
@@ -208,14 +208,14 @@ def test_a_damaged_decision_shows_nothing_until_it_is_mended(workspace, config, 
 def index(workspace, config, interaction, capture):
     """An index of two questions about sorting, the second the nearer to ``SORT``."""
     capture(workspace, [interaction("How do I sort a list of words?", "w"), interaction(f"{SORT} Fast?", "n")])
-    return Index(workspace, config)
+    return ExampleIndex(workspace, config)
 
 
 def test_pairs_stand_behind_the_systems_turn_the_most_similar_last(index):
     system, hello = {"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello"}
     said = [system, hello, {"role": "assistant", "content": "Hi"}]
     conversation = asked(SORT, *said)
-    found = augmented(index, conversation)
+    found = augment_messages(index, conversation)
     assert found[0] is system
     assert [message["content"] for message in found[1:5]] == [
         "How do I sort a list of words?",
@@ -230,7 +230,7 @@ def test_pairs_stand_behind_the_systems_turn_the_most_similar_last(index):
 
 def test_parts_of_a_message_are_read(index):
     parts = [{"type": "text", "text": SORT}, {"type": "image_url", "image_url": {"url": "data:"}}]
-    assert len(augmented(index, Conversation([{"role": "user", "content": parts}]))) == 5
+    assert len(augment_messages(index, Conversation([{"role": "user", "content": parts}]))) == 5
 
 
 def test_while_an_agent_works_the_question_stays_the_users(index):
@@ -239,14 +239,14 @@ def test_while_an_agent_works_the_question_stays_the_users(index):
         {"role": "assistant", "content": None, "tool_calls": calls},
         {"role": "tool", "tool_call_id": "1", "content": "list.py"},
     ]
-    found = augmented(index, Conversation([*asked(SORT).messages, *steps]))
-    assert found[:5] == augmented(index, asked(SORT))
+    found = augment_messages(index, Conversation([*asked(SORT).messages, *steps]))
+    assert found[:5] == augment_messages(index, asked(SORT))
     assert found[5:] == steps
 
 
 @pytest.mark.parametrize("messages", [[], [{"role": "system", "content": SORT}], [{"role": "user", "content": None}]])
 def test_a_conversation_without_a_question_stays_as_it_is(index, messages):
-    assert augmented(index, Conversation(messages)) == messages
+    assert augment_messages(index, Conversation(messages)) == messages
 
 
 def test_an_example_is_given_the_context_that_a_conversation_is_given(index, interaction):
@@ -255,17 +255,17 @@ def test_an_example_is_given_the_context_that_a_conversation_is_given(index, int
     index.refresh()
     shown = with_examples(example, index.search(asked(SORT)))
     prompt = [{"role": message.role, "content": message.text} for message in shown.prompt]
-    assert prompt == augmented(index, asked(SORT, *context))
+    assert prompt == augment_messages(index, asked(SORT, *context))
     assert (shown.query, shown.expert, shown.local) == (example.query, example.expert, example.local)
 
 
 def test_threads_ask_while_records_come_in(workspace, interaction, capture):
-    index, failed = Index(workspace, Config()), []
+    index, failed = ExampleIndex(workspace, Config()), []
 
     def ask():
         try:
             for _ in range(30):
-                turns = augmented(index, asked(SORT))
+                turns = augment_messages(index, asked(SORT))
                 assert len(turns) % 2 == 1
         except Exception as error:
             failed.append(error)
@@ -278,7 +278,7 @@ def test_threads_ask_while_records_come_in(workspace, interaction, capture):
     for thread in threads:
         thread.join()
     assert not failed
-    assert len(augmented(index, asked(SORT))) == 7
+    assert len(augment_messages(index, asked(SORT))) == 7
 
 
 def test_the_index_says_what_process_would_train_on(new_workspace, capture, real_interactions):
@@ -287,7 +287,7 @@ def test_the_index_says_what_process_would_train_on(new_workspace, capture, real
     lines = real_interactions.read_text().splitlines()[:100]
     workspace.raw.parent.mkdir(parents=True)
     workspace.raw.write_text("\n".join(lines) + "\n")
-    index = Index(workspace, Config())
+    index = ExampleIndex(workspace, Config())
     index.refresh()
     known = {(one["messages"][-4]["content"].strip(), one["messages"][-1]["content"]) for one in map(json.loads, lines)}
     found = [one for line in lines for one in index.search(asked(json.loads(line)["messages"][-4]["content"]))]

@@ -12,7 +12,7 @@ from tests.waiting import PATIENCE_SECONDS
 from weakspot.config import load
 from weakspot.protocols.parts import Answer, Finished
 from weakspot.settings import Teacher
-from weakspot.teachers import Question, TeacherError, Teachers, cost, known_secrets
+from weakspot.teachers import Question, TeacherError, Teachers, api_keys, cost
 
 pytestmark = pytest.mark.slow
 
@@ -321,4 +321,4 @@ def test_the_cost_is_known_where_prices_and_counts_are():
 def test_the_secrets_of_this_process_are_known(monkeypatch):
     monkeypatch.setenv("UPSTREAM_KEY", " upstream ")
     config = load(NOWHERE, ["gateway.upstream_api_key_env=UPSTREAM_KEY", "teachers.sonnet.api_key_env=TEACHER_KEY"])
-    assert known_secrets(config) == sorted(["another-s-secret", "upstream", KEY])
+    assert api_keys(config) == sorted(["another-s-secret", "upstream", KEY])

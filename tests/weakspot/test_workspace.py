@@ -36,13 +36,13 @@ def add_snapshot(workspace: Workspace, name: str, *, complete: bool = True) -> N
 def test_the_one_given_comes_before_all_others(folder, monkeypatch):
     (folder / "weakspot.toml").touch()
     monkeypatch.setenv("WEAKSPOT_WORKSPACE", "named")
-    assert workspaces.find(Path("given")).root == Path("given")
+    assert workspaces.find_workspace(Path("given")).root == Path("given")
 
 
 def test_the_environment_comes_before_the_nearest(folder, monkeypatch):
     (folder / "weakspot.toml").touch()
     monkeypatch.setenv("WEAKSPOT_WORKSPACE", "named")
-    assert workspaces.find(None).root == Path("named")
+    assert workspaces.find_workspace(None).root == Path("named")
 
 
 @pytest.mark.parametrize("below", [".", "a", "a/b/c"])
@@ -50,7 +50,7 @@ def test_the_nearest_settings_upwards_come_before_the_default(folder, monkeypatc
     (folder / "weakspot.toml").touch()
     (folder / below).mkdir(parents=True, exist_ok=True)
     monkeypatch.chdir(folder / below)
-    assert workspaces.find(None).root == folder
+    assert workspaces.find_workspace(None).root == folder
 
 
 def test_of_two_settings_upwards_the_nearer_counts(folder, monkeypatch):
@@ -58,25 +58,25 @@ def test_of_two_settings_upwards_the_nearer_counts(folder, monkeypatch):
     (folder / "weakspot.toml").touch()
     (folder / "a/weakspot.toml").touch()
     monkeypatch.chdir(folder / "a/b")
-    assert workspaces.find(None).root == folder / "a"
+    assert workspaces.find_workspace(None).root == folder / "a"
 
 
 def test_a_folder_that_is_called_like_the_settings_is_none(folder):
     (folder / "weakspot.toml").mkdir()
-    assert workspaces.find(None).root == folder / "training-data"
+    assert workspaces.find_workspace(None).root == folder / "training-data"
 
 
 @pytest.mark.parametrize("value", [None, ""])
 def test_with_nothing_said_it_is_training_data_here(folder, monkeypatch, value):
     if value is not None:
         monkeypatch.setenv("WEAKSPOT_WORKSPACE", value)
-    assert workspaces.find(None).root == folder / "training-data"
+    assert workspaces.find_workspace(None).root == folder / "training-data"
 
 
 def test_a_file_is_no_workspace(folder):
     (folder / "plan.txt").touch()
     with pytest.raises(UserError, match=r"plan.txt: a file, not a folder; give the workspace's folder"):
-        workspaces.find(folder / "plan.txt")
+        workspaces.find_workspace(folder / "plan.txt")
 
 
 def documented() -> list[str]:

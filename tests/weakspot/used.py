@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from weakspot.capture.recorder import timestamp
-from weakspot.records import Release, Use
+from weakspot.records import Release, UsageEvent
 from weakspot.storage import append_log
 from weakspot.workspace import Workspace
 
@@ -15,8 +15,10 @@ def uses(
 ) -> list[str]:
     """Return the lines of so many questions and consultations of one moment."""
     common = {"timestamp": timestamp(START + timedelta(days=days)), "domain": domain, "release": by}
-    asked = Use.model_validate({**common, "model": "local", "consulted": False, "seconds": 1.0})
-    paid = Use.model_validate({**common, "model": "expert/opus", "consulted": True, "seconds": 9.0, "cost_usd": cost})
+    asked = UsageEvent.model_validate({**common, "model": "local", "consulted": False, "seconds": 1.0})
+    paid = UsageEvent.model_validate(
+        {**common, "model": "expert/opus", "consulted": True, "seconds": 9.0, "cost_usd": cost}
+    )
     return [asked.to_json()] * questions + [paid.to_json()] * consultations
 
 

@@ -11,12 +11,12 @@ from zddc.naming import (
     STATUSES,
     FileName,
     FolderName,
+    folder_in_zip,
     format_filename,
     format_folder,
     looks_like_folder,
     parse_filename,
     parse_folder,
-    zipped_folder,
 )
 
 SPEC_FOLDER = Path(__file__).parents[2] / "spec"
@@ -108,7 +108,7 @@ def test_a_folder_name_is_written_back_in_canonical_form(case):
 
 @pytest.mark.parametrize("case", SPEC["zipped"], ids=lambda case: case["name"])
 def test_a_zip_named_like_a_transmittal_folder_is_that_folder(case):
-    assert zipped_folder(case["name"]) == case["folder"]
+    assert folder_in_zip(case["name"]) == case["folder"]
 
 
 @pytest.mark.parametrize("case", SPEC["unwritable_files"], ids=lambda case: case["reason"])

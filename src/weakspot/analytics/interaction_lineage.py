@@ -1,4 +1,4 @@
-"""Where an interaction is: its raw line, the snapshots that hold it, the adapters that saw it, what of them is live."""
+"""Lineage of one interaction: its raw line, snapshots, adapters, and the releases of those adapters that are live."""
 
 import contextlib
 import json
@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from weakspot.capture.decisions import read_decisions
+from weakspot.capture.decisions import load_decisions
 from weakspot.deployment import releases
 from weakspot.models import adapters
 from weakspot.records import MULTI_DOMAIN, SPLITS, Release, Split
@@ -18,11 +18,12 @@ from zddc.errors import UserError
 
 
 @dataclass(frozen=True)
-class Whereabouts:
-    """An interaction's places: by snapshot and by adapter the split that it is in there; the releases now in service.
+class InteractionLineage:
+    """Everything that contains one interaction or was made with it.
 
-    Only the split train teaches; val chose an adapter's best step, and test judged it. ``raw_line`` is None where the
-    raw file has it no more.
+    ``snapshots`` and ``adapters`` map a name to the split that contains the interaction there; ``live`` has the
+    releases of these adapters that are in service now. Only the split train changes an adapter's weights: val selects
+    its best step, and test evaluates it. ``raw_line`` is None if the raw file no longer contains the interaction.
     """
 
     interaction_id: str
@@ -34,21 +35,21 @@ class Whereabouts:
     live: list[Release]
 
 
-def whereabouts(workspace: Workspace, identity: str) -> Whereabouts:
-    """Return where an interaction is; raise :class:`UserError` where it is nowhere."""
-    lines = raw_lines(workspace, {identity})
-    places = {name: found for name in workspace.snapshot_names() if (found := _place(workspace, name, identity))}
-    forgotten = identity in read_decisions(workspace).forgotten
+def trace_interaction(workspace: Workspace, identity: str) -> InteractionLineage:
+    """Return the lineage of an interaction; raise :class:`UserError` if the workspace does not know it."""
+    lines = find_raw_lines(workspace, {identity})
+    places = {name: found for name in workspace.snapshot_names() if (found := _find_split(workspace, name, identity))}
+    forgotten = identity in load_decisions(workspace).forgotten
     if not (lines or places or forgotten):
-        problem = "no interaction, adapter or release is called that"
-        raise UserError(identity[:80], problem, "look it up, or give --domain where it is a text of one word")
+        problem = "no interaction, adapter or release has this name"
+        raise UserError(identity[:80], problem, "check the name; if it is a text of one word, give --domain")
     saw: dict[str, Split] = {}
     for name in workspace.adapter_names():
         split, domain = places.get(adapters.read_manifest(workspace, name, verify=False).snapshot, (None, None))
         if split is not None and name.domain in (MULTI_DOMAIN, domain):
             saw[str(name)] = split
     live = releases.live(releases.read_releases(workspace)).values()
-    return Whereabouts(
+    return InteractionLineage(
         interaction_id=identity,
         raw_line=lines.get(identity),
         forgotten=forgotten,
@@ -59,26 +60,26 @@ def whereabouts(workspace: Workspace, identity: str) -> Whereabouts:
     )
 
 
-def raw_lines(workspace: Workspace, identities: Collection[str]) -> dict[str, int]:
-    """Return the number of the raw line of each interaction that is there, the first where there are several."""
+def find_raw_lines(workspace: Workspace, identities: Collection[str]) -> dict[str, int]:
+    """Return the raw line number of each interaction that is found, the first one if it occurs more than once."""
     found: dict[str, int] = {}
-    for number, metadata in _metadata(workspace.raw, identities):
+    for number, metadata in _scan_metadata(workspace.raw, identities):
         found.setdefault(str(metadata["interaction_id"]), number)
     return found
 
 
-def _place(workspace: Workspace, snapshot: str, identity: str) -> tuple[Split, str | None] | None:
-    """Return the split of a snapshot that an interaction is in, and its domain there."""
+def _find_split(workspace: Workspace, snapshot: str, identity: str) -> tuple[Split, str | None] | None:
+    """Return the split of a snapshot that contains an interaction, and the interaction's domain in it."""
     for split in SPLITS:
         file = workspace.snapshot_split(snapshot, split)
-        for _, metadata in _metadata(file, {identity}):
+        for _, metadata in _scan_metadata(file, {identity}):
             return split, str(metadata.get("domain"))
     return None
 
 
-def _metadata(file: Path, identities: Collection[str]) -> Iterator[tuple[int, dict[str, object]]]:
-    """Yield number and metadata of the lines of these interactions."""
-    # Most lines are others', and need not be parsed. An id may be spelt with escapes.
+def _scan_metadata(file: Path, identities: Collection[str]) -> Iterator[tuple[int, dict[str, object]]]:
+    """Yield line number and metadata of each line that belongs to one of these interactions."""
+    # Most lines belong to other interactions and need not be parsed. An id may be written with JSON escapes.
     spelt = {json.dumps(one, ensure_ascii=escaped).encode() for one in identities for escaped in (False, True)}
     mentioned = re.compile(b"|".join(map(re.escape, spelt)))
     for line in append_log.read_lines(file):

@@ -1,4 +1,4 @@
-"""Where an answer comes from: from what is in service back to the interactions that taught it."""
+"""Lineage of an answer: from the release back to the adapter, its snapshot and the examples behind the answer."""
 
 import re
 from collections.abc import Sequence
@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from weakspot.analytics.interaction_lineage import Whereabouts, raw_lines, whereabouts
-from weakspot.capture.decisions import read_decisions
+from weakspot.analytics.interaction_lineage import InteractionLineage, find_raw_lines, trace_interaction
+from weakspot.capture.decisions import load_decisions
 from weakspot.config import Config
 from weakspot.dataset import reading
-from weakspot.dataset.bm25 import Ranking, compared
+from weakspot.dataset.bm25 import Ranking, head_and_tail
 from weakspot.dataset.domains import detect
 from weakspot.dataset.near_duplicates import grams, jaccard
 from weakspot.deployment import releases
@@ -21,17 +21,17 @@ from weakspot.storage import atomic
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
-# Similarity picks from the best ranked: a text of rare words may rank first and be less alike.
+# BM25 ranks, then similarity decides among the best: a text with rare words may rank first and still be less similar.
 _CANDIDATES = 50
 
 
 @dataclass(frozen=True)
-class Taught:
+class TracedExample:
     """An interaction that an adapter was trained on.
 
-    ``similarity``, 0 to 1, is that of the text asked about to its query or to the expert's answer, the closer of
-    which ``alike`` names; both are None where no text was given. ``raw_line`` is None where the raw file has it no
-    more. A forgotten one is named without its words.
+    ``similarity`` (0 to 1) compares the given text with the query and with the expert's answer; ``alike`` says which
+    of the two is closer ("query" or "answer"). Both are None if no text was given. ``raw_line`` is None if the raw
+    file no longer contains the interaction. ``query`` is empty for a forgotten one.
     """
 
     interaction_id: str
@@ -46,11 +46,11 @@ class Taught:
 
 @dataclass(frozen=True)
 class Trace:
-    """The way back from an answer: release, adapter, verdict, snapshot, interactions.
+    """The chain behind an answer: release, adapter, verdict, snapshot, interactions.
 
-    ``release`` is None for an adapter that is not in service. The adapter's files, and those of the snapshot, are
-    byte for byte what was trained and what it was trained on. ``taught`` are the most similar of the ``examples``
-    interactions, or without a text the latest.
+    ``release`` is None for an adapter that is not in service. The files of the adapter and of the snapshot were
+    verified by their hashes. The adapter was trained on ``examples`` interactions; ``taught`` has the most similar
+    of them, or the latest if no text was given.
     """
 
     domain: str
@@ -63,7 +63,7 @@ class Trace:
     reasons: list[str]
     snapshot: str
     examples: int
-    taught: list[Taught]
+    taught: list[TracedExample]
 
 
 def trace(
@@ -75,35 +75,36 @@ def trace(
     adapter: AdapterName | None = None,
     release: int | None = None,
     limit: int = 5,
-) -> Trace | Whereabouts:
-    """Return what taught an answer, or where an interaction is.
+) -> Trace | InteractionLineage:
+    """Return the interactions behind an answer, or the lineage of one interaction.
 
-    ``asked`` is an adapter's name, a release's number, an interaction's id, or the text of a query or an answer. One
-    word is taken for a name, unless one of the three others says that it is a text: the adapter that wrote it, the
-    release of that, or else the domain of whichever adapter is in service, which is detected where it is not given.
+    ``asked`` is an adapter's name, a release's number, an interaction's id, or the text of a query or an answer. A
+    single word counts as a name, unless ``adapter``, ``release`` or ``domain`` is given: then it is a text, written by
+    that adapter, by that release, or by the adapter in service for that domain. For a text without any of these three
+    the domain is detected from its words.
 
-    Raises :class:`UserError` for what is not there, and where a file is not what it was when it was written.
+    Raises :class:`UserError` for something unknown, and for a file whose hash is not the one that was written.
     """
     known, asked = releases.read_releases(workspace), asked.strip()
     if not asked:
-        raise UserError("trace", "nothing is asked about", "give a text, an adapter, a release or an id")
+        raise UserError("trace", "the text is empty", "give a text, an adapter, a release or an id")
     if adapter is not None and release is not None:
-        raise UserError(str(adapter), f"and release {release} at once", "give one of the two")
+        raise UserError(str(adapter), f"given together with release {release}", "give one of the two")
     if adapter is not None:
-        return _back(workspace, known, adapter, None, asked, limit)
+        return _trace_back(workspace, known, adapter, None, asked, limit)
     if release is not None:
-        return _back(workspace, known, None, _numbered(known, release), asked, limit)
+        return _trace_back(workspace, known, None, _find_release(known, release), asked, limit)
     if domain is not None or re.search(r"\s", asked):
-        return _back(workspace, known, None, _in_service(known, config, asked, domain), asked, limit)
+        return _trace_back(workspace, known, None, _live_release(known, config, asked, domain), asked, limit)
     if asked.isdecimal():
-        return _back(workspace, known, None, _numbered(known, int(asked)), "", limit)
+        return _trace_back(workspace, known, None, _find_release(known, int(asked)), "", limit)
     if any(str(name) == asked for name in workspace.adapter_names()):
-        return _back(workspace, known, AdapterName.parsed(asked), None, "", limit)
-    return whereabouts(workspace, asked)
+        return _trace_back(workspace, known, AdapterName.parse(asked), None, "", limit)
+    return trace_interaction(workspace, asked)
 
 
-def _in_service(known: Sequence[Release], config: Config, text: str, domain: str | None) -> Release:
-    """Return what answers in a text's domain, behind the gateway if it does, else the newest elsewhere."""
+def _live_release(known: Sequence[Release], config: Config, text: str, domain: str | None) -> Release:
+    """Return the live release for a text's domain: the gateway's if there is one, else the newest of the others."""
     default, weight = config.collect.default_domain, config.collect.query_weight
     of = domain or detect(text, [], config.triggers, default=default, query_weight=weight).domain
     live = [one for one in releases.live(known).values() if one.adapter]
@@ -115,14 +116,14 @@ def _in_service(known: Sequence[Release], config: Config, text: str, domain: str
     raise UserError(of, "no adapter is in service for it", remedy)
 
 
-def _numbered(known: Sequence[Release], number: int) -> Release:
+def _find_release(known: Sequence[Release], number: int) -> Release:
     found = next((one for one in known if one.number == number), None)
     if found is None:
-        raise UserError(f"release {number}", "there is none", "see 'weakspot releases'")
+        raise UserError(f"release {number}", "does not exist", "see 'weakspot releases'")
     return found
 
 
-def _back(
+def _trace_back(
     workspace: Workspace,
     known: Sequence[Release],
     adapter: AdapterName | None,
@@ -131,9 +132,9 @@ def _back(
     limit: int,
 ) -> Trace:
     if adapter is None and release is not None and release.adapter is not None:
-        adapter = AdapterName.parsed(release.adapter)
+        adapter = AdapterName.parse(release.adapter)
     if adapter is None:
-        raise UserError(f"release {release.number if release else 0}", "put the base back", "give --adapter")
+        raise UserError(f"release {release.number if release else 0}", "went back to the base", "give --adapter")
     if adapter not in workspace.adapter_names():
         raise UserError(str(adapter), "there is no such adapter", "see 'weakspot status' and 'weakspot releases'")
     manifest = adapters.read_manifest(workspace, adapter)
@@ -142,7 +143,7 @@ def _back(
     if release is not None and release.adapter_sha256 not in (None, weights):
         raise UserError(str(adapter), f"is not what release {release.number} put into service", "deploy it again")
     card = adapters.read_scorecard(workspace, adapter)
-    examples = _trained_on(workspace, manifest.snapshot, adapter.domain)
+    examples = _training_examples(workspace, manifest.snapshot, adapter.domain)
     return Trace(
         domain=adapter.domain,
         release=release,
@@ -154,12 +155,12 @@ def _back(
         reasons=card.reasons if card else [],
         snapshot=manifest.snapshot,
         examples=len(examples),
-        taught=_taught(workspace, examples, text, limit),
+        taught=_select_examples(workspace, examples, text, limit),
     )
 
 
-def _trained_on(workspace: Workspace, snapshot: str, domain: str) -> list[Interaction]:
-    """Return what an adapter of ``domain`` was trained on, once the snapshot proved to be as it was written."""
+def _training_examples(workspace: Workspace, snapshot: str, domain: str) -> list[Interaction]:
+    """Verify a snapshot by its hashes, then return the examples that an adapter of ``domain`` was trained on."""
     folder, file = workspace.snapshot(snapshot), workspace.snapshot_manifest(snapshot)
     remedy = "restore the snapshot, or train again"
     try:
@@ -174,20 +175,22 @@ def _trained_on(workspace: Workspace, snapshot: str, domain: str) -> list[Intera
     return [one for one in train if domain in (MULTI_DOMAIN, one.domain)]
 
 
-def _taught(workspace: Workspace, examples: Sequence[Interaction], text: str, limit: int) -> list[Taught]:
+def _select_examples(
+    workspace: Workspace, examples: Sequence[Interaction], text: str, limit: int
+) -> list[TracedExample]:
     found: list[tuple[Interaction, float | None, str | None]] = [(one, None, None) for one in reversed(examples)]
     if text:
-        found = [(one, similarity, alike) for similarity, alike, one in similar(examples, text)]
+        found = [(one, similarity, alike) for similarity, alike, one in rank_by_similarity(examples, text)]
     found = found[:limit]
-    lines = raw_lines(workspace, {one.id for one, _, _ in found})
-    forgotten = read_decisions(workspace).forgotten
+    lines = find_raw_lines(workspace, {one.id for one, _, _ in found})
+    forgotten = load_decisions(workspace).forgotten
     return [
-        Taught(
+        TracedExample(
             interaction_id=one.id,
             similarity=similarity,
             alike=alike,
             raw_line=lines.get(one.id),
-            teacher=_teacher(one),
+            teacher=_teacher_name(one),
             timestamp=one.metadata.timestamp,
             query="" if one.id in forgotten else one.query.text,
             forgotten=one.id in forgotten,
@@ -196,9 +199,9 @@ def _taught(workspace: Workspace, examples: Sequence[Interaction], text: str, li
     ]
 
 
-def similar(examples: Sequence[Interaction], text: str) -> list[tuple[float, str, Interaction]]:
-    """Return similarity, what is alike, and example, for those whose query or expert answer is most like a text."""
-    own = grams(compared(text))
+def rank_by_similarity(examples: Sequence[Interaction], text: str) -> list[tuple[float, str, Interaction]]:
+    """Return (similarity, "query" or "answer", example), the most similar first, for the examples most like a text."""
+    own = grams(head_and_tail(text))
     best: dict[int, tuple[float, str]] = {}
     sides = {"query": [one.query.text for one in examples], "answer": [one.expert.text for one in examples]}
     for alike, texts in sides.items():
@@ -206,12 +209,12 @@ def similar(examples: Sequence[Interaction], text: str) -> list[tuple[float, str
         for one in texts:
             ranking.add(one)
         for number in ranking.best(text, _CANDIDATES):
-            similarity = jaccard(own, grams(compared(texts[number])))
+            similarity = jaccard(own, grams(head_and_tail(texts[number])))
             best[number] = max(best.get(number, (0.0, alike)), (similarity, alike))
     ranked = sorted(best.items(), key=lambda item: (-item[1][0], item[0]))
     return [(similarity, alike, examples[number]) for number, (similarity, alike) in ranked if similarity > 0]
 
 
-def _teacher(example: Interaction) -> str:
+def _teacher_name(example: Interaction) -> str:
     consultation = example.metadata.consultation
     return consultation.teacher if consultation else example.metadata.source or ""

@@ -1,4 +1,4 @@
-"""What the adapters saved: how often the expert was needed, what that cost, and what each release changed."""
+"""Savings by the adapters: how often the expert was needed, the cost, and the effect of each release."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -6,20 +6,21 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from weakspot.analytics.release_effects import Effect, Effects
-from weakspot.analytics.usage import Figures, Log, Period, Source, Tally, beginning
+from weakspot.analytics.usage import EventLog, EventSource, Figures, Period, Tally, period_start
 from weakspot.config import Config
 from weakspot.deployment import releases
 from weakspot.evaluation import gate
 from weakspot.models import adapters
-from weakspot.records import Release, Row
+from weakspot.records import Release, ScoredExample
 from weakspot.workspace import AdapterName, Workspace
 
 
 @dataclass(frozen=True)
 class Wins:
-    """How an adapter did against the base on its test examples, by the metric that the gate decided by.
+    """Adapter against base on the test examples, by the metric that decided the verdict.
 
-    Rows that were neither won nor lost are alike: with exact match both right, or both wrong.
+    Of ``rows`` examples ``won`` and ``lost`` were better or worse with the adapter; the rest are ties (with exact
+    match: both right, or both wrong).
     """
 
     adapter: str
@@ -31,7 +32,10 @@ class Wins:
 
 @dataclass(frozen=True)
 class DomainEconomics:
-    """One domain: in all, by the first day of each period in which something was asked, and its live adapter."""
+    """One domain: its total, its figures by the first day of each period, and the test results of its live adapter.
+
+    A period in which nothing was asked is left out.
+    """
 
     domain: str
     total: Figures
@@ -41,12 +45,13 @@ class DomainEconomics:
 
 @dataclass(frozen=True)
 class Economics:
-    """What was asked and spent. ``source`` raw: from the captured interactions alone, which do not tell the rate.
+    """Questions, consultations and cost of a workspace.
 
-    ``wins`` has the adapter of each release, by the release's number. ``unreadable`` lines were passed over.
+    If ``source`` is "raw", only captured interactions were available and the rate is unknown. ``wins`` has the test
+    results of each release's adapter, by the release's number. ``unreadable`` lines were skipped.
     """
 
-    source: Source
+    source: EventSource
     period: Period
     since: str | None
     total: Figures
@@ -65,17 +70,17 @@ def economics(
     period: Period = "week",
     scorecards: bool = True,
 ) -> Economics:
-    """Return what was asked and spent since a day in UTC, by domain and period, and what each release changed.
+    """Return questions and cost since a day in UTC, by domain and period, and the effect of each release.
 
-    What was asked is read once, however much it is; what is kept of it grows with domains and periods only. For wins
-    the weights of each adapter are read, to know that its ``scorecards`` are of them; :func:`line` needs none.
+    The log is read once, line by line; memory grows with the number of domains and periods only. With ``scorecards``
+    the test results of each adapter are read too, which hashes its weights; the summary in one line does not need them.
     """
-    known, log = releases.read_releases(workspace), Log(workspace, config)
+    known, log = releases.read_releases(workspace), EventLog(workspace, config)
     effects = Effects(known)
     tallies: defaultdict[str, defaultdict[date, Tally]] = defaultdict(lambda: defaultdict(Tally))
     for event in log:
-        if since is None or beginning(event.moment, "day") >= since:
-            tallies[event.domain][beginning(event.moment, period)].add(event)
+        if since is None or period_start(event.moment, "day") >= since:
+            tallies[event.domain][period_start(event.moment, period)].add(event)
             effects.add(event)
     everything: defaultdict[date, Tally] = defaultdict(Tally)
     for over_time in tallies.values():
@@ -86,9 +91,9 @@ def economics(
         for one in effects.found(log.source)
         if since is None or datetime.fromisoformat(one.release.created).date() >= since
     ]
-    # Where two targets have two, the later release counts.
+    # If two targets have different adapters live, the later release counts.
     latest = sorted(releases.live(known).values(), key=lambda one: one.number)
-    wins = _wins(workspace, [*latest, *(one.release for one in shown)]) if scorecards else {}
+    wins = _wins_by_release(workspace, [*latest, *(one.release for one in shown)]) if scorecards else {}
     live = {one.domain: wins[one.number] for one in latest if one.number in wins}
     return Economics(
         source=log.source,
@@ -111,25 +116,25 @@ def economics(
     )
 
 
-def _total(tallies: Mapping[date, Tally], source: Source) -> Figures:
+def _total(tallies: Mapping[date, Tally], source: EventSource) -> Figures:
     whole = Tally()
     for tally in tallies.values():
         whole.take_in(tally)
     return whole.figures(source)
 
 
-def _over_time(tallies: Mapping[date, Tally], source: Source) -> dict[str, Figures]:
+def _over_time(tallies: Mapping[date, Tally], source: EventSource) -> dict[str, Figures]:
     return {start.isoformat(): tallies[start].figures(source) for start in sorted(tallies)}
 
 
-def _wins(workspace: Workspace, known: Sequence[Release]) -> dict[int, Wins]:
-    """Return how the adapter of each release did, by the release's number; none where it has no scorecard any more."""
-    found = {adapter: _won(workspace, adapter) for adapter in {one.adapter for one in known if one.adapter}}
+def _wins_by_release(workspace: Workspace, known: Sequence[Release]) -> dict[int, Wins]:
+    """Return each release's test results by its number, without those whose adapter has no scorecard."""
+    found = {adapter: _count_wins(workspace, adapter) for adapter in {one.adapter for one in known if one.adapter}}
     return {one.number: wins for one in known if one.adapter and (wins := found[one.adapter])}
 
 
-def _won(workspace: Workspace, adapter: str) -> Wins | None:
-    card = adapters.read_scorecard(workspace, AdapterName.parsed(adapter))
+def _count_wins(workspace: Workspace, adapter: str) -> Wins | None:
+    card = adapters.read_scorecard(workspace, AdapterName.parse(adapter))
     if card is None:
         return None
     others = {comparison.metric for comparison in card.harm}
@@ -138,15 +143,15 @@ def _won(workspace: Workspace, adapter: str) -> Wins | None:
     return Wins(card.adapter, metric, len(signs), signs.count(1), signs.count(-1))
 
 
-def _sign(row: Row, metric: str) -> list[int]:
-    """Return 1 where the adapter beats the base on a row, -1 the other way round; nothing where it was not asked."""
+def _sign(row: ScoredExample, metric: str) -> list[int]:
+    """Return [1] if the adapter beats the base, [-1] if it loses, [0] for a tie; [] if exact match does not apply."""
     if metric != gate.EXACT:
         return [(row.adapter_loss < row.base_loss) - (row.adapter_loss > row.base_loss)]
     return [] if row.base_exact is None else [int(bool(row.adapter_exact)) - int(row.base_exact)]
 
 
-def line(found: Economics) -> str:
-    """Return one line: how often the expert was needed, what that cost, and what the latest release changed."""
+def format_summary(found: Economics) -> str:
+    """Return a summary in one line: how often the expert was needed, the cost, and the effect of the latest release."""
     total = found.total
     if not total.consultations and not total.questions:
         return "nothing was asked yet"
@@ -160,13 +165,13 @@ def line(found: Economics) -> str:
     cost = "" if total.cost_usd is None else f", {total.cost_usd:.2f} USD"
     unpriced = f", {total.unpriced} without a price" if total.unpriced else ""
     last = next((one for one in reversed(found.releases) if one.change is not None), None)
-    return needed + cost + unpriced + (f"; {changed(last)}" if last else "")
+    return needed + cost + unpriced + (f"; {format_change(last)}" if last else "")
 
 
-def changed(effect: Effect) -> str:
-    """Return what a release changed, as words that claim no more than the figures do."""
+def format_change(effect: Effect) -> str:
+    """Return the effect of a release as a phrase, marked as possible chance if the figures do not decide it."""
     release, other = effect.release, effect.beside if effect.release.share < 1 else effect.before
     if effect.after.rate is None or other.rate is None:
-        return f"release {release.number} ({release.domain}): not enough was asked"
+        return f"release {release.number} ({release.domain}): too few questions to tell"
     chance = ", which may be chance" if effect.outcome == "undecided" else ""
     return f"release {release.number} ({release.domain}): {other.rate.rate:.0%} → {effect.after.rate.rate:.0%}{chance}"

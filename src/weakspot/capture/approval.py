@@ -1,10 +1,10 @@
-"""Which captured answers wait for a person's permission to be trained on, and giving or refusing it."""
+"""Lists the interactions that wait for a person's permission to be trained on, and gives or refuses it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from weakspot.capture.decisions import decide, read_decisions
-from weakspot.capture.recorder import stored
+from weakspot.capture.decisions import decide, load_decisions
+from weakspot.capture.recorder import iter_interactions
 from weakspot.config import Config
 from weakspot.records.parsing import RecordError
 from weakspot.workspace import Workspace
@@ -12,8 +12,8 @@ from zddc.errors import UserError
 
 
 @dataclass(frozen=True)
-class Waiting:
-    """An interaction that is kept out of training until a person allows it."""
+class WaitingInteraction:
+    """An interaction that is left out of training until a person allows it."""
 
     interaction_id: str
     teacher: str
@@ -21,17 +21,19 @@ class Waiting:
     query: str
 
 
-def waiting(workspace: Workspace) -> list[Waiting]:
-    """Return what waits for permission, oldest first."""
-    decisions = read_decisions(workspace)
+def list_waiting(workspace: Workspace) -> list[WaitingInteraction]:
+    """Return the interactions that wait for permission, oldest first."""
+    decisions = load_decisions(workspace)
     found = []
-    for example in stored(workspace):
+    for example in iter_interactions(workspace):
         try:
-            decisions.require_allowed(example)
+            decisions.require_permission(example)
         except RecordError as error:
             consultation = example.metadata.consultation
             if error.reason == "policy-ask" and consultation is not None:
-                found.append(Waiting(example.id, consultation.teacher, consultation.terms, example.query.text))
+                found.append(
+                    WaitingInteraction(example.id, consultation.teacher, consultation.terms, example.query.text)
+                )
     return found
 
 
@@ -40,12 +42,12 @@ def permit(
 ) -> list[str]:
     """Allow, or refuse, training on these interactions, or on all that wait for ``teacher``; return their ids.
 
-    Raises :class:`UserError` for an id that there is not, and for one whose policy does not permit it.
+    Raises :class:`UserError` for an unknown id, and for one whose policy does not permit it.
     """
     if teacher is not None and teacher not in config.teachers:
         raise UserError(f"--teacher {teacher}", "no such teacher", f"there are {', '.join(config.teachers)}")
-    chosen = list(ids) or [one.interaction_id for one in waiting(workspace) if teacher in (None, one.teacher)]
-    known = {example.id: example for example in stored(workspace)} if ids else {}
+    chosen = list(ids) or [one.interaction_id for one in list_waiting(workspace) if teacher in (None, one.teacher)]
+    known = {example.id: example for example in iter_interactions(workspace)} if ids else {}
     for identity in ids:
         if identity not in known:
             raise UserError(identity, "no such interaction", "run 'weakspot allow' to list those that wait")

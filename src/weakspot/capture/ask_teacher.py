@@ -1,4 +1,4 @@
-"""Ask a teacher one question, and keep what it says."""
+"""Asks a teacher one question, and stores the answer."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,7 @@ import time
 from pydantic import BaseModel, Field
 
 from weakspot.capture import consultation, trigger_phrases
-from weakspot.capture.consultation import Wish
+from weakspot.capture.consultation import ConsultationRequest
 from weakspot.capture.recorder import Collected
 from weakspot.config import Config
 from weakspot.protocols.parts import Answer
@@ -27,35 +27,39 @@ class Consulted(BaseModel):
     complete: bool = Field(description="false where the answer was cut off: it is kept, but never trained on")
     teacher: str = Field(description="who was asked")
     model: str = Field(description="the model that answered")
-    interaction_id: str | None = Field(description="of the record, null where it could not be stored")
+    interaction_id: str | None = Field(description="id of the record, null where it could not be stored")
     stored: bool = Field(description="whether the record is on the disk")
-    not_stored_because: str | None = Field(description="why it is not; the answer holds all the same")
-    seconds: float = Field(description="until the answer was whole")
+    not_stored_because: str | None = Field(description="why it is not stored; the answer is valid nevertheless")
+    seconds: float = Field(description="seconds until the answer was complete")
     cost_usd: float | None = Field(description="null where a price is not known")
 
 
-def plain_wish(config: Config, query: str, attempt: str, context: str, teacher: str) -> Wish:
-    """Return the wish for the answer of ``teacher``, "" for the default one, to one question.
+def build_consultation_request(
+    config: Config, query: str, attempt: str, context: str, teacher: str
+) -> ConsultationRequest:
+    """Return the request to consult ``teacher``, "" for the default one, about one question.
 
-    Raises :class:`UserError` for what cannot be asked.
+    Raises :class:`UserError` for an empty text and an unknown teacher.
     """
     refuse_empty(query=query, attempt=attempt)
-    name = trigger_phrases.teacher_named(config, teacher or config.escalation.default_teacher)
+    name = trigger_phrases.find_teacher(config, teacher or config.escalation.default_teacher)
     if name is None:
         raise UserError("teacher", f"there is no {teacher[:80]}", f"there are {', '.join(config.teachers)}")
     before = [{"role": "system", "content": context}] if context.strip() else []
-    return Wish(
+    return ConsultationRequest(
         teacher=name,
         before=[*before, {"role": "user", "content": query}],
         attempt=[{"role": "assistant", "content": attempt}],
-        escalation=trigger_phrases.phrase(config, name),
+        escalation=trigger_phrases.trigger_phrase(config, name),
     )
 
 
-async def consult(workspace: Workspace, config: Config, teachers: Teachers, one: Wish, source: str) -> Consulted:
-    """Ask the teacher, and keep what it says, also where it breaks off or whoever asked goes away.
+async def consult(
+    workspace: Workspace, config: Config, teachers: Teachers, one: ConsultationRequest, source: str
+) -> Consulted:
+    """Ask the teacher and store its answer, also where it breaks off or the client disconnects.
 
-    Raises :class:`TeacherError` where no answer came to its end.
+    Raises :class:`TeacherError` where the answer did not reach its end, or is empty.
     """
     import anyio
 
@@ -68,7 +72,7 @@ async def consult(workspace: Workspace, config: Config, teachers: Teachers, one:
         seconds = round(time.monotonic() - started, 3)
         spent = cost(config.teachers[one.teacher], answer.finished) if answer.finished else None
         with anyio.CancelScope(shield=True):  # the client may be gone, and this call with it
-            kept = await asyncio.to_thread(_kept, workspace, config, one, answer, seconds, spent, source)
+            kept = await asyncio.to_thread(_store_answer, workspace, config, one, answer, seconds, spent, source)
     teacher, finished = config.teachers[one.teacher], answer.finished
     if finished is None or answer.empty:
         raise TeacherError(502, f"teacher {one.teacher}: no answer ({finished.reason if finished else 'it broke off'})")
@@ -85,27 +89,29 @@ async def consult(workspace: Workspace, config: Config, teachers: Teachers, one:
     )
 
 
-def _kept(
+def _store_answer(
     workspace: Workspace,
     config: Config,
-    one: Wish,
+    one: ConsultationRequest,
     answer: Answer,
     seconds: float,
     cost_usd: float | None,
     source: str,
 ) -> Collected | str:
-    """Store what was said; return the record, or why there is none."""
+    """Store the answer; return the record, or the reason why there is none."""
     if answer.empty:
-        return "nothing was said"
+        return "the answer is empty"
     try:
-        return consultation.kept(workspace, config, one, answer, seconds=seconds, cost_usd=cost_usd, source=source)
+        return consultation.store_consultation(
+            workspace, config, one, answer, seconds=seconds, cost_usd=cost_usd, source=source
+        )
     except (RecordError, UserError, OSError) as error:
         _log.error("a consultation is not stored: %s", error)
         return str(error)
 
 
 def refuse_empty(**texts: str) -> None:
-    """Raise :class:`UserError` that names the first text with nothing in it."""
+    """Raise :class:`UserError` for the first text that is empty, by its name."""
     for name, text in texts.items():
         if not text.strip():
             raise UserError(name, "is empty", "give the whole text, word for word")

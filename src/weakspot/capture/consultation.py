@@ -1,4 +1,4 @@
-"""What a conversation asks of a teacher, and the record that comes of the answer."""
+"""Parses a consultation request from a conversation, and builds the record from the answer."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -7,17 +7,17 @@ from functools import cached_property
 from typing import Any
 
 from weakspot.capture.conversation import Conversation, Messages, text_of
-from weakspot.capture.recorder import Collected, keep
-from weakspot.capture.trigger_phrases import phrase, recognised, teacher_named
+from weakspot.capture.recorder import Collected, store_interaction
+from weakspot.capture.trigger_phrases import find_teacher, parse_trigger, trigger_phrase
 from weakspot.config import Config
-from weakspot.protocols.parts import Answer, shown_arguments
+from weakspot.protocols.parts import Answer, readable_arguments
 from weakspot.redaction.redact import scrub
 from weakspot.storage.append_log import Journal
 from weakspot.teachers import Question
 from weakspot.workspace import Workspace
 
 MODEL_PREFIX = "expert/"
-# The answer becomes what the local model is taught to say by itself: it must stand without the attempt.
+# The local model is trained to give this answer by itself: it must make sense without the attempt.
 _INSTRUCTION = (
     "The last answer above came from a smaller local model and may be wrong, incomplete or cut off. "
     "Answer my question before it yourself, in full, as if that attempt had not been made: "
@@ -27,8 +27,8 @@ _BROKEN_IN = "(the user broke in)"
 
 
 @dataclass(frozen=True)
-class Wish:
-    """A conversation parted into what a record needs: its messages are as the client sent them.
+class ConsultationRequest:
+    """A conversation split into the parts of a record; the messages are as the client sent them.
 
     ``before`` ends in the query; ``attempt`` is the local model's turn, empty where the client sent none;
     ``escalation`` is what the user said; ``own`` are the expert's tool calls so far, and their results.
@@ -49,33 +49,35 @@ class Wish:
 
 
 class UnknownTeacherError(ValueError):
-    """A teacher was asked for by name that the settings do not have."""
+    """A request names a teacher that is not in the settings."""
 
 
-def wish(config: Config, conversation: Conversation, named: str | None) -> Wish | None:
+def parse_consultation_request(
+    config: Config, conversation: Conversation, named: str | None
+) -> ConsultationRequest | None:
     """Return what a conversation asks of a teacher, None where it is for the local model.
 
     ``named`` is the teacher that a header or the model's name asks for. Without it the last user turn must
-    be a trigger phrase, with a question in front of it. With it, a last user turn that is no trigger phrase
-    is the query itself, and an answer behind it the attempt.
+    be a trigger phrase that follows a question. With it, a last user turn that is no trigger phrase is the
+    query itself, and an answer after it the attempt.
 
-    Raises :class:`UnknownTeacherError` for a name that is nobody's.
+    Raises :class:`UnknownTeacherError` for a name that is no teacher's.
     """
-    teacher = teacher_named(config, named) if named is not None else None
+    teacher = find_teacher(config, named) if named is not None else None
     if named is not None and teacher is None:
         raise UnknownTeacherError(f"there is no teacher {named[:80]}; there are {', '.join(config.teachers)}")
     messages, turns = conversation.messages, iter(conversation.user_turns)
     last, said = next(turns, (-1, ""))
     if last < 0:
         return None
-    rest, trigger = _steps(messages[last + 1 :]), recognised(config, said)
+    rest, trigger = _steps(messages[last + 1 :]), parse_trigger(config, said)
     if trigger is not None:
         first = last
         for place, words in turns:
-            if recognised(config, words) is None:
+            if parse_trigger(config, words) is None:
                 attempt = _steps(messages[place + 1 : first])
                 answered = any(one.get("role") == "assistant" for one in attempt)
-                return Wish(
+                return ConsultationRequest(
                     teacher or trigger.teacher,
                     before=messages[: place + 1],
                     attempt=attempt if answered else [],
@@ -84,32 +86,32 @@ def wish(config: Config, conversation: Conversation, named: str | None) -> Wish 
                     remark=trigger.remark,
                     attempt_from="sent" if answered else "missing",
                 )
-            # Whoever consults a second teacher, or again, still means the question in front of the first trigger.
+            # A second consultation in a row is still about the question before the first trigger phrase.
             first = place
     if teacher is None:
         return None
-    before, escalation = messages[: last + 1], phrase(config, teacher)
-    # Agents send the results of the expert's own calls; who sends an answer wants it judged.
+    before, escalation = messages[: last + 1], trigger_phrase(config, teacher)
+    # Tool results at the end belong to the expert's own calls; an answer at the end is the attempt to improve.
     if rest and rest[-1].get("role") == "assistant":
-        return Wish(teacher, before, rest, escalation)
-    return Wish(teacher, before, [], escalation, rest, attempt_from="missing")
+        return ConsultationRequest(teacher, before, rest, escalation)
+    return ConsultationRequest(teacher, before, [], escalation, rest, attempt_from="missing")
 
 
 def _steps(messages: Messages) -> Messages:
     return [message for message in messages if message.get("role") != "user"]
 
 
-def question(one: Wish, tools: Sequence[dict[str, Any]], max_tokens: int | None) -> Question:
+def question(one: ConsultationRequest, tools: Sequence[dict[str, Any]], max_tokens: int | None) -> Question:
     """Return what the teacher is asked: the conversation up to the query, with the attempt as context."""
     messages = [*one.before]
     if one.attempt:
         remark = f"\n\n{one.remark}" if one.remark else ""
         messages += [*one.attempt, {"role": "user", "content": _INSTRUCTION + remark}]
-    return Question(_paired([*messages, *one.own]), list(tools), max_tokens)
+    return Question(_with_tool_results([*messages, *one.own]), list(tools), max_tokens)
 
 
-def _paired(messages: Messages) -> Messages:
-    """Give each tool call readable arguments and one result, as a teacher's API refuses all else."""
+def _with_tool_results(messages: Messages) -> Messages:
+    """Return the messages with readable arguments and one result for each tool call, as teachers' APIs require."""
     found: Messages = []
     waiting: list[str] = []
     for message in [*messages, {"role": "end"}]:
@@ -119,26 +121,26 @@ def _paired(messages: Messages) -> Messages:
                 found.append(message)
             continue
         found += [{"role": "tool", "tool_call_id": one, "content": _BROKEN_IN} for one in waiting]
-        found.append(_readable(message, json.dumps))
+        found.append(_with_arguments(message, json.dumps))
         waiting = [call["id"] for call in message.get("tool_calls") or ()]
     return found[:-1]
 
 
-def _readable(message: dict[str, Any], form: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
-    """Return a message with the arguments of its tool calls in another form, also where they were cut."""
+def _with_arguments(message: dict[str, Any], form: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
+    """Return a message with ``form`` applied to the arguments of its tool calls, also where they were cut."""
     if not message.get("tool_calls"):
         return message
     calls = []
     for call in message["tool_calls"]:
-        arguments = form(shown_arguments(call["function"].get("arguments")))
+        arguments = form(readable_arguments(call["function"].get("arguments")))
         calls.append({**call, "function": {**call["function"], "arguments": arguments}})
     return {**message, "tool_calls": calls}
 
 
-def kept(
+def store_consultation(
     workspace: Workspace,
     config: Config,
-    one: Wish,
+    one: ConsultationRequest,
     answer: Answer,
     *,
     seconds: float,
@@ -148,9 +150,9 @@ def kept(
     secrets: Sequence[str] = (),
     into: Journal | None = None,
 ) -> Collected:
-    """Store the consultation, marked as incomplete unless the answer came to its end; see ``keeping.keep``.
+    """Store the consultation, marked as incomplete unless the answer is complete; see the module ``recorder``.
 
-    ``secrets`` are the client's own, which are looked for as the settings' are.
+    ``secrets`` are the client's own keys, which are replaced like those of the settings.
     """
     teacher, finished = config.teachers[one.teacher], answer.finished
     consultation = {
@@ -164,10 +166,10 @@ def kept(
         "cost_usd": cost_usd,
         "stop_reason": finished.reason if finished else None,
     }
-    # A record has a local answer, also where nobody had one: an empty one teaches as well.
+    # A record always has a local answer: where none is known, an empty one.
     attempt = one.attempt or [{"role": "assistant", "content": ""}]
     turns = [*one.before, *attempt, {"role": "user", "content": one.escalation}, *one.own, answer.message()]
-    said: Any = {"messages": [recorded(turn) for turn in turns], "tools": list(tools)}
+    said: Any = {"messages": [message_for_record(turn) for turn in turns], "tools": list(tools)}
     if secrets:
         said = scrub(said, secrets).value
     metadata: dict[str, Any] = {
@@ -177,11 +179,11 @@ def kept(
         **({"tools": said["tools"]} if tools else {}),
         **({} if answer.complete else {"incomplete": True}),
     }
-    return keep(workspace, config, said["messages"], metadata, into)
+    return store_interaction(workspace, config, said["messages"], metadata, into)
 
 
-def recorded(message: dict[str, Any]) -> dict[str, Any]:
-    """Return a chat message as it is kept: text instead of parts, an image as a word."""
+def message_for_record(message: dict[str, Any]) -> dict[str, Any]:
+    """Return a chat message as records hold it: text instead of parts, ``[image_url]`` instead of an image."""
     kept_as_it_is = {key: message[key] for key in ("tool_calls", "tool_call_id", "name") if message.get(key)}
     role = "system" if message["role"] == "developer" else message["role"]
-    return _readable({"role": role, "content": text_of(message.get("content")), **kept_as_it_is}, dict)
+    return _with_arguments({"role": role, "content": text_of(message.get("content")), **kept_as_it_is}, dict)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from weakspot.capture.trigger_phrases import spoken
+from weakspot.capture.trigger_phrases import user_text
 
 Messages = list[dict[str, Any]]
 
@@ -30,7 +30,7 @@ class Conversation:
             (place, said)
             for place in reversed(range(len(self.messages)))
             if self.messages[place].get("role") == "user"
-            and (said := spoken(text_of(self.messages[place].get("content")) or ""))
+            and (said := user_text(text_of(self.messages[place].get("content")) or ""))
         ]
 
     @property
@@ -52,7 +52,7 @@ class Conversation:
     @property
     def words(self) -> str:
         """The words of the last turn up to the query, without what programs write around them."""
-        return spoken(text_of(self.messages[self.end_of_query - 1].get("content")) or "") if self.messages else ""
+        return user_text(text_of(self.messages[self.end_of_query - 1].get("content")) or "") if self.messages else ""
 
     @cached_property
     def key(self) -> bytes:
@@ -76,7 +76,7 @@ class Conversation:
 
 
 def text_of(content: Any) -> str | None:
-    """Return the words of a message's content, None where it has none."""
+    """Return the text of a message's content, None where it has none."""
     if content is None or isinstance(content, str):
         return content
     parts = [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []

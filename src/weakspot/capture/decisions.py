@@ -1,4 +1,4 @@
-"""What people decide about interactions: to train on them or not, with which words, in which domain, or never more."""
+"""The log of people's decisions about interactions: allow, refuse, accept, reject, edit, move, undo, forget."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -20,14 +20,14 @@ YES, NO = ("allow", "accept"), ("refuse", "reject")
 
 @dataclass
 class Decisions:
-    """By interaction id the decisions that stand, oldest first, and what was forgotten, by id and by content."""
+    """The decisions in force by interaction id, oldest first, and what was forgotten, by id and by content."""
 
     standing: defaultdict[str, list[Decision]] = field(default_factory=lambda: defaultdict(list))
     forgotten: set[str] = field(default_factory=set)
     forgotten_contents: set[str] = field(default_factory=set)
 
     def add(self, decision: Decision) -> None:
-        """Take in the next decision."""
+        """Apply the next decision of the log."""
         earlier = self.standing[decision.interaction_id]
         if decision.action == "forget":
             self.forgotten.add(decision.interaction_id)
@@ -39,8 +39,8 @@ class Decisions:
             earlier.pop()
 
     def latest(self, identity: str, *actions: str) -> Decision | None:
-        """Return the latest decision about an interaction that is one of ``actions`` and stands."""
-        # Not an index, which would add an entry for every id that is asked about.
+        """Return the latest decision in force about an interaction that is one of ``actions``."""
+        # ``standing[identity]`` would add an entry for every id that is asked about.
         made = reversed(self.standing.get(identity, ()))
         return next((decision for decision in made if decision.action in actions), None)
 
@@ -49,10 +49,10 @@ class Decisions:
         found = self.latest(identity, *YES, *NO)
         return found.action if found else None
 
-    def require_allowed(self, example: Interaction) -> None:
+    def require_permission(self, example: Interaction) -> None:
         """Raise :class:`RecordError` for an interaction that must not be trained on.
 
-        A person may allow what a policy asks about, and refuse anything; a policy that refuses stays.
+        A person may allow what a policy of "ask" holds back, and refuse anything, but not allow what a policy refuses.
         """
         if self.is_forgotten(example):
             raise RecordError("forgotten", "a person had it forgotten")
@@ -71,24 +71,24 @@ class Decisions:
                 "policy-ask", f"the policy for {consultation.teacher} is ask{terms}; see 'weakspot allow'"
             )
 
-    def revised(self, example: Interaction) -> Interaction:
-        """Return an interaction in the words and the domain that a person gave it; its metadata has the edit's time."""
+    def with_edits(self, example: Interaction) -> Interaction:
+        """Return an interaction with a person's edits of text and domain; its metadata has the time of the edit."""
         edit, move = self.latest(example.id, "edit"), self.latest(example.id, "move")
         if edit and (edit.query or edit.expert):
-            example = example.reworded(edit.query, edit.expert).described({"edited": edit.timestamp})
+            example = example.with_texts(edit.query, edit.expert).with_metadata({"edited": edit.timestamp})
         if move and move.domain:
-            example = example.described({"domain": move.domain})
+            example = example.with_metadata({"domain": move.domain})
         return example
 
     def is_forgotten(self, example: Interaction) -> bool:
-        """Whether a person had this very interaction forgotten, or one of the same messages."""
+        """Return whether this interaction, or one with the same messages, was forgotten."""
         if example.id in self.forgotten:
             return True
         return bool(self.forgotten_contents) and example.content_key() in self.forgotten_contents
 
 
-def read_decisions(workspace: Workspace) -> Decisions:
-    """Read every decision; raise :class:`UserError` for a line that is none: it may forbid something."""
+def load_decisions(workspace: Workspace) -> Decisions:
+    """Read every decision; raise :class:`UserError` for a damaged line, since it may forbid something."""
     found = Decisions()
     for line in append_log.read_lines(workspace.decisions):
         try:
@@ -99,28 +99,28 @@ def read_decisions(workspace: Workspace) -> Decisions:
 
 
 def decide(workspace: Workspace, config: Config, decisions: Sequence[tuple[str, str, str | None]]) -> None:
-    """Append decisions, each an interaction id, an action, and for forgetting the hash of its messages.
+    """Append decisions, each an interaction id, an action, and for "forget" the hash of its messages.
 
-    Forgetting erases the words of earlier edits.
+    Forgetting also erases the texts of earlier edits.
     """
     if not decisions:
         return
-    made = [made_now(identity, action, content=content) for identity, action, content in decisions]
-    append(workspace, config, made)
+    made = [new_decision(identity, action, content=content) for identity, action, content in decisions]
+    append_decisions(workspace, config, made)
     forgotten = {decision.interaction_id for decision in made if decision.action == "forget"}
     if forgotten:
         _erase_edits(workspace, config, forgotten)
 
 
-def made_now(identity: str, action: str, **words: str | None) -> Decision:
-    """Return a decision of this moment; raise pydantic's ``ValidationError`` for words that it cannot have."""
+def new_decision(identity: str, action: str, **words: str | None) -> Decision:
+    """Return a decision with the time of now; raises pydantic's ``ValidationError`` for invalid values."""
     said = {name: word for name, word in words.items() if word is not None}
     moment = timestamp(datetime.now(UTC))
     return Decision.model_validate({"interaction_id": identity, "action": action, "timestamp": moment, **said})
 
 
-def append(workspace: Workspace, config: Config, decisions: Sequence[Decision]) -> None:
-    """Append decisions as durably as the settings ask."""
+def append_decisions(workspace: Workspace, config: Config, decisions: Sequence[Decision]) -> None:
+    """Append decisions to the log, as durably as the settings say."""
     collect, lines = config.collect, [decision.to_json() for decision in decisions]
     append_log.append(workspace.decisions, lines, collect.durability, allow_network=collect.allow_network_filesystem)
 

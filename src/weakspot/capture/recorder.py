@@ -1,4 +1,4 @@
-"""Put one interaction into the raw file: scrubbed, described, checked, durable."""
+"""Writes one interaction to the raw file: replaces secrets, completes its metadata, checks it, and appends it."""
 
 import secrets
 import string
@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from weakspot.config import Config
-from weakspot.dataset.domains import Detection, detected
+from weakspot.dataset.domains import Detection, detect_domain
 from weakspot.records import Interaction
-from weakspot.records.parsing import RecordError, interaction, parse_json_object
+from weakspot.records.parsing import RecordError, parse_interaction_object, parse_json_object
 from weakspot.redaction.redact import scrub
 from weakspot.storage import append_log
 from weakspot.storage.append_log import Journal
-from weakspot.teachers import known_secrets
+from weakspot.teachers import api_keys
 from weakspot.workspace import Workspace
 
 
@@ -29,7 +29,7 @@ class Collected:
     hits: dict[str, dict[str, list[str]]]
 
 
-def keep(
+def store_interaction(
     workspace: Workspace,
     config: Config,
     messages: Sequence[dict[str, Any]],
@@ -41,30 +41,30 @@ def keep(
     Secrets are replaced first. What ``metadata`` lacks is filled in: domain and adapter, time and id. An
     answer that is marked incomplete is kept, and ``process`` leaves it out.
 
-    Raises :class:`RecordError` for an interaction that teaches nothing, ``OSError`` or :class:`UserError`
-    where it cannot be stored; nothing is acknowledged then.
+    Raises :class:`RecordError` for an invalid interaction, ``OSError`` or :class:`UserError` where it cannot
+    be stored; nothing is acknowledged then.
     """
     now = datetime.now(UTC)
     filled = {"timestamp": timestamp(now), "interaction_id": new_id(now), **metadata}
-    cleaned = scrub({"messages": list(messages), "metadata": filled}, known_secrets(config))
-    draft = interaction(cleaned.value, whole=False)
+    cleaned = scrub({"messages": list(messages), "metadata": filled}, api_keys(config))
+    draft = parse_interaction_object(cleaned.value, whole=False)
     domain = draft.metadata.domain
-    found = Detection(domain, {}) if domain else detected(draft, config)
+    found = Detection(domain, {}) if domain else detect_domain(draft, config)
     adapter = workspace.next_adapter(found.domain).label
     counted = {"scrubbed": dict(cleaned.counts)} if cleaned.counts else {}
-    record = draft.described({"domain": found.domain, "adapter": adapter, **counted})
+    record = draft.with_metadata({"domain": found.domain, "adapter": adapter, **counted})
     (into or journal_of(workspace, config)).append([line_of(record, config)])
     return Collected(record, adapter, workspace.raw, found.hits)
 
 
 def journal_of(workspace: Workspace, config: Config) -> Journal:
-    """Return the raw file as what interactions are appended to, as durably as the settings ask."""
+    """Return the journal of the raw file, as durable as the settings say."""
     collect = config.collect
     return Journal(workspace.raw, collect.durability, allow_network=collect.allow_network_filesystem)
 
 
 def line_of(record: Interaction, config: Config) -> str:
-    """Return the line that stands for ``record``; raise :class:`RecordError` where it is too long."""
+    """Return ``record`` as a line of the raw file; raise :class:`RecordError` where it is too long."""
     line = record.to_json()
     try:
         size, limit = len(line.encode("utf-8")), config.collect.max_record_bytes
@@ -83,7 +83,7 @@ def new_id(moment: datetime) -> str:
 
 
 def timestamp(moment: datetime) -> str:
-    """Return a moment as it is written in metadata: UTC, to the millisecond."""
+    """Return a time as text for metadata: UTC, to the millisecond."""
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
@@ -93,10 +93,10 @@ def conversation(query: str, local: str, expert: str, escalation: str) -> list[d
     return [{"role": role, "content": text} for role, text in turns]
 
 
-def stored(workspace: Workspace) -> Iterator[Interaction]:
+def iter_interactions(workspace: Workspace) -> Iterator[Interaction]:
     """Yield the readable interactions of the raw file."""
     for line in append_log.read_lines(workspace.raw):
         try:
-            yield interaction(parse_json_object(line.data))
+            yield parse_interaction_object(parse_json_object(line.data))
         except RecordError:
             continue  # process reports it, with its line number

@@ -1,4 +1,4 @@
-"""Recognise the user's turn that asks for a teacher."""
+"""Recognises trigger phrases: turns of the user that ask for a teacher, such as "consult Opus"."""
 
 import re
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from weakspot.config import Config
 
-# What agents put around a user's words: reminders and surroundings go, the task's own tags are only taken off.
+# What agents put around a user's text: blocks of context are removed with their content, other tags without it.
 _SURROUNDINGS = re.compile(
     r"<(system-reminder|environment_details|environment_context|user_instructions|additional_data|context)>"
 )
@@ -18,14 +18,14 @@ _NOTHING = "(?!)"
 
 
 @dataclass(frozen=True)
-class Escalation:
-    """A wish to consult ``teacher``; ``remark`` is what the user said on top of it, often nothing."""
+class Trigger:
+    """A request to consult ``teacher``; ``remark`` is what the user added to it, often nothing."""
 
     teacher: str
     remark: str = ""
 
 
-def spoken(text: str) -> str:
+def user_text(text: str) -> str:
     """Return what the user said, without what an agent put around it; empty where nothing is left."""
     kept: list[str] = []
     place, unclosed = 0, set()
@@ -35,32 +35,32 @@ def spoken(text: str) -> str:
         closing = f"</{start[1]}>"
         end = text.find(closing, start.end())
         if end < 0:
-            unclosed.add(start[1])  # nor will a later one be closed: the time stays linear
+            unclosed.add(start[1])  # later ones are not closed either: skipping them keeps the time linear
             continue
         kept.append(text[place : start.start()])
         place = end + len(closing)
     kept.append(text[place:])
-    # A command line's agent may hand on its argument with the quotes around it.
+    # An agent started from a shell may pass on its argument with the quotes around it.
     return _INTERRUPTION.sub("", _TAGS.sub("", "".join(kept))).strip().strip("\"'`“”«»").strip()
 
 
-def recognised(config: Config, text: str) -> Escalation | None:
-    """Return whom ``text`` asks for, None where it is any other turn.
+def parse_trigger(config: Config, text: str) -> Trigger | None:
+    """Return the teacher that ``text`` asks for, None where it is any other turn.
 
     The whole turn must be one of ``[escalation] phrases``, in any case, with or without a "please" and a
     closing mark; after a colon it may go on with a remark.
     """
-    match = _pattern(tuple(config.escalation.phrases), _names(config)).fullmatch(spoken(text))
+    match = _pattern(tuple(config.escalation.phrases), _names(config)).fullmatch(user_text(text))
     if match is None:
         return None
     named = next((group for group in match.groups()[:-1] if group), "")
     # "the expert" is nobody's name: it is the default teacher.
-    teacher = teacher_named(config, named) or config.escalation.default_teacher
-    return Escalation(teacher, (match[match.re.groups] or "").strip())
+    teacher = find_teacher(config, named) or config.escalation.default_teacher
+    return Trigger(teacher, (match[match.re.groups] or "").strip())
 
 
-def teacher_named(config: Config, name: str) -> str | None:
-    """Return the teacher that goes by ``name``, in any case; None where nobody does."""
+def find_teacher(config: Config, name: str) -> str | None:
+    """Return the teacher with this name, model or other name, in any case; None where there is none."""
     wanted = " ".join(name.lower().split())
     for teacher, table in config.teachers.items():
         if wanted in (teacher, table.model.lower(), *(one.lower() for one in table.names)):
@@ -68,8 +68,8 @@ def teacher_named(config: Config, name: str) -> str | None:
     return None
 
 
-def phrase(config: Config, teacher: str) -> str:
-    """Return the words that stand for the escalation to ``teacher`` where the user wrote none."""
+def trigger_phrase(config: Config, teacher: str) -> str:
+    """Return the trigger phrase for ``teacher`` that a record has where the user wrote none."""
     first = config.escalation.phrases[0] if config.escalation.phrases else "consult {teacher}"
     return first.replace("{teacher}", teacher.capitalize())
 
@@ -81,12 +81,12 @@ def _names(config: Config) -> tuple[str, ...]:
 
 @lru_cache(maxsize=8)
 def _pattern(phrases: tuple[str, ...], names: tuple[str, ...]) -> re.Pattern[str]:
-    # Nothing gives back white space that it took, so that the time grows with the text and no faster.
-    teacher = "|".join([*(_spaced(name) for name in sorted(names, key=len, reverse=True)), _EXPERT])
-    bodies = [_spaced(one).replace(_spaced("{teacher}"), f"({teacher})") for one in phrases] or [_NOTHING]
+    # White space is matched possessively, without backtracking, so that matching takes linear time.
+    teacher = "|".join([*(_words_pattern(name) for name in sorted(names, key=len, reverse=True)), _EXPERT])
+    bodies = [_words_pattern(one).replace(_words_pattern("{teacher}"), f"({teacher})") for one in phrases] or [_NOTHING]
     end = r"(?:\s*+,?\s*+please)?\s*+(?:[.!?…]*|:\s*(.*))"
     return re.compile(f"{_POLITE}(?:{'|'.join(bodies)}){end}", re.IGNORECASE | re.DOTALL)
 
 
-def _spaced(text: str) -> str:
+def _words_pattern(text: str) -> str:
     return r"\s++".join(re.escape(word) for word in text.split())

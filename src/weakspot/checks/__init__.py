@@ -1,1 +1,4 @@
-"""What is checked of a workspace: whether it is sound, and whether its dataset is fit to train on."""
+"""The checks of ``validate``: integrity of the files, and quality of the dataset.
+
+Reading order: ``types`` (input and output), ``integrity``, ``quality``.
+"""

@@ -1,4 +1,4 @@
-"""Is the workspace sound: files whole and in agreement, snapshots and adapters as they were written?"""
+"""Integrity checks: files are complete and agree with each other, snapshots and adapters are unchanged."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -7,35 +7,36 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from weakspot.checks.types import Problem, Subject, several
+from weakspot.checks.types import CheckInput, Problem, format_names
 from weakspot.dataset.contents import Damage
 from weakspot.records import AdapterManifest, Interaction, Reason, Record, Snapshot
 from weakspot.records.parsing import explain
 from weakspot.storage import atomic
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
-# Left out, but there is nothing wrong with the line itself.
+# Reasons for leaving out a line that is itself correct.
 _USABLE: frozenset[Reason] = frozenset({"exact-duplicate", "links-splits"})
 
 
-def lines(subject: Subject) -> Iterator[Problem]:
+def lines(subject: CheckInput) -> Iterator[Problem]:
     """Every line of every file is a record of its kind."""
     by_file: defaultdict[Path, list[Damage]] = defaultdict(list)
     for damage in subject.contents.damage:
         by_file[damage.file].append(damage)
     for file, damages in by_file.items():
         first = damages[0]
-        more = f", and {len(damages) - 1} more damaged lines" if len(damages) > 1 else ""
+        count = len(damages) - 1
+        more = f", and {count} more damaged line{'' if count == 1 else 's'}" if count else ""
         place = file if first.line is None else f"{file}:{first.line}"
         yield Problem("failure", f"{first.detail}{more}; run 'weakspot process'", place)
     bad = [one for one in subject.contents.rejections if one.reason not in _USABLE]
-    if bad and subject.domain is None:  # what cannot be read has no domain
+    if bad and subject.domain is None:  # an unreadable line has no domain
         counts = Counter(one.reason for one in bad)
         what = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
         yield Problem("warning", f"unusable lines: {what}", f"{subject.workspace.raw}:{bad[0].line}")
 
 
-def raw_lines(subject: Subject) -> Iterator[Problem]:
+def raw_lines(subject: CheckInput) -> Iterator[Problem]:
     """Every raw line became one example or one rejection, and nothing else is there."""
     rejected = {rejection.line for rejection in subject.contents.rejections}
     missing = {example.id for example in subject.contents.examples}
@@ -52,26 +53,27 @@ def raw_lines(subject: Subject) -> Iterator[Problem]:
     gone = rejected - subject.contents.raw.keys()
     if lost:
         yield Problem(
-            "failure", f"lines that are neither example nor rejection, {several(lost)}", subject.workspace.raw
+            "failure", f"lines that are neither example nor rejection, {format_names(lost)}", subject.workspace.raw
         )
     if missing:
-        what = f"examples that no raw line holds, {several(sorted(missing))}"
+        what = f"examples that no raw line holds, {format_names(sorted(missing))}"
         yield Problem("failure", what, subject.workspace.all_examples)
     if gone:
-        what = f"rejections of lines that are not there, {several([str(n) for n in sorted(gone)])}"
+        what = f"rejections of lines that are not there, {format_names([str(n) for n in sorted(gone)])}"
         yield Problem("failure", what, subject.workspace.rejections)
     if len(left) > len(lost):
-        what = f"{len(left) - len(lost)} lines came after the last 'weakspot process'; run it again"
+        count = len(left) - len(lost)
+        what = f"{count} line{'' if count == 1 else 's'} came after the last 'weakspot process'; run it again"
         yield Problem("warning", what, subject.workspace.raw)
 
 
-def files(subject: Subject) -> Iterator[Problem]:
+def files(subject: CheckInput) -> Iterator[Problem]:
     """Every example is in one split, its domain's file and multi-domain.jsonl, the same in each."""
     workspace, known = subject.workspace, {example.id: example for example in subject.examples}
     assigned = {name: place.split for name, place in subject.contents.assignments.items()}
     unassigned = sorted(known.keys() - assigned.keys())
     if unassigned:
-        yield Problem("failure", f"examples without a split, {several(unassigned)}", workspace.assignments)
+        yield Problem("failure", f"examples without a split, {format_names(unassigned)}", workspace.assignments)
     expected: defaultdict[Path, set[str]] = defaultdict(set)
     for example in known.values():
         expected[workspace.multi_domain].add(example.id)
@@ -80,7 +82,7 @@ def files(subject: Subject) -> Iterator[Problem]:
             expected[workspace.split(assigned[example.id])].add(example.id)
     found = {**subject.contents.files, **{workspace.split(s): e for s, e in subject.contents.splits.items()}}
     for file in sorted({*found, *expected}):
-        here = {example.id: example for example in subject.those(found.get(file, ()))}
+        here = {example.id: example for example in subject.in_scope(found.get(file, ()))}
         for what, names in (
             ("examples are missing", expected[file] - here.keys()),
             ("examples do not belong here", here.keys() - expected[file]),
@@ -90,63 +92,63 @@ def files(subject: Subject) -> Iterator[Problem]:
             ),
         ):
             if names:
-                yield Problem("failure", f"{what}, {several(sorted(names))}; run 'weakspot process'", file)
+                yield Problem("failure", f"{what}, {format_names(sorted(names))}; run 'weakspot process'", file)
 
 
-def ids(subject: Subject) -> Iterator[Problem]:
+def ids(subject: CheckInput) -> Iterator[Problem]:
     """No id occurs twice in a file."""
     workspace = subject.workspace
     splits = {workspace.split(split): examples for split, examples in subject.contents.splits.items()}
     everything = {workspace.all_examples: subject.contents.examples, **subject.contents.files, **splits}
     for file, examples in everything.items():
-        counts = Counter(example.id for example in subject.those(examples))
+        counts = Counter(example.id for example in subject.in_scope(examples))
         if twice := [name for name, count in counts.items() if count > 1]:
-            yield Problem("failure", f"ids that occur more than once, {several(twice)}", file)
+            yield Problem("failure", f"ids that occur more than once, {format_names(twice)}", file)
 
 
-def duplicates(subject: Subject) -> Iterator[Problem]:
+def duplicates(subject: CheckInput) -> Iterator[Problem]:
     """No two examples have the same messages."""
     by_content: defaultdict[str, list[Interaction]] = defaultdict(list)
     for example in subject.contents.examples:
         by_content[example.content_key()].append(example)
     twice = [group[1].id for group in by_content.values() if len(group) > 1 and any(map(subject.has, group))]
     if twice:
-        yield Problem("failure", f"exact duplicates, {several(twice)}", subject.workspace.all_examples)
+        yield Problem("failure", f"exact duplicates, {format_names(twice)}", subject.workspace.all_examples)
 
 
-def snapshots(subject: Subject) -> Iterator[Problem]:
+def snapshots(subject: CheckInput) -> Iterator[Problem]:
     """Every snapshot is as it was written, and the newest is the dataset of today."""
     workspace = subject.workspace
     complete = workspace.snapshot_names()
     for name in workspace.snapshot_names(complete=False):
         folder = workspace.snapshot(name)
         if name not in complete:
-            yield Problem("warning", "has no manifest: no snapshot, remove it", folder)
+            yield Problem("warning", "is not a complete snapshot (it has no manifest); remove it", folder)
             continue
-        manifest = _manifest(workspace.snapshot_manifest(name), Snapshot)
+        manifest = _load_manifest(workspace.snapshot_manifest(name), Snapshot)
         if isinstance(manifest, Problem):
             yield manifest
             continue
-        yield from _changed(folder, manifest.files, "is not what was written: the snapshot proves nothing")
+        yield from _verify_hashes(folder, manifest.files, "is not what was written: the snapshot proves nothing")
         if name == complete[-1]:
-            yield from _changed(workspace.root, manifest.files, f"differs from {name}; run 'weakspot process'")
+            yield from _verify_hashes(workspace.root, manifest.files, f"differs from {name}; run 'weakspot process'")
     if not complete:
-        yield Problem("warning", "there is none; run 'weakspot process'", workspace.snapshots)
+        yield Problem("warning", "has no snapshot; run 'weakspot process'", workspace.snapshots)
 
 
-def _manifest(file: Path, kind: type[AnyRecord]) -> AnyRecord | Problem:
+def _load_manifest(file: Path, kind: type[AnyRecord]) -> AnyRecord | Problem:
     try:
         return kind.from_json(file.read_bytes())
     except ValidationError as error:
         return Problem("failure", f"is no manifest: {explain(error)}", file)
 
 
-def _changed(folder: Path, hashes: dict[str, str], detail: str) -> Iterator[Problem]:
+def _verify_hashes(folder: Path, hashes: dict[str, str], detail: str) -> Iterator[Problem]:
     for file in atomic.changed_files(folder, hashes):
         yield Problem("failure", detail if file.is_file() else "is missing", file)
 
 
-def adapters(subject: Subject) -> Iterator[Problem]:
+def adapters(subject: CheckInput) -> Iterator[Problem]:
     """Every adapter and merged model is complete and as it was written."""
     workspace = subject.workspace
     for name in workspace.adapter_names(subject.domain, complete=False):
@@ -154,11 +156,11 @@ def adapters(subject: Subject) -> Iterator[Problem]:
             what = f"is incomplete; 'weakspot train {name.domain}' goes on with it"
             yield Problem("warning", what, workspace.adapter(name))
             continue
-        manifest = _manifest(workspace.adapter_manifest(name), AdapterManifest)
+        manifest = _load_manifest(workspace.adapter_manifest(name), AdapterManifest)
         if isinstance(manifest, Problem):
             yield manifest
         else:
-            yield from _changed(workspace.adapter(name), manifest.files, "is not what was trained; train it anew")
+            yield from _verify_hashes(workspace.adapter(name), manifest.files, "is not what was trained; train it anew")
         if workspace.merged(name).exists() and not workspace.merged_manifest(name).exists():
             what = f"is incomplete; run 'weakspot deploy {name.domain}'"
             yield Problem("warning", what, workspace.merged(name))

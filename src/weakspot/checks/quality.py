@@ -1,35 +1,37 @@
-"""Is the dataset fit to train on: nothing leaks, enough of everything, answers that teach?"""
+"""Quality checks: no leakage between splits, enough examples, balanced splits, useful answers, fitting lengths."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import combinations
 
-from weakspot.checks.types import Problem, Subject, several
+from weakspot.checks.types import CheckInput, Problem, format_names
 from weakspot.dataset.answer_quality import is_cut_off, refuses
 from weakspot.dataset.near_duplicates import pairs_across
-from weakspot.dataset.splits import SHARES, compared_text, exact_keys
+from weakspot.dataset.splits import SHARES, exact_keys, similarity_text
 from weakspot.models import loading, tokenization
-from weakspot.models.tokenization import ViewError
-from weakspot.records import SPLITS, normalised
+from weakspot.models.tokenization import UntrainableExampleError
+from weakspot.records import SPLITS, normalise_text
 
-# From so many groups on, every split can have its share.
+# With this many groups every split can have its share.
 MANY_GROUPS = 10
 
 
-def leakage(subject: Subject) -> Iterator[Problem]:
+def leakage(subject: CheckInput) -> Iterator[Problem]:
     """No near-duplicate pair, conversation or question is in two splits."""
     threshold = subject.config.process.near_duplicate_threshold
     for left, right in combinations(SPLITS, 2):
         lefts, rights = subject.contents.splits[left], subject.contents.splits[right]
-        pairs = pairs_across([compared_text(e) for e in lefts], [compared_text(e) for e in rights], threshold)
+        pairs = pairs_across([similarity_text(e) for e in lefts], [similarity_text(e) for e in rights], threshold)
         near = [
             f"{lefts[a].id} and {rights[b].id} ({similarity:.2f})"
             for a, b, similarity in pairs
             if subject.has(lefts[a]) or subject.has(rights[b])
         ]
         if near:
-            yield Problem("failure", f"near-duplicates in {left} and {right}, {several(near)}; run 'weakspot process'")
-        # Those that the report is about come last, so that they are the ones kept of a key.
+            yield Problem(
+                "failure", f"near-duplicates in {left} and {right}, {format_names(near)}; run 'weakspot process'"
+            )
+        # Examples in scope come last, so that they win if several have the same key.
         by_key = {key: example for example in sorted(lefts, key=subject.has) for key in exact_keys(example)}
         shared = {
             f"{by_key[key].id} and {example.id} ({key.split()[0]})"
@@ -38,10 +40,12 @@ def leakage(subject: Subject) -> Iterator[Problem]:
             if key in by_key and (subject.has(example) or subject.has(by_key[key]))
         }
         if shared:
-            yield Problem("failure", f"shared by {left} and {right}, {several(sorted(shared))}; run 'weakspot process'")
+            yield Problem(
+                "failure", f"shared by {left} and {right}, {format_names(sorted(shared))}; run 'weakspot process'"
+            )
 
 
-def balance(subject: Subject) -> Iterator[Problem]:
+def balance(subject: CheckInput) -> Iterator[Problem]:
     """Every domain has enough examples."""
     enough = subject.config.validate_.low_examples
     counts = Counter(example.domain for example in subject.examples)
@@ -52,7 +56,7 @@ def balance(subject: Subject) -> Iterator[Problem]:
             yield Problem("warning", f"{domain} is LOW: {count} of {enough} examples")
 
 
-def split_sizes(subject: Subject) -> Iterator[Problem]:
+def split_sizes(subject: CheckInput) -> Iterator[Problem]:
     """Every domain is split 80/10/10 within one group, and has test examples."""
     places = subject.contents.assignments
     for domain, splits in subject.domains.items():
@@ -65,35 +69,35 @@ def split_sizes(subject: Subject) -> Iterator[Problem]:
             yield Problem("warning", f"{domain}: no test example, so no adapter can be proved on it")
 
 
-def answers(subject: Subject) -> Iterator[Problem]:
+def answers(subject: CheckInput) -> Iterator[Problem]:
     """Every expert answer is whole, answers the query, and differs from the local one."""
     found: defaultdict[str, list[str]] = defaultdict(list)
     for example in subject.examples:
         local, expert = example.local.text, example.expert.text
         if not local.strip():
             found["empty local answers"].append(example.id)
-        if normalised(expert) == normalised(local):
+        if normalise_text(expert) == normalise_text(local):
             found["expert answers equal to the local one"].append(example.id)
         if refuses(expert):
             found["expert answers that refuse"].append(example.id)
         if is_cut_off(expert):
             found["expert answers that stop half-way"].append(example.id)
     for what, names in found.items():
-        yield Problem("warning", f"{what}, {several(names)}")
+        yield Problem("warning", f"{what}, {format_names(names)}")
 
 
-def token_lengths(subject: Subject) -> Iterator[Problem]:
+def token_lengths(subject: CheckInput) -> Iterator[Problem]:
     """Every example fits into [train] max_length."""
     config = subject.config
-    tokenizer = loading.tokenizer_at_hand(config.model)
+    tokenizer = loading.find_local_tokenizer(config.model)
     if tokenizer is None:
         yield Problem("pass", f"skipped: the tokenizer of {config.model.base} is not on this machine")
         return
     found: defaultdict[str, list[str]] = defaultdict(list)
     for example in subject.examples:
         try:
-            tokens = tokenization.tokens(tokenizer, example, config.train.max_length)
-        except ViewError as error:
+            tokens = tokenization.tokenize_example(tokenizer, example, config.train.max_length)
+        except UntrainableExampleError as error:
             found["examples that cannot be trained on"].append(f"{example.id} ({error})")
             continue
         if tokens.cut_tokens:
@@ -101,4 +105,4 @@ def token_lengths(subject: Subject) -> Iterator[Problem]:
         elif tokens.dropped_turns:
             found["examples that lose their oldest turns"].append(example.id)
     for what, names in found.items():
-        yield Problem("warning", f"{what} at max_length = {config.train.max_length}, {several(names)}")
+        yield Problem("warning", f"{what} at max_length = {config.train.max_length}, {format_names(names)}")

@@ -1,4 +1,4 @@
-"""What every check is given, and what it answers with."""
+"""Input and output types of checks."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ Level = Literal["pass", "warning", "failure"]
 
 @dataclass(frozen=True)
 class Problem:
-    """Why the claim of a check does not hold."""
+    """A reason why the claim of a check does not hold, and its place."""
 
     level: Level
     detail: str
@@ -22,8 +22,8 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Subject:
-    """What is checked: the workspace with all that it holds, or one domain of it."""
+class CheckInput:
+    """The input of every check: a workspace and its contents; checks report on ``domain`` only, if it is given."""
 
     workspace: Workspace
     config: Config
@@ -31,29 +31,29 @@ class Subject:
     domain: str | None
 
     def has(self, example: Interaction) -> bool:
-        """Whether the report is about this example."""
+        """Return whether the report covers this example."""
         return self.domain in (None, example.domain)
 
-    def those(self, examples: Iterable[Interaction]) -> list[Interaction]:
-        """The examples that the report is about."""
+    def in_scope(self, examples: Iterable[Interaction]) -> list[Interaction]:
+        """Return those of ``examples`` that the report covers."""
         return [example for example in examples if self.has(example)]
 
     @property
     def examples(self) -> list[Interaction]:
-        """The examples of ``all.jsonl`` that the report is about."""
-        return self.those(self.contents.examples)
+        """The examples of ``all.jsonl`` that the report covers."""
+        return self.in_scope(self.contents.examples)
 
     @property
     def domains(self) -> dict[str, dict[Split, list[Interaction]]]:
-        """The same by domain and, as the split files have them, by split."""
+        """The same examples by domain and by split, as they are in the split files."""
         found: dict[str, dict[Split, list[Interaction]]] = {}
         for split, examples in self.contents.splits.items():
-            for example in self.those(examples):
+            for example in self.in_scope(examples):
                 found.setdefault(example.domain, {one: [] for one in SPLITS})[split].append(example)
         return found
 
 
-def several(things: Sequence[str]) -> str:
-    """Return how many there are and the first three, to go after what they are."""
+def format_names(things: Sequence[str]) -> str:
+    """Return the number of names and the first three of them, as "5: a, b, c, …"."""
     shown = ", ".join(things[:3])
     return f"{len(things)}: {shown}{', …' if len(things) > 3 else ''}"

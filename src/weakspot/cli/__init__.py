@@ -1,4 +1,8 @@
-"""The command line: it parses, calls a stage and prints; there is no logic here."""
+"""The command line: it parses, calls a stage and prints; all logic is elsewhere.
+
+Reading order: ``options`` (shared by the commands), one module for each group of commands, ``output`` and
+``output_analytics`` (what they print).
+"""
 
 import sys
 
@@ -20,7 +24,7 @@ def weakspot(_version: console.VersionOption = False) -> None:
     """Turn expert consultations into LoRA adapters that patch a local model's weak spots."""
 
 
-# In the order in which a newcomer needs them, which is that of the help.
+# The order of the help: that in which a newcomer needs the commands.
 for command in (
     pipeline.init,
     capture.collect,

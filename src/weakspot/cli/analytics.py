@@ -1,4 +1,4 @@
-"""The commands that look back: economics, replay, trace."""
+"""The commands that analyse past use: economics, replay, trace."""
 
 from datetime import datetime
 from pathlib import Path
@@ -8,28 +8,28 @@ import typer
 
 from weakspot.analytics.usage import Period
 from weakspot.cli import output_analytics as show
-from weakspot.cli.options import DomainArgument, JsonOption, SetOption, WorkspaceOption, open_workspace, text_of
+from weakspot.cli.options import DomainArgument, JsonOption, SetOption, WorkspaceOption, load_text, open_workspace
 from weakspot.records import MULTI_DOMAIN
 from weakspot.workspace import AdapterName
 from zddc.console import print_json
 from zddc.errors import UserError
 
-AdapterOption = Annotated[str | None, typer.Option(metavar="NAME", help="This adapter, as colours-lora-v2.")]
+AdapterOption = Annotated[str | None, typer.Option(metavar="NAME", help="The adapter, for example colours-lora-v2.")]
 
 
-def _adapter_named(name: str | None) -> AdapterName | None:
+def _parse_adapter_option(name: str | None) -> AdapterName | None:
     try:
-        return AdapterName.parsed(name) if name else None
+        return AdapterName.parse(name) if name else None
     except ValueError:
         raise UserError(f"--adapter {name}", "not an adapter's name", "write it as colours-lora-v2") from None
 
 
 def economics(
     since: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="DAY", help="Nothing before this day, in UTC.")
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="DAY", help="Count from this day on, in UTC.")
     ] = None,
-    period: Annotated[Period, typer.Option(help="What is counted together.")] = "week",
-    chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it as an SVG.")] = None,
+    period: Annotated[Period, typer.Option(help="Length of the periods of the table.")] = "week",
+    chart: Annotated[Path | None, typer.Option(metavar="FILE", help="Also draw a chart into this SVG file.")] = None,
     workspace: WorkspaceOption = None,
     set_: SetOption = None,
     json_: JsonOption = False,
@@ -45,32 +45,33 @@ def economics(
     found = noun.economics(place, config, since=since.date() if since else None, period=period)
     if chart is not None:
         atomic.write_atomically(chart, savings_chart.chart(found).encode())
-    print_json(to_jsonable_python(found)) if json_ else show.economics(found, chart)
+    print_json(to_jsonable_python(found)) if json_ else show.print_economics(found, chart)
 
 
 def replay(
     domain: DomainArgument = None,
     adapter: AdapterOption = None,
     judge: Annotated[
-        str | None, typer.Option(metavar="TEACHER", help="Judges what exact match cannot; else likelihood does.")
+        str | None,
+        typer.Option(metavar="TEACHER", help="Teacher that judges where exact match cannot; else likelihood."),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="At most so many, unseen and later ones first.")
+        int | None, typer.Option(min=1, metavar="N", help="At most this many; unseen and newer ones first.")
     ] = None,
     workspace: WorkspaceOption = None,
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Ask past escalations again of an adapter: how many would no longer need the expert?"""
+    """Replay past escalations on an adapter, and count how many would no longer need the expert."""
     from pydantic_core import to_jsonable_python
 
     from weakspot.evaluation import replay as noun
 
     place, config = open_workspace(workspace, set_)
-    name = _adapter_named(adapter)
+    name = _parse_adapter_option(adapter)
     of = domain or (name.domain if name else MULTI_DOMAIN)
     done = noun.replay(place, config, of, adapter=name, judge=judge, limit=limit)
-    print_json(to_jsonable_python(done)) if json_ else show.replay(done)
+    print_json(to_jsonable_python(done)) if json_ else show.print_replay(done)
 
 
 def trace(
@@ -78,25 +79,25 @@ def trace(
         str,
         typer.Argument(metavar="ASKED", help="A text (or @file, or -), an adapter, a release, or an interaction's id."),
     ],
-    domain: Annotated[str | None, typer.Option(help="The text's domain; none is the one that its words tell.")] = None,
+    domain: Annotated[str | None, typer.Option(help="The text's domain; detected from its words if not given.")] = None,
     adapter: AdapterOption = None,
-    release: Annotated[int | None, typer.Option(metavar="N", help="What this release put into service.")] = None,
-    limit: Annotated[int, typer.Option(min=1, metavar="N", help="Interactions shown.")] = 5,
+    release: Annotated[int | None, typer.Option(metavar="N", help="Trace the adapter of this release.")] = None,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="Number of interactions to show.")] = 5,
     workspace: WorkspaceOption = None,
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Show which interactions taught an answer, or where an interaction went."""
+    """Show which interactions an answer was learnt from, or where an interaction is used."""
     from pydantic_core import to_jsonable_python
 
     from weakspot.analytics import lineage as noun
 
     place, config = open_workspace(workspace, set_)
-    text, name = text_of("ASKED", asked), _adapter_named(adapter)
+    text, name = load_text("ASKED", asked), _parse_adapter_option(adapter)
     found = noun.trace(place, config, text, domain=domain, adapter=name, release=release, limit=limit)
     if json_:
         print_json(to_jsonable_python(found))
     elif isinstance(found, noun.Trace):
-        show.trace(found)
+        show.print_trace(found)
     else:
-        show.whereabouts(found)
+        show.print_interaction_lineage(found)

@@ -1,4 +1,4 @@
-"""The commands that capture interactions and look after them."""
+"""The command that captures interactions: collect."""
 
 import sys
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import typer
 
 from weakspot import api
 from weakspot.cli import output
-from weakspot.cli.options import JsonOption, SetOption, WorkspaceOption, find_workspace, text_of
+from weakspot.cli.options import JsonOption, SetOption, WorkspaceOption, find_workspace, load_text
 from weakspot.workspace import Workspace
 from zddc.console import print_json
 from zddc.errors import UserError
@@ -25,22 +25,24 @@ def collect(
     local: Annotated[str | None, typer.Option("--local", "--qwen", help="The local model's answer.")] = None,
     expert: Annotated[str | None, typer.Option(help="The stronger model's answer.")] = None,
     domain: Annotated[str | None, typer.Option(help="The domain; detected from the texts otherwise.")] = None,
-    escalation: Annotated[str | None, typer.Option(help='What was said to consult, as "consult Opus".')] = None,
+    escalation: Annotated[
+        str | None, typer.Option(help='The message that asked for the expert, for example "consult Opus".')
+    ] = None,
     from_: Annotated[
         Path | None,
         typer.Option(
             "--from",
             metavar="PATH",
-            help='Import from a file or folder: the raw format, {"query","local","expert"[,"domain"]}, or what '
-            "Claude Code, opencode, Open WebUI, LiteLLM and OpenAI-style logs hold.",
+            help='Import from a file or folder: the raw format, {"query","local","expert"[,"domain"]}, or logs of '
+            "Claude Code, opencode, Open WebUI, LiteLLM, or in the style of OpenAI.",
         ),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Import what was found in --from without asking.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Import what --from finds without asking first.")] = False,
     workspace: WorkspaceOption = None,
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Capture one consultation, or import those that files hold."""
+    """Capture one consultation, or import consultations from files."""
     place = find_workspace(workspace)
     texts = {"--query": query, "--local": local, "--expert": expert}
     if from_ is not None:
@@ -48,14 +50,14 @@ def collect(
         extra = [name for name, value in options.items() if value is not None]
         if extra:
             raise UserError("collect", f"--from does not go with {', '.join(extra)}", "give one or the other")
-        _import(place, from_, set_ or (), yes, json_)
+        _import_files(place, from_, set_ or (), yes, json_)
         return
     missing = [name for name, value in texts.items() if value is None]
     if missing:
         raise UserError("collect", f"{', '.join(missing)} missing", "give all three texts, or --from PATH")
     if list(texts.values()).count("-") > 1:
         raise UserError("collect", "standard input can be only one of the texts", "give the others as @file")
-    given = {name: text_of(name, value) for name, value in texts.items() if value is not None}
+    given = {name: load_text(name, value) for name, value in texts.items() if value is not None}
     found = api.collect(
         place,
         query=given["--query"],
@@ -70,10 +72,10 @@ def collect(
         metadata = found.interaction.metadata.model_dump(include=keys)
         print_json({**metadata, "adapter": found.adapter, "file": str(found.file), "hits": found.hits})
     else:
-        output.collected(found)
+        output.print_capture(found)
 
 
-def _import(place: Workspace, source: Path, settings: Sequence[str], yes: bool, json_: bool) -> None:
+def _import_files(place: Workspace, source: Path, settings: Sequence[str], yes: bool, json_: bool) -> None:
     from dataclasses import asdict
 
     seen: list[Examined] = []
@@ -83,7 +85,7 @@ def _import(place: Workspace, source: Path, settings: Sequence[str], yes: bool, 
         nonlocal unasked
         seen.append(examined)
         if examined.foreign and not json_:
-            output.examined(examined)
+            output.print_import_preview(examined)
         asks = bool(examined.found) and not yes
         unasked = asks and (json_ or not (sys.stdin.isatty() and sys.stdout.isatty()))
         return not asks or (not unasked and typer.confirm(f"import {len(examined.found)}?"))
@@ -93,8 +95,8 @@ def _import(place: Workspace, source: Path, settings: Sequence[str], yes: bool, 
         (examined,) = seen
         print_json({**(examined.summary() if examined.foreign else {}), **asdict(done), "file": str(done.file)})
     else:
-        output.imported(done)
-    output.bad_lines(done)
+        output.print_import(done)
+    output.print_bad_lines(done)
     if unasked:
         raise UserError(source, "nothing was imported, as nobody could be asked", "give --yes to import what was found")
     if done.bad:

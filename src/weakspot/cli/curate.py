@@ -11,28 +11,30 @@ from zddc.console import print_json
 
 
 def allow(
-    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Interactions; none lists them.")] = None,
-    teacher: Annotated[str | None, typer.Option(help="All that wait for this teacher's policy.")] = None,
-    all_: Annotated[bool, typer.Option("--all", help="All that wait.")] = False,
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help="Interactions; without any, list those that wait.")
+    ] = None,
+    teacher: Annotated[str | None, typer.Option(help="All waiting answers of this teacher.")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="All waiting answers.")] = False,
     refuse: Annotated[bool, typer.Option("--refuse", help="Keep them out of training instead.")] = False,
     workspace: WorkspaceOption = None,
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Allow training on answers whose teacher's policy is ask, or list those that wait."""
+    """Allow training on answers of teachers whose policy is 'ask', or list the answers that wait for permission."""
     from weakspot.capture import approval
 
     place, config = open_workspace(workspace, set_)
     if not (ids or teacher or all_):
-        waiting = approval.waiting(place)
-        print_json([asdict(one) for one in waiting]) if json_ else output.waiting(waiting)
+        waiting = approval.list_waiting(place)
+        print_json([asdict(one) for one in waiting]) if json_ else output.print_waiting(waiting)
         return
     decided = approval.permit(place, config, ids or [], teacher=teacher, refuse=refuse)
     action = "refused" if refuse else "allowed"
     if json_:
         print_json({action: decided})
     else:
-        output.line(f"{action} {len(decided)}; run 'weakspot process'")
+        output.print_line(f"{action} {len(decided)}; run 'weakspot process'")
 
 
 def scrub(
@@ -41,12 +43,12 @@ def scrub(
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Replace secrets and personal data in the interactions stored so far; new ones are scrubbed anyway."""
+    """Replace secrets and personal data in the interactions stored so far; new ones are scrubbed when captured."""
     from weakspot.capture import redact_stored
 
     place, config = open_workspace(workspace, set_)
     done = redact_stored.rescrub(place, config, dry_run=dry_run)
-    print_json(asdict(done)) if json_ else output.rescrubbed(done)
+    print_json(asdict(done)) if json_ else output.print_scrub(done)
 
 
 def forget(
@@ -60,4 +62,4 @@ def forget(
 
     place, config = open_workspace(workspace, set_)
     done = noun.forget(place, config, identity)
-    print_json(asdict(done)) if json_ else output.forgotten(done)
+    print_json(asdict(done)) if json_ else output.print_forget(done)

@@ -1,4 +1,4 @@
-"""The commands that decide what answers: deploy, releases, rollback."""
+"""The commands that change what answers: deploy, releases, rollback, watch."""
 
 import sys
 from typing import Annotated
@@ -12,11 +12,11 @@ from weakspot.records import MULTI_DOMAIN, Target
 from zddc.console import print_json
 from zddc.errors import UserError
 
-TargetOption = Annotated[Target | None, typer.Option("--to", help="Where; none is [deploy] target.")]
+TargetOption = Annotated[Target | None, typer.Option("--to", help="The target; default is [deploy] target.")]
 
 
-def _share(canary: str) -> float:
-    """Return the share that ``10%`` or ``0.1`` stands for."""
+def _parse_share(canary: str) -> float:
+    """Parse a share of the questions, ``10%`` or ``0.1``."""
     try:
         share = float(canary.removesuffix("%")) / (100 if canary.endswith("%") else 1)
     except ValueError:
@@ -29,30 +29,32 @@ def _share(canary: str) -> float:
 def deploy(
     domain: DomainArgument = None,
     to: TargetOption = None,
-    server: Annotated[str | None, typer.Option(help="The server's address; [deploy] server.")] = None,
-    canary: Annotated[str, typer.Option(metavar="SHARE", help="Of the questions, with --to gateway.")] = "100%",
+    server: Annotated[str | None, typer.Option(help="The server's address; default is [deploy] server.")] = None,
+    canary: Annotated[
+        str, typer.Option(metavar="SHARE", help="Share of the questions it answers, with --to gateway.")
+    ] = "100%",
     allow_unproven: Annotated[
-        bool, typer.Option("--allow-unproven", help="Also without an accept; never after a reject.")
+        bool, typer.Option("--allow-unproven", help="Deploy without the verdict accept; never after a reject.")
     ] = False,
     workspace: WorkspaceOption = None,
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Put a proved adapter into service, and prove that what is served is what was trained."""
+    """Deploy an accepted adapter, and prove that the served model answers as the trained one."""
     done = api.deploy(
         find_workspace(workspace),
         domain or MULTI_DOMAIN,
         target=to,
         server=server or "",
-        share=_share(canary),
+        share=_parse_share(canary),
         allow_unproven=allow_unproven,
         settings=set_ or (),
     )
-    print_json(done.model_dump()) if json_ else output.release(done)
+    print_json(done.model_dump()) if json_ else output.print_release(done)
 
 
 def releases(workspace: WorkspaceOption = None, set_: SetOption = None, json_: JsonOption = False) -> None:
-    """List every release, and which of them answer now."""
+    """List every release, and mark those that are live."""
     from weakspot.deployment import releases as noun
 
     place, _ = open_workspace(workspace, set_)
@@ -61,7 +63,7 @@ def releases(workspace: WorkspaceOption = None, set_: SetOption = None, json_: J
     if json_:
         print_json([{**one.model_dump(), "live": one in live} for one in known])
     else:
-        output.releases(known, live)
+        output.print_releases(known, live)
 
 
 def rollback(
@@ -71,7 +73,7 @@ def rollback(
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Put back what answered before the live adapter, at one target or at all; doing it twice changes nothing."""
+    """Go back to what answered before the live adapter, at one target or at all; running it twice changes nothing."""
     from weakspot.pipeline import deploy as stage
 
     place, config = open_workspace(workspace, set_)
@@ -80,16 +82,16 @@ def rollback(
         print_json([one.model_dump() for one in done])
         return
     for one in done:
-        output.release(one)
+        output.print_release(one)
 
 
 def watch(
-    once: Annotated[bool, typer.Option("--once", help="One look, then leave: for cron.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Check once and exit, for cron.")] = False,
     workspace: WorkspaceOption = None,
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Retrain by itself: run what is due while nobody asks, and deploy what the gate accepts."""
+    """Watch the workspace: retrain what is due while nobody asks, and deploy what the gate accepts."""
     from dataclasses import asdict
 
     from weakspot.pipeline import watch as noun
@@ -98,6 +100,6 @@ def watch(
     failed = False
     for step in noun.watch(place, config, once=once):
         failed = failed or step.stage == "error"
-        print_json(asdict(step)) if json_ else output.step(step)
+        print_json(asdict(step)) if json_ else output.print_step(step)
         sys.stdout.flush()
     raise typer.Exit(1 if failed else 0)

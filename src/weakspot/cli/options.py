@@ -1,4 +1,4 @@
-"""What every command's options are alike, and what they stand for."""
+"""Options that the commands share, and what they load: workspace, settings, texts."""
 
 import sys
 from pathlib import Path
@@ -15,29 +15,29 @@ from zddc.errors import UserError
 WorkspaceOption = Annotated[
     Path | None,
     typer.Option(
-        "--workspace", "-w", help="The workspace; else WEAKSPOT_WORKSPACE, the nearest weakspot.toml, ./training-data."
+        "--workspace", "-w", help="The folder; else WEAKSPOT_WORKSPACE, the nearest weakspot.toml, ./training-data."
     ),
 ]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="TABLE.KEY=VALUE", help="Override a setting, for this run.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-DomainArgument = Annotated[str | None, typer.Argument(metavar="[DOMAIN]", help="A domain; none is multi-domain.")]
+DomainArgument = Annotated[str | None, typer.Argument(metavar="[DOMAIN]", help="A domain; without one, multi-domain.")]
 
 
 def find_workspace(workspace: Path | None) -> Workspace:
     """Return the workspace that was meant."""
-    return workspaces.find(workspace)
+    return workspaces.find_workspace(workspace)
 
 
 def open_workspace(workspace: Path | None, settings: list[str] | None) -> tuple[Workspace, Config]:
-    """Return the workspace that was meant and its settings."""
+    """Find the workspace and load its settings."""
     found = find_workspace(workspace)
     return found, configuration.load(found.config_file, settings or ())
 
 
-def text_of(option: str, value: str) -> str:
-    """Return the text an option stands for: itself, the content of ``@file``, or standard input for ``-``."""
+def load_text(option: str, value: str) -> str:
+    """Return the text of an option: the value itself, the content of ``@file``, or standard input for ``-``."""
     try:
         if value == "-":
             return sys.stdin.read()

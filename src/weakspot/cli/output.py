@@ -1,4 +1,4 @@
-"""What results look like on a terminal, for people; programs ask for ``--json``."""
+"""Prints results for people; programs use ``--json`` instead."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ from zddc.console import err, out, table
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from weakspot.capture.approval import Waiting
+    from weakspot.capture.approval import WaitingInteraction
     from weakspot.capture.redact_stored import Rescrubbed
     from weakspot.config import Config
     from weakspot.pipeline.collect import Collected, Examined, Imported
@@ -20,115 +20,121 @@ if TYPE_CHECKING:
     from weakspot.pipeline.status import Status
     from weakspot.pipeline.validate import Report
     from weakspot.records import AdapterManifest, Release, Scorecard
-    from weakspot.training.preflight import Together
+    from weakspot.training.preflight import TrainingPlan
 
 _GIGA = 1e-9
 _SHOWN = 20
 _SHOWN_CHARACTERS = 60
 
 
-def line(text: str) -> None:
-    """Print one line as it is: nothing in it is markup."""
+def print_line(text: str) -> None:
+    """Print one line as it is, without markup."""
     out.print(text, markup=False)
 
 
-def collected(found: "Collected") -> None:
-    """One captured interaction."""
+def print_capture(found: "Collected") -> None:
+    """Print one captured interaction."""
     metadata = found.interaction.metadata
-    line(f"domain         {metadata.domain}")
-    line(f"adapter        {found.adapter}")
-    line(f"interaction_id {metadata.interaction_id}")
-    line(f"timestamp      {metadata.timestamp}")
-    line(f"file           {found.file}")
+    print_line(f"domain         {metadata.domain}")
+    print_line(f"adapter        {found.adapter}")
+    print_line(f"interaction_id {metadata.interaction_id}")
+    print_line(f"timestamp      {metadata.timestamp}")
+    print_line(f"file           {found.file}")
 
 
-def examined(found: "Examined") -> None:
-    """The consultations in other programs' files, as far as they are new."""
-    files = ", ".join(_counted(count, name) for name, count in found.formats.items())
-    consultations = _counted(len(found.found), "new consultation")
-    line(f"{files}: {_counted(found.conversations, 'conversation')}, {consultations}")
+def print_import_preview(found: "Examined") -> None:
+    """Print the new consultations that were found in other programs' files."""
+    files = ", ".join(_format_count(count, name) for name, count in found.formats.items())
+    consultations = _format_count(len(found.found), "new consultation")
+    print_line(f"{files}: {_format_count(found.conversations, 'conversation')}, {consultations}")
     for one in found.found[:_SHOWN]:
         query = one.query if len(one.query) <= _SHOWN_CHARACTERS else f"{one.query[: _SHOWN_CHARACTERS - 1]}…"
         incomplete = ", incomplete" if one.incomplete else ""
-        line(f"  {query}  {one.local_model or 'local model'} → {one.teacher}, {one.turns} turns{incomplete}")
+        print_line(f"  {query}  {one.local_model or 'local model'} → {one.teacher}, {one.turns} turns{incomplete}")
     if len(found.found) > _SHOWN:
-        line(f"  … and {len(found.found) - _SHOWN} more")
+        print_line(f"  … and {len(found.found) - _SHOWN} more")
     if found.left_out:
-        line(f"left out: {', '.join(f'{count} {reason}' for reason, count in found.left_out.items())}")
+        print_line(f"left out: {', '.join(f'{count} {reason}' for reason, count in found.left_out.items())}")
     if found.not_understood:
-        line(f"not understood: {_counted(len(found.not_understood), 'file')}, as {found.not_understood[0]}")
+        print_line(f"not understood: {_format_count(len(found.not_understood), 'file')}, as {found.not_understood[0]}")
 
 
-def _counted(count: int, word: str) -> str:
+def _format_count(count: int, word: str) -> str:
     return f"{count} {word}{'' if count == 1 else 's'}"
 
 
-def imported(done: "Imported") -> None:
-    """What came of an import."""
-    line(f"added {done.added}, already there {done.already_there}, bad {len(done.bad)}: {done.file}")
+def print_import(done: "Imported") -> None:
+    """Print the result of an import."""
+    print_line(f"added {done.added}, already there {done.already_there}, bad {len(done.bad)}: {done.file}")
 
 
-def bad_lines(done: "Imported") -> None:
-    """What could not be imported, on standard error."""
+def print_bad_lines(done: "Imported") -> None:
+    """Print the lines that could not be imported to standard error."""
     for bad in done.bad:
         err.print(f"{bad.file}:{bad.line}: {bad.reason}: {bad.detail}; mend the line and import again", markup=False)
 
 
-def gateway(address: str, config: "Config") -> None:
-    """Where the gateway listens, and what a client has to be told."""
-    line(f"listening on {address} for {config.gateway.upstream}")
-    line(f"clients: OPENAI_BASE_URL={address}/v1 or ANTHROPIC_BASE_URL={address}")
+def print_gateway(address: str, config: "Config") -> None:
+    """Print the gateway's address, the client settings, and the teachers."""
+    print_line(f"listening on {address} for {config.gateway.upstream}")
+    print_line(f"clients: OPENAI_BASE_URL={address}/v1 or ANTHROPIC_BASE_URL={address}")
     for name, teacher in config.teachers.items():
         key = f", key from {teacher.api_key_env}" if teacher.api_key_env else ""
-        line(f'teacher {name}: {teacher.model}, policy {teacher.policy}{key}; model "expert/{name}"')
+        print_line(f'teacher {name}: {teacher.model}, policy {teacher.policy}{key}; model "expert/{name}"')
 
 
-def waiting(found: "list[Waiting]") -> None:
-    """What waits for a person's permission."""
+def print_waiting(found: "list[WaitingInteraction]") -> None:
+    """Print the interactions that wait for a person's permission."""
     rows = table("interaction", "teacher", "query")
     for one in found:
         rows.add_row(one.interaction_id, one.teacher, Text(" ".join(one.query.split())[:80]))
     if found:
         out.print(rows)
-    line(f"{len(found)} wait for permission" + ("; weakspot allow ID..., --teacher NAME or --all" if found else ""))
+    remedy = "; weakspot allow ID..., --teacher NAME or --all" if found else ""
+    print_line(f"{_format_count(len(found), 'interaction')} waiting for permission{remedy}")
     for terms in sorted({f"{one.teacher}: {one.terms}" for one in found if one.terms}):
-        line(terms)
+        print_line(terms)
 
 
-def rescrubbed(done: "Rescrubbed") -> None:
-    """What scrubbing found, record by record."""
+def print_scrub(done: "Rescrubbed") -> None:
+    """Print what scrubbing found, record by record."""
     for one in done.found:
-        line(f"line {one.line} {one.interaction_id}: {', '.join(f'{n} {kind}' for kind, n in one.counts.items())}")
+        print_line(
+            f"line {one.line} {one.interaction_id}: {', '.join(f'{n} {kind}' for kind, n in one.counts.items())}"
+        )
     verb = "scrubbed; run 'weakspot process'" if done.replaced else "would be scrubbed"
-    line(f"{len(done.found)} of {done.lines} lines {verb}" if done.found else f"{done.lines} lines, nothing to scrub")
+    lines = _format_count(done.lines, "line")
+    print_line(f"{len(done.found)} of {lines} {verb}" if done.found else f"{lines}, nothing to scrub")
     if done.unreadable:
-        line(f"{done.unreadable} lines are no interactions and were left as they are")
+        print_line(f"{_format_count(done.unreadable, 'line')} not scrubbed: not an interaction")
 
 
-def forgotten(done: "Forgotten") -> None:
-    """What became of a forgotten interaction."""
-    line(f"forgot {done.interaction_id}: {done.lines} {'line' if done.lines == 1 else 'lines'} erased")
+def print_forget(done: "Forgotten") -> None:
+    """Print the result of forgetting an interaction."""
+    print_line(f"forgot {done.interaction_id}: {_format_count(done.lines, 'line')} erased")
     if done.snapshots:
-        line(f"snapshots that still hold it, marked: {', '.join(done.snapshots)}; remove them to be rid of it")
+        print_line(f"snapshots that still hold it, marked: {', '.join(done.snapshots)}; remove them to be rid of it")
     if done.adapters:
-        line(f"adapters that saw it, marked: {', '.join(done.adapters)}; train anew to be rid of it")
+        print_line(f"adapters that saw it, marked: {', '.join(done.adapters)}; train anew to be rid of it")
 
 
-def processed(done: "Processed") -> None:
-    """The dataset by domain and split, and what was left out."""
+def print_dataset(done: "Processed") -> None:
+    """Print the dataset by domain and split, and the number of rejected lines."""
     if not done.changed:
-        line(f"nothing changed since snapshot {done.snapshot}")
+        print_line(f"nothing changed since snapshot {done.snapshot}")
     rows = table("domain", "train", "val", "test", "all")
     for domain, splits in done.domains.items():
         rows.add_row(domain, *(str(count) for count in splits.values()), str(sum(splits.values())))
     out.print(rows)
     left_out = ", ".join(f"{count} {reason}" for reason, count in done.rejections.items()) or "none"
-    line(f"{done.raw_lines} raw lines: {done.examples} examples, left out: {left_out}")
-    line(f"snapshot {done.snapshot}")
+    print_line(
+        f"{_format_count(done.raw_lines, 'raw line')}: {_format_count(done.examples, 'example')}, left out: {left_out}"
+    )
+    print_line(f"snapshot {done.snapshot}")
 
 
-def report(found: "Report") -> None:
-    """The findings of every check, and the verdict."""
+def print_report(found: "Report") -> None:
+    """Print the findings of every check, and the verdict."""
     colours = {"pass": "green", "warning": "yellow", "failure": "bold red"}
     rows = table("check", "", "finding")
     for finding in found.findings:
@@ -137,39 +143,41 @@ def report(found: "Report") -> None:
     out.print(rows)
     counts = found.counts
     train, val, test = (sum(d[split] for d in counts.domains.values()) for split in ("train", "val", "test"))
-    examples = f"{counts.examples} examples ({train} train, {val} val, {test} test)"
-    line(f"{counts.raw_lines} raw lines, {examples}, {counts.rejections} rejections")
-    line(found.verdict)
+    examples = f"{_format_count(counts.examples, 'example')} ({train} train, {val} val, {test} test)"
+    print_line(
+        f"{_format_count(counts.raw_lines, 'raw line')}, {examples}, {_format_count(counts.rejections, 'rejection')}"
+    )
+    print_line(found.verdict)
 
 
-def preflight(together: "Together") -> None:
-    """What a training run will do, with the tokens under loss of one example of each adapter marked."""
+def print_preflight(together: "TrainingPlan") -> None:
+    """Print what a training run will do, and one example of each adapter with the tokens under loss marked."""
     for plan in together.runs:
         trained_ = f"{', '.join(plan.modules)}; {plan.trainable:,} parameters trained"
-        line(f"adapter   {plan.adapter} on {plan.base}, {plan.precision}")
-        pairs = f", {plan.pairs} with a local answer to set against" if plan.pairs else ""
-        line(f"examples  {plan.examples} train{pairs}, {plan.val_examples} val, {len(plan.left_out)} left out")
+        print_line(f"adapter   {plan.adapter} on {plan.base}, {plan.precision}")
+        pairs = f", {plan.pairs} paired with a local answer" if plan.pairs else ""
+        print_line(f"examples  {plan.examples} train{pairs}, {plan.val_examples} val, {len(plan.left_out)} left out")
         for identity, reason in plan.left_out.items():
-            line(f"left out  {identity}: {reason}")
-        line(f"tokens    {plan.tokens:,}, {plan.supervised_share:.0%} under loss")
-        line(f"too long  {plan.shortened} without their oldest turns, {plan.cut} cut")
-        line(f"steps     {plan.steps}")
-        line(f"layers    {plan.layers_touched} of {plan.layers}: {trained_}")
-        line(f"coverage  {plan.coverage}")
+            print_line(f"left out  {identity}: {reason}")
+        print_line(f"tokens    {plan.tokens:,}, {plan.supervised_share:.0%} under loss")
+        print_line(f"too long  {plan.shortened} without their oldest turns, {plan.cut} cut")
+        print_line(f"steps     {plan.steps}")
+        print_line(f"layers    {plan.layers_touched} of {plan.layers}: {trained_}")
+        print_line(f"coverage  {plan.coverage}")
         if out.is_terminal:
             marked = Text("under loss: ").append(plan.sample_prompt, "dim").append(plan.sample_target, "bold green")
             out.print(marked)
         else:
-            line(f"one example, loss between the arrows: {plan.sample_prompt}>>>{plan.sample_target}<<<")
+            print_line(f"one example, loss between the arrows: {plan.sample_prompt}>>>{plan.sample_target}<<<")
     memory = together.memory
     parts = (memory.weights, memory.adapters, memory.activations, memory.overhead)
     weights, adapters, activations, overhead = (f"{part * _GIGA:.1f}" for part in parts)
-    line(f"device    {memory.device}")
-    line(
+    print_line(f"device    {memory.device}")
+    print_line(
         f"memory    {memory.peak * _GIGA:.1f} GB of {memory.capacity * _GIGA:.1f}: "
         f"base {weights}, adapters {adapters}, activations {activations}, process {overhead}"
     )
-    line(
+    print_line(
         f"passes    {memory.micro_batch_tokens:,} tokens; recompute: {memory.recompute}, "
         f"{memory.checkpointed_layers} of {memory.layers} layers"
     )
@@ -179,15 +187,15 @@ def preflight(together: "Together") -> None:
         )
 
 
-def trained(manifest: "AdapterManifest") -> None:
-    """A finished adapter."""
+def print_adapter(manifest: "AdapterManifest") -> None:
+    """Print a trained adapter, and the next command."""
     val = "" if manifest.val_loss is None else f", val loss {manifest.val_loss:.3f}"
-    line(f"{manifest.name}: {manifest.steps} steps in {manifest.seconds} s, best at {manifest.best_step}{val}")
-    line(f"next: weakspot evaluate {manifest.domain}")
+    print_line(f"{manifest.name}: {manifest.steps} steps in {manifest.seconds} s, best at {manifest.best_step}{val}")
+    print_line(f"next: weakspot evaluate {manifest.domain}")
 
 
-def scorecard(card: "Scorecard", page: Path) -> None:
-    """The comparisons, the verdict and where the page is."""
+def print_scorecard(card: "Scorecard", page: Path) -> None:
+    """Print the comparisons, the verdict, and the path of the report."""
     rows = table("", "examples", "base", "adapter", "difference", "interval", "p", "")
     for c in (*card.comparisons, *card.harm):
         interval = f"{c.low:+.3f} … {c.high:+.3f}"
@@ -200,30 +208,32 @@ def scorecard(card: "Scorecard", page: Path) -> None:
             means = (a.base, a.base_retrieval, a.adapter, a.adapter_retrieval)
             arms.add_row(a.metric, str(a.n), *(f"{mean:.3f}" for mean in means))
         out.print(arms)
-    line(f"{card.adapter}: {card.verdict}")
+    print_line(f"{card.adapter}: {card.verdict}")
     for sentence in (*card.reasons, *card.remarks):
-        line(f"  {sentence}")
-    line(f"report: {page}")
+        print_line(f"  {sentence}")
+    print_line(f"report: {page}")
 
 
-def release(done: "Release") -> None:
-    """What answers now, where, and how it was proved."""
+def print_release(done: "Release") -> None:
+    """Print a release: what answers now, where, and the proof."""
     verb = "in service" if done.action == "deploy" else "back in service"
     share = "" if done.share == 1 else f", for {done.share:.0%} of the questions"
-    line(f"release {done.number}: {done.adapter or 'the base'} is {verb} for {done.domain} at {done.target}{share}")
+    print_line(
+        f"release {done.number}: {done.adapter or 'the base'} is {verb} for {done.domain} at {done.target}{share}"
+    )
     if done.location:
-        line(f"{done.location}" + (f", asked for as {done.served_name}" if done.served_name else ""))
+        print_line(f"{done.location}" + (f", asked for as {done.served_name}" if done.served_name else ""))
     if done.proof is not None:
         proof = done.proof
-        line(
-            f"post-flight: {proof.same_answers} of {proof.prompts} held-out prompts answered word for word alike"
+        print_line(
+            f"post-flight: {proof.same_answers} of {proof.prompts} held-out prompts answered exactly like the adapter"
             + ("" if proof.difference is None else f", {proof.difference:.2g} nats a token from the adapter")
             + f"; the adapter is {proof.change:.2g} from the base"
         )
 
 
-def releases(found: "Sequence[Release]", live: "Collection[Release]") -> None:
-    """Every release in a row, what answers now marked."""
+def print_releases(found: "Sequence[Release]", live: "Collection[Release]") -> None:
+    """Print every release as a table, and mark those that are live."""
     rows = table("", "release", "when", "who", "domain", "target", "adapter", "verdict", "share")
     for one in found:
         what = one.adapter or "the base"
@@ -235,8 +245,8 @@ def releases(found: "Sequence[Release]", live: "Collection[Release]") -> None:
     out.print(rows)
 
 
-def status(found: "Status") -> None:
-    """Each domain in a row."""
+def print_status(found: "Status") -> None:
+    """Print the status of each domain as a table, and a summary."""
     rows = table("domain", "examples", "new", "train/val/test", "adapter", "verdict", "in service", "due")
     for d in found.domains:
         splits = "/".join(str(count) for count in d.splits.values())
@@ -244,12 +254,13 @@ def status(found: "Status") -> None:
         adapter, verdict = d.adapter or "none", d.verdict or "none"
         rows.add_row(d.domain, str(d.examples), str(d.new), splits, adapter, verdict, service, d.due or "no")
     out.print(rows)
-    line(f"{found.raw_lines} raw lines, {found.unprocessed} not processed; snapshot {found.snapshot or 'none'}")
-    line(found.savings)
+    raw = _format_count(found.raw_lines, "raw line")
+    print_line(f"{raw}, {found.unprocessed} not processed; snapshot {found.snapshot or 'none'}")
+    print_line(found.savings)
     if found.waiting:
-        line(f"{found.waiting} wait for permission: weakspot allow")
+        print_line(f"{_format_count(found.waiting, 'interaction')} waiting for permission: weakspot allow")
 
 
-def step(done: "Step") -> None:
-    """One step of a run."""
-    line(f"{done.stage:9} {done.domain or '':24} {done.outcome}")
+def print_step(done: "Step") -> None:
+    """Print one step of a run."""
+    print_line(f"{done.stage:9} {done.domain or '':24} {done.outcome}")

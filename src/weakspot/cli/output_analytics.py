@@ -1,85 +1,87 @@
-"""What economics, replay and trace look like on a terminal."""
+"""Prints the results of economics, replay and trace for people."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from weakspot.cli.output import line
+from weakspot.cli.output import print_line
 from zddc.console import out, table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from weakspot.analytics.interaction_lineage import Whereabouts
+    from weakspot.analytics.interaction_lineage import InteractionLineage
     from weakspot.analytics.lineage import Trace
     from weakspot.analytics.release_effects import Effect
     from weakspot.analytics.savings import Economics, Wins
     from weakspot.analytics.usage import Figures, Interval
-    from weakspot.evaluation.replay import Count, Replay
+    from weakspot.evaluation.replay import OutcomeCounts, Replay
 
 _PERIODS = 12
 _SHOWN_CHARACTERS = 60
 
 
-def economics(found: "Economics", chart: Path | None) -> None:
-    """The figures by domain and over time, what each release changed, and the summary."""
+def print_economics(found: "Economics", chart: Path | None) -> None:
+    """Print the figures by domain and by period, the effect of each release, and the summary."""
     from weakspot.analytics import savings as noun
 
     columns = ("questions", "consultations", "needed the expert", "cost, USD", "unpriced", "local, s", "expert, s")
     rows = table("domain", *columns, "adapter against base")
     for one in found.domains:
-        rows.add_row(one.domain, *_cells(one.total), _wins(one.wins))
+        rows.add_row(one.domain, *_format_cells(one.total), _format_wins(one.wins))
     if len(found.domains) > 1:
-        rows.add_row("all", *_cells(found.total), "")
+        rows.add_row("all", *_format_cells(found.total), "")
     if found.domains:
         out.print(rows)
     if len(found.over_time) > 1:
         rows = table(f"{found.period} of", *columns)
         for start, figures in list(found.over_time.items())[-_PERIODS:]:
-            rows.add_row(start, *_cells(figures))
+            rows.add_row(start, *_format_cells(figures))
         out.print(rows)
     if found.releases:
         rows = table("release", "when", "domain", "target", "adapter", "before", "after", "beside", "needed")
         for effect in found.releases:
-            rows.add_row(*_effect(effect))
+            rows.add_row(*_format_effect(effect))
         out.print(rows)
     if found.source == "raw" and found.total.consultations:
-        line("no question went through the gateway: these are the captured consultations, and the rate is unknown")
+        print_line(
+            "no question went through the gateway: these are the captured consultations, and the rate is unknown"
+        )
     if found.unreadable:
-        line(f"{found.unreadable} unreadable lines were passed over")
-    line(noun.line(found))
+        print_line(f"unreadable lines skipped: {found.unreadable}")
+    print_line(noun.format_summary(found))
     if chart is not None:
-        line(f"wrote {chart}")
+        print_line(f"wrote {chart}")
 
 
-def _cells(figures: "Figures") -> tuple[str, ...]:
+def _format_cells(figures: "Figures") -> tuple[str, ...]:
     return (
-        _known(figures.questions),
+        _format_number(figures.questions),
         str(figures.consultations),
-        _rate(figures.rate),
-        _known(figures.cost_usd, ".2f"),
+        _format_rate(figures.rate),
+        _format_number(figures.cost_usd, ".2f"),
         str(figures.unpriced),
-        _known(figures.local_seconds, ".1f"),
-        _known(figures.expert_seconds, ".1f"),
+        _format_number(figures.local_seconds, ".1f"),
+        _format_number(figures.expert_seconds, ".1f"),
     )
 
 
-def _known(value: float | None, form: str = "") -> str:
+def _format_number(value: float | None, form: str = "") -> str:
     return "unknown" if value is None else format(value, form)
 
 
-def _rate(rate: "Interval | None") -> str:
+def _format_rate(rate: "Interval | None") -> str:
     return "unknown" if rate is None else f"{rate.rate:.1%} ({rate.low:.1%} … {rate.high:.1%})"
 
 
-def _wins(wins: "Wins | None") -> str:
+def _format_wins(wins: "Wins | None") -> str:
     return (
         "" if wins is None else f"{wins.adapter}: {wins.won} of {wins.rows} better, {wins.lost} worse, by {wins.metric}"
     )
 
 
-def _effect(effect: "Effect") -> tuple[str, ...]:
+def _format_effect(effect: "Effect") -> tuple[str, ...]:
     one = effect.release
     change = "" if effect.change is None else f"{100 * effect.change.rate:+.1f} points, "
     return (
@@ -88,52 +90,53 @@ def _effect(effect: "Effect") -> tuple[str, ...]:
         one.domain,
         one.target + ("" if one.share == 1 else f" {one.share:.0%}"),
         one.adapter or "the base",
-        _rate(effect.before.rate),
-        _rate(effect.after.rate),
-        _rate(effect.beside.rate) if effect.beside.questions else "",
+        _format_rate(effect.before.rate),
+        _format_rate(effect.after.rate),
+        _format_rate(effect.beside.rate) if effect.beside.questions else "",
         change + effect.outcome,
     )
 
 
-def replay(done: "Replay") -> None:
-    """How many escalations would no longer need the expert, the unseen ones first, and who says so."""
-    line(f"{done.adapter} on {done.base}")
-    _counted("unseen", done.unseen)
-    _counted("seen in training", done.seen)
+def print_replay(done: "Replay") -> None:
+    """Print how many escalations would no longer need the expert, unseen ones first, and who judged that."""
+    print_line(f"{done.adapter} on {done.base}")
+    _print_count("unseen", done.unseen)
+    _print_count("seen in training", done.seen)
     if done.left_out:
-        line(f"{done.left_out} do not fit into the model: raise [train] max_length")
+        print_line(f"left out, too long for the model: {done.left_out}; raise [train] max_length")
     if done.cost_usd is None:
-        line("what the judge cost is unknown: it has no prices")
+        print_line("the cost of the judge is unknown: it has no prices")
     elif done.cost_usd:
-        line(f"the judge cost {done.cost_usd:.2f} USD")
+        print_line(f"the judge cost {done.cost_usd:.2f} USD")
 
 
-def _counted(which: str, count: "Count") -> None:
+def _print_count(which: str, count: "OutcomeCounts") -> None:
     if not count.escalations:
-        line(f"{which:16} none")
+        print_line(f"{which:16} none")
         return
     teachers = ", ".join(count.teachers)
     judges = ", ".join(f"{number} by {judge}" for judge, number in count.judges.items())
-    line(f"{which:16} {count.resolved} of {count.escalations} would no longer need {teachers}; judged {judges}")
+    print_line(f"{which:16} {count.resolved} of {count.escalations} would no longer need {teachers}; judged {judges}")
     if count.base_right:
-        line(f"{'':16} of those the base answers {count.base_right} right as well")
+        print_line(f"{'':16} the base answers {count.base_right} of these correctly, too")
     if count.undecided:
-        line(f"{'':16} {count.undecided} undecided: --judge TEACHER may tell")
+        print_line(f"{'':16} {count.undecided} undecided: --judge TEACHER may decide")
 
 
-def trace(found: "Trace") -> None:
-    """The way back, link by link, then the interactions."""
+def print_trace(found: "Trace") -> None:
+    """Print the chain from release to snapshot, then the interactions."""
     release = found.release
     service = "not in service"
     if release is not None:
         service = (
             f"release {release.number} for {release.domain} at {release.target}, {release.created}, by {release.who}"
         )
-    line(f"release   {service}")
-    line(f"adapter   {found.adapter} on {found.base}, trained {found.trained}")
-    line(f"weights   sha256 {found.adapter_sha256}, verified")
-    line(f"verdict   {found.verdict or 'never evaluated'}" + (f": {found.reasons[0]}" if found.reasons else ""))
-    line(f"snapshot  {found.snapshot}, verified: {found.examples} interactions taught it")
+    print_line(f"release   {service}")
+    print_line(f"adapter   {found.adapter} on {found.base}, trained {found.trained}")
+    print_line(f"weights   sha256 {found.adapter_sha256}, verified")
+    print_line(f"verdict   {found.verdict or 'never evaluated'}" + (f": {found.reasons[0]}" if found.reasons else ""))
+    count = f"{found.examples} interaction{'' if found.examples == 1 else 's'}"
+    print_line(f"snapshot  {found.snapshot}, verified: trained on {count}")
     rows = table("interaction", "similarity", "raw line", "teacher", "when", "query")
     for one in found.taught:
         words = "(forgotten)" if one.forgotten else " ".join(one.query.split())[:_SHOWN_CHARACTERS]
@@ -143,18 +146,18 @@ def trace(found: "Trace") -> None:
     if found.taught:
         out.print(rows)
     else:
-        line("nothing that it learnt from is like this text")
+        print_line("no interaction that it was trained on is similar to this text")
 
 
-def whereabouts(found: "Whereabouts") -> None:
-    """Where an interaction went."""
-    raw = "no raw line any more" if found.raw_line is None else f"raw line {found.raw_line}"
-    line(f"interaction  {found.interaction_id}: {raw}" + (", forgotten" if found.forgotten else ""))
-    line(f"snapshots    {_places(found.snapshots)}")
-    line(f"adapters     {_places(found.adapters)}")
+def print_interaction_lineage(found: "InteractionLineage") -> None:
+    """Print the lineage of an interaction."""
+    raw = "no longer in the raw file" if found.raw_line is None else f"raw line {found.raw_line}"
+    print_line(f"interaction  {found.interaction_id}: {raw}" + (", forgotten" if found.forgotten else ""))
+    print_line(f"snapshots    {_format_places(found.snapshots)}")
+    print_line(f"adapters     {_format_places(found.adapters)}")
     live = (f"{one.adapter} for {one.domain} at {one.target} (release {one.number})" for one in found.live)
-    line(f"in service   {', '.join(live) or 'nothing that saw it'}")
+    print_line(f"in service   {', '.join(live) or 'no adapter that saw it'}")
 
 
-def _places(splits: "Mapping[str, str]") -> str:
+def _format_places(splits: "Mapping[str, str]") -> str:
     return ", ".join(f"{name} ({split})" for name, split in splits.items()) or "none"

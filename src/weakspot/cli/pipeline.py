@@ -1,4 +1,4 @@
-"""The commands of the pipeline: make a workspace, run its stages, ask, look."""
+"""The commands of the pipeline: init, process, validate, train, evaluate, ask, status, run."""
 
 import sys
 from pathlib import Path
@@ -16,8 +16,8 @@ from weakspot.cli.options import (
     SetOption,
     WorkspaceOption,
     find_workspace,
+    load_text,
     open_workspace,
-    text_of,
 )
 from weakspot.records import MULTI_DOMAIN
 from weakspot.workspace import AdapterName, Workspace
@@ -37,11 +37,11 @@ def init(
     workspace = Workspace(folder)
     if workspace.config_file.exists():
         raise UserError(workspace.config_file, "is there already", "edit it, or give another folder")
-    atomic.write_atomically(workspace.config_file, configuration.commented().encode())
+    atomic.write_atomically(workspace.config_file, configuration.format_default_toml().encode())
     if json_:
         print_json({"config": str(workspace.config_file)})
     else:
-        output.line(f"wrote {workspace.config_file}")
+        output.print_line(f"wrote {workspace.config_file}")
 
 
 def process(workspace: WorkspaceOption = None, set_: SetOption = None, json_: JsonOption = False) -> None:
@@ -49,11 +49,11 @@ def process(workspace: WorkspaceOption = None, set_: SetOption = None, json_: Js
     from dataclasses import asdict
 
     done = api.process(find_workspace(workspace), settings=set_ or ())
-    print_json(asdict(done)) if json_ else output.processed(done)
+    print_json(asdict(done)) if json_ else output.print_dataset(done)
 
 
 def validate(
-    domain: Annotated[str | None, typer.Argument(metavar="[DOMAIN]", help="A domain; none is all of them.")] = None,
+    domain: Annotated[str | None, typer.Argument(metavar="[DOMAIN]", help="A domain; without one, all.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 for warnings too.")] = False,
     workspace: WorkspaceOption = None,
     set_: SetOption = None,
@@ -63,21 +63,21 @@ def validate(
     from dataclasses import asdict
 
     report = api.validate(find_workspace(workspace), domain, settings=set_ or ())
-    print_json(asdict(report)) if json_ else output.report(report)
+    print_json(asdict(report)) if json_ else output.print_report(report)
     if report.verdict == "failures" or (strict and report.verdict == "warnings"):
         raise typer.Exit(1)
 
 
 def train(
     domains: Annotated[
-        list[str] | None, typer.Argument(metavar="[DOMAIN]...", help="Domains; none is multi-domain.")
+        list[str] | None, typer.Argument(metavar="[DOMAIN]...", help="Domains; without any, multi-domain.")
     ] = None,
     all_: Annotated[bool, typer.Option("--all", help="Every domain that is due, and multi-domain.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop after the preflight; load no weights.")] = False,
-    on: Annotated[str, typer.Option(metavar="MEMORY", help="Plan for a GPU of so much, as 24GB; with --dry-run.")] = "",
-    sweep: Annotated[bool, typer.Option("--sweep", help="Try learning rates and ranks, keep the best on val.")] = False,
+    on: Annotated[str, typer.Option(metavar="MEMORY", help="Plan for a GPU of this size, 24GB; with --dry-run.")] = "",
+    sweep: Annotated[bool, typer.Option("--sweep", help="Try learning rates and ranks; keep the best on val.")] = False,
     engine: Annotated[
-        Literal["local", "ray"], typer.Option(help="ray: spread the domains over a Ray cluster.")
+        Literal["local", "ray"], typer.Option(help="ray: distribute the domains over a Ray cluster.")
     ] = "local",
     load_in_4bit: Annotated[
         bool, typer.Option("--load-in-4bit", help="QLoRA: the base in NF4, on a CUDA GPU.")
@@ -86,12 +86,12 @@ def train(
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Train the next LoRA adapters of domains in one pass, or go on with unfinished ones."""
+    """Train the next LoRA adapter of each domain in one pass, or resume unfinished ones."""
     from dataclasses import asdict
 
-    from weakspot.training.distributed import joined
+    from weakspot.training.distributed import join_process_group
 
-    with joined() as ranks:
+    with join_process_group() as ranks:
         place = find_workspace(workspace)
         if on and not dry_run:
             raise UserError("--on", "is for a plan only", "give --dry-run with it")
@@ -104,11 +104,11 @@ def train(
         )
         if dry_run:
             plan = api.plan_training(place, *domains or (), memory=on, **how)
-            print_json(asdict(plan)) if json_ else output.preflight(plan)
+            print_json(asdict(plan)) if json_ else output.print_preflight(plan)
             return
-        announce = (lambda _: None) if json_ else output.preflight
+        announce = (lambda _: None) if json_ else output.print_preflight
         for manifest in api.train(place, *domains or (), announce=announce, **how):
-            print_json(manifest.model_dump()) if json_ else output.trained(manifest)
+            print_json(manifest.model_dump()) if json_ else output.print_adapter(manifest)
 
 
 def evaluate(
@@ -117,19 +117,19 @@ def evaluate(
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Prove the newest adapter of a domain on the test split: accept, reject, or not enough evidence."""
+    """Evaluate the newest adapter of a domain on the test split: accept, reject, or not enough evidence."""
     place = find_workspace(workspace)
     card = api.evaluate(place, domain or MULTI_DOMAIN, settings=set_ or ())
-    name = AdapterName.parsed(card.adapter)
+    name = AdapterName.parse(card.adapter)
     if json_:
         print_json({**card.model_dump(exclude={"rows"}), "report": str(place.evaluation_page(name))})
     else:
-        output.scorecard(card, place.evaluation_page(name))
+        output.print_scorecard(card, place.evaluation_page(name))
 
 
 def ask(
     question: Annotated[
-        list[str] | None, typer.Argument(metavar="[QUESTION]...", help="A text, @file, or - for one a line.")
+        list[str] | None, typer.Argument(metavar="[QUESTION]...", help="A text, @file, or - for one per line.")
     ] = None,
     domain: Annotated[str | None, typer.Option(help="Ask the newest adapter of this domain on the base.")] = None,
     merged: Annotated[bool, typer.Option("--merged", help="Ask the merged model instead; needs --domain.")] = False,
@@ -142,18 +142,18 @@ def ask(
 
     place, config = open_workspace(workspace, set_)
     if not question:
-        raise UserError("ask", "no question", "give one, or - to read one a line")
+        raise UserError("ask", "no question", "give one, or - to read one per line")
     if merged and domain is None:
-        raise UserError("--merged", "of which domain?", "give --domain")
+        raise UserError("--merged", "needs a domain", "give --domain")
     texts = [
         text
         for one in question
-        for text in (sys.stdin.read().splitlines() if one == "-" else [text_of("QUESTION", one)])
+        for text in (sys.stdin.read().splitlines() if one == "-" else [load_text("QUESTION", one)])
         if text.strip()
     ]
     name = place.require_adapter(domain) if domain else None
     for text, answer in zip(texts, asking.ask(place, config, texts, name, merged=merged), strict=True):
-        print_json({"question": text, "answer": answer}) if json_ else output.line(answer)
+        print_json({"question": text, "answer": answer}) if json_ else output.print_line(answer)
 
 
 def status(workspace: WorkspaceOption = None, set_: SetOption = None, json_: JsonOption = False) -> None:
@@ -161,7 +161,7 @@ def status(workspace: WorkspaceOption = None, set_: SetOption = None, json_: Jso
     from dataclasses import asdict
 
     found = api.status(find_workspace(workspace), settings=set_ or ())
-    print_json(asdict(found)) if json_ else output.status(found)
+    print_json(asdict(found)) if json_ else output.print_status(found)
 
 
 def run(
@@ -177,4 +177,4 @@ def run(
 
     place, config = open_workspace(workspace, set_)
     for step in noun.run(place, config, domain):
-        print_json(asdict(step)) if json_ else output.step(step)
+        print_json(asdict(step)) if json_ else output.print_step(step)

@@ -1,4 +1,4 @@
-"""The commands that stay: the gateway in front of the local model, the MCP server, and the pages."""
+"""The commands that run a server: gateway, mcp, ui."""
 
 import sys
 from typing import Annotated
@@ -11,34 +11,36 @@ from weakspot.config import Config
 from zddc import console
 
 
-def _given(set_: list[str] | None, **options: str | None) -> list[str]:
-    """Return the settings that options of their own stand for, behind those of --set."""
+def _with_options(set_: list[str] | None, **options: str | None) -> list[str]:
+    """Return the settings of --set, followed by those of options such as --listen."""
     return [*(set_ or ()), *(f"gateway.{name}={value}" for name, value in options.items() if value is not None)]
 
 
 def gateway(
-    upstream: Annotated[str | None, typer.Option(help="The local model's server; [gateway] upstream.")] = None,
-    listen: Annotated[str | None, typer.Option(help="HOST:PORT for clients; [gateway] listen.")] = None,
+    upstream: Annotated[
+        str | None, typer.Option(help="The local model's server; default is [gateway] upstream.")
+    ] = None,
+    listen: Annotated[str | None, typer.Option(help="HOST:PORT for clients; default is [gateway] listen.")] = None,
     workspace: WorkspaceOption = None,
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Run the proxy in front of the local model that recognises consultations and keeps them."""
+    """Run the proxy in front of the local model, which recognises consultations and stores them."""
     import asyncio
 
     from weakspot.gateway import app
 
-    place, config = open_workspace(workspace, _given(set_, upstream=upstream, listen=listen))
+    place, config = open_workspace(workspace, _with_options(set_, upstream=upstream, listen=listen))
     console.log_to_stderr("weakspot")
-    asyncio.run(app.serve(place, config, lambda address: _say_where(address, config, json_)))
+    asyncio.run(app.serve(place, config, lambda address: _print_address(address, config, json_)))
 
 
-def _say_where(address: str, config: Config, json_: bool) -> None:
+def _print_address(address: str, config: Config, json_: bool) -> None:
     if json_:
         console.print_json({"listening": address, "upstream": config.gateway.upstream})
     else:
-        output.gateway(address, config)
-    sys.stdout.flush()  # who reads a pipe waits for the address
+        output.print_gateway(address, config)
+    sys.stdout.flush()  # a program that reads the pipe waits for the address
 
 
 def mcp(
@@ -48,7 +50,7 @@ def mcp(
     workspace: WorkspaceOption = None,
     set_: SetOption = None,
 ) -> None:
-    """Run the MCP server: an agent consults the expert, and captures, by a tool call."""
+    """Run the MCP server: an agent consults the expert by a tool call, and the consultation is captured."""
     from weakspot import mcp_server
 
     place, config = open_workspace(workspace, set_)
@@ -60,18 +62,16 @@ def mcp(
 
 
 def ui(
-    listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where the browser finds the pages.")] = (
-        "127.0.0.1:8789"
-    ),
+    listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="Address of the pages.")] = "127.0.0.1:8789",
     open_: Annotated[bool, typer.Option("--open/--no-open", help="Open them in the browser.")] = True,
     allow_remote: Annotated[
-        bool, typer.Option("--allow-remote", help="Listen where other machines can connect, unencrypted.")
+        bool, typer.Option("--allow-remote", help="Let other machines connect, without encryption.")
     ] = False,
     workspace: WorkspaceOption = None,
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Run the local web page on which interactions are reviewed, and adapters and releases looked at."""
+    """Run the local web pages for reviewing interactions and viewing adapters and releases."""
     import asyncio
 
     from weakspot.ui import server
@@ -80,7 +80,7 @@ def ui(
     console.log_to_stderr("weakspot")
 
     def listening(address: str) -> None:
-        console.print_json({"listening": address}) if json_ else output.line(f"open {address}")
+        console.print_json({"listening": address}) if json_ else output.print_line(f"open {address}")
         sys.stdout.flush()
         if open_ and sys.stdout.isatty():
             server.open_in_browser(address)

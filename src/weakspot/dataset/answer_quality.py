@@ -1,4 +1,4 @@
-"""Signs that an answer teaches nothing: it refuses, or it was cut off."""
+"""Signs of an answer that is useless for training: it refuses, or it was cut off."""
 
 import re
 
@@ -20,15 +20,15 @@ _UNFINISHED = re.compile(r"[,、，]$|\b(?:the|an|and|or|but|because|their|your|
 
 
 def refuses(answer: str) -> bool:
-    """Whether the answer declines with its first words."""
+    """Return whether the answer begins with a refusal."""
     return bool(_REFUSAL.match(" ".join(answer[:300].replace("’", "'").lower().split())))
 
 
 def is_cut_off(answer: str) -> bool:
-    """Whether the answer stops inside a code block, or in the middle of a sentence.
+    """Return whether the answer stops inside a code block, or in the middle of a sentence.
 
-    Lists, tables, verse, signatures and tags end without a full stop and are whole: a last line counts
-    only when it holds an earlier sentence, or ends in a comma or a word such as "the".
+    Lists, tables, verse, signatures and tags are complete without a full stop. So a last line counts as cut off only
+    if it contains an earlier complete sentence, or ends with a comma or a word such as "the".
     """
     if _stops_in_code(answer):
         return True

@@ -11,7 +11,7 @@ from zddc.errors import UserError
 
 
 def read_assignments(file: Path) -> dict[str, Assignment]:
-    """Read the recorded assignments by interaction id; raise :class:`UserError` for a damaged file."""
+    """Read the stored split assignments by interaction id; raise :class:`UserError` for a damaged file."""
     found: dict[str, Assignment] = {}
     for line in append_log.read_lines(file):
         try:

@@ -1,6 +1,6 @@
-"""Which of many texts are about the same as a given one: BM25 over words and character n-grams, kept as texts come.
+"""BM25 ranking over words and character n-grams, with an index that grows with each text.
 
-A well-kept library such as bm25s needs numpy, which a gateway does without, and its index built anew for each text.
+A library such as bm25s needs numpy, which the gateway does not have, and rebuilds its index for each new text.
 """
 
 import heapq
@@ -12,15 +12,15 @@ from weakspot.dataset.near_duplicates import grams
 
 _SATURATION, _LENGTH = 1.2, 0.75  # k1 and b, as in Robertson, Zaragoza: The Probabilistic Relevance Framework, 2009
 _WORD = re.compile(r"\w+")
-# A pasted log may be megabytes long; what it is about stands at its beginning or at its end.
+# A pasted log may be megabytes long; its topic is usually found at its beginning or its end.
 _COMPARED_CHARACTERS = 2000
-_MOST_POSTINGS = 10_000  # of 10,000 texts it finds 99.6 % of the best three, in a third of the time
+_MOST_POSTINGS = 10_000  # with 10,000 texts this finds 99.6 % of the best three, in a third of the time
 
 
 class Ranking:
-    """Texts by number, and which of them are most about what a query is about.
+    """An index of texts by number, which finds the best matches for a query.
 
-    A term counts once in a text, so the part of BM25 that depends on the text is a factor of its length alone.
+    A term counts only once per text, so the part of BM25 that depends on the text is a factor of its length alone.
     """
 
     def __init__(self) -> None:
@@ -39,14 +39,14 @@ class Ranking:
         return number
 
     def remove(self, number: int) -> None:
-        """Leave a text out of every answer from now on."""
+        """Leave a text out of all results from now on."""
         self._removed.add(number)
 
     def best(self, text: str, count: int) -> list[int]:
-        """Return up to ``count`` numbers of texts that share a term with ``text``, the best first.
+        """Return the numbers of up to ``count`` texts that share a term with ``text``, the best first.
 
-        The rarest terms are looked up first, and terms that so many texts share that they tell nothing not at
-        all: the time is bounded, however many texts there are and however long this one is.
+        The rarest terms are looked up first, and very common ones, which say little, not at all: so the time is
+        bounded, whatever the number of texts and the length of this one.
         """
         found = [(term, self._postings[term]) for term in terms(text) if term in self._postings]
         scores: defaultdict[int, float] = defaultdict(float)
@@ -67,13 +67,13 @@ class Ranking:
         return [number for _, number in heapq.nlargest(count, ranked)]
 
 
-def compared(text: str) -> str:
-    """Return the part of a text by which it is found: all, or of a long one its beginning and its end."""
+def head_and_tail(text: str) -> str:
+    """Return the part of a text that is indexed: the whole text, or beginning and end of a long one."""
     half = _COMPARED_CHARACTERS // 2
     return text if len(text) <= _COMPARED_CHARACTERS else f"{text[:half]} {text[-half:]}"
 
 
 def terms(text: str) -> set[str]:
-    """Return the words and character n-grams that a text is found by, ignoring case."""
-    part = compared(text)
+    """Return the words and character n-grams by which a text is indexed, ignoring case."""
+    part = head_and_tail(text)
     return {word.casefold() for word in _WORD.findall(part)} | grams(part)

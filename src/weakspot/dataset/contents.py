@@ -1,4 +1,4 @@
-"""The dataset as it lies on disk, read once, what is damaged with it."""
+"""Loads every file of the dataset once for the checks, together with a list of what is damaged."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 @dataclass(frozen=True)
 class Damage:
-    """A file that is missing (``line`` is None), or a line of it that is no such record."""
+    """A missing file (``line`` is None), or a line that is not a record of its kind."""
 
     file: Path
     line: int | None
@@ -26,9 +26,9 @@ class Damage:
 
 @dataclass(frozen=True)
 class Contents:
-    """The examples of ``all.jsonl`` and of every other file of them, and what became of each raw line.
+    """All files of the dataset: the examples of each file, the split assignments, and the rejected lines.
 
-    ``raw`` has the interaction's id by line number, None for a line that holds none.
+    ``raw`` maps the number of each raw line to its interaction's id, or to None if the line is not an interaction.
     """
 
     raw: dict[int, str | None]
@@ -40,13 +40,13 @@ class Contents:
     damage: list[Damage]
 
 
-def read(workspace: Workspace, domain: str | None) -> Contents:
-    """Read every file of the dataset; where ``domain`` is given, not those of the other domains.
+def load_contents(workspace: Workspace, domain: str | None) -> Contents:
+    """Read every file of the dataset; if ``domain`` is given, without the files of the other domains.
 
-    A damaged line is left out and told of in ``damage``.
+    A damaged line is left out and listed in ``damage``.
     """
     damage: list[Damage] = []
-    # A record's line is the same bytes in every file that it is in: it is parsed once.
+    # An example has the same bytes in every file that contains it, so it is parsed once.
     parsed: dict[bytes, Interaction] = {}
 
     def lines(file: Path) -> Iterator[append_log.Line]:
@@ -75,7 +75,7 @@ def read(workspace: Workspace, domain: str | None) -> Contents:
 
     own = workspace.example_files().values() if domain is None else [workspace.examples(domain)]
     return Contents(
-        raw={line.number: _id(line) for line in lines(workspace.raw)},
+        raw={line.number: _interaction_id(line) for line in lines(workspace.raw)},
         examples=examples(workspace.all_examples),
         files={file: examples(file) for file in sorted({*own, workspace.multi_domain})},
         splits={split: examples(workspace.split(split)) for split in SPLITS},
@@ -85,7 +85,7 @@ def read(workspace: Workspace, domain: str | None) -> Contents:
     )
 
 
-def _id(line: append_log.Line) -> str | None:
+def _interaction_id(line: append_log.Line) -> str | None:
     try:
         return parse_interaction(line.data).id
     except RecordError:

@@ -1,4 +1,4 @@
-"""Find the domain of an interaction by the trigger words that occur in it."""
+"""Detects the domain of an interaction by the trigger words in its query and answers."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from weakspot.records import Interaction
 
 @dataclass(frozen=True)
 class Detection:
-    """The domain found, and for every domain with a hit the triggers found in query and in answers."""
+    """The detected domain, and the triggers found in query and answers for every domain that has any."""
 
     domain: str
     hits: dict[str, dict[str, list[str]]]
@@ -19,7 +19,7 @@ class Detection:
 
 @cache
 def _pattern(trigger: str) -> re.Pattern[str]:
-    # A boundary is asked for only where the trigger itself ends in a word character: "dist/app" has "dist/".
+    # A word boundary is required only where the trigger itself ends in a word character: "dist/" matches in "dist/app".
     words = trigger.split()
     body = r"\s+".join(re.escape(word) for word in words)
     before = r"(?<!\w)" if re.match(r"\w", words[0]) else ""
@@ -35,10 +35,10 @@ def detect(
     default: str,
     query_weight: int,
 ) -> Detection:
-    """Choose the domain with the most distinct triggers, one in the query counting ``query_weight`` times.
+    """Choose the domain with the most distinct triggers; a trigger in the query counts ``query_weight`` times.
 
-    ``triggers`` maps each domain to its words and phrases in order of precedence; they are matched whole
-    and case-insensitively. Nothing found gives ``default``.
+    ``triggers`` maps each domain to its words and phrases, domains in order of precedence. They are matched as whole
+    words, ignoring case. If none is found, the domain is ``default``.
     """
     hits: dict[str, dict[str, list[str]]] = {}
     scores: dict[str, int] = {}
@@ -52,18 +52,18 @@ def detect(
         if in_query or in_answers:
             hits[domain] = {"query": in_query, "answers": in_answers}
             scores[domain] = query_weight * len(in_query) + len(in_answers)
-    # max keeps the first of equals, and dicts keep the table's order.
+    # Among equals max returns the first, and dicts keep the table's order.
     return Detection(max(scores, key=scores.__getitem__) if scores else default, hits)
 
 
-def detected(example: Interaction, config: Config) -> Detection:
-    """Choose an interaction's domain as the workspace's settings say."""
+def detect_domain(example: Interaction, config: Config) -> Detection:
+    """Detect an interaction's domain with the triggers of the workspace's settings."""
     collect, query, answers = config.collect, example.query.text, [example.local.text, example.expert.text]
     return detect(query, answers, config.triggers, default=collect.default_domain, query_weight=collect.query_weight)
 
 
-def labelled(example: Interaction, config: Config) -> Interaction:
-    """Return the example with its domain: the one it came with, else the one its words tell."""
+def with_domain(example: Interaction, config: Config) -> Interaction:
+    """Return the example with its domain: the captured one, else the one detected from its words."""
     if example.metadata.domain is not None:
         return example
-    return example.described({"domain": detected(example, config).domain})
+    return example.with_metadata({"domain": detect_domain(example, config).domain})

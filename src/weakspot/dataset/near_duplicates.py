@@ -1,4 +1,4 @@
-"""How alike two texts are, and which pairs are near-duplicates: MinHash finds candidates, Jaccard decides."""
+"""Near-duplicate detection by Jaccard similarity of character n-grams, with candidates from MinHash LSH."""
 
 import math
 import unicodedata
@@ -10,15 +10,15 @@ Grams = frozenset[str]
 _PERMUTATIONS = 128
 _SEED = 42
 _MISS = 1e-6
-# Scripts written without spaces carry a word in one or two characters; the others in about five.
+# In scripts without spaces a word has one or two characters, in others about five.
 _DENSE = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL", "THAI", "LAO", "KHMER", "MYANMAR")
 
 
 def grams(text: str) -> Grams:
     """Return the set of character n-grams of a text, ignoring case, white space and compatibility forms.
 
-    An n-gram is 2 characters where it starts with a letter of a script written without spaces, else 5;
-    the rule looks at one place only, so texts of mixed scripts compare well.
+    An n-gram has 2 characters if it starts with a letter of a script without spaces, else 5. The rule depends only on
+    that letter, so texts that mix scripts compare well.
     """
     folded = " ".join(unicodedata.normalize("NFKC", text).casefold().split())
     padded = f" {folded} "
@@ -33,13 +33,13 @@ def _is_dense(character: str) -> bool:
 
 
 def jaccard(left: Grams, right: Grams) -> float:
-    """Return the share of common n-grams, 0 to 1."""
+    """Return the Jaccard similarity of two sets of n-grams, 0 to 1."""
     common = len(left & right)
     return common / (len(left) + len(right) - common) if common else 0.0
 
 
-def bands(threshold: float) -> int:
-    """Return the number of LSH bands that misses a pair at ``threshold`` less than once in a million.
+def count_bands(threshold: float) -> int:
+    """Return the number of LSH bands that miss a pair at ``threshold`` less than once in a million.
 
     A pair of similarity s is a candidate with probability 1 - (1 - s^r)^b, where b bands of r rows share
     128 permutations (Leskovec, Rajaraman, Ullman: Mining of Massive Datasets, 3.4.2).
@@ -49,10 +49,10 @@ def bands(threshold: float) -> int:
 
 
 def earlier_near_duplicates(texts: Sequence[str], threshold: float) -> Iterator[list[int]]:
-    """Yield for each text the indices of the earlier ones whose similarity is at least ``threshold``."""
+    """Yield for each text the indices of the earlier texts with a similarity of at least ``threshold``."""
     from rensa import RMinHash, RMinHashLSH  # type: ignore[import-untyped]
 
-    index = RMinHashLSH(threshold, _PERMUTATIONS, bands(threshold))
+    index = RMinHashLSH(threshold, _PERMUTATIONS, count_bands(threshold))
     sets: list[Grams] = []
     for number, text in enumerate(texts):
         own = grams(text)
@@ -85,5 +85,5 @@ def pairs_across(left: Sequence[str], right: Sequence[str], threshold: float) ->
 
 def _rarest(own: Grams, frequency: Counter[str], threshold: float) -> list[str]:
     ordered = sorted(own, key=lambda gram: (frequency[gram], gram))
-    # The tiny allowance keeps a product such as 0.8 * 5 = 4.000000000000001 from rounding up.
+    # The small tolerance keeps a product such as 0.8 * 5 = 4.000000000000001 from being rounded up.
     return ordered[: len(own) - math.ceil(threshold * len(own) - 1e-9) + 1]

@@ -1,4 +1,4 @@
-"""Read the processed dataset back."""
+"""Reads the processed dataset: examples of a file, of a split, and the current snapshot."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,10 +19,10 @@ def read_examples(file: Path) -> Iterator[Interaction]:
             raise UserError(f"{file}:{line.number}", error.detail, "run 'weakspot process' to write it anew") from None
 
 
-def split_examples(workspace: Workspace, split: Split, domain: str = MULTI_DOMAIN) -> list[Interaction]:
-    """Return one split's examples of a domain, or of all domains.
+def load_split(workspace: Workspace, split: Split, domain: str = MULTI_DOMAIN) -> list[Interaction]:
+    """Return the examples of a split, of one domain or of all.
 
-    Raises :class:`UserError` where the data was never processed or no example has the domain.
+    Raises :class:`UserError` if there is no dataset yet.
     """
     file = workspace.split(split)
     if not file.exists():
@@ -31,7 +31,7 @@ def split_examples(workspace: Workspace, split: Split, domain: str = MULTI_DOMAI
 
 
 def require_domain(workspace: Workspace, domain: str) -> None:
-    """Raise :class:`UserError` where the dataset has no example of ``domain``."""
+    """Raise :class:`UserError` if the dataset has no example of ``domain``."""
     if domain == MULTI_DOMAIN or workspace.examples(domain).exists():
         return
     have = workspace.example_files()
@@ -40,7 +40,7 @@ def require_domain(workspace: Workspace, domain: str) -> None:
 
 
 def current_snapshot(workspace: Workspace) -> str:
-    """Return the newest snapshot; raise :class:`UserError` where the splits are not the ones that it holds."""
+    """Return the newest snapshot; raise :class:`UserError` if the splits differ from those in it."""
     names = workspace.snapshot_names()
     held = Snapshot.from_json(workspace.snapshot_manifest(names[-1]).read_bytes()).files if names else {}
     for split in SPLITS:

@@ -1,4 +1,4 @@
-"""Split examples 80/10/10 by group, so that nothing alike is on both sides, and no group ever moves."""
+"""Splits examples 80/10/10 by group: similar examples are in the same split, and no group ever moves."""
 
 import hashlib
 import re
@@ -7,38 +7,38 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from weakspot.dataset.near_duplicates import earlier_near_duplicates
-from weakspot.records import SPLITS, Assignment, Interaction, Split, normalised
+from weakspot.records import SPLITS, Assignment, Interaction, Split, normalise_text
 
 SHARES: Mapping[Split, float] = {"train": 0.8, "val": 0.1, "test": 0.1}
 _PUNCTUATION = re.compile(r"\W+")
 
 
 @dataclass(frozen=True)
-class KeptOut:
-    """An example that would tie together two groups of different splits: ``detail`` names them."""
+class Excluded:
+    """An example left out because it is similar to examples of different splits, which ``detail`` names."""
 
     example: Interaction
     detail: str
 
 
-def compared_text(example: Interaction) -> str:
-    """The text by which near-duplicates are found: query and expert answer."""
+def similarity_text(example: Interaction) -> str:
+    """Return the text in which near-duplicates are detected: query and expert answer."""
     return f"{example.query.text}\n{example.expert.text}"
 
 
 def exact_keys(example: Interaction) -> Iterator[str]:
-    """Yield what an example must not share with another split: its conversation, and its question.
+    """Yield the keys that an example must not share with another split: of its conversation and of its question.
 
-    A conversation is known by ``metadata.conversation_id``, and by its first user turn with the answer to
-    it, since clients resend the whole history. A question is the query, ignoring case and punctuation, in
-    a conversation that starts with it.
+    A conversation is identified by ``metadata.conversation_id``, and by its first two turns, since clients send the
+    whole history each time. A question is the query, ignoring case and punctuation, of a conversation that starts with
+    it.
     """
     if example.metadata.conversation_id:
         yield f"conversation {example.metadata.conversation_id}"
     opening = [message for message in example.messages if message.role != "system"][:2]
-    yield f"opening {_digest(*(normalised(message.text) for message in opening))}"
+    yield f"opening {_digest(*(normalise_text(message.text) for message in opening))}"
     if not any(message.role != "system" for message in example.context):
-        question = normalised(example.query.text).casefold()
+        question = normalise_text(example.query.text).casefold()
         yield f"question {_digest(_PUNCTUATION.sub(' ', question).strip() or question)}"
 
 
@@ -48,20 +48,19 @@ def _digest(*parts: str) -> str:
 
 def assign(
     examples: Sequence[Interaction], recorded: Mapping[str, Assignment], threshold: float
-) -> Iterator[Assignment | KeptOut]:
-    """Yield for each example, in the order of capture, its assignment or why it is kept out.
+) -> Iterator[Assignment | Excluded]:
+    """Yield for each example, in the order of capture, its assignment or why it is left out.
 
-    An example joins the group of the first of the earlier examples that it is a near-duplicate of or
-    shares a conversation or question with; where there are none it starts a group, which goes to the
-    split that its domain lacks most. Two groups of one split that a later example links stay two: what is
-    written never changes, and the sizes stay balanced. Each decision looks at earlier examples only, so it
-    is the same however the data came in, in one batch or in ten, and an assignment in ``recorded`` (by
-    interaction id) is never changed.
+    An example is linked to earlier examples if it is a near-duplicate of them or shares a conversation or question with
+    them. It joins the group of the first of them; without any it starts a new group, in the split that its domain needs
+    most. If a later example links two groups of one split, they stay two groups: nothing written changes, and the sizes
+    stay balanced. Each decision depends on earlier examples only, so it is the same whether the data came in one batch
+    or in ten, and an assignment in ``recorded`` (by interaction id) is never changed.
     """
     places: list[Assignment | None] = []
     sizes = _Sizes()
     by_key: defaultdict[str, list[int]] = defaultdict(list)
-    near = earlier_near_duplicates([compared_text(example) for example in examples], threshold)
+    near = earlier_near_duplicates([similarity_text(example) for example in examples], threshold)
     for number, (example, similar) in enumerate(zip(examples, near, strict=True)):
         keys = list(exact_keys(example))
         linked = [places[other] for other in sorted({*similar, *(n for key in keys for n in by_key[key])})]
@@ -70,7 +69,7 @@ def assign(
         splits = sorted({place.split for place in neighbours} | ({before.split} if before else set()))
         if len(splits) > 1:
             places.append(None)
-            yield KeptOut(example, _conflict(example, neighbours, before))
+            yield Excluded(example, _describe_conflict(example, neighbours, before))
             continue
         if before is None:
             split = splits[0] if splits else sizes.lacking(example.domain)
@@ -83,7 +82,7 @@ def assign(
         yield before
 
 
-def _conflict(example: Interaction, neighbours: Sequence[Assignment], before: Assignment | None) -> str:
+def _describe_conflict(example: Interaction, neighbours: Sequence[Assignment], before: Assignment | None) -> str:
     first = {place.split: place.interaction_id for place in reversed(neighbours)}
     names = [f"{first[split]} ({split})" for split in SPLITS if split in first]
     if before:
@@ -92,7 +91,7 @@ def _conflict(example: Interaction, neighbours: Sequence[Assignment], before: As
 
 
 class _Sizes:
-    """By domain, the groups and the number of examples that each split has so far."""
+    """The groups and the number of examples of each split so far, by domain."""
 
     def __init__(self) -> None:
         self._groups: defaultdict[str, defaultdict[Split, set[str]]] = defaultdict(lambda: defaultdict(set))
@@ -103,10 +102,10 @@ class _Sizes:
         self._examples[domain][place.split] += 1
 
     def lacking(self, domain: str) -> Split:
-        """The split furthest below its share of the domain's groups, this next one counted.
+        """Return the split that should get the domain's next group.
 
-        Between splits that are both less than one group off, the one that lacks more examples: groups
-        differ in size.
+        It is the one furthest below its share of the groups, with the next group counted. If no split lacks a whole
+        group, it is the one that lacks the most examples, since groups differ in size.
         """
         groups = {split: len(self._groups[domain][split]) for split in SPLITS}
         total = sum(groups.values()) + 1

@@ -1,1 +1,5 @@
-"""Where adapters are put into service: one module a target, and the proof that what is served is what was trained."""
+"""Deployment of adapters: one module for each target, and the proof that a served model answers as the trained one.
+
+Reading order: ``types`` (what a target gets and returns), ``parity_check`` (the proof), ``openai_client`` (asks a
+server), ``targets`` (merged, vllm, gguf, ollama, gateway), ``gguf`` (the file format), ``releases`` (what is live).
+"""

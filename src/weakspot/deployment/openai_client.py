@@ -1,4 +1,4 @@
-"""A model's server that speaks OpenAI's protocol, asked so that its answers can be compared."""
+"""Client of an OpenAI-compatible server: asks for greedy answers with token ids and log-probabilities, to compare."""
 
 import json
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 Messages = Sequence[dict[str, str]]
 
 _CONNECT_SECONDS = 10.0
-# An adapter of a large model is read from a slow disk, and the first answer on a CPU takes a while.
+# Loading the adapter of a large model from a slow disk, or the first answer on a CPU, takes this long.
 _ANSWER_SECONDS = 300.0
 
 
 class ServerError(Exception):
-    """What a server said instead of doing as asked: an HTTP status, and its own words."""
+    """An error answer of a server: its HTTP status and its message."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(text)
@@ -30,7 +30,7 @@ class ServerError(Exception):
 
 @dataclass(frozen=True)
 class ServedModel:
-    """A model that a server lists: its name there, where its weights are, and the model that it is an adapter of."""
+    """A model that a server lists: its name, ``root`` (where its weights are), ``parent`` (the base of an adapter)."""
 
     name: str
     root: str | None
@@ -38,8 +38,8 @@ class ServedModel:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A greedy answer. What a server does not tell is None: token ids, log-probabilities, the prompt's own ids."""
+class ServedAnswer:
+    """A greedy answer; token ids, log-probabilities and the prompt's ids are None if the server reports none."""
 
     text: str
     ids: list[int] | None
@@ -48,19 +48,19 @@ class Answer:
     prompt_ids: list[int] | None
 
 
-class Server:
-    """A server at ``url``, which ends in ``/v1``; ``key`` is sent if there is one, and shown in no error."""
+class OpenAIClient:
+    """A client of the server at ``url``, which ends in ``/v1``; errors never show the ``key``."""
 
     def __init__(self, url: str, key: str = "") -> None:
         self.url, self._key = url.rstrip("/"), key
 
     @classmethod
-    def of(cls, config: Config, url: str = "") -> "Server":
-        """Return the server at ``url``, or the local model's of the settings; its key is theirs."""
+    def of(cls, config: Config, url: str = "") -> "OpenAIClient":
+        """Return a client of ``url``, or of the local model's server, with the key that the settings name."""
         return cls(url or config.gateway.upstream, key_from(config.gateway.upstream_api_key_env))
 
     def models(self) -> list[ServedModel]:
-        """Return what the server lists; raise :class:`UserError` where it does not answer as one."""
+        """Return the models that the server lists; raise :class:`UserError` if it does not answer with such a list."""
         try:
             found = self.call("GET", "/models")["data"]
             return [ServedModel(str(one["id"]), one.get("root"), one.get("parent")) for one in found]
@@ -69,10 +69,10 @@ class Server:
         except (TypeError, KeyError, AttributeError):
             raise UserError(self.url, "lists no models", "give the address of an OpenAI-compatible server") from None
 
-    def chat(self, model: str, messages: Messages, max_tokens: int) -> Answer:
-        """Return the greedy answer of ``model``, with whatever the server tells of it.
+    def chat(self, model: str, messages: Messages, max_tokens: int) -> ServedAnswer:
+        """Return the greedy answer of ``model``, with the details that the server reports.
 
-        Raises :class:`UserError` for anything else than an answer.
+        Raises :class:`UserError` if the server does not answer.
         """
         body = {
             "model": model,
@@ -81,22 +81,22 @@ class Server:
             "temperature": 0,
             "seed": 0,
             "logprobs": True,
-            # vLLM's, llama.cpp's and the templates' own; a server that does not know them passes over them.
+            # Options of vLLM, of llama.cpp and of chat templates; a server that does not know them ignores them.
             "return_token_ids": True,
             "cache_prompt": False,
             "chat_template_kwargs": {"enable_thinking": False},
         }
         try:
-            return _answer(self.call("POST", "/chat/completions", body))
+            return _parse_answer(self.call("POST", "/chat/completions", body))
         except ServerError as error:
             raise self.failed(error) from None
         except (TypeError, KeyError, IndexError, AttributeError, ValueError):
             raise UserError(self.url, f"gave no answer for {model}", "see the server's log") from None
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """Return the JSON that the server answers, or its text where that is none.
+        """Return the server's answer as JSON, or as text if it is not JSON.
 
-        Raises :class:`ServerError` for an error of its own, :class:`UserError` where it cannot be reached.
+        Raises :class:`ServerError` for a status other than 200, and :class:`UserError` if it cannot be reached.
         """
         import httpx2
 
@@ -106,7 +106,7 @@ class Server:
             answer = httpx2.request(method, f"{self.url}{path}", json=body, headers=headers, timeout=timeout)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise UserError(
-                self.url, f"cannot be asked ({type(error).__name__})", "start the server, or give --server"
+                self.url, f"cannot be reached ({type(error).__name__})", "start the server, or give --server"
             ) from None
         if answer.status_code != 200:
             raise ServerError(answer.status_code, self._shown(answer))
@@ -116,7 +116,7 @@ class Server:
             return answer.text
 
     def failed(self, error: ServerError) -> UserError:
-        """Return the one line for a server's error."""
+        """Return the error to show to the user for a server's error."""
         return UserError(self.url, f"HTTP {error.status}: {error.text}", "see the server's log")
 
     def _shown(self, answer: "httpx2.Response") -> str:
@@ -128,7 +128,7 @@ class Server:
         return " ".join(text.split())[:500]
 
 
-def _answer(body: dict[str, Any]) -> Answer:
+def _parse_answer(body: dict[str, Any]) -> ServedAnswer:
     choice = body["choices"][0]
     tokens = (choice.get("logprobs") or {}).get("content") or None
     ids = choice.get("token_ids")
@@ -137,7 +137,7 @@ def _answer(body: dict[str, Any]) -> Answer:
     logprobs = [float(one["logprob"]) for one in tokens] if tokens else None
     if ids is not None and logprobs is not None and len(ids) != len(logprobs):
         raise ValueError(json.dumps([len(ids), len(logprobs)]))
-    return Answer(
+    return ServedAnswer(
         text=choice["message"].get("content") or "",
         ids=ids,
         logprobs=logprobs,

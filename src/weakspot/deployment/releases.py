@@ -1,4 +1,4 @@
-"""What is in service: the list of releases, what is live, and going back."""
+"""The list of releases: reads it, finds what is live and what was before, and publishes a new release."""
 
 import getpass
 import os
@@ -16,7 +16,7 @@ from zddc.errors import UserError
 
 
 def read_releases(workspace: Workspace) -> list[Release]:
-    """Return every release, oldest first; raise :class:`UserError` for a line that is none."""
+    """Return every release, oldest first; raise :class:`UserError` for a line that is not a release."""
     found = []
     for line in append_log.read_lines(workspace.releases):
         try:
@@ -27,24 +27,24 @@ def read_releases(workspace: Workspace) -> list[Release]:
 
 
 def live(releases: Sequence[Release]) -> dict[tuple[str, Target], Release]:
-    """Return the newest release of each domain and target: what answers now."""
+    """Return the newest release of each domain and target, which is the one that answers now."""
     return {(one.domain, one.target): one for one in releases}
 
 
-def answering(releases: Sequence[Release], adapter: str) -> bool:
-    """Whether an adapter is live anywhere."""
+def is_live(releases: Sequence[Release], adapter: str) -> bool:
+    """Return whether an adapter is live at any target."""
     return any(one.adapter == adapter for one in live(releases).values())
 
 
-def was_released(releases: Sequence[Release], adapter: str, target: Target) -> bool:
-    """Whether an adapter was ever live at a target, also where people went back from it."""
+def was_live(releases: Sequence[Release], adapter: str, target: Target) -> bool:
+    """Return whether an adapter was ever live at a target, even if it was rolled back."""
     return any(one.adapter == adapter and one.target == target for one in releases)
 
 
-def before(releases: Sequence[Release], current: Release) -> Release | None:
-    """Return what was live before the adapter of ``current`` was deployed; None where that was the base.
+def previous_release(releases: Sequence[Release], current: Release) -> Release | None:
+    """Return the release that was live before the adapter of ``current`` was deployed; None if that was the base.
 
-    What people went back from is passed over: nobody wants it back by accident.
+    Releases that were rolled back are skipped, so that none comes back by accident.
     """
     stack: list[Release] = []
     for one in releases:
@@ -61,12 +61,12 @@ def before(releases: Sequence[Release], current: Release) -> Release | None:
 
 
 def publish(workspace: Workspace, config: Config, draft: Release) -> Release:
-    """Append a release, which is live from then on; return it with its number, who made it and when."""
-    with atomic.locked(workspace.releases_lock, "release"):
+    """Append a release, which is live from then on; return it with its number, its user and its time."""
+    with atomic.hold_lock(workspace.releases_lock, "release"):
         known = read_releases(workspace)
         filled = {
             "number": known[-1].number + 1 if known else 1,
-            "who": _who(),
+            "who": _user_name(),
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         release = draft.model_copy(update=filled)
@@ -75,8 +75,8 @@ def publish(workspace: Workspace, config: Config, draft: Release) -> Release:
     return release
 
 
-def _who() -> str:
-    """Return the user that this process runs as, also where the system knows no name for the number."""
+def _user_name() -> str:
+    """Return the name of the user of this process, or the user's number if the system has no name for it."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

@@ -1,4 +1,4 @@
-"""What every target is given, and what it gives back."""
+"""Input and output types of deployment targets."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from weakspot.workspace import AdapterName
 
 @dataclass(frozen=True)
 class Candidate:
-    """An adapter that may be put into service."""
+    """An adapter to be deployed, with its manifest and its scorecard."""
 
     name: AdapterName
     manifest: AdapterManifest
@@ -16,13 +16,13 @@ class Candidate:
 
     @property
     def verdict(self) -> Verdict:
-        """What the gate said."""
+        """The gate's verdict."""
         return self.card.verdict if self.card else "not enough evidence"
 
 
 @dataclass(frozen=True)
 class Destination:
-    """Where an adapter goes: the target, the server's address where it has one, and its share of the questions."""
+    """A deployment's target, the server's address (if the target has one), and the share of the questions."""
 
     target: Target = "merged"
     server: str = ""
@@ -33,8 +33,8 @@ MERGED = Destination()
 
 
 @dataclass(frozen=True)
-class Placed:
-    """What a target made of an adapter: where it is, by what name it is asked there, and the proof of it."""
+class Deployment:
+    """A deployed adapter: its location, its name on the server (None for files), and the proof."""
 
     location: str
     served_name: str | None

@@ -1,22 +1,23 @@
-"""The gate: does an adapter help, does it harm, or is there not enough evidence to say?"""
+"""The gate: decides by statistical tests whether an adapter helps, harms, or needs more evidence."""
 
 import math
 from collections.abc import Sequence
 
-from weakspot.records import Comparison, Outcome, Row, Scorecard, Verdict
+from weakspot.records import Comparison, ComparisonOutcome, Scorecard, ScoredExample, Verdict
 from weakspot.settings import Evaluate
 
 LOSS, EXACT, PREFERENCE = "loss per token", "exact match", "preference accuracy"
 _POWER_Z = 0.8416  # the normal quantile of 80 % power
 _SEED = 42
-# Differences that are equal but for rounding have no interval that could be bootstrapped.
+# Below this standard deviation all differences are equal up to rounding, and no interval can be bootstrapped.
 _NO_SPREAD = 1e-12
 
 
 def compare_losses(metric: str, base: Sequence[float], adapter: Sequence[float], significance: float) -> Comparison:
-    """Compare paired losses, lower is better, by the Wilcoxon signed-rank test and a bootstrap interval of the mean.
+    """Compare paired losses by the Wilcoxon signed-rank test and a bootstrap interval of the mean difference.
 
-    Better or worse only where p is at most ``significance`` and the interval leaves zero out.
+    Lower is better. The outcome is better or worse only if p is at most ``significance`` and the interval excludes
+    zero; otherwise it is undecided.
     """
     import numpy
     from scipy import stats
@@ -26,18 +27,18 @@ def compare_losses(metric: str, base: Sequence[float], adapter: Sequence[float],
     low = high = mean
     p = 1.0
     if n > 1 and differences.any():
-        # Exact for up to 50 pairs; with fewer than six no p can reach 0.05.
+        # SciPy's p is exact for up to 50 pairs. With fewer than six pairs, p cannot be 0.05 or less.
         p = float(stats.wilcoxon(differences).pvalue)
         if float(differences.std()) > _NO_SPREAD:
             interval = stats.bootstrap(
                 (differences,), numpy.mean, confidence_level=1 - significance, rng=numpy.random.default_rng(_SEED)
             ).confidence_interval
             low, high = float(interval.low), float(interval.high)
-    outcome: Outcome = "undecided"
+    outcome: ComparisonOutcome = "undecided"
     if p <= significance and not low <= 0 <= high:
         outcome = "better" if mean < 0 else "worse"
     spread = float(differences.std(ddof=1)) if n > 1 else 0.0
-    needed = _needed_for_mean(mean, spread, significance) if outcome == "undecided" and n > 1 else None
+    needed = _sample_size_for_mean(mean, spread, significance) if outcome == "undecided" and n > 1 else None
     return Comparison(
         metric=metric,
         n=n,
@@ -53,9 +54,9 @@ def compare_losses(metric: str, base: Sequence[float], adapter: Sequence[float],
 
 
 def compare_outcomes(metric: str, base: Sequence[bool], adapter: Sequence[bool], significance: float) -> Comparison:
-    """Compare paired successes, more is better, by the exact sign test on the pairs that differ (McNemar).
+    """Compare paired successes by the exact sign test on the pairs that differ (McNemar). More is better.
 
-    The interval is of the difference of the two rates, by the bootstrap over examples.
+    The interval is that of the difference between the two success rates, bootstrapped over the examples.
     """
     import numpy
     from scipy import stats
@@ -74,7 +75,7 @@ def compare_outcomes(metric: str, base: Sequence[bool], adapter: Sequence[bool],
             rng=numpy.random.default_rng(_SEED),
         ).confidence_interval
         low, high = float(interval.low), float(interval.high)
-    outcome: Outcome = "undecided"
+    outcome: ComparisonOutcome = "undecided"
     if p <= significance:
         outcome = "better" if won > lost else "worse"
     return Comparison(
@@ -87,19 +88,25 @@ def compare_outcomes(metric: str, base: Sequence[bool], adapter: Sequence[bool],
         high=high,
         p=p,
         outcome=outcome,
-        needed=_needed_for_signs(n, won, lost, significance) if outcome == "undecided" else None,
+        needed=_sample_size_for_signs(n, won, lost, significance) if outcome == "undecided" else None,
     )
 
 
-def _needed_for_mean(mean: float, spread: float, significance: float) -> int | None:
-    """Pairs for 80 % power at this mean and spread (normal approximation; 1.05 for the Wilcoxon test's efficiency)."""
+def _sample_size_for_mean(mean: float, spread: float, significance: float) -> int | None:
+    """Return how many pairs give 80 % power at this mean and spread, None if the mean is zero.
+
+    Normal approximation; the factor 1.05 accounts for the efficiency of the Wilcoxon test.
+    """
     if mean == 0:
         return None
     return max(6, math.ceil(1.05 * ((_significance_z(significance) + _POWER_Z) * spread / mean) ** 2))
 
 
-def _needed_for_signs(n: int, won: int, lost: int, significance: float) -> int | None:
-    """Pairs for 80 % power of the sign test at this rate of differing pairs (Noether 1987)."""
+def _sample_size_for_signs(n: int, won: int, lost: int, significance: float) -> int | None:
+    """Return how many pairs give 80 % power in the sign test, None if wins equal losses (Noether 1987).
+
+    It assumes that pairs go on to differ at the present rate.
+    """
     if won == lost:
         return None
     share = max(won, lost) / (won + lost)
@@ -113,10 +120,10 @@ def _significance_z(significance: float) -> float:
     return NormalDist().inv_cdf(1 - significance / 2)
 
 
-def comparisons(rows: Sequence[Row], significance: float) -> list[Comparison]:
-    """Return what is compared on the adapter's own test examples, the deciding metric first.
+def comparisons(rows: Sequence[ScoredExample], significance: float) -> list[Comparison]:
+    """Return the comparisons on the adapter's own test examples, the deciding metric first.
 
-    Exact match decides where at least half of the expert answers are JSON, loss otherwise.
+    Exact match decides if at least half of the expert's answers are JSON; otherwise the loss decides.
     """
     losses = compare_losses(LOSS, [r.base_loss for r in rows], [r.adapter_loss for r in rows], significance)
     preferences = compare_outcomes(
@@ -131,8 +138,8 @@ def comparisons(rows: Sequence[Row], significance: float) -> list[Comparison]:
     return [exact, losses, preferences] if 2 * len(checked) >= len(rows) else [losses, exact, preferences]
 
 
-def harm(rows: Sequence[Row], significance: float) -> list[Comparison]:
-    """Return the loss on each other domain's test examples, and on all of them together first."""
+def harm(rows: Sequence[ScoredExample], significance: float) -> list[Comparison]:
+    """Return loss comparisons on the other domains' test examples: first all of them together, then each domain."""
     found = []
     domains = sorted({row.domain for row in rows})
     groups = {"all other domains": list(rows), **{d: [r for r in rows if r.domain == d] for d in domains}}
@@ -144,10 +151,10 @@ def harm(rows: Sequence[Row], significance: float) -> list[Comparison]:
     return found
 
 
-def replacing(rows: Sequence[Row], served: Scorecard, significance: float) -> list[Comparison]:
-    """Return what decides, compared with the adapter in service, which stands in the base's place.
+def compare_with_live(rows: Sequence[ScoredExample], served: Scorecard, significance: float) -> list[Comparison]:
+    """Compare the adapter with the one in service, by the deciding metric and on the test examples that both have.
 
-    On the test examples that both were measured on; nothing where there is none.
+    The scores of the adapter in service take the place of the base's. The list is empty if they share no example.
     """
     of_served = {(row.interaction_id, row.expert): row for row in served.rows}
     pairs = [
@@ -167,14 +174,14 @@ def replacing(rows: Sequence[Row], served: Scorecard, significance: float) -> li
     return [first.model_copy(update={"metric": f"{first.metric} against {served.adapter}"})]
 
 
-def judge(
+def decide_verdict(
     own: Sequence[Comparison], others: Sequence[Comparison], settings: Evaluate, served: Sequence[Comparison] = ()
 ) -> tuple[Verdict, list[str]]:
     """Return the verdict and the sentences that explain it.
 
-    Reject: the deciding metric or preference accuracy is worse, or what decides is worse than with the adapter in
-    service, or another domain's loss rose by more than ``max_harm``; each beyond chance. Accept: the deciding metric
-    is better and nothing rejects. Else not enough evidence.
+    Reject if, beyond chance, the deciding metric or preference accuracy is worse, the deciding metric is worse than
+    that of the adapter in service, or the loss of another domain rose by more than ``max_harm``. Accept if the
+    deciding metric is better and nothing rejects. Otherwise there is not enough evidence.
     """
     against = [
         f"{c.metric} {'rose' if c.difference > 0 else 'fell'} from {c.base:.3f} to {c.adapter:.3f} (p = {c.p:.2g})"
@@ -189,12 +196,11 @@ def judge(
     if against:
         return "reject", against
     first = own[0]
-    change = (
-        f"{first.metric}: base {first.base:.3f}, adapter {first.adapter:.3f} on {first.n} examples (p = {first.p:.2g})"
-    )
+    examples = "1 example" if first.n == 1 else f"{first.n} examples"
+    change = f"{first.metric}: base {first.base:.3f}, adapter {first.adapter:.3f} on {examples} (p = {first.p:.2g})"
     if first.outcome == "better":
         return "accept", [change]
-    more = (
-        f"about {first.needed} test examples would decide" if first.needed else "no number of examples can be told yet"
-    )
+    more = "how many test examples would decide cannot be estimated yet"
+    if first.needed:
+        more = f"about {first.needed} test examples would decide"
     return "not enough evidence", [change, more]

@@ -1,9 +1,9 @@
-"""The scorecard as one self-contained page: verdict, tables, plots, answers side by side."""
+"""Renders a scorecard as one self-contained HTML page: verdict, tables, plot, and answers side by side."""
 
 import io
 from collections.abc import Sequence
 
-from weakspot.records import AdapterManifest, Row, Scorecard
+from weakspot.records import AdapterManifest, Scorecard, ScoredExample
 
 _PAGE = """\
 <!doctype html>
@@ -27,7 +27,7 @@ details { border-top: 1px solid #8884; padding: .4rem 0; } summary { cursor: poi
 </style>
 <h1>{{ card.adapter }} <span class="{{ card.verdict.split()[0] }}">{{ card.verdict }}</span></h1>
 {% for reason in card.reasons + card.remarks %}<p>{{ reason }}</p>{% endfor %}
-<p>Base {{ card.base.name }}, trained on {{ manifest.examples }} consultations of snapshot {{ manifest.snapshot }},
+<p>Base {{ card.base.name }}, trained on {{ manifest.examples }} consultation{{ "" if manifest.examples == 1 else "s" }} of snapshot {{ manifest.snapshot }},
 {{ manifest.steps }} steps. No test example was trained on.</p>
 {% macro table(title, rows) %}
 <h2>{{ title }}</h2>
@@ -44,9 +44,9 @@ details { border-top: 1px solid #8884; padding: .4rem 0; } summary { cursor: poi
 {{ table("On its own domain", card.comparisons) }}
 {% if card.harm %}{{ table("Loss per token on other domains", card.harm) }}{% endif %}
 {% if card.retrieval %}
-<h2>Beside retrieval</h2>
-<p>The same questions with past expert answers to similar ones in front of them; the last columns compare the adapter
-with the base that has them.</p>
+<h2>Compared with retrieval</h2>
+<p>With retrieval, the model is given past expert answers to similar questions before each question. The last two
+columns compare the adapter with base + retrieval.</p>
 <table>
 <tr><th></th><th>examples</th><th>base</th><th>base + retrieval</th><th>adapter</th><th>adapter + retrieval</th><th>p</th><th></th></tr>
 {% for a in card.retrieval %}
@@ -79,7 +79,7 @@ with the base that has them.</p>
 
 
 def page(card: Scorecard, manifest: AdapterManifest) -> str:
-    """Return the page; whatever models wrote is escaped, and the page may load nothing."""
+    """Return the scorecard as an HTML page. All text is escaped, and the page cannot load anything from elsewhere."""
     from jinja2 import Environment
 
     others = {comparison.metric for comparison in card.harm}
@@ -88,8 +88,8 @@ def page(card: Scorecard, manifest: AdapterManifest) -> str:
     return template.render(card=card, manifest=manifest, rows=rows, scatter=scatter(card.rows, others))
 
 
-def scatter(rows: Sequence[Row], others: set[str]) -> str:
-    """Return an SVG of each example's loss under base (across) and adapter (up)."""
+def scatter(rows: Sequence[ScoredExample], others: set[str]) -> str:
+    """Return an SVG scatter plot: each example's loss under the base (x axis) and under the adapter (y axis)."""
     import matplotlib
     from matplotlib.figure import Figure
 

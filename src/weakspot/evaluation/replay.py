@@ -1,4 +1,4 @@
-"""Past escalations asked again of an adapter: how many of them would no longer need the expert."""
+"""Asks an adapter past escalations again, and counts how many of them would no longer need the expert."""
 
 import asyncio
 from collections import Counter
@@ -11,10 +11,10 @@ from weakspot.config import Config
 from weakspot.dataset import reading
 from weakspot.dataset.assignments import read_assignments
 from weakspot.evaluation import judge, scoring
-from weakspot.evaluation.judge import Outcome, TeacherAsJudge
+from weakspot.evaluation.judge import EscalationOutcome, TeacherAsJudge
 from weakspot.models import adapter_files, adapters, generation, loading
 from weakspot.progress import bar
-from weakspot.records import MULTI_DOMAIN, AdapterManifest, Interaction, Row, Split
+from weakspot.records import MULTI_DOMAIN, AdapterManifest, Interaction, ScoredExample, Split
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
@@ -22,23 +22,24 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedTokenizerBase
 
-_SHAPED_IT: tuple[Split, ...] = ("train", "val")
-"""What an adapter has seen: train it learnt from, val chose its best step."""
+_TRAINING_SPLITS: tuple[Split, ...] = ("train", "val")
+"""Splits that training used: train for learning, val for choosing the best step."""
 
 
 @dataclass(frozen=True)
-class Replayed:
-    """One escalation asked again; ``seen`` if it, or one of its group, was trained on or chose the best step.
+class ReplayedEscalation:
+    """One escalation, asked again.
 
-    ``base_right`` tells whether the base answers it right by itself, None where that was not asked. ``answer`` is the
-    adapter's, None where likelihood judged and nothing was written.
+    ``seen`` is true if the escalation or one of its group was in the train or val split of the adapter.
+    ``base_right`` tells whether the base alone answers it exactly, None if that was not measured. ``answer`` is the
+    adapter's, None if likelihood was the judge and no answer was generated.
     """
 
     interaction_id: str
     teacher: str
     seen: bool
     judge: str
-    outcome: Outcome
+    outcome: EscalationOutcome
     base_right: bool | None
     query: str
     expert: str
@@ -46,8 +47,8 @@ class Replayed:
 
 
 @dataclass(frozen=True)
-class Count:
-    """How many escalations came out how. Of those resolved, ``base_right`` the base answers right as well."""
+class OutcomeCounts:
+    """How many escalations had each outcome; ``base_right`` of the resolved ones the base alone answers exactly."""
 
     escalations: int
     resolved: int
@@ -60,21 +61,21 @@ class Count:
 
 @dataclass(frozen=True)
 class Replay:
-    """What an adapter would have spared its user. Only ``unseen`` says what it will spare.
+    """The result of a replay. Only the counts of ``unseen`` escalations predict future savings.
 
-    ``left_out`` escalations do not fit into the model or into its template. ``cost_usd`` is what the judge cost, None
-    where that is not known.
+    ``left_out`` escalations exceed the length limit or cannot be rendered. ``cost_usd`` is what the judge cost, None
+    if that is unknown.
     """
 
     domain: str
     adapter: str
     adapter_sha256: str
     base: str
-    unseen: Count
-    seen: Count
+    unseen: OutcomeCounts
+    seen: OutcomeCounts
     left_out: int
     cost_usd: float | None
-    rows: list[Replayed]
+    rows: list[ReplayedEscalation]
 
 
 def replay(
@@ -94,7 +95,7 @@ def replay(
 
     Raises :class:`UserError` where there is nothing to ask, no such teacher, or where it does not answer.
     """
-    teacher = trigger_phrases.teacher_named(config, judge) if judge else None
+    teacher = trigger_phrases.find_teacher(config, judge) if judge else None
     if judge and teacher is None:
         raise UserError(f"judge {judge[:80]}", "no such teacher", f"there are {', '.join(config.teachers)}")
     name = adapter or workspace.require_adapter(domain)
@@ -102,20 +103,20 @@ def replay(
     examples, seen = _escalations(workspace, domain, manifest)
     chosen = examples[:limit]
     if not chosen:
-        raise UserError(domain, "has no escalation to ask again", "capture some, then run 'weakspot process'")
-    with loading.enough_memory(str(name), "lower [evaluate] batch_size"):
+        raise UserError(domain, "has no escalation to replay", "capture some, then run 'weakspot process'")
+    with loading.explain_out_of_memory(str(name), "lower [evaluate] batch_size"):
         _, model, tokenizer = adapters.load(workspace, manifest)
         with bar(f"asking {name}", 2 * len(chosen)) as advance:
-            rows = scoring.score(model, tokenizer, chosen, config, advance=advance)
+            rows = scoring.score_examples(model, tokenizer, chosen, config, advance=advance)
         if teacher:
-            rows = _written(model, tokenizer, chosen, rows, config)
+            rows = _write_missing_answers(model, tokenizer, chosen, rows, config)
     by_id = {example.id: example for example in chosen}
     asked = TeacherAsJudge(config, teacher) if teacher else None
-    judged = _judged(rows, by_id, asked, f"teacher {teacher}")
+    judged = _judge_rows(rows, by_id, asked, f"teacher {teacher}")
     replayed = [
-        Replayed(
+        ReplayedEscalation(
             interaction_id=row.interaction_id,
-            teacher=_teacher(by_id[row.interaction_id]),
+            teacher=_teacher_name(by_id[row.interaction_id]),
             seen=row.interaction_id in seen,
             judge=judged[row.interaction_id][0],
             outcome=judged[row.interaction_id][1],
@@ -131,8 +132,8 @@ def replay(
         adapter=str(name),
         adapter_sha256=manifest.files[adapter_files.WEIGHTS],
         base=manifest.base.name,
-        unseen=count([one for one in replayed if not one.seen]),
-        seen=count([one for one in replayed if one.seen]),
+        unseen=count_outcomes([one for one in replayed if not one.seen]),
+        seen=count_outcomes([one for one in replayed if one.seen]),
         left_out=len(chosen) - len(rows),
         cost_usd=asked.cost_usd if asked else 0.0,
         rows=replayed,
@@ -140,14 +141,14 @@ def replay(
 
 
 def _escalations(workspace: Workspace, domain: str, manifest: AdapterManifest) -> tuple[list[Interaction], set[str]]:
-    """Return the domain's examples, unseen and later ones first, and the ids of those that the adapter has seen.
+    """Return the domain's examples, unseen before seen and newer before older, and the ids of the seen ones.
 
-    A near-duplicate of what was trained on is no unseen question: it is in the same group.
+    A near-duplicate of a training example counts as seen, because it is in the same group.
     """
     groups = {identity: place.group for identity, place in read_assignments(workspace.assignments).items()}
     shaped = {
         example.id
-        for split in _SHAPED_IT
+        for split in _TRAINING_SPLITS
         for example in reading.read_examples(workspace.snapshot_split(manifest.snapshot, split))
     }
     shaped_groups = {groups.get(identity, identity) for identity in shaped}
@@ -155,27 +156,27 @@ def _escalations(workspace: Workspace, domain: str, manifest: AdapterManifest) -
         example for example in reading.read_examples(workspace.all_examples) if domain in (MULTI_DOMAIN, example.domain)
     ]
     seen = {example.id for example in examples if groups.get(example.id, example.id) in shaped_groups}
-    examples.reverse()  # what was captured last first, among the unseen and, as sorting is stable, among the seen
+    examples.reverse()  # newest first; the stable sort below keeps this order among unseen and among seen examples
     return sorted(examples, key=lambda example: example.id in seen), seen
 
 
-def _written(
+def _write_missing_answers(
     model: "PeftModel",
     tokenizer: "PreTrainedTokenizerBase",
     examples: Sequence[Interaction],
-    rows: Sequence[Row],
+    rows: Sequence[ScoredExample],
     config: Config,
-) -> list[Row]:
-    """Let the adapter write the answers that it has not written yet, for a teacher to read."""
+) -> list[ScoredExample]:
+    """Generate the adapter's missing answers, so that a teacher can judge them."""
     by_id = {example.id: example for example in examples}
     prompts = {
-        row.interaction_id: scoring.prompt(tokenizer, by_id[row.interaction_id])
+        row.interaction_id: scoring.render_prompt(tokenizer, by_id[row.interaction_id])
         for row in rows
         if row.adapter_answer is None
     }
     with bar("answering", len(prompts)) as advance:
         settings = config.evaluate
-        texts = generation.answers(
+        texts = generation.generate_answers(
             model, tokenizer, list(prompts.values()), settings.max_new_tokens, settings.batch_size, advance
         )
     answers = dict(zip(prompts, texts, strict=True))
@@ -184,11 +185,11 @@ def _written(
     ]
 
 
-def _judged(
-    rows: Sequence[Row], examples: dict[str, Interaction], teacher: TeacherAsJudge | None, teachers_name: str
-) -> dict[str, tuple[str, Outcome]]:
-    """Return by interaction id who judged, and what came out."""
-    found: dict[str, tuple[str, Outcome]] = {}
+def _judge_rows(
+    rows: Sequence[ScoredExample], examples: dict[str, Interaction], teacher: TeacherAsJudge | None, teachers_name: str
+) -> dict[str, tuple[str, EscalationOutcome]]:
+    """Return by interaction id the name of the judge and the outcome."""
+    found: dict[str, tuple[str, EscalationOutcome]] = {}
     left: dict[str, tuple[Interaction, str]] = {}
     for row in rows:
         if row.adapter_exact is not None:
@@ -198,15 +199,15 @@ def _judged(
         else:
             left[row.interaction_id] = examples[row.interaction_id], row.adapter_answer or ""
     if teacher is not None and left:
-        outcomes = asyncio.run(teacher.outcomes(list(left.values())))
+        outcomes = asyncio.run(teacher.judge_escalations(list(left.values())))
         found |= {identity: (teachers_name, one) for identity, one in zip(left, outcomes, strict=True)}
     return found
 
 
-def count(rows: Sequence[Replayed]) -> Count:
-    """Return how many rows came out how, by whom they were judged, and which teachers had answered them."""
+def count_outcomes(rows: Sequence[ReplayedEscalation]) -> OutcomeCounts:
+    """OutcomeCounts outcomes, judges and teachers."""
     outcomes = Counter(one.outcome for one in rows)
-    return Count(
+    return OutcomeCounts(
         escalations=len(rows),
         resolved=outcomes["resolved"],
         needed=outcomes["needed"],
@@ -217,6 +218,6 @@ def count(rows: Sequence[Replayed]) -> Count:
     )
 
 
-def _teacher(example: Interaction) -> str:
+def _teacher_name(example: Interaction) -> str:
     consultation = example.metadata.consultation
     return consultation.teacher if consultation else "the expert"

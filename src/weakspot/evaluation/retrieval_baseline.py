@@ -1,23 +1,23 @@
-"""The free competitor of every adapter: the base with retrieved examples in front of the question."""
+"""Compares every adapter with a baseline that needs no training: retrieved examples before the question."""
 
 from collections.abc import Sequence
 
 from weakspot.evaluation import gate
-from weakspot.records import Arms, Row
+from weakspot.records import BaselineComparison, ScoredExample
 
 _SCORES = ("loss", "margin", "exact")
 
 
-def arms(rows: Sequence[Row], significance: float) -> list[Arms]:
-    """Return base and adapter, without and with retrieval, on the rows where retrieval was measured.
+def baseline_comparisons(rows: Sequence[ScoredExample], significance: float) -> list[BaselineComparison]:
+    """Return base and adapter, each without and with retrieval, on the rows where retrieval was measured.
 
-    The metrics are the gate's, the deciding one first, and so are the tests.
+    Metrics and tests are the gate's, the deciding metric first.
     """
     measured = [row for row in rows if row.retrieved is not None]
     if not measured:
         return []
     alone, behind, contest, added = (
-        gate.comparisons([_pair(row, left, right) for row in measured], significance)
+        gate.comparisons([_row_for_comparison(row, left, right) for row in measured], significance)
         for left, right in (
             ("base", "adapter"),
             ("base + retrieval", "adapter + retrieval"),
@@ -26,7 +26,7 @@ def arms(rows: Sequence[Row], significance: float) -> list[Arms]:
         )
     )
     return [
-        Arms(
+        BaselineComparison(
             metric=one.metric,
             n=one.n,
             base=one.base,
@@ -42,24 +42,26 @@ def arms(rows: Sequence[Row], significance: float) -> list[Arms]:
     ]
 
 
-def remarks(found: Sequence[Arms], rows: Sequence[Row]) -> list[str]:
-    """Return what a person should know before training again, and before turning retrieval on with the adapter."""
+def remarks(found: Sequence[BaselineComparison], rows: Sequence[ScoredExample]) -> list[str]:
+    """Return advice: whether training beats retrieval, and whether retrieval helps the adapter."""
     if not found:
         return []
     first, said = found[0], []
     if first.outcome != "better":
         claim = "training does not beat retrieval" if first.outcome == "undecided" else "retrieval beats training"
         figures = f"base + retrieval {first.base_retrieval:.3f}, adapter {first.adapter:.3f}"
-        said.append(f"{claim}: {first.metric}: {figures} on {first.n} examples (p = {first.p:.2g})")
+        examples = "1 example" if first.n == 1 else f"{first.n} examples"
+        said.append(f"{claim}: {first.metric}: {figures} on {examples} (p = {first.p:.2g})")
     if first.adapter_outcome != "undecided":
         figures = f"{first.adapter:.3f}, with retrieval {first.adapter_retrieval:.3f} (p = {first.adapter_p:.2g})"
         said.append(f"retrieval makes the adapter {first.adapter_outcome}: {first.metric}: {figures}")
     found_for = [bool(row.retrieved.found) for row in rows if row.retrieved is not None]
-    return [*said, f"retrieval found examples for {sum(found_for)} of {len(found_for)} questions"]
+    questions = "1 question" if len(found_for) == 1 else f"{len(found_for)} questions"
+    return [*said, f"retrieval found examples for {sum(found_for)} of {questions}"]
 
 
-def _pair(row: Row, left: str, right: str) -> Row:
-    """Return a row in which ``left`` stands in the base's place and ``right`` in the adapter's."""
+def _row_for_comparison(row: ScoredExample, left: str, right: str) -> ScoredExample:
+    """Return a copy of the row with the scores of ``left`` as the base's and those of ``right`` as the adapter's."""
     scores = {}
     for place, arm in (("base", left), ("adapter", right)):
         side, _, retrieval = arm.partition(" + ")

@@ -1,4 +1,4 @@
-"""What base and adapter make of test examples: how likely both answers are, and what they write themselves."""
+"""Scores base and adapter on test examples: losses of the expert's and the local answer, and exact match."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -7,25 +7,28 @@ from typing import TYPE_CHECKING, Any
 
 from weakspot.config import Config
 from weakspot.models import generation, packed_attention, tokenization
-from weakspot.models.tokenization import Tokens, ViewError
-from weakspot.records import Interaction, RetrievedScores, Row, Scores
-from weakspot.retrieval import Examples, Found, with_examples
+from weakspot.models.tokenization import Tokens, UntrainableExampleError
+from weakspot.records import Interaction, RetrievedScores, ScoredExample, Scores
+from weakspot.retrieval import Examples, RetrievedExample, with_examples
 from weakspot.training import logprobs
-from weakspot.training.packing import Piece
-from weakspot.training.packing import Row as PackedRow
+from weakspot.training.packing import PackedBatch as PackedRow
+from weakspot.training.packing import PackedItem
 
 if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import Cache, PreTrainedTokenizerBase
 
-    from weakspot.models.kv_cache import ReadPrompt
+    from weakspot.models.kv_cache import PrefilledPrompt
 
 Advance = Callable[[int, str], None]
 
 
 @dataclass(frozen=True)
-class _Question:
-    """An example to measure: both answers as tokens, and the prompt to be answered, None where nobody can check it."""
+class _TokenizedExample:
+    """An example to measure: both answers as tokens, and the prompt to generate an answer for.
+
+    ``prompt`` is None if no answer is wanted, or if it could not be checked because the expert's answer is not JSON.
+    """
 
     example: Interaction
     expert: Tokens
@@ -34,30 +37,30 @@ class _Question:
 
     @property
     def paired(self) -> bool:
-        """Whether both answers follow the same tokens, which can then be read once."""
+        """True if both answers follow the same prompt tokens, which are then computed once."""
         return self.expert.ids[: self.expert.start] == self.local.ids[: self.local.start]
 
     @property
-    def read_with_answers(self) -> bool:
-        """Whether the prompt to be answered is the one that the answers follow."""
+    def prompt_precedes_answers(self) -> bool:
+        """True if both answers follow ``prompt``, so that its keys and values need not be computed again."""
         return self.prompt is not None and self.paired and list(self.expert.ids[: self.expert.start]) == self.prompt
 
-    def piece(self, number: int) -> Piece:
-        """Return both answers behind their prompt, for a row."""
+    def piece(self, number: int) -> PackedItem:
+        """Return both answers after their shared prompt, as an item of a packed batch."""
         rejected = self.local.ids[self.local.start :]
-        return Piece(replace(self.expert, rejected=rejected), seed=number, paired=True)
+        return PackedItem(replace(self.expert, rejected=rejected), seed=number, paired=True)
 
 
 @dataclass(frozen=True)
-class _Measured:
-    """The mean loss of the expert's and of the local answer, nats a token, and what the model wrote itself."""
+class _Measurement:
+    """Mean losses of the expert's and the local answer, in nats per token, and the answer that the model generated."""
 
     expert: float
     local: float
     answer: str | None
 
 
-def score(
+def score_examples(
     model: "PeftModel",
     tokenizer: "PreTrainedTokenizerBase",
     examples: Sequence[Interaction],
@@ -66,47 +69,50 @@ def score(
     answering: bool = True,
     taught: Iterable[Interaction] | None = None,
     advance: Advance = lambda count, note: None,
-) -> list[Row]:
-    """Return a row for each example: losses and margins of the expert's and the local answer, base and adapter.
+) -> list[ScoredExample]:
+    """Run base and adapter on each example; return a row each with the losses and margins of both answers.
 
-    Where the expert's answer is JSON, base and adapter write theirs as well, if ``answering``, and these are checked.
-    Examples that cannot be rendered or do not fit are left out. With ``taught``, each example is measured once more,
-    with what retrieval finds among them in front of its question: where it finds nothing, nothing changes; where the
-    model cannot take what it finds, ``retrieved`` stays None. ``advance`` is told of each measurement.
+    If the expert's answer is JSON and ``answering`` is true, base and adapter also generate an answer, which is
+    checked. Examples that cannot be rendered or exceed the length limit are left out. If ``taught`` is given, each
+    example is measured a second time, with similar examples retrieved from ``taught`` before its question. If
+    retrieval finds none, the scores are the same; if the examples do not fit, ``retrieved`` stays None. ``advance``
+    is called after each batch.
     """
     found = {} if taught is None else _retrieve(examples, taught, config)
-    alone = list(_questions(tokenizer, examples, config, answering=answering))
+    alone = list(_tokenize_examples(tokenizer, examples, config, answering=answering))
     shown = [with_examples(example, found[example.id]) for example in examples if found.get(example.id)]
-    behind = list(_questions(tokenizer, shown, config, answering=answering))
-    # An answer twice as long as the expert's is wrong already.
+    behind = list(_tokenize_examples(tokenizer, shown, config, answering=answering))
+    # An answer more than twice as long as the expert's is wrong in any case.
     longest = 2 * max((one.expert.supervised for one in (*alone, *behind) if one.prompt), default=0) + 16
     longest = min(config.evaluate.max_new_tokens, longest)
     with model.disable_adapter():
-        base = _measured(model, tokenizer, [*alone, *behind], longest, config, advance)
-    adapter = _measured(model, tokenizer, [*alone, *behind], longest, config, advance)
-    rows = [_row(*each) for each in zip([*alone, *behind], base, adapter, strict=True)]
+        base = _measure(model, tokenizer, [*alone, *behind], longest, config, advance)
+    adapter = _measure(model, tokenizer, [*alone, *behind], longest, config, advance)
+    rows = [_build_row(*each) for each in zip([*alone, *behind], base, adapter, strict=True)]
     rows, again = rows[: len(alone)], {row.interaction_id: row for row in rows[len(alone) :]}
     if taught is None:
         return rows
     again |= {row.interaction_id: row for row in rows if not found[row.interaction_id]}
-    return [_with_retrieved(row, again.get(row.interaction_id), found[row.interaction_id]) for row in rows]
+    return [_with_retrieval_scores(row, again.get(row.interaction_id), found[row.interaction_id]) for row in rows]
 
 
-def _retrieve(examples: Sequence[Interaction], taught: Iterable[Interaction], config: Config) -> dict[str, list[Found]]:
-    """Return by id what retrieval finds for each question."""
+def _retrieve(
+    examples: Sequence[Interaction], taught: Iterable[Interaction], config: Config
+) -> dict[str, list[RetrievedExample]]:
+    """Return by id the examples that retrieval finds for each question."""
     index = Examples(config.retrieval)
     for one in taught:
         index.add(one)
     return {example.id: index.search(example.query.text) for example in examples}
 
 
-def prompt(tokenizer: "PreTrainedTokenizerBase", example: Interaction) -> str:
-    """Return the text that a server gives the model for an example's query."""
-    return tokenization.render(tokenizer, example.prompt, example.expert, example.tools).prompt
+def render_prompt(tokenizer: "PreTrainedTokenizerBase", example: Interaction) -> str:
+    """Return the text that a server gives the model for the query of an example."""
+    return tokenization.render_example(tokenizer, example.prompt, example.expert, example.tools).prompt
 
 
-def parsed_json(text: str) -> Any:
-    """Return the JSON object or array that ``text`` is, None where it is none."""
+def parse_json(text: str) -> Any:
+    """Parse ``text`` as a JSON object or array; return None if it is neither."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
@@ -114,103 +120,105 @@ def parsed_json(text: str) -> Any:
     return value if isinstance(value, dict | list) else None
 
 
-def exact(expected: str, answer: str) -> bool:
-    """Whether ``answer`` is the same JSON value as ``expected``, key order and white space aside."""
-    return bool(parsed_json(answer) == parsed_json(expected))
+def is_exact_match(expected: str, answer: str) -> bool:
+    """True if ``answer`` is the same JSON value as ``expected``, apart from key order and white space."""
+    return bool(parse_json(answer) == parse_json(expected))
 
 
-def _questions(
+def _tokenize_examples(
     tokenizer: "PreTrainedTokenizerBase", examples: Sequence[Interaction], config: Config, *, answering: bool
-) -> Iterator[_Question]:
+) -> Iterator[_TokenizedExample]:
     for example in examples:
         try:
-            expert = tokenization.tokens(tokenizer, example, config.train.max_length)
-            # An empty local answer is just the end of the turn: still something to prefer the expert's to.
-            local = tokenization.tokens(tokenizer, example, config.train.max_length, answer=example.local)
-        except ViewError:
+            expert = tokenization.tokenize_example(tokenizer, example, config.train.max_length)
+            # An empty local answer is only the end-of-turn token. It still has a loss to compare the expert's with.
+            local = tokenization.tokenize_example(tokenizer, example, config.train.max_length, answer=example.local)
+        except UntrainableExampleError:
             continue
         asked = None
-        if answering and parsed_json(example.expert.text) is not None:
-            asked = list(tokenizer(prompt(tokenizer, example), add_special_tokens=False)["input_ids"])
-        yield _Question(example, expert, local, asked)
+        if answering and parse_json(example.expert.text) is not None:
+            asked = list(tokenizer(render_prompt(tokenizer, example), add_special_tokens=False)["input_ids"])
+        yield _TokenizedExample(example, expert, local, asked)
 
 
-def _measured(
+def _measure(
     model: "PeftModel",
     tokenizer: "PreTrainedTokenizerBase",
-    questions: Sequence[_Question],
+    questions: Sequence[_TokenizedExample],
     longest: int,
     config: Config,
     advance: Advance,
-) -> list[_Measured]:
-    """Measure the model as it is, base or adapter, in batches of like length."""
+) -> list[_Measurement]:
+    """Run the model as it is now, base or adapter, on all questions, in batches of similar length."""
     order = sorted(range(len(questions)), key=lambda number: len(questions[number].expert.ids))
-    found: dict[int, _Measured] = {}
+    found: dict[int, _Measurement] = {}
     size = config.evaluate.batch_size
     for start in range(0, len(order), size):
         numbers = order[start : start + size]
         part = [questions[number] for number in numbers]
-        losses, prompts = _read(model, part)
+        losses, prompts = _measure_batch(model, part)
         asked = [n for n, one in enumerate(part) if one.prompt is not None]
         ends = generation.end_tokens(model, tokenizer)
-        if packed_attention.installed(model):
-            written = generation.write(model, [prompts[n] for n in asked], ends, longest) if asked else []
+        if packed_attention.is_installed(model):
+            written = generation.decode_greedily(model, [prompts[n] for n in asked], ends, longest) if asked else []
         else:
             given = [one.prompt for one in part if one.prompt is not None]
-            written = generation.continuations(model, tokenizer, given, longest, size)
-        answers = {n: generation.text(model, tokenizer, ids) for n, ids in zip(asked, written, strict=True)}
+            written = generation.generate_token_ids(model, tokenizer, given, longest, size)
+        answers = {n: generation.answer_text(model, tokenizer, ids) for n, ids in zip(asked, written, strict=True)}
         for n, (number, one, (first, second)) in enumerate(zip(numbers, part, losses, strict=True)):
-            found[number] = _Measured(first / one.expert.supervised, second / one.local.supervised, answers.get(n))
+            found[number] = _Measurement(first / one.expert.supervised, second / one.local.supervised, answers.get(n))
         advance(len(part), "")
     return [found[number] for number in range(len(questions))]
 
 
-def _read(
-    model: "PeftModel", questions: Sequence[_Question]
-) -> "tuple[list[tuple[float, float]], dict[int, ReadPrompt]]":
-    """Return the summed losses of both answers to each question, and the prompts that are to be answered, read."""
+def _measure_batch(
+    model: "PeftModel", questions: Sequence[_TokenizedExample]
+) -> "tuple[list[tuple[float, float]], dict[int, PrefilledPrompt]]":
+    """Compute the summed losses of both answers to each question, and the key-value caches of the prompts to answer."""
     import torch
     from transformers import DynamicCache
 
     losses: dict[int, tuple[float, float]] = {}
-    prompts: dict[int, ReadPrompt] = {}
+    prompts: dict[int, PrefilledPrompt] = {}
     pieces = [one.piece(number) for number, one in enumerate(questions) if one.paired]
     apart = [number for number, one in enumerate(questions) if not one.paired]
     with torch.inference_mode():
-        for row in logprobs.rows_of(model, pieces, generation.READ_TOKENS):
-            wanted = any(questions[piece.seed].read_with_answers for piece in row.pieces)
-            cache = DynamicCache() if wanted and packed_attention.installed(model) else None
+        for row in logprobs.pack_batches(model, pieces, generation.PREFILL_TOKENS):
+            wanted = any(questions[piece.seed].prompt_precedes_answers for piece in row.pieces)
+            cache = DynamicCache() if wanted and packed_attention.is_installed(model) else None
             sums = iter([each.sum() for each in logprobs.answer_losses(model, row, cache)])
             for piece in row.pieces:
                 losses[piece.seed] = float(next(sums)), float(next(sums))
             if cache is not None:
-                prompts |= dict(_prompts(cache, row, questions))
+                prompts |= dict(_prompts_from_cache(cache, row, questions))
         for number in apart:
             both = [questions[number].expert, questions[number].local]
-            first, second = logprobs.negative_log_likelihoods(model, both, generation.READ_TOKENS).tolist()
+            first, second = logprobs.negative_log_likelihoods(model, both, generation.PREFILL_TOKENS).tolist()
             losses[number] = first, second
-        if packed_attention.installed(model):
+        if packed_attention.is_installed(model):
             left = {n: one.prompt for n, one in enumerate(questions) if one.prompt is not None and n not in prompts}
-            prompts |= dict(zip(left, generation.read(model, list(left.values())), strict=True))
+            prompts |= dict(zip(left, generation.prefill(model, list(left.values())), strict=True))
     return [losses[number] for number in range(len(questions))], prompts
 
 
-def _prompts(cache: "Cache", row: PackedRow, questions: Sequence[_Question]) -> "Iterator[tuple[int, ReadPrompt]]":
-    """Yield the number and the prompt of each question of a row that is to be answered, taken from the row's cache."""
-    from weakspot.models.kv_cache import ReadPrompt
+def _prompts_from_cache(
+    cache: "Cache", row: PackedRow, questions: Sequence[_TokenizedExample]
+) -> "Iterator[tuple[int, PrefilledPrompt]]":
+    """Yield number and prompt of each question to answer in a packed batch, taken from the cache of the batch."""
+    from weakspot.models.kv_cache import PrefilledPrompt
 
     begin = 0
     for piece in row.pieces:
         asked = questions[piece.seed]
-        if asked.read_with_answers and asked.prompt is not None:
+        if asked.prompt_precedes_answers and asked.prompt is not None:
             span = range(begin, begin + len(asked.prompt))
-            yield piece.seed, ReadPrompt.of(cache, asked.prompt, span)
+            yield piece.seed, PrefilledPrompt.of(cache, asked.prompt, span)
         begin += piece.length
 
 
-def _row(question: _Question, base: _Measured, adapter: _Measured) -> Row:
+def _build_row(question: _TokenizedExample, base: _Measurement, adapter: _Measurement) -> ScoredExample:
     example, answered = question.example, base.answer is not None and adapter.answer is not None
-    return Row(
+    return ScoredExample(
         interaction_id=example.id,
         domain=example.domain,
         query=example.query.text,
@@ -223,12 +231,14 @@ def _row(question: _Question, base: _Measured, adapter: _Measured) -> Row:
         adapter_margin=adapter.local - adapter.expert,
         base_answer=base.answer,
         adapter_answer=adapter.answer,
-        base_exact=exact(example.expert.text, base.answer or "") if answered else None,
-        adapter_exact=exact(example.expert.text, adapter.answer or "") if answered else None,
+        base_exact=is_exact_match(example.expert.text, base.answer or "") if answered else None,
+        adapter_exact=is_exact_match(example.expert.text, adapter.answer or "") if answered else None,
     )
 
 
-def _with_retrieved(row: Row, measured: Row | None, found: Sequence[Found]) -> Row:
+def _with_retrieval_scores(
+    row: ScoredExample, measured: ScoredExample | None, found: Sequence[RetrievedExample]
+) -> ScoredExample:
     if measured is None:
         return row
     scores = measured.model_dump(include=set(Scores.model_fields))

@@ -1,1 +1,7 @@
-"""The proxy in front of the local model, which recognises consultations and keeps them."""
+"""The gateway: a proxy in front of the local model that recognises consultations and stores them.
+
+Read it in this order: ``app`` has the endpoints; ``middleware`` and ``schemas`` check a request; ``local_model`` and
+``routing`` choose the model that answers, ``upstream`` is the client of its server; ``passthrough`` and
+``anthropic_bridge`` send its answer to the client; ``consult`` asks a teacher instead, with ``answer_cache`` for an
+attempt that the client left out; ``write_queue`` stores what was captured, and ``metrics`` counts all of it.
+"""

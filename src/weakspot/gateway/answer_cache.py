@@ -1,4 +1,4 @@
-"""The local model's latest answers, for clients that leave them out when they consult."""
+"""Cache of the local model's latest answers, for clients that leave them out when they consult."""
 
 import json
 from collections import OrderedDict
@@ -9,23 +9,23 @@ from weakspot.protocols import openai_chat
 from weakspot.protocols.parts import Answer, StreamError
 
 
-class _Heard(NamedTuple):
-    """The steps between query and answer as JSON, and the answer as it was passed on."""
+class _CachedAnswer(NamedTuple):
+    """The messages between query and answer as JSON, and the answer as it was sent to the client."""
 
     steps: bytes
     answer: bytes
     streamed: bool
 
 
-class Attempts:
-    """Remembers answers as the bytes that were passed on, and reads them only when one is asked for.
+class AnswerCache:
+    """Keeps answers as the bytes that were sent to the client, and parses one only when it is asked for.
 
-    The oldest are forgotten when all together are larger than ``most_bytes``.
+    The oldest are dropped when all together are larger than ``most_bytes``.
     """
 
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes, self._bytes = most_bytes, 0
-        self._heard: OrderedDict[bytes, _Heard] = OrderedDict()
+        self._heard: OrderedDict[bytes, _CachedAnswer] = OrderedDict()
 
     def remember(self, conversation: Conversation, answer: bytes, *, streamed: bool) -> None:
         """Keep the server's answer to a conversation: a whole body, or a recorded stream."""
@@ -33,7 +33,7 @@ class Attempts:
         asked = conversation if conversation.ends_in_query else Conversation(messages[:query])
         key, steps = asked.key, json.dumps(messages[query:]).encode()
         self._forget(key)
-        self._heard[key] = _Heard(steps, answer, streamed)
+        self._heard[key] = _CachedAnswer(steps, answer, streamed)
         self._bytes += len(steps) + len(answer)
         while self._bytes > self._most_bytes:
             self._forget(next(iter(self._heard)))

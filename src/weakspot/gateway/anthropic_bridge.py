@@ -1,10 +1,10 @@
-"""Clients of Anthropic's messages, answered by the local model."""
+"""Serves clients of Anthropic's Messages API from the local model, whose server speaks OpenAI's protocol."""
 
 import json
 from typing import TYPE_CHECKING, Any
 
-from weakspot.gateway.local_model import Asked
-from weakspot.gateway.passthrough import Hearer
+from weakspot.gateway.local_model import RoutedRequest
+from weakspot.gateway.passthrough import AnswerCallback
 from weakspot.gateway.upstream import GatewayError, Upstream
 from weakspot.protocols import anthropic_messages, openai_chat
 from weakspot.protocols.parts import Answer, StreamError
@@ -16,10 +16,12 @@ STREAM_HEADERS = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Con
 _BROKEN_OFF = "the local model's answer broke off"
 
 
-async def translated(asked: Asked, request: "web.Request", chat: dict[str, Any], hear: Hearer) -> "web.StreamResponse":
-    """Answer the request of messages that ``chat`` says, stream or whole, and give a whole answer to ``hear``.
+async def answer_messages_request(
+    asked: RoutedRequest, request: "web.Request", chat: dict[str, Any], hear: AnswerCallback
+) -> "web.StreamResponse":
+    """Answer a Messages request, converted to ``chat``, streamed or whole; give a complete answer to ``hear``.
 
-    Raises :class:`GatewayError`, with the server's own status, as long as nothing was sent.
+    Raises :class:`GatewayError`, with the server's own status, as long as nothing was sent to the client.
     """
     from aiohttp import web
 
@@ -30,7 +32,7 @@ async def translated(asked: Asked, request: "web.Request", chat: dict[str, Any],
         async with upstream.request("POST", "/v1/chat/completions", headers, asked.data) as answered:
             if answered.status != 200:
                 upstream.require_success(answered.status, await answered.read())
-            return await _streamed(upstream, request, answered, writer, hear)
+            return await _stream_answer(upstream, request, answered, writer, hear)
     data = await upstream.completion(asked.chat, headers)
     try:
         answer = Answer.of(openai_chat.parts_of_completion(data))
@@ -40,12 +42,12 @@ async def translated(asked: Asked, request: "web.Request", chat: dict[str, Any],
     return web.json_response(writer.whole(answer))
 
 
-async def _streamed(
+async def _stream_answer(
     upstream: Upstream,
     request: "web.Request",
     answered: "ClientResponse",
     writer: anthropic_messages.Writer,
-    hear: Hearer,
+    hear: AnswerCallback,
 ) -> "web.StreamResponse":
     from aiohttp import ClientPayloadError, web
 
@@ -75,8 +77,8 @@ async def _streamed(
     return response
 
 
-async def counted(asked: Asked, request: "web.Request") -> "web.StreamResponse":
-    """Answer how many tokens a request of messages has, as the local model's own server counts them."""
+async def answer_token_count(asked: RoutedRequest, request: "web.Request") -> "web.StreamResponse":
+    """Send the client the number of tokens of a Messages request, as the local model's own server counts them."""
     from aiohttp import web
 
     upstream = asked.route.upstream

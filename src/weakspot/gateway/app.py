@@ -1,4 +1,4 @@
-"""The gateway's endpoints: what is consulted, and what is passed on."""
+"""The gateway's endpoints: a request for a teacher is a consultation, all others go to the local model."""
 
 import asyncio
 import json
@@ -9,20 +9,20 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from weakspot.capture import consultation
-from weakspot.capture.consultation import MODEL_PREFIX, Wish
+from weakspot.capture.consultation import MODEL_PREFIX, ConsultationRequest
 from weakspot.capture.conversation import Conversation
 from weakspot.config import Config
-from weakspot.gateway.answer_cache import Attempts
-from weakspot.gateway.anthropic_bridge import counted, translated
+from weakspot.gateway.answer_cache import AnswerCache
+from weakspot.gateway.anthropic_bridge import answer_messages_request, answer_token_count
 from weakspot.gateway.consult import Consultations
-from weakspot.gateway.local_model import Local
+from weakspot.gateway.local_model import LocalModel
 from weakspot.gateway.metrics import Metrics
-from weakspot.gateway.middleware import MESSAGES, Guard, NamesNoSecret
-from weakspot.gateway.passthrough import passed_on
+from weakspot.gateway.middleware import MESSAGES, Guard, SecretFreeLogFilter
+from weakspot.gateway.passthrough import forward_request
 from weakspot.gateway.routing import Routing
-from weakspot.gateway.schemas import chat_of_messages, read_object, require_chat
+from weakspot.gateway.schemas import chat_of_messages, parse_json_body, require_chat
 from weakspot.gateway.upstream import GatewayError, Upstream, end_to_end
-from weakspot.gateway.write_queue import Keeper
+from weakspot.gateway.write_queue import WriteQueue
 from weakspot.protocols import anthropic_messages, openai_chat
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
@@ -35,22 +35,22 @@ _CHAT, _COUNT = "/v1/chat/completions", f"{MESSAGES}/count_tokens"
 _OWN = ("/health", "/metrics")
 _NAMED = (_CHAT, MESSAGES, _COUNT, "/v1/responses", "/v1/completions", "/v1/embeddings", "/v1/models")
 _HEALTH_SECONDS = 2.0
-# Ctrl-C does not wait for a stream that goes on for minutes.
+# How long Ctrl-C waits for requests in progress: a stream may go on for minutes.
 _LAST_SECONDS = 3.0
 _http_log = logging.getLogger(f"{__name__}.http")
 
 
 class Gateway:
-    """Everything that lives as long as the server does."""
+    """The parts of a running gateway, and the handlers of its endpoints."""
 
     def __init__(self, workspace: Workspace, config: Config) -> None:
         self.config = config
         self.metrics = Metrics()
         self.upstream = Upstream(config)
-        self.attempts = Attempts(config.gateway.remembered_bytes)
-        self.keeper = Keeper(workspace, config, self.metrics)
+        self.attempts = AnswerCache(config.gateway.remembered_bytes)
+        self.keeper = WriteQueue(workspace, config, self.metrics)
         self.routing = Routing(workspace, config, self.upstream)
-        self.local = Local(
+        self.local = LocalModel(
             workspace,
             config,
             upstream=self.upstream,
@@ -69,7 +69,7 @@ class Gateway:
         )
 
     async def close(self) -> None:
-        """Finish what is captured, then leave."""
+        """Store what was captured, then close all connections."""
         await self.consultations.close()
         await self.keeper.close()
         await self.routing.close()
@@ -77,36 +77,40 @@ class Gateway:
 
     async def chat(self, request: "web.Request") -> "web.StreamResponse":
         """Chat completions: a consultation, or the local model."""
-        data, body = await read_object(request)
+        data, body = await parse_json_body(request)
         conversation = _conversation(body)
-        wish = self._wish(request, body, conversation)
+        wish = self._consultation_request(request, body, conversation)
         if wish is not None:
             usage_wanted = bool((body.get("stream_options") or {}).get("include_usage"))
             writer = openai_chat.Writer(str(body.get("model", "")), usage_wanted=usage_wanted)
             return await self.consultations.answer(request, wish, body, writer)
         asked = await self.local.asked(request, body, conversation)
-        # What is not to be changed goes on as the bytes that came.
+        # An unchanged request goes on as the very bytes that came.
         sent = data if asked.chat == body else asked.data
-        hear = partial(self.local.heard, asked, conversation)
-        return await passed_on(asked.route.upstream, request, sent, hear)
+        hear = partial(self.local.remember_answer, asked, conversation)
+        return await forward_request(asked.route.upstream, request, sent, hear)
 
     async def messages(self, request: "web.Request") -> "web.StreamResponse":
-        """Anthropic's messages: a consultation, or the local model translated."""
-        _, body = await read_object(request)
+        """Anthropic's Messages API: a consultation, or the local model's answer in its format."""
+        _, body = await parse_json_body(request)
         chat = chat_of_messages(body)
         conversation = _conversation(chat)
-        wish = self._wish(request, chat, conversation)
+        wish = self._consultation_request(request, chat, conversation)
         if wish is not None:
             writer = anthropic_messages.Writer(str(body.get("model", "")))
             return await self.consultations.answer(request, wish, chat, writer)
         asked = await self.local.asked(request, chat, conversation, any_name=True)
-        return await translated(asked, request, chat, partial(self.local.heard, asked, conversation))
+        return await answer_messages_request(
+            asked, request, chat, partial(self.local.remember_answer, asked, conversation)
+        )
 
     async def count_tokens(self, request: "web.Request") -> "web.StreamResponse":
-        """How long a request of messages is."""
-        _, body = await read_object(request)
+        """The number of tokens of a Messages request."""
+        _, body = await parse_json_body(request)
         chat = chat_of_messages(body)
-        return await counted(await self.local.asked(request, chat, _conversation(chat), any_name=True), request)
+        return await answer_token_count(
+            await self.local.asked(request, chat, _conversation(chat), any_name=True), request
+        )
 
     async def models(self, request: "web.Request") -> "web.StreamResponse":
         """The alias, the local models, and each teacher as ``expert/<teacher>``."""
@@ -122,18 +126,18 @@ class Gateway:
             body["data"] += [{"id": one, "object": "model", "created": 0, "owned_by": "weakspot"} for one in names]
             data = json.dumps(body).encode()
         except (ValueError, TypeError, KeyError):
-            data = self.upstream.without_key(data)  # an answer that we do not know is passed on as it is
+            data = self.upstream.without_key(data)  # an answer in an unknown format is passed on as it is
         returned.popall("Content-Length", None)
         return web.Response(status=status, body=data, headers=returned)
 
     async def pass_on(self, request: "web.Request") -> "web.StreamResponse":
-        """Everything else, untouched."""
+        """Pass every other request on unchanged."""
         if CONSULT_HEADER in request.headers:
             raise GatewayError(400, f"{CONSULT_HEADER}: a teacher can be consulted on {_CHAT} and {MESSAGES} only")
-        return await passed_on(self.upstream, request, await request.read())
+        return await forward_request(self.upstream, request, await request.read())
 
     async def health(self, request: "web.Request") -> "web.StreamResponse":
-        """Whether the gateway works, and whether the local model's server answers."""
+        """The state of the gateway, and of the local model's server."""
         from aiohttp import web
 
         try:
@@ -144,17 +148,19 @@ class Gateway:
         return web.json_response({"status": "ok", "upstream": "ok", "models": names, "live": self.routing.live()})
 
     async def show_metrics(self, request: "web.Request") -> "web.StreamResponse":
-        """Prometheus' text format."""
+        """The metrics in Prometheus' text format."""
         from aiohttp import web
 
         return web.Response(body=self.metrics.text(), headers={"Content-Type": "text/plain; version=0.0.4"})
 
-    def _wish(self, request: "web.Request", chat: dict[str, Any], conversation: Conversation) -> Wish | None:
-        """Return what is asked of a teacher; None for the local model, whose server has its own words for nonsense."""
+    def _consultation_request(
+        self, request: "web.Request", chat: dict[str, Any], conversation: Conversation
+    ) -> ConsultationRequest | None:
+        """Return the request for a teacher; None for the local model, whose server itself refuses malformed bodies."""
         model, named = chat.get("model"), request.headers.get(CONSULT_HEADER)
         if named is None and isinstance(model, str) and model.startswith(MODEL_PREFIX):
             named = model.removeprefix(MODEL_PREFIX)
-        wish = consultation.wish(self.config, conversation, named)
+        wish = consultation.parse_consultation_request(self.config, conversation, named)
         if wish is None and named is None:
             return None
         require_chat(chat)
@@ -192,15 +198,15 @@ def application(workspace: Workspace, config: Config) -> "web.Application":
     return app
 
 
-async def started(workspace: Workspace, config: Config) -> "tuple[web.AppRunner, str]":
-    """Start the gateway in the running event loop; return what ends it by ``cleanup()``, and its address.
+async def start_server(workspace: Workspace, config: Config) -> "tuple[web.AppRunner, str]":
+    """Start the gateway in the running event loop; return its runner, ended by ``cleanup()``, and its address.
 
     Raises :class:`UserError` for an address that cannot be listened on.
     """
     from aiohttp import web
 
-    if not any(isinstance(one, NamesNoSecret) for one in _http_log.filters):
-        _http_log.addFilter(NamesNoSecret())
+    if not any(isinstance(one, SecretFreeLogFilter) for one in _http_log.filters):
+        _http_log.addFilter(SecretFreeLogFilter())
     runner = web.AppRunner(
         application(workspace, config),
         access_log=None,
@@ -222,11 +228,11 @@ async def started(workspace: Workspace, config: Config) -> "tuple[web.AppRunner,
 
 
 async def serve(workspace: Workspace, config: Config, listening: Callable[[str], None]) -> None:
-    """Run the gateway until it is told to stop; call ``listening`` with its address when it listens.
+    """Run the gateway until SIGINT or SIGTERM; call ``listening`` with its address once it listens.
 
     Raises :class:`UserError` for an address that cannot be listened on.
     """
-    runner, address = await started(workspace, config)
+    runner, address = await start_server(workspace, config)
     try:
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):

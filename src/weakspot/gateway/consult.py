@@ -1,4 +1,4 @@
-"""A request that is for a teacher: asked, streamed to the client as an ordinary completion, and kept."""
+"""Answers a request for a teacher: streams the teacher's answer as an ordinary completion, and stores it."""
 
 import asyncio
 import contextlib
@@ -9,16 +9,16 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from weakspot.capture import consultation
-from weakspot.capture.consultation import Wish
+from weakspot.capture.consultation import ConsultationRequest
 from weakspot.capture.conversation import Messages
 from weakspot.capture.recorder import Collected
 from weakspot.config import Config
-from weakspot.gateway.answer_cache import Attempts
+from weakspot.gateway.answer_cache import AnswerCache
 from weakspot.gateway.anthropic_bridge import STREAM_HEADERS
-from weakspot.gateway.local_model import Local
+from weakspot.gateway.local_model import LocalModel
 from weakspot.gateway.metrics import Metrics
 from weakspot.gateway.upstream import CREDENTIALS
-from weakspot.gateway.write_queue import Keeper
+from weakspot.gateway.write_queue import WriteQueue
 from weakspot.protocols import anthropic_messages, openai_chat
 from weakspot.protocols.parts import Answer, Finished, Part
 from weakspot.storage.append_log import Journal
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 SOURCE = "gateway"
-# How long the end of an answer waits for the local model's attempt, which was asked for when the teacher was.
+# How long storing waits for the local model's attempt, which was requested at the same time as the teacher's answer.
 ATTEMPT_SECONDS = 15.0
 _LAST_SECONDS = 10.0
 _REACHED = ("answered", "cut")
-# Shorter ones are words that local servers take for a key, as "none": they are no secrets.
+# Shorter values are placeholders that local servers accept as a key, such as "none": they are no secrets.
 _SHORTEST_KEY = 20
 _log = logging.getLogger(__name__)
 
@@ -42,9 +42,9 @@ Writer = openai_chat.Writer | anthropic_messages.Writer
 
 @dataclass
 class _Consultation:
-    """What is known of a consultation while its answer comes; ``stored`` is set once, when it has ended."""
+    """State of one consultation while its answer arrives; ``stored`` is set once, when it has ended."""
 
-    wish: Wish
+    wish: ConsultationRequest
     asked: asyncio.Task[Messages] | None
     tools: list[dict[str, Any]]
     secrets: list[str]
@@ -54,16 +54,16 @@ class _Consultation:
 
 
 class Consultations:
-    """Asks teachers on behalf of clients, and sees to it that what they answer is kept."""
+    """Asks teachers on behalf of clients, and makes sure that every answer is stored."""
 
     def __init__(
         self,
         workspace: Workspace,
         config: Config,
         *,
-        local: Local,
-        keeper: Keeper,
-        attempts: Attempts,
+        local: LocalModel,
+        keeper: WriteQueue,
+        attempts: AnswerCache,
         metrics: Metrics,
     ) -> None:
         self._workspace, self._config = workspace, config
@@ -72,19 +72,19 @@ class Consultations:
         self._unfinished: set[asyncio.Task[None]] = set()
 
     async def answer(
-        self, request: "web.Request", wish: Wish, chat: dict[str, Any], writer: Writer
+        self, request: "web.Request", wish: ConsultationRequest, chat: dict[str, Any], writer: Writer
     ) -> "web.StreamResponse":
         """Answer the client from the teacher; the record is stored before the client sees the end.
 
         Raises :class:`TeacherError` as long as nothing was sent. A client that goes away, or a teacher that
         breaks off, leaves a record that is marked as incomplete.
         """
-        wish, asked = self._with_attempt(request, wish, chat)
+        wish, asked = self._find_attempt(request, wish, chat)
         one = _Consultation(wish, asked, chat.get("tools") or [], _secrets(request))
         question = replace(consultation.question(wish, one.tools, _limit(chat)), secrets=tuple(one.secrets))
         try:
             async with contextlib.aclosing(self._teachers.ask(wish.teacher, question)) as parts:
-                return await self._sent(request, one, writer, parts, stream=bool(chat.get("stream")))
+                return await self._send_answer(request, one, writer, parts, stream=bool(chat.get("stream")))
         except TeacherError:
             await asyncio.shield(self._ended(one, "failed"))
             raise
@@ -92,29 +92,29 @@ class Consultations:
             self._ended(one, "client-gone")
 
     async def close(self) -> None:
-        """Wait for what is being stored, and leave the teachers."""
+        """Wait for what is being stored, at most some seconds, and close the connections to the teachers."""
         if self._unfinished:
             await asyncio.wait(self._unfinished, timeout=_LAST_SECONDS)
         await self._teachers.close()
 
-    def _with_attempt(
-        self, request: "web.Request", wish: Wish, chat: dict[str, Any]
-    ) -> tuple[Wish, asyncio.Task[Messages] | None]:
-        """Find the attempt that a client left out: remembered, or asked for while the teacher answers."""
+    def _find_attempt(
+        self, request: "web.Request", wish: ConsultationRequest, chat: dict[str, Any]
+    ) -> tuple[ConsultationRequest, asyncio.Task[Messages] | None]:
+        """Find the attempt that a client left out: in the cache, or else requested while the teacher answers."""
         if wish.attempt:
             return wish, None
         if remembered := self._attempts.recall(wish.query):
             return replace(wish, attempt=remembered, attempt_from="remembered"), None
         if not self._config.gateway.ask_missing_attempt:
             return wish, None
-        return wish, asyncio.create_task(self._local.attempted(request, chat, wish.query))
+        return wish, asyncio.create_task(self._local.ask_for_attempt(request, chat, wish.query))
 
-    async def _sent(
+    async def _send_answer(
         self, request: "web.Request", one: _Consultation, writer: Writer, parts: AsyncIterator[Part], *, stream: bool
     ) -> "web.StreamResponse":
         from aiohttp import web
 
-        # What goes wrong before the first part has an HTTP status of its own.
+        # A failure before the first part gets an HTTP status of its own.
         part = await anext(parts)
         response = web.StreamResponse(headers=STREAM_HEADERS)
         if stream:
@@ -140,7 +140,7 @@ class Consultations:
         return response
 
     def _ended(self, one: _Consultation, outcome: str) -> "asyncio.Task[None]":
-        """Count a consultation, and store it in a task that goes on when the client goes away; only the first time."""
+        """Count a consultation, and store it in a task that outlives the client; later calls change nothing."""
         if one.stored is None:
             seconds = time.monotonic() - one.started
             finished = one.answer.finished
@@ -157,17 +157,17 @@ class Consultations:
     async def _store(self, one: _Consultation, seconds: float, cost_usd: float | None) -> None:
         wish = one.wish
         if one.asked is not None:
-            # An answer that nobody will learn from is not worth waiting for.
+            # An incomplete answer is never trained on: its attempt is not worth waiting for.
             await asyncio.wait([one.asked], timeout=ATTEMPT_SECONDS if one.answer.complete else 0)
             one.asked.cancel()  # where it has not ended
             done = one.asked.done() and not one.asked.cancelled()
             if done and (attempt := one.asked.result()):
                 wish = replace(wish, attempt=attempt, attempt_from="asked")
         if one.answer.finished is None and one.answer.empty:
-            return  # nobody said anything
+            return  # there is no answer to store
 
         def store(journal: Journal) -> Collected:
-            return consultation.kept(
+            return consultation.store_consultation(
                 self._workspace,
                 self._config,
                 wish,
@@ -180,7 +180,7 @@ class Consultations:
                 into=journal,
             )
 
-        await self._keeper.keep(store)
+        await self._keeper.store(store)
 
 
 def _limit(chat: dict[str, Any]) -> int | None:

@@ -1,4 +1,4 @@
-"""A question for the local model: who answers it, with which examples in front of it, and that it was asked."""
+"""The local model behind the gateway: routes a question, adds retrieved examples, and notes its use."""
 
 import asyncio
 import json
@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 from weakspot.capture.conversation import Conversation, Messages
 from weakspot.capture.recorder import timestamp
 from weakspot.config import Config
-from weakspot.gateway.answer_cache import Attempts
+from weakspot.gateway.answer_cache import AnswerCache
 from weakspot.gateway.metrics import Metrics
 from weakspot.gateway.routing import Route, Routing
 from weakspot.gateway.upstream import GatewayError, Upstream
-from weakspot.gateway.write_queue import Keeper
+from weakspot.gateway.write_queue import WriteQueue
 from weakspot.protocols import openai_chat
 from weakspot.protocols.parts import Answer, StreamError
-from weakspot.records import Use
-from weakspot.retrieval import Index, augmented
+from weakspot.records import UsageEvent
+from weakspot.retrieval import ExampleIndex, augment_messages
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
 
@@ -31,8 +31,8 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A request as the server gets it: ``chat`` is the client's, but for the model's name and examples."""
+class RoutedRequest:
+    """A request as its server gets it: the client's ``chat`` with the model's name and retrieved examples set."""
 
     route: Route
     chat: dict[str, Any]
@@ -40,12 +40,12 @@ class Asked:
 
     @property
     def data(self) -> bytes:
-        """The body."""
+        """The request's body as JSON."""
         return json.dumps(self.chat).encode()
 
 
-class Local:
-    """Stands for the local model, whatever adapter of it answers."""
+class LocalModel:
+    """The local model, whichever of its adapters answers."""
 
     def __init__(
         self,
@@ -54,17 +54,17 @@ class Local:
         *,
         upstream: Upstream,
         routing: Routing,
-        keeper: Keeper,
-        attempts: Attempts,
+        keeper: WriteQueue,
+        attempts: AnswerCache,
         metrics: Metrics,
     ) -> None:
         self._upstream, self._routing, self._metrics = upstream, routing, metrics
         self._keeper, self._attempts = keeper, attempts
-        self._index = Index(workspace, config) if config.retrieval.enabled else None
+        self._index = ExampleIndex(workspace, config) if config.retrieval.enabled else None
 
     async def asked(
         self, request: "web.Request", chat: dict[str, Any], conversation: Conversation, *, any_name: bool = False
-    ) -> Asked:
+    ) -> RoutedRequest:
         """Return a request as its server gets it; ``conversation`` is that of ``chat`` where it is sound.
 
         ``any_name`` is for clients that may ask for a model by a name that no server here has.
@@ -72,20 +72,22 @@ class Local:
         started, headers = time.monotonic(), self._upstream.json_headers(request)
         route = await self._routing.route(str(chat.get("model", "")), conversation, headers, any_name=any_name)
         changed = {**chat, "model": route.model} if "model" in chat or any_name else chat
-        # An adapter was taught to answer the bare question: examples in front of it make it worse.
+        # An adapter was trained to answer the bare question: examples in front of it make it worse.
         if self._index is not None and conversation and route.release is None:
             changed = {**changed, "messages": await self._with_examples(self._index, conversation)}
-        return Asked(route, changed, started)
+        return RoutedRequest(route, changed, started)
 
-    def heard(self, asked: Asked, conversation: Conversation, answer: bytes, streamed: bool) -> None:
-        """Remember the server's whole answer, and count the question if it is one of the user's own."""
+    def remember_answer(self, asked: RoutedRequest, conversation: Conversation, answer: bytes, streamed: bool) -> None:
+        """Cache the server's whole answer; count the question if the last message is one of the user's."""
         if conversation:
             self._attempts.remember(conversation, answer, streamed=streamed)
             if conversation.ends_in_query:
                 self._note(asked)
 
-    async def attempted(self, request: "web.Request", chat: dict[str, Any], conversation: Conversation) -> Messages:
-        """Ask what a teacher is asked; return the local model's turn, empty where it has none."""
+    async def ask_for_attempt(
+        self, request: "web.Request", chat: dict[str, Any], conversation: Conversation
+    ) -> Messages:
+        """Ask the local model what the teacher is asked; return its turn, empty where it gives none."""
         kept = {key: chat[key] for key in _KEPT if key in chat}
         try:
             asked = await self.asked(request, {**kept, "messages": conversation.messages}, conversation, any_name=True)
@@ -100,7 +102,7 @@ class Local:
     def consulted(self, teacher: str, conversation: Conversation, seconds: float, cost_usd: float | None) -> None:
         """Note that a teacher was consulted about the question that a conversation ends in."""
         domain, release = self._routing.choice(conversation)
-        use = Use(
+        use = UsageEvent(
             timestamp=timestamp(datetime.now(UTC)),
             domain=domain,
             model=f"expert/{teacher}",
@@ -111,11 +113,11 @@ class Local:
         )
         self._keeper.note(use)
 
-    def _note(self, asked: Asked) -> None:
+    def _note(self, asked: RoutedRequest) -> None:
         route = asked.route
         number = route.release.number if route.release else None
         self._metrics.questions.labels(route.domain, route.release.adapter if route.release else "base").inc()
-        use = Use(
+        use = UsageEvent(
             timestamp=timestamp(datetime.now(UTC)),
             domain=route.domain,
             model=route.model,
@@ -125,9 +127,9 @@ class Local:
         )
         self._keeper.note(use)
 
-    async def _with_examples(self, index: "Index", conversation: Conversation) -> Messages:
+    async def _with_examples(self, index: "ExampleIndex", conversation: Conversation) -> Messages:
         try:
-            return await asyncio.to_thread(augmented, index, conversation)
+            return await asyncio.to_thread(augment_messages, index, conversation)
         except (UserError, OSError) as error:
-            _log.error("no examples are shown: %s", error)
+            _log.error("going on without retrieved examples: %s", error)
             return conversation.messages

@@ -1,4 +1,4 @@
-"""What the gateway counts, for Prometheus; labels are names of ours, never a text of a user."""
+"""Metrics of the gateway for Prometheus; labels are our own names, never a user's text."""
 
 from typing import TYPE_CHECKING
 
@@ -18,13 +18,13 @@ class Metrics:
             "weakspot_requests", "Requests by endpoint and HTTP status.", ["endpoint", "status"], registry=registry
         )
         self.seconds = Histogram("weakspot_request_seconds", "Duration of a request.", ["endpoint"], registry=registry)
-        self.in_flight = Gauge("weakspot_in_flight", "Requests at work.", registry=registry)
-        self.shed = Counter("weakspot_shed", "Requests refused because too many were at work.", registry=registry)
+        self.in_flight = Gauge("weakspot_in_flight", "Requests in progress.", registry=registry)
+        self.shed = Counter("weakspot_shed", "Requests refused because too many were in progress.", registry=registry)
         self.consultations = Counter(
             "weakspot_consultations", "Consultations by teacher and outcome.", ["teacher", "outcome"], registry=registry
         )
         self.teacher_seconds = Histogram(
-            "weakspot_teacher_seconds", "Until a consultation had ended.", ["teacher"], registry=registry
+            "weakspot_teacher_seconds", "Duration of a consultation.", ["teacher"], registry=registry
         )
         self.tokens = Counter(
             "weakspot_teacher_tokens", "Tokens by teacher.", ["teacher", "direction"], registry=registry
@@ -32,24 +32,29 @@ class Metrics:
         self.dollars = Counter("weakspot_teacher_cost_usd", "US dollars by teacher.", ["teacher"], registry=registry)
         self.questions = Counter(
             "weakspot_questions",
-            "Questions of users by domain and who answered.",
+            "Questions of users by domain and answering model.",
             ["domain", "model"],
             registry=registry,
         )
-        self.uses_lost = Counter("weakspot_uses_lost", "Questions that could not be noted.", registry=registry)
+        self.uses_lost = Counter("weakspot_uses_lost", "Questions missing from the usage file.", registry=registry)
         self.captured = Counter("weakspot_captured", "Interactions stored.", registry=registry)
         self.capture_failures = Counter(
-            "weakspot_capture_failures", "Times that an interaction could not be stored.", ["reason"], registry=registry
+            "weakspot_capture_failures", "Failed attempts to store an interaction.", ["reason"], registry=registry
         )
         self.pending = Gauge(
-            "weakspot_capture_pending", "Interactions that wait to be stored again.", registry=registry
+            "weakspot_capture_pending", "Interactions that wait for the next attempt to store them.", registry=registry
         )
-        self.lost = Counter("weakspot_capture_lost", "Interactions that were given up.", ["reason"], registry=registry)
+        self.lost = Counter(
+            "weakspot_capture_lost",
+            "Interactions that could not be stored and are lost.",
+            ["reason"],
+            registry=registry,
+        )
 
     def consulted(
         self, teacher: str, outcome: str, finished: "Finished | None", cost_usd: float | None, seconds: float
     ) -> None:
-        """Count a consultation that has ended, and what it cost as far as that is known."""
+        """Count a consultation that has ended, and its cost where that is known."""
         self.consultations.labels(teacher, outcome).inc()
         self.teacher_seconds.labels(teacher).observe(seconds)
         if finished is not None:

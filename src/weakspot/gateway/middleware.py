@@ -1,4 +1,4 @@
-"""What every request passes: who may ask, how many at once, and errors in the shape of the client's protocol."""
+"""Middleware of the gateway: refuses other sites' pages, limits requests at once, and formats errors."""
 
 import ipaddress
 import logging
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Middleware
 
 MESSAGES = "/v1/messages"
-# Clients of both protocols heed this word.
+# The official clients of both protocols obey this header.
 _NO_RETRY = {"x-should-retry": "false"}
 _log = logging.getLogger(__name__)
 
@@ -27,14 +27,14 @@ Handler = Callable[["web.Request"], Awaitable["web.StreamResponse"]]
 
 
 class Guard:
-    """Lets at most ``most`` requests in at once; endpoints that are not in ``named`` are counted as others."""
+    """Admits at most ``most`` requests at once; endpoints that are not in ``named`` are counted as ``other``."""
 
     def __init__(self, metrics: Metrics, most: int, named: tuple[str, ...], exempt: tuple[str, ...]) -> None:
         self._metrics, self._most, self._named, self._exempt = metrics, most, named, exempt
         self._in_flight = 0
 
     def middleware(self) -> "Middleware":
-        """Return what aiohttp calls for each request."""
+        """Return the middleware, which aiohttp calls for each request."""
         from aiohttp import web
 
         @web.middleware
@@ -44,7 +44,7 @@ class Guard:
             endpoint, started, status = request.path if request.path in self._named else "other", time.monotonic(), 499
             self._count(1)
             try:
-                response = await self._answered(request, handler)
+                response = await self._answer(request, handler)
                 status = response.status
                 return response
             finally:
@@ -58,23 +58,23 @@ class Guard:
         self._in_flight += change
         self._metrics.in_flight.set(self._in_flight)
 
-    async def _answered(self, request: "web.Request", handler: Handler) -> "web.StreamResponse":
+    async def _answer(self, request: "web.Request", handler: Handler) -> "web.StreamResponse":
         from aiohttp import web
 
-        if not same_site(request.headers.get("Origin"), request.host):
+        if not is_same_site(request.headers.get("Origin"), request.host):
             return _error(request, 403, "pages of other sites may not use the gateway")
         if self._in_flight > self._most:
             self._metrics.shed.inc()
-            return _error(request, 503, "too many requests at work; try again", {"Retry-After": "1"})
+            return _error(request, 503, "too many requests in progress; try again", {"Retry-After": "1"})
         try:
             return await handler(request)
         except ConnectionError:
             return web.Response(status=499)  # to nobody: the client went away
         except Exception as error:
-            return _explained(request, error)
+            return _answer_error(request, error)
 
 
-def _explained(request: "web.Request", error: Exception) -> "web.StreamResponse":
+def _answer_error(request: "web.Request", error: Exception) -> "web.StreamResponse":
     from aiohttp import web
 
     headers = None
@@ -91,7 +91,7 @@ def _explained(request: "web.Request", error: Exception) -> "web.StreamResponse"
             status, message = error.status, error.reason
         case _:
             status, message, headers = 500, "a bug of the gateway; its log says where", _NO_RETRY
-            # The error's own words may be the conversation's.
+            # The error's text may quote the conversation.
             where = "".join(traceback.format_tb(error.__traceback__))
             _log.error("%s %s: %s\n%s", request.method, request.path, type(error).__name__, where)
     return _error(request, status, message, headers)
@@ -106,10 +106,10 @@ def _error(
     return web.json_response(dialect.error(status, message), status=status, headers=headers)
 
 
-def same_site(origin: str | None, host: str) -> bool:
-    """Whether no browser sends this for a page of another site, which could spend a teacher's money.
+def is_same_site(origin: str | None, host: str) -> bool:
+    """False for cross-site browser requests, which could spend the teacher's budget.
 
-    A site's name may be made to lead here; an address, and the names of this machine for itself, may not.
+    Another site can point its name at this machine (DNS rebinding): only IP addresses and localhost are trusted.
     """
     if origin is None:
         return True
@@ -131,11 +131,11 @@ def _is_address(name: str) -> bool:
     return True
 
 
-class NamesNoSecret(logging.Filter):
-    """Leaves the kind of error only of what the HTTP server logs: its words quote headers that it could not read."""
+class SecretFreeLogFilter(logging.Filter):
+    """Keeps only the type of an error that the HTTP server logs: its text may quote headers, and so a key."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Shorten the line."""
+        """Replace the error by its type; never drop a line."""
         if record.exc_info and record.exc_info[0] is not None:
             record.msg, record.args = f"{record.getMessage()}: {record.exc_info[0].__name__}", ()
             record.exc_info = record.exc_text = None

@@ -1,4 +1,4 @@
-"""Traffic that is for the local model, passed on untouched."""
+"""Passes requests on to the local model's server unchanged, and its answers back."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -10,28 +10,28 @@ if TYPE_CHECKING:
 
 _LONGEST_HEARD = 4_000_000
 
-Hearer = Callable[[bytes, bool], None]
+AnswerCallback = Callable[[bytes, bool], None]
 
 
-async def passed_on(
-    upstream: Upstream, request: "web.Request", data: bytes, hear: Hearer | None = None
+async def forward_request(
+    upstream: Upstream, request: "web.Request", data: bytes, hear: AnswerCallback | None = None
 ) -> "web.StreamResponse":
-    """Give the server's answer to the client byte for byte, and a whole and good one to ``hear`` as well.
+    """Send a request on, and the answer back to the client byte for byte; give a complete good one to ``hear``.
 
-    ``hear`` is told whether it was a stream. Raises :class:`GatewayError` as long as nothing was sent; later
-    the connection is broken off, so that the client sees that the answer is not whole.
+    ``hear`` gets the body, and whether it is a stream. Raises :class:`GatewayError` as long as nothing was sent to
+    the client; later the connection is closed, so that the client sees that the answer is incomplete.
     """
     from aiohttp import web
 
     headers = upstream.headers(request)
     if hear is not None:
-        headers["Accept-Encoding"] = "identity"  # what is heard must be readable
+        headers["Accept-Encoding"] = "identity"  # ``hear`` needs an uncompressed body
     async with upstream.request(request.method, request.raw_path, headers, data) as answer:
         if answer.status >= 400 and upstream.key:
             return await _error(upstream, answer)
         response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=end_to_end(answer.headers))
         await response.prepare(request)
-        heard = await _copied(answer, response, request)
+        heard = await _copy_body(answer, response, request)
         if heard is None:
             return response
         await response.write_eof()
@@ -42,7 +42,7 @@ async def passed_on(
 
 
 async def _error(upstream: Upstream, answer: "ClientResponse") -> "web.StreamResponse":
-    """Return the server's error as it is, but for our key."""
+    """Return the server's error unchanged, except that our key is removed."""
     from aiohttp import web
 
     headers = end_to_end(answer.headers)
@@ -52,8 +52,10 @@ async def _error(upstream: Upstream, answer: "ClientResponse") -> "web.StreamRes
     )
 
 
-async def _copied(answer: "ClientResponse", response: "web.StreamResponse", request: "web.Request") -> bytearray | None:
-    """Copy the body as it comes; return its beginning, or None where the server broke off."""
+async def _copy_body(
+    answer: "ClientResponse", response: "web.StreamResponse", request: "web.Request"
+) -> bytearray | None:
+    """Copy the body as it arrives; return its beginning, or None where the server closed the connection early."""
     from aiohttp import ClientPayloadError
 
     heard = bytearray()

@@ -1,4 +1,4 @@
-"""Which model answers a question: the adapter that was released for its domain, or the base."""
+"""Routes each question to the adapter that was released for its domain, or else to the base model."""
 
 import hashlib
 import logging
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _TARGET: Target = "gateway"
-# A name that a server lacks is asked for again, since it may have been loaded just now, but not with each question.
+# The list of models is fetched again for a missing name, which may just have been loaded, but not for each question.
 _RECENT_SECONDS = 2.0
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Route:
-    """Where a question goes: the server, the model's name there, the question's domain, the release behind it."""
+    """Where a question goes: the server, the model's name there, the question's domain, and the release used."""
 
     upstream: Upstream
     model: str
@@ -36,7 +36,7 @@ class Route:
 
 
 class Routing:
-    """Points the alias of the settings at what is released; reads the releases again when they change."""
+    """Resolves the alias of the settings to what is released; reads the releases again when their file changes."""
 
     def __init__(self, workspace: Workspace, config: Config, upstream: Upstream) -> None:
         self._workspace, self._config = workspace, config
@@ -49,7 +49,7 @@ class Routing:
     async def route(
         self, model: str, conversation: Conversation, headers: "Mapping[str, str]", *, any_name: bool
     ) -> Route:
-        """Return where a question goes that a client asks ``model``.
+        """Return the route of a question that a client sends to ``model``.
 
         The alias stands for the adapter of the question's domain, for that of all domains where it has none, or for
         the base. So does a name that the server does not have, if ``any_name``: clients of another provider know
@@ -60,17 +60,17 @@ class Routing:
         if model != self._config.gateway.alias and not (any_name and model not in await own.models(headers)):
             named = (one for one in releases.live(known).values() if one.target == _TARGET and one.served_name == model)
             return Route(own, model, domain, next(named, None))
-        chosen = released(known, domain, conversation)
+        chosen = find_release(known, domain, conversation)
         if chosen is not None and chosen.served_name:
-            upstream = self._at(chosen.location)
+            upstream = self._upstream_at(chosen.location)
             if await self._serves(upstream, chosen, headers):
                 return Route(upstream, chosen.served_name, domain, chosen)
-        return Route(own, await own.known_model(model, headers), domain, None)
+        return Route(own, await own.model_or_default(model, headers), domain, None)
 
     def choice(self, conversation: Conversation) -> tuple[str, Release | None]:
         """Return a question's domain, and the release that the alias stands for, None for the base."""
         domain = self._domain(conversation)
-        return domain, released(self._known(), domain, conversation)
+        return domain, find_release(self._known(), domain, conversation)
 
     def live(self) -> dict[str, str]:
         """Return the adapter that answers for each domain that has one."""
@@ -78,7 +78,7 @@ class Routing:
         return {domain: one.adapter for (domain, target), one in found.items() if target == _TARGET and one.adapter}
 
     async def close(self) -> None:
-        """Give back the connections to servers other than the settings'."""
+        """Close the connections to all servers but the one of the settings."""
         for address, upstream in self._upstreams.items():
             if address != self._own:
                 await upstream.close()
@@ -99,14 +99,14 @@ class Routing:
         default, weight = collect.default_domain, collect.query_weight
         return detect(conversation.words, [], self._config.triggers, default=default, query_weight=weight).domain
 
-    def _at(self, address: str) -> Upstream:
+    def _upstream_at(self, address: str) -> Upstream:
         if address not in self._upstreams:
             gateway = self._config.gateway.model_copy(update={"upstream": address})
             self._upstreams[address] = Upstream(self._config.model_copy(update={"gateway": gateway}))
         return self._upstreams[address]
 
     async def _serves(self, upstream: Upstream, release: Release, headers: "Mapping[str, str]") -> bool:
-        """Whether a server has what was released there; a server that was started anew has forgotten it."""
+        """Return whether a server has the released adapter loaded; a restarted server has not."""
         if release.served_name in await upstream.models(headers):
             return True
         names = await upstream.models(headers, oldest_seconds=_RECENT_SECONDS)
@@ -118,22 +118,22 @@ class Routing:
         return False
 
 
-def released(known: Sequence[Release], domain: str, conversation: Conversation) -> Release | None:
+def find_release(known: Sequence[Release], domain: str, conversation: Conversation) -> Release | None:
     """Return the release that answers a question of ``domain``, None for the base.
 
-    The share of a release is one of conversations: which side one falls on depends on its first question only.
+    A release's share is a share of conversations: a hash of the first question decides for the whole conversation.
     """
     live = releases.live(known)
     for of in dict.fromkeys((domain, MULTI_DOMAIN)):
         chosen = live.get((of, _TARGET))
-        while chosen is not None and not _within(chosen, conversation):
-            chosen = releases.before(known, chosen)
+        while chosen is not None and not _is_in_share(chosen, conversation):
+            chosen = releases.previous_release(known, chosen)
         if chosen is not None and chosen.adapter is not None:
             return chosen
     return None
 
 
-def _within(release: Release, conversation: Conversation) -> bool:
+def _is_in_share(release: Release, conversation: Conversation) -> bool:
     if release.share == 1:
         return True
     drawn = hashlib.sha256(conversation.first_question.key + str(release.number).encode()).digest()

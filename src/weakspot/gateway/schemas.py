@@ -1,4 +1,4 @@
-"""What a client's body must be before the gateway acts on it."""
+"""Schemas of request bodies, which are checked before the gateway acts on them."""
 
 import json
 import re
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 
-# pydantic names the branch of a union that it tried.
+# pydantic names in an error the branch of a union that it tried.
 _BRANCH = re.compile(r"\.list\[[^.]*\]")
 
 
@@ -56,7 +56,7 @@ class _Tool(BaseModel):
 
 
 class _Chat(BaseModel):
-    """What a teacher is asked from; the local model's server has its own opinion of the rest."""
+    """The fields that a consultation needs; the local model's server checks all others itself."""
 
     messages: list[_Message]
     tools: list[_Tool] | None = None
@@ -64,8 +64,8 @@ class _Chat(BaseModel):
     stream_options: dict[str, Any] | None = None
 
 
-async def read_object(request: "web.Request") -> tuple[bytes, dict[str, Any]]:
-    """Return a body and the JSON object that it is; raise :class:`GatewayError` for any other."""
+async def parse_json_body(request: "web.Request") -> tuple[bytes, dict[str, Any]]:
+    """Return a request's body as bytes and as a JSON object; raise :class:`GatewayError` for any other body."""
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise GatewayError(415, "the body is compressed; send it as it is")
     data = await request.read()
@@ -79,17 +79,17 @@ async def read_object(request: "web.Request") -> tuple[bytes, dict[str, Any]]:
 
 
 def chat_of_messages(body: dict[str, Any]) -> dict[str, Any]:
-    """Return a request of messages as a chat completion's; raise :class:`GatewayError` where it is none."""
+    """Convert a Messages request to a chat completion request; raise :class:`GatewayError` for any other body."""
     try:
         return anthropic_requests.chat_request(body)
     except KeyError as error:
-        raise GatewayError(400, f"not a request of messages: {error} is missing") from None
+        raise GatewayError(400, f"not a request of the Messages API: {error} is missing") from None
     except (AttributeError, TypeError):
-        raise GatewayError(400, "not a request of messages") from None
+        raise GatewayError(400, "not a request of the Messages API") from None
 
 
 def require_chat(body: dict[str, Any]) -> None:
-    """Raise :class:`GatewayError` for a body that no teacher can be asked from."""
+    """Raise :class:`GatewayError` for a body that cannot be sent to a teacher."""
     try:
         _Chat.model_validate(body, strict=True)
     except ValidationError as error:

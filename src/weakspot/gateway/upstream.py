@@ -1,4 +1,4 @@
-"""The way to the local model's server."""
+"""HTTP client of the local model's server."""
 
 import io
 import json
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession, web
     from multidict import CIMultiDict, CIMultiDictProxy
 
-# https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1, and what each side of a proxy says for itself.
+# https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1, and what each side of a proxy sends for itself.
 _HOP_BY_HOP = frozenset(
     {
         *("connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization"),
@@ -25,9 +25,9 @@ _HOP_BY_HOP = frozenset(
 CREDENTIALS = frozenset({"authorization", "x-api-key", "api-key", "cookie"})
 _TRACED = frozenset({"user-agent", "x-request-id", "traceparent"})
 _OURS = "x-weakspot-"
-# What aiohttp would add to a request that is to be passed on as it is.
+# Headers that aiohttp would add to a request that must go on unchanged.
 _ADDED = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
-# The servers that we know give up an idle connection after 5 s: one that is used again may be closing.
+# Common servers close an idle connection after 5 s: an older one may be closing while it is used again.
 _IDLE_SECONDS = 4.0
 
 
@@ -51,9 +51,9 @@ class Upstream:
     async def request(
         self, method: str, path: str, headers: Mapping[str, str], data: bytes | None = None
     ) -> AsyncIterator["ClientResponse"]:
-        """Send a request and give the answer, undecoded; leaving the block early breaks the connection off.
+        """Send a request and yield the response, still compressed; leaving the block early closes the connection.
 
-        Raises :class:`GatewayError` where there is no answer, or it breaks off.
+        Raises :class:`GatewayError` where there is no response, or it ends early.
         """
         import aiohttp
         from yarl import URL
@@ -87,7 +87,7 @@ class Upstream:
             return data
 
     async def models(self, headers: Mapping[str, str], *, oldest_seconds: float = 60.0) -> list[str]:
-        """Return the names of the server's models, none where it does not tell; older ones are asked anew."""
+        """Return the names of the server's models, empty where it gives none; an older list is fetched again."""
         since, names = self._names
         if names and time.monotonic() - since < oldest_seconds:
             return names
@@ -100,13 +100,13 @@ class Upstream:
         self._names = (time.monotonic(), names)
         return names
 
-    async def known_model(self, wanted: str, headers: Mapping[str, str]) -> str:
-        """Return ``wanted`` if the server has such a model, else the settings' or the first that it has."""
+    async def model_or_default(self, wanted: str, headers: Mapping[str, str]) -> str:
+        """Return ``wanted`` if the server has that model, else the model of the settings, or the server's first."""
         names = await self.models(headers)
         return wanted if wanted in names or not names else self._config.gateway.model or names[0]
 
     def require_success(self, status: int, data: bytes) -> None:
-        """Raise :class:`GatewayError` with the server's own words for any status but 200."""
+        """Raise :class:`GatewayError` with the server's own message for any status but 200."""
         if status == 200:
             return
         try:
@@ -116,12 +116,12 @@ class Upstream:
         raise self.failed(text, status if status >= 400 else 502)
 
     def failed(self, text: str, status: int = 502) -> GatewayError:
-        """Return the error that the server's own words are, as one line that does not name our key."""
+        """Return an error with the server's own message as one line, without our key."""
         message = " ".join(self.without_key(text.encode("utf-8", "replace")).decode().split())
         return GatewayError(status, f"the local model's server: {message}")
 
     def without_key(self, data: bytes) -> bytes:
-        """Return what the server says in an error without our key to it."""
+        """Return the body of a server's error without our key."""
         key = self.key.encode()
         return data.replace(key, b"<API_KEY>") if key else data
 
@@ -137,7 +137,7 @@ class Upstream:
     def json_headers(self, request: "web.BaseRequest") -> "CIMultiDict[str]":
         """Return the headers of a request that the gateway itself writes for a client.
 
-        Only what traces a request goes along: the client's key may be meant for a provider elsewhere.
+        Only headers that trace a request are copied: the client's key may be meant for another provider.
         """
         from multidict import CIMultiDict
 
@@ -147,16 +147,16 @@ class Upstream:
 
     @property
     def key(self) -> str:
-        """The key of the settings to the server, empty where it needs none."""
+        """The server's API key from the settings, empty where it needs none."""
         return key_from(self._config.gateway.upstream_api_key_env)
 
     async def close(self) -> None:
-        """Give back the connections."""
+        """Close the connections."""
         if self._session is not None:
             await self._session.close()
 
     def _url(self, path: str) -> str:
-        """Return where ``path`` of the gateway is at the server, whose own prefix may be another than /v1."""
+        """Return the server's URL for a path of the gateway; the server's own prefix may differ from /v1."""
         if not path.startswith("/"):
             raise GatewayError(400, "the request's target is not a path")  # another host's name could hide in it
         root = self._config.gateway.upstream.rstrip("/")
@@ -182,7 +182,7 @@ def _with_key(headers: "CIMultiDict[str]", key: str) -> "CIMultiDict[str]":
 
 
 def end_to_end(headers: "CIMultiDictProxy[str]") -> "CIMultiDict[str]":
-    """Return the headers that a proxy passes on, repeated ones repeated."""
+    """Return the headers that a proxy passes on; a header that occurs twice stays twice."""
     from multidict import CIMultiDict
 
     named = {name.strip().lower() for value in headers.getall("Connection", ()) for name in value.split(",")}

@@ -1,4 +1,4 @@
-"""Stores what was captured without holding up the traffic, and tries again where the disk refuses."""
+"""Write queue: stores captured interactions in a thread of its own, and retries when the disk fails."""
 
 import asyncio
 import logging
@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from weakspot.capture.recorder import Collected, journal_of
 from weakspot.config import Config
 from weakspot.gateway.metrics import Metrics
-from weakspot.records import Use
+from weakspot.records import UsageEvent
 from weakspot.records.parsing import RecordError
 from weakspot.storage import append_log
 from weakspot.storage.append_log import Journal, JournalError
@@ -24,8 +24,8 @@ RETRY_SECONDS = 5.0
 _log = logging.getLogger(__name__)
 
 
-class Keeper:
-    """One journal, written by one thread; what it refuses waits in memory and is tried again."""
+class WriteQueue:
+    """Writes one journal from one thread; what cannot be stored waits in memory for a retry."""
 
     def __init__(self, workspace: Workspace, config: Config, metrics: Metrics) -> None:
         self._journal = journal_of(workspace, config)
@@ -36,9 +36,9 @@ class Keeper:
         self._retrying: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
 
-    async def keep(self, task: Task) -> None:
-        """Store one interaction; return when it is acknowledged, or waits, or turned out to teach nothing."""
-        if await self._stored(task):
+    async def store(self, task: Task) -> None:
+        """Store one interaction; return once it is on the disk, waits for a retry, or is refused as invalid."""
+        if await self._try_to_store(task):
             return
         self._pending.append(task)
         if len(self._pending) > MOST_PENDING:
@@ -48,12 +48,12 @@ class Keeper:
         if self._retrying is None or self._retrying.done():
             self._retrying = asyncio.create_task(self._retry())
 
-    def note(self, use: Use) -> None:
-        """Append a use behind what is being stored; nobody waits for it, and one that is refused is only counted."""
+    def note(self, use: UsageEvent) -> None:
+        """Queue a usage event behind what is being stored; nobody waits for it, and a failure is only counted."""
         self._thread.submit(self._note, use.to_json())
 
     async def close(self) -> None:
-        """Try once more what waits, and count as lost what still cannot be stored."""
+        """Retry once what waits, and count as lost what still cannot be stored."""
         self._closing.set()
         if self._retrying is not None:
             await self._retrying
@@ -75,13 +75,13 @@ class Keeper:
     async def _try_pending(self) -> None:
         while self._pending:
             task = self._pending.popleft()
-            if not await self._stored(task, again=True):
+            if not await self._try_to_store(task, again=True):
                 self._pending.appendleft(task)
                 return
             self._metrics.pending.set(len(self._pending))
 
-    async def _stored(self, task: Task, *, again: bool = False) -> bool:
-        """Run the task in the journal's thread; False where the disk refused and another try may do."""
+    async def _try_to_store(self, task: Task, *, again: bool = False) -> bool:
+        """Run the task in the journal's thread; return False where the disk failed and a retry may succeed."""
         try:
             await asyncio.get_running_loop().run_in_executor(self._thread, self._run, task)
         except RecordError as error:
@@ -92,9 +92,9 @@ class Keeper:
             if not again:
                 _log.error("not stored yet, will try again: %s", error)
             return False
-        except Exception as error:  # our bug, which must not take the client's answer with it
+        except Exception as error:  # a bug of ours must not cost the client its answer
             self._metrics.lost.labels("bug").inc()
-            # The error's own words may be the conversation's.
+            # The error's text may quote the conversation.
             _log.error("not captured: %s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
         else:
             self._metrics.captured.inc()
@@ -105,7 +105,7 @@ class Keeper:
             append_log.append(self._usage, [line], "process", allow_network=self._allow_network)
         except (OSError, UserError) as error:
             self._metrics.uses_lost.inc()
-            _log.error("a use is not counted: %s", error)
+            _log.error("a usage event is not stored: %s", error)
 
     def _run(self, task: Task) -> Collected:
         try:
@@ -116,4 +116,4 @@ class Keeper:
 
     def _give_up(self, count: int, why: str) -> None:
         self._metrics.lost.labels("storage").inc(count)
-        _log.error("%d interactions are lost: %s", count, why)
+        _log.error("%d %s lost: %s", count, "interaction is" if count == 1 else "interactions are", why)

@@ -1,4 +1,4 @@
-"""Logs of chat completions, a request and its answer a line, as LiteLLM and other proxies write them."""
+"""Imports logs of chat completions: one request and its answer per line, as LiteLLM and other proxies write them."""
 
 import hashlib
 import json
@@ -10,19 +10,19 @@ from typing import Any
 
 from weakspot.importers import messages
 from weakspot.importers.conversation_tree import Conversation, Turn
-from weakspot.importers.json_stream import BadLine, Entry, entries
+from weakspot.importers.json_stream import BadLine, JsonEntry, entries
 from weakspot.records import Message
 from weakspot.records.parsing import RecordError
 
 Object = dict[str, Any]
-# Where programs put what was asked, and what came back.
+# Keys under which programs log a request and its response.
 _REQUESTS = ("request", "request_body", "body", "kwargs", "proxy_server_request")
 _RESPONSES = ("response", "response_body", "response_obj", "output", "completion")
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """One logged request, ``system`` apart, and the turn that answers it, which is empty where none is logged."""
+    """One logged request, ``system`` separate, and the turn that answers it, empty where none is logged."""
 
     system: tuple[Message, ...]
     asked: list[tuple[Message, str | None]]
@@ -38,10 +38,10 @@ def claims(value: Object) -> bool:
 def conversations(file: Path) -> Iterator[Conversation | BadLine]:
     """Yield the conversations that the requests of a log belong to.
 
-    Requests that begin with the same words of the user are one conversation: what they have in common is one
-    line of turns, which parts where they do. What the system said does not count, as it differs by model.
+    Requests with the same first message of the user are one conversation: a tree that branches where the requests
+    differ. The system's messages are not compared, since they differ by model.
     """
-    # A log may be larger than memory: first only where the requests of each conversation stand.
+    # A log may be larger than memory: first collect only the positions of each conversation's requests.
     places: dict[bytes, array[int]] = {}
     for entry in entries(file):
         try:
@@ -51,28 +51,28 @@ def conversations(file: Path) -> Iterator[Conversation | BadLine]:
             continue
         # Embeddings, health checks and the like are logged as well: they are no chats.
         if first is not None:
-            key = hashlib.sha256(_plain(first).encode()).digest()
+            key = hashlib.sha256(_inner_model(first).encode()).digest()
             places.setdefault(key, array("Q")).extend((entry.number, entry.offset, len(entry.data)))
     with file.open("rb") as stream:
         for key, where in places.items():
-            joined = _Joined()
+            joined = _TreeBuilder()
             for n in range(0, len(where), 3):
                 number, offset, length = where[n : n + 3]
                 stream.seek(offset)
-                found = exchange(Entry(number, offset, stream.read(length)).value())
+                found = exchange(JsonEntry(number, offset, stream.read(length)).value())
                 if found is not None:
                     joined.add(found)
             yield Conversation(key.hex()[:24], where[0], joined.turns, joined.tools)
 
 
 def exchange(value: Object) -> Exchange | None:
-    """Return the chat that a log's entry holds, None where it holds none."""
+    """Return the chat in an entry of a log, None where there is none."""
     request = _request(value)
     if request is None:
         return None
     system: list[Message] = []
     if text := messages.words(request.get("system")):  # Anthropic's place for it
-        system.append(messages.said("system", text))
+        system.append(messages.text_message("system", text))
     asked: list[tuple[Message, str | None]] = []
     for one in _list(request["messages"]):
         for message in messages.messages_of(one) if isinstance(one, dict) else ():
@@ -117,14 +117,14 @@ def _answer(value: Object, request: Object) -> Turn:
         said = _object(choice.get("message")) or (body if body is not value else {})
     failed = bool(body.get("error")) or value.get("status") == "failure"
     ended = value.get("endTime") or value.get("end_time") or value.get("timestamp") or value.get("created_at")
-    read, written = messages.tokens(body.get("usage") or value.get("usage") or value)
+    read, written = messages.token_counts(body.get("usage") or value.get("usage") or value)
     models = (body.get("model"), value.get("model"), request.get("model"))
     return Turn(
         "",
         None,
         () if failed else tuple(messages.messages_of({**said, "role": "assistant"})),
         next((model for model in models if messages.text_or_none(model)), None),
-        messages.moment(ended) or messages.moment(body.get("created")),
+        messages.parse_time(ended) or messages.parse_time(body.get("created")),
         read,
         written,
         messages.stop_reason(choice.get("finish_reason") or body.get("stop_reason")),
@@ -132,10 +132,10 @@ def _answer(value: Object, request: Object) -> Turn:
 
 
 def _json(value: object) -> object:
-    """Return a value that a log holds as the text of its JSON; other texts as they are."""
+    """Return a value, parsed where a log holds it as JSON text; other texts as they are."""
     if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
         try:
-            return Entry(0, 0, b'{"value":' + value.encode() + b"}").value()["value"]
+            return JsonEntry(0, 0, b'{"value":' + value.encode() + b"}").value()["value"]
         except (RecordError, KeyError):
             return value
     return value
@@ -151,8 +151,8 @@ def _list(value: object) -> list[Any]:
     return found if isinstance(found, list) else []
 
 
-class _Joined:
-    """The requests of a conversation as one tree: a turn's id is a hash of all that was said up to it."""
+class _TreeBuilder:
+    """Builds one tree of the requests of a conversation: a turn's id is a hash of all messages up to it."""
 
     def __init__(self) -> None:
         self.tools: list[Any] = []
@@ -165,23 +165,23 @@ class _Joined:
         return list(self._turns.values())
 
     def add(self, found: Exchange) -> None:
-        """Take in a request and its answer, as far as they are new."""
+        """Add a request and its answer, as far as they are new."""
         if self._system is None:
             self._system = found.system
             self._turns[""] = Turn("", None, found.system)
         self.tools = found.tools or self.tools
         place = ""
         for message, model in found.asked:
-            place = self._said(place, Turn("", None, (message,), model))
+            place = self._add_turn(place, Turn("", None, (message,), model))
         if found.answer.messages:
-            self._said(place, found.answer)
+            self._add_turn(place, found.answer)
 
-    def _said(self, parent: str, turn: Turn) -> str:
-        """Return the id of what is said behind ``parent``, which is added where nobody said it there before."""
+    def _add_turn(self, parent: str, turn: Turn) -> str:
+        """Add a turn after ``parent`` unless it is there already; return its id."""
         identity = _hash(parent, turn.messages)
         there = self._turns.get(identity)
         if there is not None and turn.model and there.model and there.model != turn.model:
-            identity = _hash(f"{identity}{turn.model}", turn.messages)  # two models that say the same
+            identity = _hash(f"{identity}{turn.model}", turn.messages)  # two models gave the same answer
             there = self._turns.get(identity)
         if there is None or (turn.model and not there.model):
             self._turns[identity] = replace(turn, id=identity, parent=parent)
@@ -189,10 +189,10 @@ class _Joined:
 
 
 def _hash(parent: str, said: Sequence[Message]) -> str:
-    words = [(message.role, _plain(message.text)) for message in said]
+    words = [(message.role, _inner_model(message.text)) for message in said]
     return hashlib.sha256(json.dumps([parent, words]).encode()).hexdigest()[:32]
 
 
-def _plain(text: str) -> str:
-    """Return a text with every white space alike: each request repeats all that was said, so this must be fast."""
+def _inner_model(text: str) -> str:
+    """Return a text with single spaces; it must be fast, since each request repeats the whole conversation."""
     return " ".join(text.split())

@@ -1,4 +1,4 @@
-"""A conversation of another program: a tree of turns, since answers are regenerated and questions edited."""
+"""A conversation as a tree of turns: it branches where an answer was regenerated or a question edited."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,11 +11,11 @@ from weakspot.records import Message
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What stands at one place of a conversation; without ``messages`` it only links others.
+    """One node of a conversation's tree; without ``messages`` it only links others.
 
     ``parent`` is the id of the turn before, None where the conversation begins. A user's message has a turn of
-    its own. Pieces of one and the same message of a model share their ``reply``. ``broken_off`` says that the
-    answer which ends here did not come to its end; ``stop`` why a model stopped, where that is told.
+    its own. Pieces of the same message of a model share their ``reply``. ``broken_off`` says that the answer
+    which ends here is incomplete; ``stop`` why a model stopped, where that is known.
     """
 
     id: str
@@ -31,12 +31,12 @@ class Turn:
 
     @property
     def question(self) -> str | None:
-        """What the user said, None where somebody else speaks."""
+        """The user's text, None in a turn of somebody else."""
         return self.messages[0].content or "" if self.messages and self.messages[0].role == "user" else None
 
     @property
     def answers(self) -> bool:
-        """Whether a model speaks."""
+        """Whether it is a turn of a model."""
         return any(message.role == "assistant" for message in self.messages)
 
 
@@ -54,7 +54,7 @@ class Conversation:
 
 
 class Tree:
-    """The turns of a conversation by their place; what refers to nothing, or in a circle, begins anew."""
+    """The turns of a conversation by their id; a turn whose parent is missing, or part of a circle, is a root."""
 
     def __init__(self, turns: list[Turn]) -> None:
         self._place: dict[str, int] = {}
@@ -81,7 +81,7 @@ class Tree:
         return found[::-1]
 
     def before(self, turn: Turn) -> str | None:
-        """Return the id of the nearest turn before that says anything."""
+        """Return the id of the nearest earlier turn on the path that has messages."""
         parent = self.parent(turn)
         while parent is not None and not parent.messages:
             parent = self.parent(parent)
@@ -101,7 +101,7 @@ class Tree:
         return [self.path(one)[depth:] for one in speakers if one.id not in spoke_before]
 
     def rest(self, turn: Turn) -> Iterator[Turn]:
-        """Yield what comes after ``turn`` before the user speaks again, on every branch."""
+        """Yield the turns after ``turn`` up to the user's next one, on every branch."""
         waiting = [turn]
         while waiting:
             for child in self._children.get(waiting.pop().id, ()):

@@ -1,4 +1,4 @@
-"""Find the consultations in a conversation: what was asked of a teacher, or asked again of a stronger model."""
+"""Finds the consultations in a conversation: requests for a teacher, and questions asked again of a teacher's model."""
 
 import hashlib
 import re
@@ -7,31 +7,30 @@ from datetime import UTC, datetime
 from typing import Any
 
 from weakspot.capture.recorder import timestamp
-from weakspot.capture.trigger_phrases import phrase, recognised
+from weakspot.capture.trigger_phrases import parse_trigger, trigger_phrase
 from weakspot.config import Config
 from weakspot.importers.conversation_tree import Conversation, Tree, Turn
 from weakspot.protocols.parts import Finished
-from weakspot.records import Interaction, Message, normalised
-from weakspot.records.parsing import RecordError, interaction
+from weakspot.records import Interaction, Message, normalise_text
+from weakspot.records.parsing import RecordError, parse_interaction_object
 from weakspot.teachers import cost
 
-FOUND_ID = "imp_"
+IMPORTED_ID_PREFIX = "imp_"
 # "continue" and "yes, go on" are said twice without being one question. In bytes: a Chinese word has six.
 _SHORTEST_QUESTION_BYTES = 16
 
 
 def consultations(config: Config, conversation: Conversation, source: str) -> Iterator[Interaction | RecordError]:
-    """Yield each consultation of a conversation as an interaction, or why it is none, as where nobody answered.
+    """Yield each consultation of a conversation as an interaction, or the error why it cannot be one.
 
-    It is one where the user's turn is a trigger phrase behind a question and an attempt: what follows is the
-    expert's. And it is one where a question that a local model answered was answered by a teacher's model,
-    too: regenerated, asked again from the same place, or sent again as the next thing said. A local model
-    is any that is no teacher's.
+    There are two kinds. A turn of the user is a trigger phrase after a question and an attempt: the answer to it is
+    the expert's. Or a question was answered by a local model and by a teacher's model: regenerated, asked again
+    from the same place, or sent again as the next turn. Every model that is no teacher's is a local one.
     """
     finder = _Finder(config, conversation, source)
     for turn in finder.tree.turns:
         if turn.question is not None:
-            yield from finder.asked(turn) if recognised(config, turn.question) else finder.switched(turn)
+            yield from finder.asked(turn) if parse_trigger(config, turn.question) else finder.find_model_switch(turn)
 
 
 def teacher_of(config: Config, model: str | None) -> str | None:
@@ -63,13 +62,13 @@ class _Finder:
         self._twins: dict[tuple[str | None, str], list[Turn]] = {}
         for turn in self.tree.turns:
             if turn.question is not None:
-                self._twins.setdefault((self.tree.before(turn), normalised(turn.question)), []).append(turn)
+                self._twins.setdefault((self.tree.before(turn), normalise_text(turn.question)), []).append(turn)
 
     def asked(self, turn: Turn) -> Iterator[Interaction | RecordError]:
-        """Yield what the trigger phrase at ``turn`` led to."""
+        """Yield the consultation that the trigger phrase in ``turn`` started."""
         path = self.tree.path(turn)
         users = [place for place, one in enumerate(path) if one.question is not None]
-        # Whoever consults a second teacher, or again, still means the question in front of the first phrase.
+        # A second consultation in a row is still about the question before the first trigger phrase.
         first = next((n for n in range(len(users) - 1, -1, -1) if not self._escalates(path[users[n]])), None)
         if first is None:
             return
@@ -77,7 +76,7 @@ class _Finder:
         if not any(one.answers for one in attempt):
             return
         replies = self.tree.replies(turn)
-        wish = recognised(self._config, turn.question or "")
+        wish = parse_trigger(self._config, turn.question or "")
         if not replies or wish is None:
             yield RecordError("empty-expert", "nobody answered")
             return
@@ -85,9 +84,9 @@ class _Finder:
         teacher = self._teacher(reply) or wish.teacher
         yield from self._record(path[: query + 1], attempt, turn.question or "", reply, teacher)
 
-    def switched(self, turn: Turn) -> Iterator[Interaction | RecordError]:
-        """Yield the answer of a teacher's model to what a local model was asked as well."""
-        twins = self._twins[self.tree.before(turn), normalised(turn.question or "")]
+    def find_model_switch(self, turn: Turn) -> Iterator[Interaction | RecordError]:
+        """Yield the consultation of a question that both a local and a teacher's model answered."""
+        twins = self._twins[self.tree.before(turn), normalise_text(turn.question or "")]
         if turn is not twins[0]:
             return
         replies = [(twin, reply) for twin in twins for reply in self.tree.replies(twin)]
@@ -98,7 +97,7 @@ class _Finder:
         path = self.tree.path(asked)
         attempts = [reply for _, reply in replies if self._is_local(reply)]
         if not attempts:
-            # Sent again as the next thing said: the attempt stands between the two.
+            # Sent again as the next turn: the attempt stands between the two.
             earlier = next((n for n in range(len(path) - 2, -1, -1) if path[n].question is not None), None)
             if earlier is None or not _same_question(path[earlier], asked):
                 return
@@ -106,10 +105,10 @@ class _Finder:
             if not self._is_local(attempts[-1]):
                 return
         teacher = self._teacher(expert) or ""
-        yield from self._record(path, attempts[-1], phrase(self._config, teacher), expert, teacher)
+        yield from self._record(path, attempts[-1], trigger_phrase(self._config, teacher), expert, teacher)
 
     def _escalates(self, turn: Turn) -> bool:
-        return recognised(self._config, turn.question or "") is not None
+        return parse_trigger(self._config, turn.question or "") is not None
 
     def _teacher(self, reply: Sequence[Turn]) -> str | None:
         """Return the teacher whose model gave all of an answer."""
@@ -132,7 +131,7 @@ class _Finder:
             "metadata": self._metadata(before[-1], attempt, reply, teacher),
         }
         try:
-            yield interaction(value, whole=False)
+            yield parse_interaction_object(value, whole=False)
         except RecordError as error:
             yield error
 
@@ -144,7 +143,7 @@ class _Finder:
         tools = self._conversation.tools
         return {
             "timestamp": timestamp(end.moment or datetime.now(UTC)),
-            "interaction_id": f"{FOUND_ID}{hashlib.sha256(key.encode()).hexdigest()[:24]}",
+            "interaction_id": f"{IMPORTED_ID_PREFIX}{hashlib.sha256(key.encode()).hexdigest()[:24]}",
             "source": self._source,
             "conversation_id": self._conversation.id,
             **({"incomplete": True} if broken_off else {}),
@@ -173,18 +172,18 @@ class _Finder:
         return {key: value for key, value in found.items() if value is not None}
 
     def _messages(self, turns: Sequence[Turn]) -> list[Message]:
-        """Return what was said: the pieces of a message put together, each tool call followed by its result."""
+        """Return the messages of turns: pieces of a message joined, each tool call followed by its result."""
         found: list[Message] = []
         places: dict[str, int] = {}
         for turn in turns:
             for message in turn.messages:
                 if turn.reply and message.role == "assistant" and turn.reply in places:
-                    found[places[turn.reply]] = _joined(found[places[turn.reply]], message)
+                    found[places[turn.reply]] = _join_messages(found[places[turn.reply]], message)
                     continue
                 if turn.reply and message.role == "assistant":
                     places[turn.reply] = len(found)
                 found.append(message)
-        # Of tools that were called side by side, only one's result is in the line of descent.
+        # Of parallel tool calls, only one result is on the path through the tree.
         there = {_call_id(message) for message in found if message.role == "tool"}
         return [
             one
@@ -197,8 +196,8 @@ class _Finder:
 
 
 def _same_question(one: Turn, other: Turn) -> bool:
-    text = normalised(one.question or "")
-    return text == normalised(other.question or "") and len(text.encode()) >= _SHORTEST_QUESTION_BYTES
+    text = normalise_text(one.question or "")
+    return text == normalise_text(other.question or "") and len(text.encode()) >= _SHORTEST_QUESTION_BYTES
 
 
 def _call_id(message: Message) -> str:
@@ -209,7 +208,7 @@ def _calls(message: Message) -> list[str]:
     return [str((call.model_extra or {}).get("id") or "") for call in message.tool_calls or ()]
 
 
-def _joined(first: Message, more: Message) -> Message:
+def _join_messages(first: Message, more: Message) -> Message:
     calls = [*(first.tool_calls or ()), *(more.tool_calls or ())]
     text = "\n\n".join(part for part in (first.content, more.content) if part)
     value: Mapping[str, Any] = {"content": text or None, **({"tool_calls": calls} if calls else {})}

@@ -1,4 +1,4 @@
-"""What a file or a folder holds that can be imported: told by what is in it, never by its name."""
+"""Detects the format of a file or a folder to import, by its content and never by its name."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ from zddc.errors import UserError
 
 _RAW = "raw format"
 _SUFFIXES = frozenset({".jsonl", ".ndjson", ".json", ".db", ".sqlite", ".sqlite3", ".log"})
-# A session may begin with lines that tell nothing.
+# A session may begin with many lines that no format recognises.
 _LOOKED_AT = 1000
 _UNDERSTOOD = (
     "our own format, query/local/expert lines, Claude Code's sessions, opencode's database, exports or storage, "
     "Open WebUI's exports or database, and chat logs of LiteLLM or in OpenAI's or Anthropic's format"
 )
 Read = Callable[[Path], Iterator[Conversation | BadLine]]
-# The last takes whatever has messages: it must be asked last.
+# The last accepts whatever has messages, so it must be tried last.
 _FORMATS: tuple[tuple[str, str, Callable[[dict[str, Any]], bool], Read], ...] = (
     ("Claude Code session", "claude-code", claude_code.claims, claude_code.conversations),
     ("Open WebUI export", "open-webui", open_webui.claims, open_webui.conversations),
@@ -32,7 +32,7 @@ _FORMATS: tuple[tuple[str, str, Callable[[dict[str, Any]], bool], Read], ...] = 
 
 
 @dataclass(frozen=True)
-class Source:
+class ImportSource:
     """One file, or opencode's folder of them; ``read`` is None for our own formats, which hold no conversations."""
 
     path: Path
@@ -46,17 +46,17 @@ class Source:
         return self.read is None
 
 
-def sources(config: Config, path: Path) -> tuple[list[Source], list[Path]]:
-    """Return what ``path`` holds, and the files of a folder that are not understood.
+def find_sources(config: Config, path: Path) -> tuple[list[ImportSource], list[Path]]:
+    """Return the sources in ``path``, and the files of a folder that are not understood.
 
-    Raises :class:`UserError` where there is nothing else.
+    Raises :class:`UserError` where there is no source.
     """
     if not path.exists():
         raise UserError(path, "no such file", "give a file or a folder of conversations")
     if not path.is_dir():
-        found = {path: _source(config, path)}
+        found = {path: _detect_source(config, path)}
     else:
-        found = {file: _source_or_none(config, file) for file in _files(path)}
+        found = {file: _detect_source_or_none(config, file) for file in _files(path)}
     understood = [source for source in found.values() if source is not None]
     if not understood:
         raise UserError(path, "nothing in it is understood", f"what can be imported: {_UNDERSTOOD}")
@@ -75,29 +75,29 @@ def _files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _source(config: Config, path: Path) -> Source | None:
+def _detect_source(config: Config, path: Path) -> ImportSource | None:
     if path.is_dir():
-        return Source(path, "opencode storage", "opencode", opencode.conversations_of_folder)
-    return _of_database(path) if sqlite.is_database(path) else _of_objects(config, path)
+        return ImportSource(path, "opencode storage", "opencode", opencode.conversations_of_folder)
+    return _database_source(path) if sqlite.is_database(path) else _json_source(config, path)
 
 
-def _source_or_none(config: Config, path: Path) -> Source | None:
+def _detect_source_or_none(config: Config, path: Path) -> ImportSource | None:
     try:
-        return _source(config, path)
+        return _detect_source(config, path)
     except (OSError, UserError):
-        return None  # one of many, and no conversation as far as can be seen
+        return None  # one file of many: it counts as not understood
 
 
-def _of_database(file: Path) -> Source | None:
+def _database_source(file: Path) -> ImportSource | None:
     tables = sqlite.tables(file)
     if opencode.claims_tables(tables):
-        return Source(file, "opencode database", "opencode", opencode.conversations_of_database)
+        return ImportSource(file, "opencode database", "opencode", opencode.conversations_of_database)
     if open_webui.claims_tables(tables):
-        return Source(file, "Open WebUI database", "open-webui", open_webui.conversations_of_database)
+        return ImportSource(file, "Open WebUI database", "open-webui", open_webui.conversations_of_database)
     return None
 
 
-def _of_objects(config: Config, file: Path) -> Source | None:
+def _json_source(config: Config, file: Path) -> ImportSource | None:
     empty = True
     for entry in islice(entries(file), _LOOKED_AT):
         empty = False
@@ -106,10 +106,10 @@ def _of_objects(config: Config, file: Path) -> Source | None:
         except RecordError:
             continue
         if native.claims_raw(config, value):
-            return Source(file, _RAW)
+            return ImportSource(file, _RAW)
         if native.claims_flat(value):
-            return Source(file, "query, local, expert")
+            return ImportSource(file, "query, local, expert")
         for format_, name, claims, read in _FORMATS:
             if claims(value):
-                return Source(file, format_, name, read)
-    return Source(file, _RAW) if empty else None
+                return ImportSource(file, format_, name, read)
+    return ImportSource(file, _RAW) if empty else None

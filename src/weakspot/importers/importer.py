@@ -1,4 +1,4 @@
-"""Import interactions, each only once: from our own formats, and those found in what other programs store."""
+"""Imports interactions, each only once: from our own formats, and from conversations of other programs."""
 
 from collections import Counter
 from collections.abc import Iterator, Set
@@ -6,19 +6,19 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from weakspot.capture.decisions import read_decisions
+from weakspot.capture.decisions import load_decisions
 from weakspot.capture.recorder import journal_of, line_of
-from weakspot.capture.trigger_phrases import spoken
+from weakspot.capture.trigger_phrases import user_text
 from weakspot.config import Config
 from weakspot.importers import native
-from weakspot.importers.extraction import FOUND_ID, consultations
-from weakspot.importers.format_detection import Source, sources
+from weakspot.importers.extraction import IMPORTED_ID_PREFIX, consultations
+from weakspot.importers.format_detection import ImportSource, find_sources
 from weakspot.importers.json_stream import BadLine, entries
 from weakspot.records import Interaction
-from weakspot.records.parsing import RecordError, interaction, parse_json_object
+from weakspot.records.parsing import RecordError, parse_interaction_object, parse_json_object
 from weakspot.redaction.redact import scrub
 from weakspot.storage import append_log
-from weakspot.teachers import known_secrets
+from weakspot.teachers import api_keys
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
 
@@ -28,7 +28,7 @@ _SHOWN_CHARACTERS = 200
 
 @dataclass(frozen=True)
 class Imported:
-    """What came of an import: interactions added, those there already or forgotten by a person, and what is bad."""
+    """The result of an import: interactions added, those there already or forgotten, and the bad lines."""
 
     added: int
     already_there: int
@@ -37,8 +37,8 @@ class Imported:
 
 
 @dataclass(frozen=True)
-class Found:
-    """A consultation that would be added: what was asked, who answered first and then, and in how many turns."""
+class ImportCandidate:
+    """A consultation that would be added: its query, local model and teacher, and its number of messages."""
 
     interaction_id: str
     query: str
@@ -50,16 +50,16 @@ class Found:
 
 @dataclass
 class Examined:
-    """What files hold: how many there are of each format, and the new consultations in other programs'.
+    """What the files to import hold: their formats, and the new consultations in those of other programs.
 
     ``left_out`` counts by reason what looked like a consultation and is none; ``not_understood`` are files
     of a folder that hold nothing that we know.
     """
 
-    sources: list[Source] = field(default_factory=list)
+    sources: list[ImportSource] = field(default_factory=list)
     not_understood: list[Path] = field(default_factory=list)
     conversations: int = 0
-    found: list[Found] = field(default_factory=list)
+    found: list[ImportCandidate] = field(default_factory=list)
     already_there: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
     bad: list[BadLine] = field(default_factory=list)
@@ -71,11 +71,11 @@ class Examined:
 
     @property
     def foreign(self) -> bool:
-        """Whether there is anything but our own formats, in which nothing need be found."""
+        """Whether any file is of another program; our own formats hold interactions already."""
         return not all(source.own for source in self.sources)
 
     def summary(self) -> dict[str, Any]:
-        """Return what there is to tell as JSON values."""
+        """Return the findings as JSON values."""
         return {
             "formats": self.formats,
             "conversations": self.conversations,
@@ -90,12 +90,12 @@ def examine(workspace: Workspace, config: Config, path: Path) -> Examined:
 
     Raises :class:`UserError` for what is not understood.
     """
-    done = Examined(*sources(config, path))
+    done = Examined(*find_sources(config, path))
     known = _Known(workspace)
     for source in done.sources:
-        for number, one in _foreign(config, source, done):
+        for number, one in _extract_consultations(config, source, done):
             try:
-                record = _scrubbed(one, config)
+                record = _scrub_interaction(one, config)
                 if known.has(record):
                     done.already_there += 1
                     continue
@@ -104,21 +104,21 @@ def examine(workspace: Workspace, config: Config, path: Path) -> Examined:
                 done.bad.append(BadLine(number, error.reason, error.detail, str(source.path)))
                 continue
             known.add(record)
-            done.found.append(_shown(record))
+            done.found.append(_candidate(record))
     return done
 
 
-def import_examined(workspace: Workspace, config: Config, examined: Examined) -> Imported:
-    """Append what was found, and all that our own formats hold, as far as it is not there yet."""
+def import_interactions(workspace: Workspace, config: Config, examined: Examined) -> Imported:
+    """Append the consultations found, and all interactions of our own formats, that are not there yet."""
     known, into = _Known(workspace), _Batches(workspace, config)
     bad, already = [*examined.bad], examined.already_there
     chosen = {one.interaction_id for one in examined.found}
     for source in examined.sources:
-        for number, one in _own(config, source) if source.own else _chosen(config, source, chosen):
+        for number, one in _parse_native(config, source) if source.own else _extract_chosen(config, source, chosen):
             try:
                 if isinstance(one, RecordError):
                     raise one
-                record = _scrubbed(one, config)
+                record = _scrub_interaction(one, config)
                 if known.has(record):
                     already += source.own  # the others were counted when they were examined
                     continue
@@ -131,21 +131,21 @@ def import_examined(workspace: Workspace, config: Config, examined: Examined) ->
     return Imported(into.added, already, bad, workspace.raw)
 
 
-def nothing_imported(workspace: Workspace, examined: Examined) -> Imported:
-    """Return what is the case where the person did not want it."""
+def empty_import(workspace: Workspace, examined: Examined) -> Imported:
+    """Return the result of an import that the person declined."""
     return Imported(0, examined.already_there, examined.bad, workspace.raw)
 
 
 def import_file(workspace: Workspace, config: Config, source: Path) -> Imported:
-    """Append the interactions of a file, or those that are found in another program's, that are not there yet.
+    """Append the interactions of a file, or the consultations in another program's, that are not there yet.
 
     A line of our own is in the raw format or ``{"query", "local", "expert"[, "domain"]}``; a missing id,
-    timestamp or source is filled in. What is bad is returned by number and stops nothing.
+    timestamp or source is filled in. Bad lines are returned with their number, and do not stop the import.
     """
-    return import_examined(workspace, config, examine(workspace, config, source))
+    return import_interactions(workspace, config, examine(workspace, config, source))
 
 
-def _foreign(config: Config, source: Source, done: Examined) -> Iterator[tuple[int, Interaction]]:
+def _extract_consultations(config: Config, source: ImportSource, done: Examined) -> Iterator[tuple[int, Interaction]]:
     """Yield the consultations in another program's file; ``done`` counts what else is in it."""
     try:
         for conversation in source.read(source.path) if source.read else ():
@@ -162,13 +162,13 @@ def _foreign(config: Config, source: Source, done: Examined) -> Iterator[tuple[i
         done.bad.append(BadLine(0, "not-readable", str(error), str(source.path)))
 
 
-def _chosen(config: Config, source: Source, chosen: Set[str]) -> Iterator[tuple[int, Interaction]]:
-    """Yield the consultations that a person has seen; what came in since is left for another time."""
+def _extract_chosen(config: Config, source: ImportSource, chosen: Set[str]) -> Iterator[tuple[int, Interaction]]:
+    """Yield the consultations that the person has seen; newer ones are left for the next import."""
     if chosen:
-        yield from (found for found in _foreign(config, source, Examined()) if found[1].id in chosen)
+        yield from (found for found in _extract_consultations(config, source, Examined()) if found[1].id in chosen)
 
 
-def _own(config: Config, source: Source) -> Iterator[tuple[int, Interaction | RecordError]]:
+def _parse_native(config: Config, source: ImportSource) -> Iterator[tuple[int, Interaction | RecordError]]:
     for entry in entries(source.path):
         try:
             yield entry.number, native.interaction_of(config, entry)
@@ -176,21 +176,21 @@ def _own(config: Config, source: Source) -> Iterator[tuple[int, Interaction | Re
             yield entry.number, error
 
 
-def _scrubbed(one: Interaction, config: Config) -> Interaction:
-    cleaned = scrub(one.model_dump(exclude_unset=True), known_secrets(config))
+def _scrub_interaction(one: Interaction, config: Config) -> Interaction:
+    cleaned = scrub(one.model_dump(exclude_unset=True), api_keys(config))
     if not cleaned.counts:
         return one
     value: Any = cleaned.value
     counts = Counter(one.metadata.scrubbed or {}) + Counter(cleaned.counts)
-    return interaction(value, whole=False).described({"scrubbed": dict(counts)} if counts else {})
+    return parse_interaction_object(value, whole=False).with_metadata({"scrubbed": dict(counts)} if counts else {})
 
 
-def _shown(record: Interaction) -> Found:
+def _candidate(record: Interaction) -> ImportCandidate:
     metadata = record.metadata
     local_model = (metadata.model_extra or {}).get("local_model")
-    return Found(
+    return ImportCandidate(
         record.id,
-        " ".join(spoken(record.query.text).split())[:_SHOWN_CHARACTERS],
+        " ".join(user_text(record.query.text).split())[:_SHOWN_CHARACTERS],
         local_model if isinstance(local_model, str) else None,
         metadata.consultation.teacher if metadata.consultation else "",
         len(record.messages),
@@ -199,7 +199,7 @@ def _shown(record: Interaction) -> Found:
 
 
 class _Batches:
-    """Appends lines some at a time: each append waits for the disk."""
+    """Appends lines in batches, since each append waits for the disk."""
 
     def __init__(self, workspace: Workspace, config: Config) -> None:
         self.added = 0
@@ -221,15 +221,15 @@ class _Batches:
 
 
 class _Known:
-    """The interactions that need not be imported: those in the raw file, and those that a person had forgotten."""
+    """The interactions that need no import: those in the raw file, and those that were forgotten."""
 
     def __init__(self, workspace: Workspace) -> None:
-        self._decisions = read_decisions(workspace)
+        self._decisions = load_decisions(workspace)
         self._content_by_id: dict[str, str] = {}
         self._contents: set[str] = set()
         for line in append_log.read_lines(workspace.raw):
             try:
-                self.add(interaction(parse_json_object(line.data), whole=False))
+                self.add(parse_interaction_object(parse_json_object(line.data), whole=False))
             except RecordError:
                 continue  # process reports it, with its line number
 
@@ -239,12 +239,12 @@ class _Known:
         self._contents.add(content)
 
     def has(self, record: Interaction) -> bool:
-        """Whether it is not to be added; raise :class:`RecordError` for an id that is another interaction's."""
+        """Return whether an interaction need not be added; raise :class:`RecordError` where another one has its id."""
         if self._decisions.is_forgotten(record):
             return True
         content = record.content_key()
         if self._content_by_id.get(record.id, content) != content:
-            if record.id.startswith(FOUND_ID):
+            if record.id.startswith(IMPORTED_ID_PREFIX):
                 return True  # the same place of the same conversation, edited since or scrubbed by other rules
             raise RecordError("duplicate-id", f"{record.id} is there already with other messages")
         return content in self._contents

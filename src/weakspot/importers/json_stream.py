@@ -1,4 +1,4 @@
-"""The JSON objects of a file, one at a time: those of its lines, of its list, or the one that it is."""
+"""Streams the JSON objects of a file: one per line, the elements of a list, or a single object."""
 
 import re
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ _SURROGATES = re.compile(
 
 @dataclass(frozen=True)
 class BadLine:
-    """What could not be taken from ``file``: the number of its line, or its own in a list or a database."""
+    """What could not be imported from ``file``; ``line`` is its line's number, or its own in a list or a database."""
 
     line: int
     reason: str
@@ -29,8 +29,8 @@ class BadLine:
     file: str
 
 
-class Entry(NamedTuple):
-    """One object's bytes, where they begin in the file, and its 1-based number: its line's, or its own."""
+class JsonEntry(NamedTuple):
+    """One object: its 1-based number or that of its line, its offset in the file, and its bytes."""
 
     number: int
     offset: int
@@ -39,7 +39,7 @@ class Entry(NamedTuple):
     def value(self) -> dict[str, Any]:
         """Decode the object; raise :class:`RecordError` as :func:`parse_json_object` does.
 
-        Half a character, as programs leave it that cut texts by length, becomes U+FFFD here.
+        Half of a surrogate pair, left by programs that cut texts by length, becomes U+FFFD.
         """
         data = self.data
         if b"\\ud" in data or b"\\uD" in data:
@@ -47,8 +47,8 @@ class Entry(NamedTuple):
         return parse_json_object(data)
 
 
-def entries(file: Path) -> Iterator[Entry]:
-    """Yield the objects of ``file``, whichever way they are laid out, without holding all of it in memory."""
+def entries(file: Path) -> Iterator[JsonEntry]:
+    """Yield the objects of ``file`` in any of its layouts; lines and lists are not held in memory as a whole."""
     with file.open("rb") as stream:
         head = stream.read(4096)
         if found := _LIST.match(head):
@@ -57,14 +57,14 @@ def entries(file: Path) -> Iterator[Entry]:
             return
         if _INDENTED.match(head):
             stream.seek(0)
-            yield Entry(1, 0, stream.read().removeprefix(b"\xef\xbb\xbf"))
+            yield JsonEntry(1, 0, stream.read().removeprefix(b"\xef\xbb\xbf"))
             return
     for line in append_log.read_lines(file):
-        yield Entry(line.number, line.offset, line.data)
+        yield JsonEntry(line.number, line.offset, line.data)
 
 
-def _elements(stream: Any, position: int) -> Iterator[Entry]:
-    """Yield the elements of a list whose opening bracket ends at ``position``; a torn last one as it is."""
+def _elements(stream: Any, position: int) -> Iterator[JsonEntry]:
+    """Yield the elements of a list whose opening bracket ends at ``position``; an incomplete last one as it is."""
     depth, quoted, number = 1, False, 0
     element, begin = bytearray(), position
     while chunk := _chunk(stream):
@@ -83,7 +83,7 @@ def _elements(stream: Any, position: int) -> Iterator[Entry]:
                 element += chunk[start : mark.start()]
                 if element.strip():
                     number += 1
-                    yield Entry(number, begin, bytes(element))
+                    yield JsonEntry(number, begin, bytes(element))
                 element.clear()
                 start = mark.end()
                 begin = position + start
@@ -92,11 +92,11 @@ def _elements(stream: Any, position: int) -> Iterator[Entry]:
         element += chunk[start:]
         position += len(chunk)
     if element.strip():
-        yield Entry(number + 1, begin, bytes(element))
+        yield JsonEntry(number + 1, begin, bytes(element))
 
 
 def _chunk(stream: Any) -> bytes:
-    """Read some of the stream, never half of an escape."""
+    """Read the next chunk of the stream, which never ends within an escape sequence."""
     data = bytes(stream.read(_CHUNK_BYTES))
     while data.endswith(b"\\") and (more := stream.read(1)):
         data += more

@@ -1,4 +1,4 @@
-"""Messages of OpenAI's and Anthropic's protocols, as logs hold them, in the form in which records keep them."""
+"""Converts logged messages of OpenAI's and Anthropic's protocols to messages of our records."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from weakspot.protocols.parts import StopReason
 from weakspot.records import Message
-from weakspot.records.strict_json import decoded
+from weakspot.records.strict_json import parse_strict_json
 
 _STOPS: dict[str, StopReason] = {
     "stop": "stop",
@@ -24,13 +24,13 @@ _STOPS: dict[str, StopReason] = {
     "content-filter": "refused",
     "refusal": "refused",
 }
-# Kinds of content that are no words: kept elsewhere, or not at all.
+# Kinds of content that are no text: stored elsewhere, or not at all.
 _UNSPOKEN = frozenset({"thinking", "redacted_thinking", "reasoning", "tool_use", "tool_result"})
 _CACHES = ("cache_creation_input_tokens", "cache_read_input_tokens")
 _FIRST_MILLISECONDS = 1e11  # as seconds this is the year 5138
 
 
-class Call(NamedTuple):
+class LoggedCall(NamedTuple):
     """A tool call; ``arguments`` is an object, or the JSON text of one."""
 
     id: str
@@ -38,15 +38,15 @@ class Call(NamedTuple):
     arguments: Any
 
 
-def said(role: str, text: str) -> Message:
-    """Return a message of nothing but text."""
+def text_message(role: str, text: str) -> Message:
+    """Return a message that has only text."""
     return Message.model_validate({"role": role, "content": text})
 
 
-def answer(text: str, calls: Sequence[Call] = ()) -> tuple[Message, ...]:
-    """Return what a model said and called as one message, none where it did neither."""
+def answer(text: str, calls: Sequence[LoggedCall] = ()) -> tuple[Message, ...]:
+    """Return text and tool calls of a model as one message, none where it has neither."""
     if not calls:
-        return (said("assistant", text),) if text.strip() else ()
+        return (text_message("assistant", text),) if text.strip() else ()
     written = [
         {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": _arguments(call.arguments)}}
         for call in calls
@@ -55,19 +55,19 @@ def answer(text: str, calls: Sequence[Call] = ()) -> tuple[Message, ...]:
 
 
 def result(call: str, text: str) -> Message:
-    """Return what a tool gave back."""
+    """Return the result of a tool as a message."""
     return Message.model_validate({"role": "tool", "tool_call_id": call, "content": text})
 
 
 def messages_of(value: Mapping[str, Any]) -> Iterator[Message]:
-    """Yield what one message of either protocol says: Anthropic's may hold several results of tools.
+    """Yield the records' messages in one logged message: Anthropic's may hold several results of tools.
 
-    A role that nobody knows yields nothing.
+    An unknown role yields nothing.
     """
     role, content = value.get("role"), value.get("content")
     blocks = [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
     if role in ("system", "developer"):
-        yield said("system", words(content))
+        yield text_message("system", words(content))
     elif role in ("tool", "function"):
         yield result(str(value.get("tool_call_id") or value.get("name") or ""), words(content))
     elif role == "user":
@@ -76,13 +76,13 @@ def messages_of(value: Mapping[str, Any]) -> Iterator[Message]:
                 yield result(str(block.get("tool_use_id") or ""), words(block.get("content")))
         text = words(content)
         if text or not any(block.get("type") == "tool_result" for block in blocks):
-            yield said("user", text)
+            yield text_message("user", text)
     elif role == "assistant":
         yield from answer(words(content), [*_chat_calls(value), *_block_calls(blocks)])
 
 
 def words(content: object) -> str:
-    """Return the words of a message's content; a picture becomes ``[image]``, thoughts are left out."""
+    """Return the text of a message's content; an image becomes ``[image]``, reasoning is left out."""
     if isinstance(content, str):
         return content
     found = []
@@ -102,22 +102,22 @@ def words(content: object) -> str:
 
 
 def stop_reason(value: object) -> StopReason | None:
-    """Return why a model stopped, None where that is not told in words we know."""
+    """Return why a model stopped, None where the reason is missing or unknown."""
     return _STOPS.get(value) if isinstance(value, str) else None
 
 
-def tokens(usage: object) -> tuple[int | None, int | None]:
+def token_counts(usage: object) -> tuple[int | None, int | None]:
     """Return the tokens read and written, as OpenAI, Anthropic or Ollama count them."""
     if not isinstance(usage, dict):
         return None, None
     read = _first_count(usage, "prompt_tokens", "input_tokens", "prompt_eval_count")
     if read is not None and "input_tokens" in usage and "prompt_tokens" not in usage:
-        # Anthropic counts what was cached apart from the rest.
+        # Anthropic counts cached tokens separately.
         read += sum(_first_count(usage, key) or 0 for key in _CACHES)
     return read, _first_count(usage, "completion_tokens", "output_tokens", "eval_count")
 
 
-def moment(value: object) -> datetime | None:
+def parse_time(value: object) -> datetime | None:
     """Return the time that a log gives as ISO 8601 or as seconds or milliseconds since 1970."""
     try:
         if isinstance(value, str):
@@ -131,7 +131,7 @@ def moment(value: object) -> datetime | None:
 
 
 def text_or_none(value: object) -> str | None:
-    """Return ``value`` where it is a text that says anything."""
+    """Return ``value`` if it is a text that is not blank, else None."""
     return value if isinstance(value, str) and value.strip() else None
 
 
@@ -139,24 +139,24 @@ def _first_count(usage: Mapping[str, Any], *keys: str) -> int | None:
     return next((n for key in keys if type(n := usage.get(key)) is int and n >= 0), None)
 
 
-def _chat_calls(value: Mapping[str, Any]) -> Iterator[Call]:
+def _chat_calls(value: Mapping[str, Any]) -> Iterator[LoggedCall]:
     calls = value.get("tool_calls")
     for call in calls if isinstance(calls, list) else ():
         function = call.get("function") if isinstance(call, dict) else None
         if isinstance(function, dict):
-            yield Call(str(call.get("id") or ""), str(function.get("name") or ""), function.get("arguments"))
+            yield LoggedCall(str(call.get("id") or ""), str(function.get("name") or ""), function.get("arguments"))
 
 
-def _block_calls(blocks: Sequence[Mapping[str, Any]]) -> Iterator[Call]:
+def _block_calls(blocks: Sequence[Mapping[str, Any]]) -> Iterator[LoggedCall]:
     for block in blocks:
         if block.get("type") == "tool_use":
-            yield Call(str(block.get("id") or ""), str(block.get("name") or ""), block.get("input"))
+            yield LoggedCall(str(block.get("id") or ""), str(block.get("name") or ""), block.get("input"))
 
 
 def _arguments(value: object) -> dict[str, Any]:
     if isinstance(value, str):
         try:
-            value = decoded(value or "{}")
+            value = parse_strict_json(value or "{}")
         except ValueError:
             return {"unreadable": value}  # a call that was cut off
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Open WebUI's chats: its JSON exports and its database; each chat is a tree of messages."""
+"""Imports Open WebUI's chats from JSON exports and from its database; each chat is a tree of messages."""
 
 import html
 import json
@@ -10,13 +10,13 @@ from typing import Any
 
 from weakspot.importers import messages, sqlite
 from weakspot.importers.conversation_tree import Conversation, Turn
-from weakspot.importers.json_stream import BadLine, Entry, entries
-from weakspot.importers.messages import Call
+from weakspot.importers.json_stream import BadLine, JsonEntry, entries
+from weakspot.importers.messages import LoggedCall
 from weakspot.records import Message
 from weakspot.records.parsing import RecordError
 
 Object = dict[str, Any]
-# Older versions write what a model thought and called into its answer.
+# Older versions write a model's reasoning and tool calls into its answer.
 _DETAILS = re.compile(r"<details((?:\s+\w+=(?:\"[^\"]*\"|'[^']*'))+)\s*>.*?</details>\s*", re.DOTALL)
 _ATTRIBUTE = re.compile(r"(\w+)=(?:\"([^\"]*)\"|'([^']*)')")
 
@@ -36,20 +36,22 @@ def claims_tables(tables: Mapping[str, set[str]]) -> bool:
 def conversations(file: Path) -> Iterator[Conversation | BadLine]:
     """Yield the chats of an export."""
     for entry in entries(file):
-        yield _read(entry, file)
+        yield _parse_chat(entry, file)
 
 
 def conversations_of_database(file: Path) -> Iterator[Conversation | BadLine]:
     """Yield the chats of a database."""
-    with sqlite.opened(file) as database:
+    with sqlite.open_database(file) as database:
         columns = {row[0] for row in database.execute("SELECT name FROM pragma_table_info('chat_message')")}
         for number, identity, chat in database.execute("SELECT rowid, id, chat FROM chat ORDER BY rowid"):
             data = chat if isinstance(chat, bytes) else str(chat or "{}").encode()
-            # Newer versions keep the messages in rows of their own, and in the chat only what is older.
-            yield _read(Entry(number, 0, data), file, identity, _rows(database, columns, identity))
+            # Newer versions store messages in a table of their own; the chat holds only older ones.
+            yield _parse_chat(JsonEntry(number, 0, data), file, identity, _rows(database, columns, identity))
 
 
-def _read(entry: Entry, file: Path, identity: str | None = None, rows: Sequence[Object] = ()) -> Conversation | BadLine:
+def _parse_chat(
+    entry: JsonEntry, file: Path, identity: str | None = None, rows: Sequence[Object] = ()
+) -> Conversation | BadLine:
     try:
         value = entry.value()
     except RecordError as error:
@@ -74,7 +76,7 @@ def _rows(database: sqlite3.Connection, columns: set[str], chat: str) -> list[Ob
 
 
 def _message(row: Object, prefix: str) -> Object:
-    """Return a row as exports hold it: other names, a shorter id, and values instead of JSON."""
+    """Return a row in the form of an export: other names, a shorter id, and JSON parsed."""
     names = {"parent_id": "parentId", "model_id": "model", "created_at": "timestamp"}
     found: Object = {}
     for key, value in row.items():
@@ -84,10 +86,10 @@ def _message(row: Object, prefix: str) -> Object:
 
 
 def _turns(stored: Sequence[Object], system: str | None) -> Iterator[Turn]:
-    """Yield parents in front of their children, of which some versions forget to tell, siblings oldest first."""
+    """Yield parents before their children, siblings oldest first; by ``parentId``, as some versions omit children."""
     first = "system" if system else None
     if system:
-        yield Turn("system", None, (messages.said("system", system),))
+        yield Turn("system", None, (messages.text_message("system", system),))
     known = {str(one["id"]) for one in stored}
     children: dict[str | None, list[Object]] = {}
     for one in sorted(stored, key=_seconds):
@@ -105,15 +107,17 @@ def _seconds(one: Object) -> float:
 
 
 def _turn(one: Object, parent: str | None) -> Turn:
-    identity, time = str(one["id"]), messages.moment(one.get("timestamp"))
+    identity, time = str(one["id"]), messages.parse_time(one.get("timestamp"))
     if one.get("role") != "assistant":
         said = tuple(messages.messages_of({"role": one.get("role"), "content": one.get("content")}))
         return Turn(identity, parent, said[:1], moment=time)
-    read, written = messages.tokens(one.get("usage") or _object(one.get("info")).get("usage"))
+    read, written = messages.token_counts(one.get("usage") or _object(one.get("info")).get("usage"))
     return Turn(
         identity,
         parent,
-        tuple(_output(one["output"]) if _spoken(one.get("output")) else _content(messages.words(one.get("content")))),
+        tuple(
+            _output(one["output"]) if _is_output(one.get("output")) else _content(messages.words(one.get("content")))
+        ),
         messages.text_or_none(one.get("model")),
         time,
         read,
@@ -122,15 +126,15 @@ def _turn(one: Object, parent: str | None) -> Turn:
     )
 
 
-def _spoken(output: object) -> bool:
+def _is_output(output: object) -> bool:
     return isinstance(output, list) and any(
         isinstance(item, dict) and item.get("type") in ("message", "function_call") for item in output
     )
 
 
 def _output(output: Sequence[Any]) -> Iterator[Message]:
-    """Yield what the items of an answer say: words and calls until a result ends a message."""
-    text, calls, results = "", list[Call](), list[Message]()
+    """Yield the messages of an answer's items: text and calls belong together until a result ends a message."""
+    text, calls, results = "", list[LoggedCall](), list[Message]()
     for item in (*output, None):
         kind = item.get("type") if isinstance(item, dict) else None
         if kind == "function_call_output" and isinstance(item, dict):
@@ -144,11 +148,11 @@ def _output(output: Sequence[Any]) -> Iterator[Message]:
             text = "\n\n".join(part for part in (text, messages.words(item.get("content"))) if part)
         elif kind == "function_call" and isinstance(item, dict):
             call = str(item.get("call_id") or item.get("id") or "")
-            calls.append(Call(call, str(item.get("name") or ""), item.get("arguments")))
+            calls.append(LoggedCall(call, str(item.get("name") or ""), item.get("arguments")))
 
 
 def _content(text: str) -> Iterator[Message]:
-    """Yield what an answer says that holds its tool calls, and what was thought before them, as HTML."""
+    """Yield the messages of an answer that holds its tool calls and its reasoning as HTML."""
     said, begin = "", 0
     for details in _DETAILS.finditer(text):
         values = {name: html.unescape(one or other) for name, one, other in _ATTRIBUTE.findall(details[1])}
@@ -157,7 +161,7 @@ def _content(text: str) -> Iterator[Message]:
         said += text[begin : details.start()]
         begin = details.end()
         if values["type"] == "tool_calls":
-            call = Call(values.get("id", ""), values.get("name", ""), _json(values.get("arguments", "{}")))
+            call = LoggedCall(values.get("id", ""), values.get("name", ""), _json(values.get("arguments", "{}")))
             yield from messages.answer(said.strip(), [call])
             said = ""
             if "result" in values:
@@ -168,8 +172,8 @@ def _content(text: str) -> Iterator[Message]:
 
 
 def _json(text: str) -> Any:
-    """Return the value that a text holds as JSON, the text itself where it is none."""
+    """Return a text parsed as JSON, or the text itself where it is no JSON."""
     try:
-        return Entry(0, 0, b'{"value":' + text.encode() + b"}").value()["value"]
+        return JsonEntry(0, 0, b'{"value":' + text.encode() + b"}").value()["value"]
     except (RecordError, KeyError):
         return text

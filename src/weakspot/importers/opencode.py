@@ -1,4 +1,4 @@
-"""opencode's sessions: its database, the JSON files of older versions, and what ``opencode export`` writes."""
+"""Imports opencode's sessions: its database, the JSON files of older versions, and ``opencode export``."""
 
 import re
 import sqlite3
@@ -8,8 +8,8 @@ from typing import Any
 
 from weakspot.importers import messages, sqlite
 from weakspot.importers.conversation_tree import Conversation, Turn
-from weakspot.importers.json_stream import BadLine, Entry, entries
-from weakspot.importers.messages import Call
+from weakspot.importers.json_stream import BadLine, JsonEntry, entries
+from weakspot.importers.messages import LoggedCall
 from weakspot.records import Message
 from weakspot.records.parsing import RecordError
 
@@ -39,7 +39,7 @@ def claims_folder(folder: Path) -> bool:
 
 
 def conversations(file: Path) -> Iterator[Conversation | BadLine]:
-    """Yield the sessions of exported files; those that a session started by itself are left out."""
+    """Yield the sessions of exported files; sessions of subagents are left out."""
     for entry in entries(file):
         try:
             value = entry.value()
@@ -53,7 +53,7 @@ def conversations(file: Path) -> Iterator[Conversation | BadLine]:
 
 def conversations_of_database(file: Path) -> Iterator[Conversation | BadLine]:
     """Yield the sessions of a database, one after the other."""
-    with sqlite.opened(file) as database:
+    with sqlite.open_database(file) as database:
         sessions = database.execute("SELECT rowid, id FROM session WHERE parent_id IS NULL ORDER BY time_created, id")
         for number, session in sessions:
             bad: list[BadLine] = []
@@ -68,7 +68,7 @@ def conversations_of_database(file: Path) -> Iterator[Conversation | BadLine]:
 
 
 def conversations_of_folder(folder: Path) -> Iterator[Conversation | BadLine]:
-    """Yield the sessions of an older version's storage: a folder of messages a session, one of parts a message."""
+    """Yield the sessions of an older version: a folder of messages per session, a folder of parts per message."""
     subagents = {
         str(info.get("id")) for info in _files(folder / "session", lambda _: None, "**/*.json") if info.get("parentID")
     }
@@ -90,7 +90,7 @@ def _rows(
     query = f"SELECT id, data FROM {table} WHERE {key} = ? ORDER BY time_created, id"  # noqa: S608
     for identity, data in database.execute(query, (value,)):
         try:
-            found = Entry(0, 0, data if isinstance(data, bytes) else str(data).encode()).value()
+            found = JsonEntry(0, 0, data if isinstance(data, bytes) else str(data).encode()).value()
         except RecordError as error:
             report(identity, error)
         else:
@@ -100,7 +100,7 @@ def _rows(
 def _files(folder: Path, report: Callable[[BadLine], None], pattern: str = "*.json") -> Iterator[Object]:
     for file in sorted(folder.glob(pattern)):
         try:
-            yield {"id": file.stem, **Entry(1, 0, file.read_bytes()).value()}
+            yield {"id": file.stem, **JsonEntry(1, 0, file.read_bytes()).value()}
         except RecordError as error:
             report(BadLine(1, error.reason, error.detail, str(file)))
 
@@ -110,10 +110,10 @@ def _objects(value: object) -> list[Object]:
 
 
 def _conversation(session: str, number: int, stored: Iterable[tuple[Object, list[Object]]]) -> Conversation:
-    """Put the turns in a row: each answer behind the question that it names, each question behind the last answer."""
+    """Put the turns in order: each answer after the question that it names, each question after the last answer."""
     found = list(stored)
     place = {str(info.get("id")): n for n, (info, _) in enumerate(found)}
-    # A question that was typed while an answer was under way was stored in the middle of it.
+    # A question that was typed during an answer is stored in the middle of it.
     found.sort(key=lambda one: place.get(str(one[0].get("parentID")), place[str(one[0].get("id"))]))
     turns: list[Turn] = []
     for info, parts in found:
@@ -126,26 +126,26 @@ def _conversation(session: str, number: int, stored: Iterable[tuple[Object, list
 
 def _question(info: Object, parts: list[Object], parent: str | None) -> Turn:
     texts = [part for part in parts if part.get("type") == "text" and not part.get("ignored")]
-    # What opencode says in the user's place ("Continue if you have next steps") is no question.
+    # A text that opencode writes in the user's name ("Continue if you have next steps") is no question.
     own = any(not part.get("synthetic") for part in texts)
     text = messages.words(texts)
     if quoted := _QUOTED.fullmatch(text):
         text = quoted[1].replace('\\"', '"')
-    said: tuple[Message, ...] = (messages.said("user", text),) if own and info.get("role") == "user" else ()
+    said: tuple[Message, ...] = (messages.text_message("user", text),) if own and info.get("role") == "user" else ()
     return Turn(str(info.get("id")), parent, said, moment=_time(info, "created"))
 
 
 def _answer(info: Object, parts: list[Object], parent: str | None) -> Turn:
     identity, finish = str(info.get("id")), info.get("finish")
     text = "\n\n".join(str(part.get("text") or "") for part in parts if part.get("type") == "text")
-    if info.get("summary") is True:  # a compaction: from here on, the model knew no more than this
-        return Turn(identity, None, (messages.said("system", text),))
+    if info.get("summary") is True:  # a compaction: from here on, the model knew only this summary
+        return Turn(identity, None, (messages.text_message("system", text),))
     calls, results = [], []
     for part in parts:
         state = part.get("state")
         if part.get("type") == "tool" and isinstance(state, dict):
             call = str(part.get("callID") or part.get("id"))
-            calls.append(Call(call, str(part.get("tool") or ""), state.get("input")))
+            calls.append(LoggedCall(call, str(part.get("tool") or ""), state.get("input")))
             if state.get("status") in ("completed", "error"):
                 results.append(messages.result(call, str(state.get("output") or state.get("error") or "")))
     counts = info.get("tokens")
@@ -166,7 +166,7 @@ def _answer(info: Object, parts: list[Object], parent: str | None) -> Turn:
 
 def _time(info: Object, key: str) -> Any:
     time = info.get("time")
-    return messages.moment(time.get(key)) if isinstance(time, dict) else None
+    return messages.parse_time(time.get(key)) if isinstance(time, dict) else None
 
 
 def _tokens(counts: Object) -> tuple[int | None, int | None]:

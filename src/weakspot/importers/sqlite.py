@@ -1,4 +1,4 @@
-"""SQLite databases of other programs: read, never written, also while the program is writing."""
+"""Opens SQLite databases of other programs read-only, also while the program is writing."""
 
 import contextlib
 import sqlite3
@@ -19,31 +19,31 @@ def is_database(file: Path) -> bool:
 
 def tables(file: Path) -> dict[str, set[str]]:
     """Return the columns of each table of a database, by their names; raise :class:`UserError` where it is damaged."""
-    with opened(file) as database:
+    with open_database(file) as database:
         names = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         found = "SELECT name FROM pragma_table_info(?)"
         return {name: {row[0] for row in database.execute(found, (name,))} for name in names}
 
 
 @contextlib.contextmanager
-def opened(file: Path) -> Iterator[sqlite3.Connection]:
-    """Open a database for reading, all of it as it is now; raise :class:`UserError` where it is damaged."""
+def open_database(file: Path) -> Iterator[sqlite3.Connection]:
+    """Open a database for reading, as a snapshot of now; raise :class:`UserError` where it is damaged."""
     address = f"file:{quote(str(file.resolve()))}?mode=ro"
     try:
         try:
-            database = _reading(address)
+            database = _connect(address)
         except sqlite3.OperationalError:
             if file.with_name(f"{file.name}-wal").exists():
                 raise
-            # Where nothing may be written beside the file, SQLite wants to be told that nobody writes to it.
-            database = _reading(f"{address}&immutable=1")
+            # In a folder without write permission, SQLite must be told that nobody writes to the file.
+            database = _connect(f"{address}&immutable=1")
         with contextlib.closing(database):
             yield database
     except sqlite3.Error as error:
         raise UserError(file, f"cannot be read as a database: {error}", "check it with its own program") from None
 
 
-def _reading(address: str) -> sqlite3.Connection:
+def _connect(address: str) -> sqlite3.Connection:
     database = sqlite3.connect(address, uri=True, isolation_level=None)
     try:
         database.row_factory = sqlite3.Row

@@ -1,4 +1,4 @@
-"""Adapters on disk, in PEFT's own format: saved as trained, loaded again on their base."""
+"""Adapter files in PEFT's format: writes a trained adapter, and loads one onto its base."""
 
 import warnings
 from pathlib import Path
@@ -14,11 +14,11 @@ SETTINGS = "adapter_config.json"
 
 
 def load(model: "PreTrainedModel", folder: Path) -> "PeftModel":
-    """Put a saved adapter on its base; ``with model.disable_adapter()`` gives the base again."""
+    """Load a saved adapter onto its base; inside ``with model.disable_adapter()`` the model is the base again."""
     from peft import PeftModel
 
     with warnings.catch_warnings():
-        # PEFT still asks by the old name of a switch that transformers has renamed.
+        # PEFT reads an attribute of transformers by its former name.
         warnings.filterwarnings("ignore", message=".*_pattern keys did not match", category=RuntimeWarning)
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
         return PeftModel.from_pretrained(model, str(folder)).eval()

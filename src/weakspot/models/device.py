@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
 
 def local_gpu() -> int:
-    """Return the GPU of this process: 0, or one of its own where several were started on a machine.
+    """Return the GPU of this process: 0, or its own number if several processes run on this machine.
 
-    Raises :class:`UserError` where there are more processes than GPUs.
+    Raises :class:`UserError` if there are more processes than GPUs.
     """
     if process_count() == 1:
         return 0
@@ -20,7 +20,8 @@ def local_gpu() -> int:
 
     wanted, there = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
     if wanted >= there:
-        raise UserError(f"LOCAL_RANK={wanted}", f"there are {there} GPUs here", f"start at most {there} processes")
+        gpus = "1 GPU" if there == 1 else f"{there} GPUs"
+        raise UserError(f"LOCAL_RANK={wanted}", f"this machine has {gpus}", "start one process per GPU")
     return wanted
 
 
@@ -28,5 +29,5 @@ def process_count() -> int:
     """Return how many processes train together, as their launcher says."""
     text = os.environ.get("WORLD_SIZE", "1")
     if not text.isdecimal() or int(text) == 0:
-        raise UserError(f"WORLD_SIZE={text}", "is no number of processes", "start them by torchrun, or unset it")
+        raise UserError(f"WORLD_SIZE={text}", "is not a number of processes", "start them with torchrun, or unset it")
     return int(text)

@@ -1,4 +1,4 @@
-"""Greedy answers, as a server with temperature 0 gives them."""
+"""Greedy generation of answers, equal to what a server generates at temperature 0."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -9,16 +9,16 @@ from weakspot.models.packed_attention import Segment
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from weakspot.models.kv_cache import ReadPrompt
+    from weakspot.models.kv_cache import PrefilledPrompt
     from weakspot.models.packed_attention import LanguageModel
 
-READ_TOKENS = 4096
-"""Tokens of prompts that are read in one forward pass: more are no faster, and take memory."""
-_SHARED = 8
-"""Tokens that all prompts of a pass begin with, from which on these are read once."""
+PREFILL_TOKENS = 4096
+"""Prompt tokens in one prefill pass. More tokens need more memory and are no faster."""
+_MIN_SHARED_TOKENS = 8
+"""A common prefix of the prompts is computed once if it has at least this many tokens."""
 
 
-def answers(
+def generate_answers(
     model: "LanguageModel",
     tokenizer: "PreTrainedTokenizerBase",
     prompts: Sequence[str],
@@ -26,19 +26,19 @@ def answers(
     batch_size: int,
     advance: Callable[[int, str], None] = lambda count, note: None,
 ) -> list[str]:
-    """Return the model's greedy answer to each rendered prompt, without its end of turn."""
+    """Generate the model's greedy answer to each rendered prompt; return the texts without the end-of-turn token."""
     encoded = [list(tokenizer(prompt, add_special_tokens=False)["input_ids"]) for prompt in prompts]
-    written = continuations(model, tokenizer, encoded, max_new_tokens, batch_size, advance)
-    return [text(model, tokenizer, ids) for ids in written]
+    written = generate_token_ids(model, tokenizer, encoded, max_new_tokens, batch_size, advance)
+    return [answer_text(model, tokenizer, ids) for ids in written]
 
 
-def text(model: "LanguageModel", tokenizer: "PreTrainedTokenizerBase", ids: Sequence[int]) -> str:
-    """Return the text of an answer's ids, without its end of turn."""
+def answer_text(model: "LanguageModel", tokenizer: "PreTrainedTokenizerBase", ids: Sequence[int]) -> str:
+    """Return the text of an answer's token ids, without the end-of-turn token."""
     ended = bool(ids) and ids[-1] in end_tokens(model, tokenizer)
     return str(tokenizer.decode(list(ids[:-1] if ended else ids)))
 
 
-def continuations(
+def generate_token_ids(
     model: "LanguageModel",
     tokenizer: "PreTrainedTokenizerBase",
     prompts: Sequence[Sequence[int]],
@@ -46,9 +46,9 @@ def continuations(
     batch_size: int,
     advance: Callable[[int, str], None] = lambda count, note: None,
 ) -> list[list[int]]:
-    """Return the token ids of the greedy answer to each tokenized prompt, its end of turn with them.
+    """Generate the greedy answer to each tokenized prompt; return token ids, the end-of-turn token included.
 
-    Prompts of like length share a batch of ``batch_size``; ``advance`` is told of each answer that is done.
+    Prompts of similar length share a batch of ``batch_size``. ``advance`` is called as answers are finished.
     """
     by_length = sorted(range(len(prompts)), key=lambda number: len(prompts[number]))
     found: list[list[int]] = [[] for _ in prompts]
@@ -56,10 +56,10 @@ def continuations(
     for start in range(0, len(prompts), batch_size):
         part = by_length[start : start + batch_size]
         given = [prompts[number] for number in part]
-        if packed_attention.installed(model):
-            written = write(model, read(model, given), ends, max_new_tokens, advance)
+        if packed_attention.is_installed(model):
+            written = decode_greedily(model, prefill(model, given), ends, max_new_tokens, advance)
         else:
-            written = _write_padded(model, given, ends, max_new_tokens)
+            written = _generate_with_padding(model, given, ends, max_new_tokens)
             advance(len(part), "")
         for number, ids in zip(part, written, strict=True):
             found[number] = ids
@@ -73,17 +73,20 @@ def end_tokens(model: "LanguageModel", tokenizer: "PreTrainedTokenizerBase") -> 
     return list(dict.fromkeys(int(token) for token in (tokenizer.eos_token_id, *more) if token is not None))
 
 
-def read(model: "LanguageModel", prompts: Sequence[Sequence[int]]) -> "list[ReadPrompt]":
-    """Read prompts end to end, without padding; what all of a forward pass begin with is read once in it."""
+def prefill(model: "LanguageModel", prompts: Sequence[Sequence[int]]) -> "list[PrefilledPrompt]":
+    """Compute the keys and values of prompts, packed end to end without padding.
+
+    A prefix that all prompts of a forward pass share is computed once.
+    """
     import torch
     from transformers import DynamicCache
 
-    from weakspot.models.kv_cache import ReadPrompt
+    from weakspot.models.kv_cache import PrefilledPrompt
     from weakspot.models.loading import decoder
 
     found = []
-    for part in _passes(prompts):
-        common = _common_length(part)
+    for part in _prefill_batches(prompts):
+        common = _common_prefix_length(part)
         ids, positions = list(part[0][:common]), list(range(common))
         segments = [Segment(0, common)] if common else []
         spans = []
@@ -100,20 +103,20 @@ def read(model: "LanguageModel", prompts: Sequence[Sequence[int]]) -> "list[Read
                 position_ids=torch.tensor([positions], device=model.device),
                 past_key_values=row,
                 use_cache=True,
-                **packed_attention.arguments(segments, model.device),
+                **packed_attention.forward_arguments(segments, model.device),
             )
-            found += [ReadPrompt.of(row, one, range(common), own) for one, own in zip(part, spans, strict=True)]
+            found += [PrefilledPrompt.of(row, one, range(common), own) for one, own in zip(part, spans, strict=True)]
     return found
 
 
-def write(
+def decode_greedily(
     model: "LanguageModel",
-    prompts: "Sequence[ReadPrompt]",
+    prompts: "Sequence[PrefilledPrompt]",
     ends: Sequence[int],
     max_new_tokens: int,
     advance: Callable[[int, str], None] = lambda count, note: None,
 ) -> list[list[int]]:
-    """Write the greedy answers to prompts, a token of each at a time; one that has ended takes no more time."""
+    """Generate greedy answers token by token; a finished answer leaves the batch."""
     import torch
 
     from weakspot.models import kv_cache
@@ -121,7 +124,7 @@ def write(
 
     written: list[list[int]] = [[] for _ in prompts]
     with torch.inference_mode(), FasterThreads(model.device) as threads:
-        cache = kv_cache.batch_of(prompts, max_new_tokens)
+        cache = kv_cache.build_batch_cache(prompts, max_new_tokens)
         width = max(len(one.ids) for one in prompts)
         mask = torch.tensor([[0] * (width - len(one.ids)) + [1] * len(one.ids) for one in prompts], device=model.device)
         positions = torch.tensor([[len(one.ids) - 1] for one in prompts], device=model.device)
@@ -148,11 +151,11 @@ def write(
     return written
 
 
-def _passes(prompts: Sequence[Sequence[int]]) -> Iterator[list[Sequence[int]]]:
-    """Yield prompts in their order, as many at a time as are read in one forward pass."""
+def _prefill_batches(prompts: Sequence[Sequence[int]]) -> Iterator[list[Sequence[int]]]:
+    """Yield the prompts in order, in groups of at most ``READ_TOKENS`` tokens; a longer prompt is alone."""
     part: list[Sequence[int]] = []
     for one in prompts:
-        if part and sum(map(len, part)) + len(one) > READ_TOKENS:
+        if part and sum(map(len, part)) + len(one) > PREFILL_TOKENS:
             yield part
             part = []
         part.append(one)
@@ -160,20 +163,20 @@ def _passes(prompts: Sequence[Sequence[int]]) -> Iterator[list[Sequence[int]]]:
         yield part
 
 
-def _common_length(prompts: Sequence[Sequence[int]]) -> int:
-    """Return how many tokens to read once: those that all prompts begin with, where it is worth it."""
+def _common_prefix_length(prompts: Sequence[Sequence[int]]) -> int:
+    """Return the number of prefix tokens to compute once, 0 if sharing them does not pay."""
     if len(prompts) == 1:
         return 0
     first, last = min(map(list, prompts)), max(map(list, prompts))
-    length = min(map(len, prompts)) - 1  # each keeps one of its own
+    length = min(map(len, prompts)) - 1  # each prompt keeps at least one token of its own
     common = next((n for n in range(length) if first[n] != last[n]), length)
-    return common if common >= _SHARED else 0
+    return common if common >= _MIN_SHARED_TOKENS else 0
 
 
-def _write_padded(
+def _generate_with_padding(
     model: "LanguageModel", prompts: Sequence[Sequence[int]], ends: Sequence[int], max_new_tokens: int
 ) -> list[list[int]]:
-    """Let transformers write the answers of a model whose layers carry a state along a row."""
+    """Generate with transformers, for models whose layers carry a state along the sequence and cannot be packed."""
     import torch
     from transformers import GenerationConfig
 

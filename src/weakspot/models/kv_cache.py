@@ -1,4 +1,4 @@
-"""Keys and values of prompts that were read in one row, put into a batch with room for the tokens that follow."""
+"""Key-value caches of prompts from a packed pass, copied into a batch with room for the generated tokens."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,15 +10,15 @@ from transformers.cache_utils import DynamicLayer
 
 
 @dataclass(frozen=True)
-class ReadPrompt:
-    """A prompt's ids, and each layer's keys and values ``[heads, tokens, width]`` of all of them but the last."""
+class PrefilledPrompt:
+    """A prompt's ids, and the keys and values ``[heads, tokens, width]`` of each layer for all but the last id."""
 
     ids: Sequence[int]
     layers: list[tuple[torch.Tensor, torch.Tensor]]
 
     @classmethod
-    def of(cls, row: Cache, ids: Sequence[int], *spans: range) -> "ReadPrompt":
-        """Take a prompt that stands at ``spans`` of a row, one behind the other, out of the row's cache."""
+    def of(cls, row: Cache, ids: Sequence[int], *spans: range) -> "PrefilledPrompt":
+        """Copy a prompt out of the cache of a packed pass; ``spans`` are its places there, in order."""
         layers = []
         read: list[Any] = row.layers
         for layer in read:
@@ -31,37 +31,37 @@ class ReadPrompt:
 
 
 class GrowingLayer(DynamicLayer):
-    """One layer's keys and values in buffers with room: a token is written in place, and nothing is copied for it."""
+    """Keys and values of one layer in preallocated buffers: a token is written in place, without a copy."""
 
     def __init__(self, keys: torch.Tensor, values: torch.Tensor, length: int) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.dtype, self.device, self.is_initialized = keys.dtype, keys.device, True
         self._buffers, self._length = (keys, values), length
-        self._show()
+        self._update_views()
 
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: object, **kwargs: object
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Write keys and values ``[batch, heads, new, width]`` behind those that are there, and return all of them."""
+        """Append keys and values ``[batch, heads, new, width]``, and return all of them."""
         end = self._length + key_states.shape[-2]
         for buffer, new in zip(self._buffers, (key_states, value_states), strict=True):
             buffer[:, :, self._length : end] = new
         self._length = end
-        return self._show()
+        return self._update_views()
 
     def batch_select_indices(self, indices: torch.Tensor) -> None:
-        """Keep these sequences of the batch only."""
+        """Keep only these sequences of the batch."""
         self._buffers = (self._buffers[0][indices], self._buffers[1][indices])
-        self._show()
+        self._update_views()
 
-    def _show(self) -> tuple[torch.Tensor, torch.Tensor]:
+    def _update_views(self) -> tuple[torch.Tensor, torch.Tensor]:
         keys, values = (buffer[:, :, : self._length] for buffer in self._buffers)
         self.keys, self.values = keys, values
         return keys, values
 
 
-def batch_of(prompts: Sequence[ReadPrompt], room: int) -> Cache:
-    """Return the cache of a batch of prompts, padded on the left with zeros, with ``room`` for so many tokens more."""
+def build_batch_cache(prompts: Sequence[PrefilledPrompt], room: int) -> Cache:
+    """Return a cache of the prompts as one batch, padded with zeros on the left, with ``room`` more tokens each."""
     length = max(len(one.ids) for one in prompts) - 1
     layers: list[Any] = []
     for parts in zip(*(one.layers for one in prompts), strict=True):

@@ -1,4 +1,4 @@
-"""The local model: where it comes from, and how it is loaded."""
+"""Finds and loads the base model, its tokenizer and its configuration."""
 
 import contextlib
 import hashlib
@@ -25,7 +25,7 @@ _LIBRARIES = ("torch", "transformers", "peft", "safetensors", "scipy", "matplotl
 
 @dataclass(frozen=True)
 class Base:
-    """A base model that is at hand or that the hub has: ``location`` is a folder or a hub id."""
+    """A base model; ``location`` is a local folder or a hub id."""
 
     name: str
     location: str
@@ -33,20 +33,20 @@ class Base:
 
 
 def require_libraries() -> None:
-    """Raise :class:`UserError` where the training libraries are not installed."""
+    """Raise :class:`UserError` if the training libraries are not installed."""
     missing = [name for name in _LIBRARIES if importlib.util.find_spec(name) is None]
     if missing:
         raise UserError("weakspot", f"{', '.join(missing)} not installed", "run: pip install 'zddc[train]'")
 
 
-def resolve(settings: ModelSettings) -> Base:
-    """Return where the base lies; the embedded one is fetched, checked and converted the first time.
+def resolve_base(settings: ModelSettings) -> Base:
+    """Return the base that the settings name; download, verify and convert the demo base the first time.
 
-    Raises :class:`UserError` for a folder that holds no model. A hub id is not looked up here.
+    Raises :class:`UserError` for a folder without a model. A hub id is not looked up here.
     """
     require_libraries()
     if settings.base == demo_model.NAME:
-        return Base(demo_model.NAME, str(demo_model.fetched()), None)
+        return Base(demo_model.NAME, str(demo_model.download_demo_model()), None)
     folder = Path(settings.base).expanduser()
     if folder.is_dir():
         if not (folder / "config.json").is_file():
@@ -59,8 +59,8 @@ def resolve(settings: ModelSettings) -> Base:
     return Base(settings.base, settings.base, settings.revision)
 
 
-def quiet() -> None:
-    """Keep the libraries' own progress bars, notes and retries off the terminal: what fails is said once."""
+def silence_libraries() -> None:
+    """Turn off the libraries' own progress bars and messages: every failure is reported once, by us."""
     from huggingface_hub.utils import logging as hub
     from transformers.utils import logging
 
@@ -70,23 +70,23 @@ def quiet() -> None:
 
 
 def load_tokenizer(base: Base) -> "PreTrainedTokenizerBase":
-    """Load the tokenizer; raise :class:`UserError` where it is missing or has no chat template."""
+    """Load the tokenizer; raise :class:`UserError` if it is missing or has no chat template."""
     from transformers import AutoTokenizer
 
-    quiet()
-    tokenizer = _from_pretrained(AutoTokenizer, base)
+    silence_libraries()
+    tokenizer = _load_with_transformers(AutoTokenizer, base)
     if not tokenizer.chat_template:
         raise UserError(base.name, "its tokenizer has no chat template", "use an instruct model")
     return tokenizer  # type: ignore[no-any-return]
 
 
-def tokenizer_at_hand(settings: ModelSettings) -> "PreTrainedTokenizerBase | None":
-    """Return the base's tokenizer where it lies on this machine already, else None: nothing is downloaded."""
+def find_local_tokenizer(settings: ModelSettings) -> "PreTrainedTokenizerBase | None":
+    """Return the base's tokenizer if it is on this machine, None otherwise; nothing is downloaded."""
     if importlib.util.find_spec("transformers") is None:
         return None
     from transformers import AutoTokenizer
 
-    quiet()
+    silence_libraries()
     place = str(demo_model.folder()) if settings.base == demo_model.NAME else str(Path(settings.base).expanduser())
     try:
         tokenizer = AutoTokenizer.from_pretrained(
@@ -98,15 +98,15 @@ def tokenizer_at_hand(settings: ModelSettings) -> "PreTrainedTokenizerBase | Non
 
 
 def load_config(base: Base) -> Any:
-    """Load the model's configuration only."""
+    """Load only the model's configuration."""
     from transformers import AutoConfig
 
-    quiet()
-    return _from_pretrained(AutoConfig, base)
+    silence_libraries()
+    return _load_with_transformers(AutoConfig, base)
 
 
-def meta_model(base: Base) -> "PreTrainedModel":
-    """Build the model without its weights, on the meta device."""
+def build_meta_model(base: Base) -> "PreTrainedModel":
+    """Build the model on the meta device, without weights."""
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -116,11 +116,11 @@ def meta_model(base: Base) -> "PreTrainedModel":
 
 
 def load_model(base: Base, dtype: "torch.dtype", *, four_bit: bool = False, on_cpu: bool = False) -> "PreTrainedModel":
-    """Load the weights in ``dtype`` (or NF4) on the accelerator, else the CPU; in evaluation mode."""
+    """Load the weights in ``dtype`` (or NF4) onto the GPU if there is one, else the CPU; in evaluation mode."""
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
-    quiet()
+    silence_libraries()
     options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True}
     if four_bit:
         if not torch.cuda.is_available() or importlib.util.find_spec("bitsandbytes") is None:
@@ -135,13 +135,13 @@ def load_model(base: Base, dtype: "torch.dtype", *, four_bit: bool = False, on_c
         )
     if torch.cuda.is_available() and not on_cpu:
         options["device_map"] = {"": local_gpu()}
-    model: PreTrainedModel = _from_pretrained(AutoModelForCausalLM, base, **options)
+    model: PreTrainedModel = _load_with_transformers(AutoModelForCausalLM, base, **options)
     packed_attention.install(model)
     model.eval()
     return model
 
 
-def _from_pretrained(auto: Any, base: Base, **options: Any) -> Any:
+def _load_with_transformers(auto: Any, base: Base, **options: Any) -> Any:
     try:
         return auto.from_pretrained(base.location, revision=base.revision or "main", trust_remote_code=False, **options)
     except (OSError, ValueError) as error:
@@ -154,8 +154,8 @@ def _from_pretrained(auto: Any, base: Base, **options: Any) -> Any:
 
 
 @contextlib.contextmanager
-def enough_memory(thing: str, remedy: str) -> Iterator[None]:
-    """Turn torch's out-of-memory errors, of a GPU or of the CPU, into one line about ``thing``."""
+def explain_out_of_memory(thing: str, remedy: str) -> Iterator[None]:
+    """Turn out-of-memory errors of torch, on GPU or CPU, into a :class:`UserError` about ``thing``."""
     import torch
 
     try:
@@ -166,10 +166,10 @@ def enough_memory(thing: str, remedy: str) -> Iterator[None]:
         raise UserError(thing, f"out of memory: {str(error).splitlines()[0]}", remedy) from None
 
 
-def dtype_for(precision: str) -> "torch.dtype":
-    """Return the dtype of ``auto``, ``bf16`` or ``fp32`` on this machine.
+def choose_dtype(precision: str) -> "torch.dtype":
+    """Return the torch dtype for ``auto``, ``bf16`` or ``fp32`` on this machine.
 
-    On a CPU bf16 is about twenty times slower than fp32, so auto takes it on Ampere or newer only.
+    ``auto`` is bf16 on an Ampere GPU or newer. Elsewhere it is fp32: on a CPU, bf16 is about twenty times slower.
     """
     import torch
 
@@ -180,7 +180,7 @@ def dtype_for(precision: str) -> "torch.dtype":
 
 
 def identity(base: Base) -> str:
-    """Return what tells a base from another of the same name: the hash of its configuration and revision."""
+    """Return a hash of the base's name, revision and configuration, to recognise another base of the same name."""
     settings = load_config(base).to_dict()
     for volatile in ("_name_or_path", "transformers_version", "_commit_hash"):
         settings.pop(volatile, None)
@@ -189,7 +189,7 @@ def identity(base: Base) -> str:
 
 
 def decoder(model: "LanguageModel") -> "torch.nn.Module":
-    """Return a model without its head, with the adapters that it has."""
+    """Return the model without its output head, adapters included."""
     found: torch.nn.Module = without_adapters(model).get_decoder()
     return found
 

@@ -1,4 +1,4 @@
-"""Merge an adapter into its full-precision base, tensor by tensor."""
+"""Merges an adapter into its full-precision base, tensor by tensor."""
 
 import json
 import shutil
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 _PREFIX = "base_model.model."
 
 
-def base_folder(location: str, revision: str | None) -> Path:
-    """Return the folder of the base's files: a local one, or the hub's cached snapshot."""
+def fetch_base_folder(location: str, revision: str | None) -> Path:
+    """Return the folder of the base's files: the local one, or the hub's snapshot, which is downloaded if needed."""
     if Path(location).is_dir():
         return Path(location)
     from huggingface_hub import snapshot_download
@@ -29,16 +29,16 @@ def base_folder(location: str, revision: str | None) -> Path:
 def merge(
     base: Path, adapter: Path, target: Path, advance: Callable[[int, str], None] = lambda count, note: None
 ) -> int:
-    """Write into ``target`` the base's files with W + scale · B A in place of each touched W; return how many.
+    """Write the base into ``target``, with W + scale · B A for each adapted W; return the number of adapted tensors.
 
-    Each weight file is copied as it is and the touched tensors are overwritten where they lie, so memory
-    holds one tensor at a time and the dtype stays the base's. The sum is taken as PEFT takes it, so the
-    result equals ``merge_and_unload`` bit by bit.
+    Each weight file is copied, and its adapted tensors are then overwritten in place, so memory holds one tensor at a
+    time and the base's dtype is kept. The sum is computed as PEFT does, so the result equals ``merge_and_unload`` bit
+    by bit.
 
-    Raises :class:`UserError` for a quantised base and for adapters that are more than plain LoRA.
+    Raises :class:`UserError` for a quantised base, and for adapters that are not plain LoRA.
     """
     settings = json.loads((adapter / adapter_files.SETTINGS).read_text())
-    require_plain(adapter, settings)
+    require_plain_lora(adapter, settings)
     if "quantization_config" in json.loads((base / "config.json").read_text()):
         raise UserError(base, "is quantised, and merging would ruin the adapter", "merge into the full-precision base")
     scale = settings["lora_alpha"] / (settings["r"] ** 0.5 if settings.get("use_rslora") else settings["r"])
@@ -58,16 +58,16 @@ def merge(
             if file.suffix != ".safetensors":
                 continue
             with (target / file.name).open("r+b") as stream:
-                for name, dtype, shape, place in _tensors(target / file.name):
+                for name, dtype, shape, place in _list_tensors(target / file.name):
                     key = waiting.pop(name, None)
                     if key is None:
                         continue
                     down = stored.get_tensor(key)
                     up = stored.get_tensor(key.replace(".lora_A.", ".lora_B."))
                     stream.seek(place)
-                    weight = _read(stream.read(_size(dtype, shape)), dtype, shape)
+                    weight = _tensor_from_bytes(stream.read(_byte_count(dtype, shape)), dtype, shape)
                     stream.seek(place)
-                    stream.write(_bytes(_sum(weight, down, up, scale)))
+                    stream.write(_tensor_to_bytes(_add_adapter(weight, down, up, scale)))
                     advance(1, name)
     if waiting:
         raise UserError(
@@ -76,8 +76,8 @@ def merge(
     return touched
 
 
-def require_plain(adapter: Path, settings: dict[str, object]) -> None:
-    """Raise :class:`UserError` for an adapter that is more than plain LoRA."""
+def require_plain_lora(adapter: Path, settings: dict[str, object]) -> None:
+    """Raise :class:`UserError` for an adapter that is not plain LoRA."""
     odd = [
         key
         for key in ("use_dora", "lora_bias", "fan_in_fan_out", "rank_pattern", "alpha_pattern", "modules_to_save")
@@ -89,13 +89,13 @@ def require_plain(adapter: Path, settings: dict[str, object]) -> None:
         )
 
 
-def _sum(weight: "torch.Tensor", down: "torch.Tensor", up: "torch.Tensor", scale: float) -> "torch.Tensor":
-    # In fp32 as PEFT does it, whose adapter weights are fp32 whatever the base's dtype is.
+def _add_adapter(weight: "torch.Tensor", down: "torch.Tensor", up: "torch.Tensor", scale: float) -> "torch.Tensor":
+    # In fp32, as in PEFT: adapter weights are fp32 for every dtype of the base.
     weight += (up.float() @ down.float()) * scale
     return weight
 
 
-def _tensors(file: Path) -> Iterator[tuple[str, str, list[int], int]]:
+def _list_tensors(file: Path) -> Iterator[tuple[str, str, list[int], int]]:
     """Yield name, dtype, shape and byte offset of each tensor of a safetensors file."""
     with file.open("rb") as stream:
         (length,) = struct.unpack("<Q", stream.read(8))
@@ -114,20 +114,20 @@ def _torch_dtype(dtype: str) -> "torch.dtype":
     return known[dtype]
 
 
-def _size(dtype: str, shape: list[int]) -> int:
+def _byte_count(dtype: str, shape: list[int]) -> int:
     count = 1
     for length in shape:
         count *= length
     return count * _torch_dtype(dtype).itemsize
 
 
-def _read(data: bytes, dtype: str, shape: list[int]) -> "torch.Tensor":
+def _tensor_from_bytes(data: bytes, dtype: str, shape: list[int]) -> "torch.Tensor":
     import torch
 
     return torch.frombuffer(bytearray(data), dtype=_torch_dtype(dtype)).reshape(shape)
 
 
-def _bytes(tensor: "torch.Tensor") -> bytes:
+def _tensor_to_bytes(tensor: "torch.Tensor") -> bytes:
     import torch
 
     return bytes(tensor.contiguous().view(torch.uint8).numpy().tobytes())

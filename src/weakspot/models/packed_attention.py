@@ -1,4 +1,4 @@
-"""Attention within the segments of a row: everything else of a model works on the whole row."""
+"""Attention within the segments of a packed batch; all other layers of the model process the whole batch at once."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,10 +20,10 @@ _NAME = "weakspot_segments"
 
 @dataclass(frozen=True)
 class Segment:
-    """Tokens ``start`` to ``stop`` of a row, which attend to each other causally.
+    """Tokens ``start`` to ``stop`` of a batch, which attend causally to each other.
 
-    They also attend to all of the ``prefix`` tokens from ``origin`` on, which stand elsewhere in the row: the prompt of
-    a second answer.
+    They also attend to all of the ``prefix`` tokens from ``origin`` on, elsewhere in the batch: a second answer
+    attends to its prompt in this way.
     """
 
     start: int
@@ -32,11 +32,11 @@ class Segment:
     prefix: int = 0
 
 
-def packable(model: "PreTrainedModel") -> bool:
-    """Whether sequences in one row can be kept apart: true of models with attention alone.
+def can_pack(model: "PreTrainedModel") -> bool:
+    """True if sequences in one packed batch can be kept apart, which holds for models with attention only.
 
-    Layers that carry a state along the row (Gated DeltaNet, Mamba) would leak it into the next sequence. Attention that
-    torch has no kernel for (the sinks of gpt-oss, the soft cap of Gemma 2) would be another one.
+    Layers that carry a state along the sequence (Gated DeltaNet, Mamba) would leak it into the next sequence. Kinds
+    of attention without a torch kernel (the sinks of gpt-oss, the soft cap of Gemma 2) would be computed wrongly.
     """
     kinds = getattr(model.config.get_text_config(), "layer_types", None) or ["full_attention"]
     plain = all(kind in ("full_attention", "sliding_attention") for kind in kinds)
@@ -45,26 +45,26 @@ def packable(model: "PreTrainedModel") -> bool:
 
 
 def install(model: "PreTrainedModel") -> None:
-    """Let ``model`` attend within the segments of a call that has :func:`arguments`, and as ever otherwise."""
+    """Make ``model`` attend within segments in calls that pass :func:`forward_arguments`, and as usual in all others."""
     from transformers import AttentionInterface, AttentionMaskInterface
     from transformers.masking_utils import sdpa_mask
 
-    if packable(model):
+    if can_pack(model):
         AttentionInterface.register(_NAME, _attend)
         AttentionMaskInterface.register(_NAME, sdpa_mask)
         model.config.get_text_config()._attn_implementation = _NAME
 
 
-def installed(model: "LanguageModel") -> bool:
-    """Whether :func:`install` found the model fit."""
+def is_installed(model: "LanguageModel") -> bool:
+    """True if :func:`install` accepted the model."""
     return bool(model.config.get_text_config()._attn_implementation == _NAME)
 
 
-def arguments(segments: list[Segment], device: "torch.device") -> dict[str, Any]:
-    """Return what a forward call is given beside the ids so that ``segments`` stay apart.
+def forward_arguments(segments: list[Segment], device: "torch.device") -> dict[str, Any]:
+    """Return the extra arguments of a forward call that keep ``segments`` apart.
 
-    A mask of four dimensions is taken by transformers as it is: the empty one here stops it from building
-    the mask of the whole row, which nothing would look at.
+    transformers passes on a four-dimensional mask unchanged. The empty mask here only stops it from building the mask
+    of the whole batch, which would not be used.
     """
     import torch
 
@@ -82,17 +82,17 @@ def _attend(
     sliding_window: int | None = None,
     **options: Any,
 ) -> "tuple[torch.Tensor, None]":
-    """Causal attention within each segment; tensors are ``[1, heads, tokens, width]``, as transformers has them."""
+    """Compute causal attention within each segment; tensors are ``[1, heads, tokens, width]``, as in transformers."""
     import torch
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
     if segments is None:
         return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
     if query.is_meta:
-        return _attend_nothing(query, key, value), None
+        return _attend_on_meta_device(query, key, value), None
     simple = all(segment.prefix == 0 for segment in segments)
     half = query.dtype in (torch.bfloat16, torch.float16)
-    if simple and half and query.is_cuda and query.shape[-1] == value.shape[-1] <= 256:  # what flash attention takes
+    if simple and half and query.is_cuda and query.shape[-1] == value.shape[-1] <= 256:  # the limits of flash attention
         return _attend_varlen(query, key, value, segments, sliding_window, options.get("scaling")), None
     parts = []
     for segment in segments:
@@ -103,13 +103,13 @@ def _attend(
         if segment.prefix:
             k, v = (torch.cat((whole[:, :, shared], part), 2) for whole, part in ((key, k), (value, v)))
         if segment.prefix or (sliding_window and segment.stop - segment.start > sliding_window):
-            mask = _mask(segment, sliding_window, query.device)
+            mask = _segment_mask(segment, sliding_window, query.device)
         parts.append(sdpa_attention_forward(module, q, k, v, attention_mask=mask, is_causal=mask is None, **options)[0])
     return torch.cat(parts, dim=1) if len(parts) > 1 else parts[0], None
 
 
-def _attend_nothing(query: "torch.Tensor", key: "torch.Tensor", value: "torch.Tensor") -> "torch.Tensor":
-    """Keep for the way back what a fused kernel keeps, of tensors without content: for the plan of the memory."""
+def _attend_on_meta_device(query: "torch.Tensor", key: "torch.Tensor", value: "torch.Tensor") -> "torch.Tensor":
+    """Return a meta tensor, and save for backward what a fused kernel saves, so that memory can be planned."""
     import torch
 
     kernel = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
@@ -117,8 +117,8 @@ def _attend_nothing(query: "torch.Tensor", key: "torch.Tensor", value: "torch.Te
     return out.transpose(1, 2)
 
 
-def _mask(segment: Segment, sliding_window: int | None, device: "torch.device") -> "torch.Tensor":
-    """Return what each token of a segment may look at: ``[1, 1, tokens, prefix + tokens]``."""
+def _segment_mask(segment: Segment, sliding_window: int | None, device: "torch.device") -> "torch.Tensor":
+    """Return which tokens each token of a segment attends to: ``[1, 1, tokens, prefix + tokens]``."""
     import torch
 
     length = segment.stop - segment.start
@@ -136,7 +136,7 @@ def _attend_varlen(
     sliding_window: int | None,
     scaling: float | None,
 ) -> "torch.Tensor":
-    """All segments in one call of flash attention; returns ``[1, tokens, heads, width]``."""
+    """Attend within all segments in one call of flash attention; return ``[1, tokens, heads, width]``."""
     import torch
     from torch.nn.attention.varlen import varlen_attn
 

@@ -1,4 +1,4 @@
-"""How many threads write a token: all or one, whichever is found to be faster while other processes come and go."""
+"""Chooses how many CPU threads generate a token: all or one, whichever is faster at the moment."""
 
 import time
 from collections.abc import Iterator
@@ -10,16 +10,17 @@ if TYPE_CHECKING:
     import torch
 
 _TRIES = 2
-"""Steps that are timed with each number of threads; the best of them counts."""
+"""Timed steps for each number of threads; the fastest counts."""
 _PERIOD = 64
-"""Steps until both are tried again."""
+"""Steps between two trials."""
 
 
 class FasterThreads:
-    """Times steps with all of torch's threads and with one, and takes the faster until the next trial.
+    """Times steps with all of torch's threads and with one, and uses the faster number until the next trial.
 
-    For a matrix with few rows a second thread gains a little on an idle machine; beside another process it has to wait
-    for a processor at every product, and makes the whole slower. On a GPU, and with one thread, nothing is tried.
+    A second thread gains little for a matrix with few rows on an idle machine. If another process is busy, it waits
+    for a processor at every matrix product and slows down the whole step. Nothing is tried on a GPU or with a single
+    thread.
     """
 
     def __init__(self, device: "torch.device") -> None:
@@ -42,7 +43,7 @@ class FasterThreads:
 
     @contextmanager
     def step(self) -> Iterator[None]:
-        """Run the block with the number of threads that is tried, or was found to be the faster."""
+        """Run the block with the number of threads that is on trial, or with the faster one."""
         if not self._tried:
             yield
             return

@@ -1,4 +1,7 @@
-"""The training view: what the expert answered to, then an answer; loss on that answer and its end of turn."""
+"""Renders and tokenizes examples for training: the expert's answer after its prompt, with loss on the answer only.
+
+The loss includes the end-of-turn token of the answer.
+"""
 
 import json
 import re
@@ -13,8 +16,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class View:
-    """The text a model is given, and the text it is to write after it, end of turn included."""
+class RenderedExample:
+    """A rendered example: the text the model is given, and the text it learns to write, end of turn included."""
 
     prompt: str
     target: str
@@ -22,10 +25,10 @@ class View:
 
 @dataclass(frozen=True)
 class Tokens:
-    """Token ids of prompt and target; loss is on ``ids[start:]``.
+    """Token ids of prompt and target; the loss is on ``ids[start:]``.
 
-    ``rejected`` is the local answer to the same prompt, where it is learned from as well, else empty.
-    ``dropped_turns`` and ``cut_tokens`` say what did not fit: oldest turns, and the answer's last tokens.
+    ``rejected`` is the local answer to the same prompt if training uses it, else empty. ``dropped_turns`` counts the
+    oldest turns, and ``cut_tokens`` the last tokens of the answer, that exceeded the length limit.
     """
 
     id: str
@@ -41,27 +44,29 @@ class Tokens:
         return len(self.ids) - self.start
 
 
-class ViewError(ValueError):
-    """An example that cannot be trained on, and why."""
+class UntrainableExampleError(ValueError):
+    """An example cannot be trained on; the text says why."""
 
 
-def render(tokenizer: "PreTrainedTokenizerBase", turns: Sequence[Message], answer: Message, tools: Any = None) -> View:
-    """Render ``turns`` and ``answer`` with the tokenizer's own chat template and part them exactly.
+def render_example(
+    tokenizer: "PreTrainedTokenizerBase", turns: Sequence[Message], answer: Message, tools: Any = None
+) -> RenderedExample:
+    """Render ``turns`` and ``answer`` with the tokenizer's chat template, and split the text between the two.
 
-    The target is what the template writes for the answer, up to and including the end-of-turn token;
-    role headers, empty thinking blocks and the newline after the turn are context or nothing.
+    The target is what the template writes for the answer, up to and including the end-of-turn token. Role headers and
+    empty thinking blocks before it belong to the prompt; the newline after the turn is dropped.
 
-    Raises :class:`ViewError` for a text that holds one of the template's control tokens, and for one that
-    the template rewrites, so that what is trained on would not be the answer.
+    Raises :class:`UntrainableExampleError` for a text that contains a control token of the template, and for an answer that the
+    template changes, because then something else than the answer would be trained on.
     """
     controls = control_tokens(tokenizer)
     for message in (*turns, answer):
         found = [token for token in controls if token in message.text]
         if found:
-            raise ViewError(f"holds the control token {found[0]}")
-    conversation = [_for_template(message, tokenizer) for message in turns]
-    reply = _for_template(answer, tokenizer)
-    # A template that can think opens an empty thinking block unless the answer brings its own.
+            raise UntrainableExampleError(f"holds the control token {found[0]}")
+    conversation = [_template_turn(message, tokenizer) for message in turns]
+    reply = _template_turn(answer, tokenizer)
+    # A template with thinking opens an empty thinking block, unless the answer has its own.
     options: dict[str, Any] = {
         "tokenize": False,
         "tools": tools,
@@ -70,20 +75,20 @@ def render(tokenizer: "PreTrainedTokenizerBase", turns: Sequence[Message], answe
     prompt = str(tokenizer.apply_chat_template(conversation, add_generation_prompt=True, **options))
     whole = str(tokenizer.apply_chat_template([*conversation, reply], **options))
     if not whole.startswith(prompt):
-        raise ViewError("is written otherwise by the chat template once the answer is there")
+        raise UntrainableExampleError("the chat template renders its prompt differently once the answer follows")
     target = whole[len(prompt) :]
     if str(reply["content"]).strip() not in target:
-        raise ViewError("is rewritten by the chat template")
-    # The turn ends with the first of the control tokens at the end; some templates close the text with more.
+        raise UntrainableExampleError("is rewritten by the chat template")
+    # The first control token of the final ones ends the turn; some templates add more at the end of the text.
     either = "|".join(re.escape(token) for token in controls)
     end = re.search(rf"({either})(?:\s*(?:{either}))*\s*\Z", target)
-    return View(prompt, target[: end.end(1)] if end else target.rstrip() + str(tokenizer.eos_token))
+    return RenderedExample(prompt, target[: end.end(1)] if end else target.rstrip() + str(tokenizer.eos_token))
 
 
 def control_tokens(tokenizer: "PreTrainedTokenizerBase") -> list[str]:
-    """The special tokens that structure a conversation: those the chat template writes, longest first.
+    """Return the special tokens that structure a conversation, those that the chat template writes, longest first.
 
-    Others, as SmolLM2's <filename>, are words that people may use.
+    Other special tokens, like SmolLM2's <filename>, are words that people may use.
     """
     special = {str(token) for token in tokenizer.all_special_tokens}
     special |= {str(token) for token in tokenizer.added_tokens_decoder.values() if token.special}
@@ -93,11 +98,11 @@ def control_tokens(tokenizer: "PreTrainedTokenizerBase") -> list[str]:
     return sorted(structural, key=lambda token: (-len(token), token))
 
 
-def _for_template(message: Message, tokenizer: "PreTrainedTokenizerBase") -> dict[str, Any]:
+def _template_turn(message: Message, tokenizer: "PreTrainedTokenizerBase") -> dict[str, Any]:
     turn = message.model_dump(exclude_none=True)
     turn.setdefault("content", "")
     if message.tool_calls and "tool_calls" not in str(tokenizer.chat_template):
-        # A template that knows no tools would drop the calls: write them as Hermes and Qwen do.
+        # A template without tools would drop the calls, so write them as Hermes and Qwen do.
         calls = [{"name": c.function.name, "arguments": c.function.arguments} for c in message.tool_calls]
         blocks = [f"<tool_call>\n{json.dumps(call, ensure_ascii=False)}\n</tool_call>" for call in calls]
         turn["content"] = "\n".join([turn["content"], *blocks]).lstrip("\n")
@@ -105,24 +110,23 @@ def _for_template(message: Message, tokenizer: "PreTrainedTokenizerBase") -> dic
     return turn
 
 
-def tokens(
+def tokenize_example(
     tokenizer: "PreTrainedTokenizerBase", example: Interaction, max_length: int, answer: Message | None = None
 ) -> Tokens:
-    """Return an example's token ids within ``max_length``, with the expert's answer (or ``answer``) as target.
+    """Tokenize an example within ``max_length``, with the expert's answer (or ``answer``) as the target.
 
-    What does not fit goes in this order: the oldest turns, the leading system turn, the descriptions of the
-    tools, then the answer's last tokens, its end of turn with them, so that the model does not learn to stop
-    there.
-    Prompt and target are tokenized apart, as they are when a server answers.
+    If it is too long, it loses in this order: the oldest turns, the leading system turn, the descriptions of the
+    tools, and then the end of the answer. A cut answer has no end-of-turn token, so that the model does not learn to
+    stop there. Prompt and target are tokenized separately, as in a server that answers.
 
-    Raises :class:`ViewError` where not one token of the answer fits.
+    Raises :class:`UntrainableExampleError` if not even one token of the answer fits.
     """
     answer = answer or example.expert
     turns = example.prompt
     dropped, tools = 0, example.tools
     while True:
-        view = render(tokenizer, turns, answer, tools)
-        prompt, target = _ids(tokenizer, view.prompt), _ids(tokenizer, view.target)
+        view = render_example(tokenizer, turns, answer, tools)
+        prompt, target = _token_ids(tokenizer, view.prompt), _token_ids(tokenizer, view.target)
         if len(prompt) + len(target) <= max_length:
             break
         shorter = _without_oldest(turns)
@@ -134,36 +138,36 @@ def tokens(
         turns = shorter
     room = max_length - len(prompt)
     if room < 1:
-        raise ViewError(f"the query alone has {len(prompt)} tokens of {max_length}")
+        raise UntrainableExampleError(f"the query alone has {len(prompt)} tokens, but max_length is {max_length}")
     cut = max(0, len(target) - room)
     return Tokens(example.id, (*prompt, *target[:room]), len(prompt), dropped, cut)
 
 
-def pair(tokenizer: "PreTrainedTokenizerBase", example: Interaction, max_length: int) -> Tokens:
-    """Return an example's tokens with the local answer as the rejected one, behind the very same prompt.
+def tokenize_pair(tokenizer: "PreTrainedTokenizerBase", example: Interaction, max_length: int) -> Tokens:
+    """Tokenize an example, with the local answer as the rejected one after exactly the same prompt.
 
-    There is no rejected answer where the local one is empty, says what the expert says, or cannot be rendered: such an
-    example can only be learned from the expert. A local answer that does not fit loses its end.
+    There is no rejected answer if the local one is empty, equals the expert's, or cannot be rendered: such an example
+    teaches from the expert's answer only. A local answer that is too long loses its end.
     """
-    chosen = tokens(tokenizer, example, max_length)
+    chosen = tokenize_example(tokenizer, example, max_length)
     if example.local.text.strip() in ("", example.expert.text.strip()):
         return chosen
     try:
-        view = render(tokenizer, example.prompt, example.local, example.tools)
-    except ViewError:
+        view = render_example(tokenizer, example.prompt, example.local, example.tools)
+    except UntrainableExampleError:
         return chosen
-    return replace(chosen, rejected=tuple(_ids(tokenizer, view.target)[: max_length - chosen.start]))
+    return replace(chosen, rejected=tuple(_token_ids(tokenizer, view.target)[: max_length - chosen.start]))
 
 
 def _without_oldest(turns: list[Message]) -> list[Message] | None:
-    """Drop the oldest exchange: from the first turn after the system's up to the next user turn.
+    """Return the turns without the oldest exchange, which ends before the next user turn; None if none can go.
 
-    The system's own turn goes last: that of a coding agent may be longer than everything else.
+    The system turn goes last, because that of a coding agent can be longer than everything else.
     """
     first = 1 if turns[0].role == "system" else 0
     users = [n for n, turn in enumerate(turns) if n > first and turn.role == "user"]
     return turns[:first] + turns[users[0] :] if users else turns[first:] if first else None
 
 
-def _ids(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
+def _token_ids(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
     return list(tokenizer(text, add_special_tokens=False)["input_ids"])

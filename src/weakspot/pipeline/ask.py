@@ -1,4 +1,4 @@
-"""Ask the local model, an adapter on it or a merged model, as a server would."""
+"""Asks the local model, an adapter on it, or a merged model, with the same prompt that a server would use."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 def ask(
     workspace: Workspace, config: Config, questions: Sequence[str], adapter: AdapterName | None, *, merged: bool
 ) -> list[str]:
-    """Return the greedy answer to each question, of the base, of base and adapter, or of the merged model."""
+    """Return the greedy answer to each question, from the base, from base and adapter, or from the merged model."""
     model: LanguageModel
     if adapter is not None and not merged:
         _, model, tokenizer = adapters.load(workspace, adapters.read_manifest(workspace, adapter))
     else:
-        base = loading.resolve(config.model) if adapter is None else _merged(workspace, adapter)
+        base = loading.resolve_base(config.model) if adapter is None else _require_merge(workspace, adapter)
         tokenizer = loading.load_tokenizer(base)
         with bar(f"loading {base.name}"):
-            model = loading.load_model(base, loading.dtype_for(config.train.precision))
+            model = loading.load_model(base, loading.choose_dtype(config.train.precision))
     prompts = [_prompt(tokenizer, question) for question in questions]
     with bar("answering", len(prompts)) as advance:
         size, longest = config.evaluate.batch_size, config.evaluate.max_new_tokens
-        return generation.answers(model, tokenizer, prompts, longest, size, advance)
+        return generation.generate_answers(model, tokenizer, prompts, longest, size, advance)
 
 
-def _merged(workspace: Workspace, adapter: AdapterName) -> Base:
+def _require_merge(workspace: Workspace, adapter: AdapterName) -> Base:
     if not workspace.merged_manifest(adapter).exists():
         raise UserError(str(adapter), "has no merged model", f"run 'weakspot deploy {adapter.domain}'")
     return Base(str(adapter), str(workspace.merged(adapter)), None)

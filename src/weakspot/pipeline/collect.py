@@ -1,9 +1,9 @@
-"""Capture interactions: one from its three texts, or those that files of ours and of other programs hold."""
+"""Captures interactions: one from its three texts, or many from files of our own or of other programs' formats."""
 
-from weakspot.capture.recorder import Collected, conversation, keep
+from weakspot.capture.recorder import Collected, conversation, store_interaction
 from weakspot.config import Config
-from weakspot.importers.importer import Examined, Imported, examine, import_examined, import_file, nothing_imported
-from weakspot.records import domain_name
+from weakspot.importers.importer import Examined, Imported, empty_import, examine, import_file, import_interactions
+from weakspot.records import parse_domain_name
 from weakspot.records.parsing import RecordError
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
@@ -15,10 +15,10 @@ __all__ = [
     "Examined",
     "Imported",
     "collect",
+    "empty_import",
     "examine",
-    "import_examined",
     "import_file",
-    "nothing_imported",
+    "import_interactions",
 ]
 
 
@@ -32,14 +32,16 @@ def collect(
     domain: str | None = None,
     escalation: str | None = None,
 ) -> Collected:
-    """Append one interaction durably and return it; raise :class:`UserError` for texts that teach nothing."""
+    """Append one interaction durably and return it; raise :class:`UserError` for texts that cannot be trained on."""
     if domain is not None:
         try:
-            domain_name(domain)
+            parse_domain_name(domain)
         except ValueError as error:
             raise UserError("domain", str(error), "give another name") from None
     messages = conversation(query, local, expert, escalation or config.collect.escalation)
     try:
-        return keep(workspace, config, messages, {"source": MANUAL, **({"domain": domain} if domain else {})})
+        return store_interaction(
+            workspace, config, messages, {"source": MANUAL, **({"domain": domain} if domain else {})}
+        )
     except RecordError as error:
         raise UserError("interaction", error.detail, "nothing was stored, give another text") from None

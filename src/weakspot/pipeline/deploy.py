@@ -1,16 +1,16 @@
-"""Put a proved adapter into service at a target, prove that what is served is what was trained, and go back."""
+"""Deploys an accepted adapter to a target, proves that the served model answers as the trained one, and rolls back."""
 
 from weakspot.config import Config
 from weakspot.deployment import releases
 from weakspot.deployment.targets import gateway, gguf, merged, ollama, vllm
-from weakspot.deployment.types import MERGED, Candidate, Destination, Placed
+from weakspot.deployment.types import MERGED, Candidate, Deployment, Destination
 from weakspot.models import adapter_files, adapters
 from weakspot.records import Release, Target
 from weakspot.storage import atomic
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
-# Two releases that are alike in these are the same to whoever asks.
+# Two releases with the same values of these fields answer in the same way.
 _WHAT_ANSWERS = ("adapter", "adapter_sha256", "location", "served_name", "share")
 
 
@@ -22,16 +22,17 @@ def deploy(
     *,
     allow_unproven: bool = False,
 ) -> Release:
-    """Put the domain's newest adapter into service and return the release; one that is live already is returned.
+    """Deploy the domain's newest adapter and return the release; if it is live already, return that release.
 
-    Raises :class:`UserError` for a rejected adapter, for one that is not proved unless ``allow_unproven``, and
-    where what is served does not answer as the trained adapter does: then the previous release stays.
+    Raises :class:`UserError` for a rejected adapter, for an adapter without the verdict "accept" unless
+    ``allow_unproven``, and if the served model does not answer as the trained adapter does: then the previous release
+    stays.
     """
     name = workspace.require_adapter(domain)
     candidate = Candidate(name, adapters.read_manifest(workspace, name), adapters.read_scorecard(workspace, name))
     _require_proof(workspace, candidate, allow_unproven=allow_unproven)
-    with atomic.locked(workspace.lock, "process, train or deploy"):
-        placed = _placed(workspace, config, candidate, destination)
+    with atomic.hold_lock(workspace.lock, "process, train or deploy"):
+        placed = _place(workspace, config, candidate, destination)
     draft = Release(
         action="deploy",
         domain=domain,
@@ -51,7 +52,7 @@ def deploy(
     return releases.publish(workspace, config, draft)
 
 
-def _placed(workspace: Workspace, config: Config, candidate: Candidate, destination: Destination) -> Placed:
+def _place(workspace: Workspace, config: Config, candidate: Candidate, destination: Destination) -> Deployment:
     match destination.target:
         case "merged":
             return merged.place(workspace, config, candidate, destination)
@@ -66,24 +67,24 @@ def _placed(workspace: Workspace, config: Config, candidate: Candidate, destinat
 
 
 def rollback(workspace: Workspace, config: Config, domain: str, target: Target | None = None) -> list[Release]:
-    """Put back what answered before the live adapter of a domain, at one target or at all; return what is live.
+    """Go back to what answered before the live adapter of a domain, at one target or at all; return what is live.
 
-    Takes seconds: nothing is converted or trained, and no other command is waited for. Where the domain was
-    rolled back already, nothing changes, so that it may be asked for twice.
+    It takes seconds: nothing is converted or trained, and it waits for no other command. If the domain was rolled back
+    already, nothing changes.
     """
     known = releases.read_releases(workspace)
     chosen = [one for (of, at), one in releases.live(known).items() if of == domain and target in (None, at)]
     if not chosen:
         at = f" at {target}" if target else ""
         raise UserError(domain, f"has no release{at}", "see 'weakspot releases'")
-    return [one if one.action == "rollback" else _back(workspace, config, known, one) for one in chosen]
+    return [one if one.action == "rollback" else _roll_back(workspace, config, known, one) for one in chosen]
 
 
-def _back(workspace: Workspace, config: Config, known: list[Release], current: Release) -> Release:
-    earlier = releases.before(known, current)
-    name = None if earlier is None or earlier.adapter is None else AdapterName.parsed(earlier.adapter)
+def _roll_back(workspace: Workspace, config: Config, known: list[Release], current: Release) -> Release:
+    earlier = releases.previous_release(known, current)
+    name = None if earlier is None or earlier.adapter is None else AdapterName.parse(earlier.adapter)
     if name is not None:
-        adapters.read_manifest(workspace, name)  # whole, or an error before anything is changed
+        adapters.read_manifest(workspace, name)  # raises for a damaged adapter before anything is changed
     if current.target == "vllm":
         vllm.restore(workspace, config, current, earlier)
     elif current.target == "gateway":

@@ -1,4 +1,4 @@
-"""Prove an adapter on examples that it never saw: base against adapter, and the verdict."""
+"""Evaluates an adapter on examples that it was not trained on: base against adapter, and the gate's verdict."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -17,34 +17,36 @@ from zddc.errors import UserError
 
 
 def evaluate(workspace: Workspace, config: Config, domain: str) -> Scorecard:
-    """Measure the domain's newest adapter on the test split and write its scorecard and report beside it."""
+    """Evaluate the domain's newest adapter on the test split; write its scorecard and report into its folder."""
     name = workspace.require_adapter(domain)
     manifest = adapters.read_manifest(workspace, name)
-    examples = reading.split_examples(workspace, "test")
+    examples = reading.load_split(workspace, "test")
     own = [example for example in examples if domain in (MULTI_DOMAIN, example.domain)]
     others = [example for example in examples if domain not in (MULTI_DOMAIN, example.domain)]
     if not own:
         raise UserError(domain, "has no test example yet", "capture more, then run 'weakspot process'")
     trained = _require_unseen(workspace, manifest, [*own, *others])
-    with loading.enough_memory(str(name), "lower [evaluate] batch_size"):
+    with loading.explain_out_of_memory(str(name), "lower [evaluate] batch_size"):
         _, model, tokenizer = adapters.load(workspace, manifest)
-        # Those that are still there: what was forgotten since is shown to no model.
-        taught = [one for one in reading.split_examples(workspace, "train") if one.id in trained]
+        # Only examples that still exist: a forgotten one is shown to no model.
+        taught = [one for one in reading.load_split(workspace, "train") if one.id in trained]
         retrieval = config.evaluate.retrieval
         with bar(f"evaluating {name}", 2 * len(own) * (1 + retrieval)) as advance:
-            rows = scoring.score(model, tokenizer, own, config, taught=taught if retrieval else None, advance=advance)
+            rows = scoring.score_examples(
+                model, tokenizer, own, config, taught=taught if retrieval else None, advance=advance
+            )
         if not rows:
             raise UserError(domain, "no test example fits", "raise [train] max_length")
         with bar("other domains", 2 * len(others)) as advance:
-            other_rows = scoring.score(model, tokenizer, others, config, answering=False, advance=advance)
-        if not manifest.settings["train"]["load_in_4bit"]:  # served is the base in full precision
-            parity_check.expect(workspace, config, name, model, tokenizer)
+            other_rows = scoring.score_examples(model, tokenizer, others, config, answering=False, advance=advance)
+        if not manifest.settings["train"]["load_in_4bit"]:  # served models have the base in full precision
+            parity_check.write_reference_answers(workspace, config, name, model, tokenizer)
     significance = config.evaluate.significance
     compared, harm = gate.comparisons(rows, significance), gate.harm(other_rows, significance)
-    served = _served(workspace, manifest)
-    replaced = gate.replacing(rows, served, significance) if served else []
-    verdict, reasons = gate.judge(compared, harm, config.evaluate, replaced)
-    arms = retrieval_baseline.arms(rows, significance)
+    served = _live_scorecard(workspace, manifest)
+    replaced = gate.compare_with_live(rows, served, significance) if served else []
+    verdict, reasons = gate.decide_verdict(compared, harm, config.evaluate, replaced)
+    arms = retrieval_baseline.baseline_comparisons(rows, significance)
     card = Scorecard(
         adapter=str(name),
         adapter_sha256=manifest.files[adapter_files.WEIGHTS],
@@ -63,19 +65,19 @@ def evaluate(workspace: Workspace, config: Config, domain: str) -> Scorecard:
     return card
 
 
-def _served(workspace: Workspace, manifest: AdapterManifest) -> Scorecard | None:
-    """Return the scorecard of the adapter that answers in this domain now; None where it is this one, or no other."""
+def _live_scorecard(workspace: Workspace, manifest: AdapterManifest) -> Scorecard | None:
+    """Return the scorecard of the live adapter of this domain; None if there is none, or it is this adapter itself."""
     answering = [one for one in live(read_releases(workspace)).values() if one.domain == manifest.domain]
     latest = max((one for one in answering if one.adapter), key=lambda one: one.number, default=None)
     if latest is None or latest.adapter in (None, manifest.name):
         return None
-    name = AdapterName.parsed(latest.adapter)
+    name = AdapterName.parse(latest.adapter)
     card = adapters.read_scorecard(workspace, name) if workspace.adapter_manifest(name).exists() else None
     return card if card and card.base.identity == manifest.base.identity else None
 
 
 def _require_unseen(workspace: Workspace, manifest: AdapterManifest, examples: Sequence[Interaction]) -> set[str]:
-    """Return the ids that an adapter was trained on; raise :class:`UserError` where an example is one of them."""
+    """Return the ids that an adapter was trained on; raise :class:`UserError` if one of ``examples`` is among them."""
     file = workspace.snapshot_split(manifest.snapshot, "train")
     trained = {example.id for example in reading.read_examples(file)}
     seen = [example.id for example in examples if example.id in trained]

@@ -1,18 +1,18 @@
-"""Forget an interaction: out of the raw file, the dataset and the scorecards; what saw it is marked."""
+"""Forgets an interaction: erases it from raw file, dataset and scorecards; marks snapshots and adapters that saw it."""
 
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from weakspot.capture.decisions import decide, read_decisions
+from weakspot.capture.decisions import decide, load_decisions
 from weakspot.config import Config
 from weakspot.dataset import reading
 from weakspot.deployment import parity_check
 from weakspot.models import adapters
 from weakspot.pipeline.process import process
 from weakspot.records import MULTI_DOMAIN, SPLITS, Decision, Interaction
-from weakspot.records.parsing import RecordError, interaction, parse_json_object
+from weakspot.records.parsing import RecordError, parse_interaction_object, parse_json_object
 from weakspot.storage import append_log, atomic
 from weakspot.storage.append_log import Line
 from weakspot.workspace import AdapterName, Workspace
@@ -23,10 +23,10 @@ _GONE = "(forgotten)"
 
 @dataclass(frozen=True)
 class Forgotten:
-    """What became of a forgotten interaction.
+    """The result of forgetting an interaction.
 
-    ``lines`` of the raw file were erased; ``snapshots`` and ``adapters`` saw it, are marked, and hold what
-    they learnt or copied until they are removed or trained anew.
+    ``lines`` is the number of raw lines erased. ``snapshots`` and ``adapters`` saw the interaction; they are marked,
+    and still contain what they copied or learnt until they are removed or trained again.
     """
 
     interaction_id: str
@@ -36,15 +36,15 @@ class Forgotten:
 
 
 def forget(workspace: Workspace, config: Config, identity: str) -> Forgotten:
-    """Erase an interaction for good; raise :class:`UserError` where there is no such one.
+    """Erase an interaction for good; raise :class:`UserError` if it does not exist.
 
-    The decision is written first, so that whatever breaks this off, no stage uses the interaction again and
-    no import brings it back; running it again finishes the work.
+    The decision is written first: even if the rest is interrupted, no stage uses the interaction again and no import
+    brings it back. Running it again finishes the work.
     """
-    lines = list(_lines_of(workspace, identity))
-    if not lines and identity not in read_decisions(workspace).forgotten:
+    lines = list(_find_raw_lines(workspace, identity))
+    if not lines and identity not in load_decisions(workspace).forgotten:
         raise UserError(identity, "no such interaction", "look the id up in the raw file or the rejections")
-    decide(workspace, config, [(identity, "forget", _content(line)) for line in lines])
+    decide(workspace, config, [(identity, "forget", _content_key(line)) for line in lines])
     collect = config.collect
     append_log.replace(
         workspace.raw,
@@ -54,7 +54,11 @@ def forget(workspace: Workspace, config: Config, identity: str) -> Forgotten:
     )
     if workspace.all_examples.exists():
         process(workspace, config)
-    snapshots = [name for name in workspace.snapshot_names() if _holds(workspace.snapshot(name), workspace, identity)]
+    snapshots = [
+        name
+        for name in workspace.snapshot_names()
+        if _contains_interaction(workspace.snapshot(name), workspace, identity)
+    ]
     adapters = [name for name in workspace.adapter_names() if _saw(workspace, name, identity, snapshots)]
     for mark in (
         *(workspace.snapshot_forgotten(name) for name in snapshots),
@@ -62,18 +66,18 @@ def forget(workspace: Workspace, config: Config, identity: str) -> Forgotten:
     ):
         _mark(mark, workspace, identity)
     for name in workspace.adapter_names():
-        _take_out_of_scorecard(workspace, name, identity)
-        _take_out_of_expectation(workspace, name, identity)
+        _erase_from_scorecard(workspace, name, identity)
+        _erase_from_reference_answers(workspace, name, identity)
     return Forgotten(identity, len(lines), snapshots, [str(name) for name in adapters])
 
 
-def _lines_of(workspace: Workspace, identity: str) -> Iterator[Line]:
+def _find_raw_lines(workspace: Workspace, identity: str) -> Iterator[Line]:
     """Yield every raw line with the id, usable or not."""
     for line in append_log.read_lines(workspace.raw):
         try:
             metadata = parse_json_object(line.data).get("metadata")
         except RecordError:
-            # Half a line, as an interrupted erasure of another system leaves it: the id is all there is to go by.
+            # Half a line, left by an interrupted erasure elsewhere: only the id itself can be searched for.
             if json.dumps(identity).encode() in line.data:
                 yield line
             continue
@@ -81,23 +85,23 @@ def _lines_of(workspace: Workspace, identity: str) -> Iterator[Line]:
             yield line
 
 
-def _content(line: Line) -> str | None:
+def _content_key(line: Line) -> str | None:
     try:
-        return interaction(parse_json_object(line.data), whole=False).content_key()
+        return parse_interaction_object(parse_json_object(line.data), whole=False).content_key()
     except RecordError:
         return None
 
 
-def _examples(folder: Path, workspace: Workspace, file: Path) -> list[Interaction]:
+def _load_examples(folder: Path, workspace: Workspace, file: Path) -> list[Interaction]:
     return list(reading.read_examples(folder / file.relative_to(workspace.root)))
 
 
-def _holds(folder: Path, workspace: Workspace, identity: str) -> bool:
-    return any(example.id == identity for example in _examples(folder, workspace, workspace.all_examples))
+def _contains_interaction(folder: Path, workspace: Workspace, identity: str) -> bool:
+    return any(example.id == identity for example in _load_examples(folder, workspace, workspace.all_examples))
 
 
 def _saw(workspace: Workspace, name: AdapterName, identity: str, snapshots: list[str]) -> bool:
-    """Whether an adapter was trained, chosen or judged on the interaction."""
+    """Return whether an adapter was trained, selected (val) or evaluated (test) on the interaction."""
     manifest = adapters.read_manifest(workspace, name)
     if manifest.snapshot not in snapshots:
         return False
@@ -105,7 +109,7 @@ def _saw(workspace: Workspace, name: AdapterName, identity: str, snapshots: list
     return any(
         example.id == identity and name.domain in (MULTI_DOMAIN, example.domain)
         for split in SPLITS
-        for example in _examples(folder, workspace, workspace.split(split))
+        for example in _load_examples(folder, workspace, workspace.split(split))
     )
 
 
@@ -116,8 +120,8 @@ def _mark(file: Path, workspace: Workspace, identity: str) -> None:
         append_log.append(file, [mark.to_json()])
 
 
-def _take_out_of_scorecard(workspace: Workspace, name: AdapterName, identity: str) -> None:
-    """Keep a row's numbers, which the verdict rests on, and drop its texts."""
+def _erase_from_scorecard(workspace: Workspace, name: AdapterName, identity: str) -> None:
+    """Remove the interaction's texts from a scorecard; its numbers stay, since the verdict depends on them."""
     from weakspot.evaluation import html_report
 
     card = adapters.read_scorecard(workspace, name)
@@ -131,13 +135,15 @@ def _take_out_of_scorecard(workspace: Workspace, name: AdapterName, identity: st
     atomic.write_atomically(workspace.evaluation(name), card.to_document())
 
 
-def _take_out_of_expectation(workspace: Workspace, name: AdapterName, identity: str) -> None:
-    """Prove no deployment on the interaction any more; without a prompt left, the next one asks others."""
-    known = parity_check.read_expectation(workspace, name)
+def _erase_from_reference_answers(workspace: Workspace, name: AdapterName, identity: str) -> None:
+    """Remove the interaction from an adapter's reference answers; if none is left, delete them all."""
+    known = parity_check.load_reference_answers(workspace, name)
     if known is None or all(one.interaction_id != identity for one in known.prompts):
         return
     left = [one for one in known.prompts if one.interaction_id != identity]
     if left:
-        atomic.write_atomically(workspace.expectation(name), known.model_copy(update={"prompts": left}).to_document())
+        atomic.write_atomically(
+            workspace.reference_answers(name), known.model_copy(update={"prompts": left}).to_document()
+        )
     else:
-        workspace.expectation(name).unlink()
+        workspace.reference_answers(name).unlink()

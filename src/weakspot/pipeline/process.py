@@ -1,4 +1,4 @@
-"""Raw interactions become a dataset: checked, deduplicated, labelled, grouped, split, snapshotted."""
+"""Makes the dataset from raw interactions: checks, deduplicates, labels with a domain, groups, splits, snapshots."""
 
 import shutil
 from collections import Counter, defaultdict
@@ -9,11 +9,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from weakspot.capture.decisions import Decisions, read_decisions
+from weakspot.capture.decisions import Decisions, load_decisions
 from weakspot.config import Config
 from weakspot.dataset.assignments import read_assignments
-from weakspot.dataset.domains import labelled
-from weakspot.dataset.splits import KeptOut, assign
+from weakspot.dataset.domains import with_domain
+from weakspot.dataset.splits import Excluded, assign
 from weakspot.records import SPLITS, Assignment, Interaction, Record, Rejection, Snapshot
 from weakspot.records.parsing import RecordError, parse_interaction
 from weakspot.storage import append_log, atomic
@@ -23,7 +23,7 @@ from zddc.errors import UserError
 
 @dataclass(frozen=True)
 class Processed:
-    """What a run of ``process`` found; ``changed`` is false when every file was already as it should be."""
+    """The result of ``process``; ``changed`` is false if every file was up to date already."""
 
     changed: bool
     snapshot: str
@@ -35,7 +35,7 @@ class Processed:
 
 @dataclass(frozen=True)
 class Dataset:
-    """The examples in the order of capture, where each belongs, and what was left out."""
+    """The examples in the order of capture, their split assignments, and the rejected lines."""
 
     examples: list[Interaction]
     assignments: list[Assignment]
@@ -43,13 +43,13 @@ class Dataset:
 
 
 def process(workspace: Workspace, config: Config) -> Processed:
-    """Write ``processed/``, ``validation/`` and a snapshot from ``raw/``, or nothing if nothing changed."""
+    """Write ``processed/``, ``validation/`` and a snapshot from ``raw/``; write nothing if nothing changed."""
     if not workspace.raw.exists():
         raise UserError(workspace.raw, "no interactions yet", "capture some with 'weakspot collect'")
-    with atomic.locked(workspace.lock, "process, train or deploy"):
+    with atomic.hold_lock(workspace.lock, "process, train or deploy"):
         recorded = read_assignments(workspace.assignments)
-        dataset = build(append_log.read_lines(workspace.raw), recorded, config, read_decisions(workspace))
-        files = rendered(workspace, dataset, recorded, config)
+        dataset = build(append_log.read_lines(workspace.raw), recorded, config, load_decisions(workspace))
+        files = render_files(workspace, dataset, recorded, config)
         counts = {"examples": len(dataset.examples), "rejections": len(dataset.rejections)}
         name, changed = _publish(workspace, files, counts, config)
     splits: defaultdict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(SPLITS, 0))
@@ -71,7 +71,7 @@ def build(
     config: Config,
     decisions: Decisions | None = None,
 ) -> Dataset:
-    """Turn raw lines into a dataset: each line is an example or a rejection, never both, never neither."""
+    """Make a dataset of raw lines: each line becomes exactly one example or one rejection."""
     rejections: list[Rejection] = []
     candidates: dict[str, tuple[append_log.Line, Interaction]] = {}
     ids_by_content: dict[str, str] = {}
@@ -84,17 +84,17 @@ def build(
 
     for line in lines:
         try:
-            example = checked(line.data, config.collect.max_record_bytes)
+            example = parse_raw_line(line.data, config.collect.max_record_bytes)
         except RecordError as error:
             reject(line, error)
             continue
         try:
-            decisions.require_allowed(example)
+            decisions.require_permission(example)
         except RecordError as error:
             reject(line, error, example.id)
             continue
-        # An answer that a person mended does not come back by a copy of what was captured.
-        captured, revised = example.content_key(), decisions.revised(example)
+        # Both texts count as known: a copy of the captured text must not bring back an answer that a person corrected.
+        captured, revised = example.content_key(), decisions.with_edits(example)
         content = captured if revised is example else revised.content_key()
         example = revised
         twin = ids_by_content.get(content)
@@ -110,13 +110,13 @@ def build(
             )
             continue
         ids_by_content[captured] = ids_by_content[content] = example.id
-        candidates[example.id] = (line, labelled(example, config))
+        candidates[example.id] = (line, with_domain(example, config))
     examples: list[Interaction] = []
     assignments: list[Assignment] = []
     for place in assign(
         [example for _, example in candidates.values()], recorded, config.process.near_duplicate_threshold
     ):
-        if isinstance(place, KeptOut):
+        if isinstance(place, Excluded):
             reject(candidates[place.example.id][0], RecordError("links-splits", place.detail), place.example.id)
         else:
             assignments.append(place)
@@ -124,8 +124,8 @@ def build(
     return Dataset(examples, assignments, sorted(rejections, key=lambda rejection: rejection.line))
 
 
-def checked(data: bytes, max_record_bytes: int) -> Interaction:
-    """Parse one raw line, refusing one that is longer than ``max_record_bytes``."""
+def parse_raw_line(data: bytes, max_record_bytes: int) -> Interaction:
+    """Parse one raw line; raise :class:`RecordError` if it is longer than ``max_record_bytes`` or not usable."""
     if len(data) > max_record_bytes:
         raise RecordError(
             "too-large",
@@ -134,7 +134,7 @@ def checked(data: bytes, max_record_bytes: int) -> Interaction:
     return parse_interaction(data)
 
 
-def rendered(
+def render_files(
     workspace: Workspace, dataset: Dataset, recorded: Mapping[str, Assignment], config: Config
 ) -> dict[Path, bytes]:
     """Return the exact bytes of every file of the dataset, the assignments first; ``recorded`` are the known ones."""
@@ -143,26 +143,26 @@ def rendered(
         by_domain[example.domain].append(example)
     ordered = {domain: by_domain[domain] for domain in config.ordered(by_domain)}
     split_of = {place.interaction_id: place.split for place in dataset.assignments}
-    # What was assigned once stays assigned, also when its example is not here today.
+    # An assignment is kept for ever, even if its example is not in the dataset now.
     known = {**recorded, **{a.interaction_id: a for a in dataset.assignments}}
     return {
-        workspace.assignments: _lines(known.values()),
-        workspace.rejections: _lines(dataset.rejections),
-        workspace.all_examples: _lines(dataset.examples),
-        workspace.multi_domain: _lines(example for group in ordered.values() for example in group),
-        **{workspace.examples(domain): _lines(group) for domain, group in ordered.items()},
-        **{workspace.split(s): _lines(e for e in dataset.examples if split_of[e.id] == s) for s in SPLITS},
+        workspace.assignments: _to_json_lines(known.values()),
+        workspace.rejections: _to_json_lines(dataset.rejections),
+        workspace.all_examples: _to_json_lines(dataset.examples),
+        workspace.multi_domain: _to_json_lines(example for group in ordered.values() for example in group),
+        **{workspace.examples(domain): _to_json_lines(group) for domain, group in ordered.items()},
+        **{workspace.split(s): _to_json_lines(e for e in dataset.examples if split_of[e.id] == s) for s in SPLITS},
     }
 
 
-def _lines(records: Iterable[Record]) -> bytes:
+def _to_json_lines(records: Iterable[Record]) -> bytes:
     return "".join(f"{record.to_json()}\n" for record in records).encode("utf-8")
 
 
 def _publish(
     workspace: Workspace, files: Mapping[Path, bytes], counts: dict[str, int], config: Config
 ) -> tuple[str, bool]:
-    """Bring the files to what they should be; return the snapshot of them, and whether any was written."""
+    """Write files that differ, remove stale ones, and snapshot all; return the snapshot, and if anything changed."""
     stale = [file for file in workspace.processed.glob("*.jsonl") if file not in files]
     changed = [file for file, data in files.items() if not file.exists() or file.read_bytes() != data]
     for file in changed:
@@ -176,11 +176,11 @@ def _publish(
         near_duplicate_threshold=config.process.near_duplicate_threshold,
     )
     existing = workspace.snapshot_names()
-    if existing and _read_snapshot(workspace, existing[-1]) == manifest:
+    if existing and _load_snapshot_manifest(workspace, existing[-1]) == manifest:
         return existing[-1], bool(changed or stale)
-    # The date is UTC's, so that the name does not depend on where the machine stands.
+    # The date is in UTC, so that the name does not depend on the machine's time zone.
     name = workspace.next_snapshot(f"{datetime.now(UTC):%Y-%m-%d}")
-    with atomic.folder_written_whole(workspace.snapshot(name)) as folder:
+    with atomic.write_folder_atomically(workspace.snapshot(name)) as folder:
         for relative in names:
             (folder / relative).parent.mkdir(exist_ok=True)
             shutil.copyfile(workspace.root / relative, folder / relative)
@@ -192,7 +192,7 @@ def _publish(
     return name, True
 
 
-def _read_snapshot(workspace: Workspace, name: str) -> Snapshot | None:
+def _load_snapshot_manifest(workspace: Workspace, name: str) -> Snapshot | None:
     try:
         return Snapshot.from_json(workspace.snapshot_manifest(name).read_bytes())
     except ValidationError:

@@ -1,10 +1,10 @@
-"""Every stage that is due, in order: process, validate, train, evaluate, deploy."""
+"""Runs every stage that is due, in order: process, validate, train, evaluate, deploy."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from weakspot.config import Config
-from weakspot.dataset.reading import split_examples
+from weakspot.dataset.reading import load_split
 from weakspot.deployment import releases
 from weakspot.deployment.types import Destination
 from weakspot.models import adapters
@@ -21,7 +21,7 @@ from zddc.errors import UserError
 
 @dataclass(frozen=True)
 class Step:
-    """A stage that ran, or was not due, and what came of it."""
+    """A stage that ran or was not due, and its outcome."""
 
     stage: str
     domain: str | None
@@ -29,23 +29,23 @@ class Step:
 
 
 def run(workspace: Workspace, config: Config, domain: str | None) -> Iterator[Step]:
-    """Run what is due, yielding each step when it is done.
+    """Run what is due, and yield each step when it is done.
 
-    Without a domain every domain that is due is trained, in one pass, and taken to the end; a named one is trained
-    also when it is not due but was never trained. An adapter that is not accepted is not deployed.
+    Without a domain, every domain that is due is trained in one pass, then evaluated and deployed. A named domain is
+    also trained if it is not due but was never trained. An adapter that is not accepted is not deployed.
     """
-    yield from refreshed(workspace, config, domain)
+    yield from process_and_validate(workspace, config, domain)
     entries = [entry for entry in status(workspace, config).domains if domain in (None, entry.domain)]
-    reasons = due(workspace, entries)
+    reasons = training_reasons(workspace, entries)
     if domain is not None and not reasons and entries and entries[0].adapter is None:
         reasons = {domain: "never trained"}
-    yield from trained(workspace, config, reasons)
+    yield from train_due(workspace, config, reasons)
     for entry in entries:
-        yield from taken_through(workspace, config, entry.domain)
+        yield from evaluate_and_deploy(workspace, config, entry.domain)
 
 
-def due(workspace: Workspace, entries: Sequence[DomainStatus]) -> dict[str, str]:
-    """Return the domains that are due, or half trained, each with the reason."""
+def training_reasons(workspace: Workspace, entries: Sequence[DomainStatus]) -> dict[str, str]:
+    """Return the reason for training by domain, for the domains that are due or have an unfinished training."""
     found = {}
     for entry in entries:
         unfinished = workspace.adapter_checkpoint(workspace.next_adapter(entry.domain)).exists()
@@ -55,12 +55,12 @@ def due(workspace: Workspace, entries: Sequence[DomainStatus]) -> dict[str, str]
 
 
 def due_domains(workspace: Workspace, config: Config) -> list[str]:
-    """Return what ``train --all`` trains: each domain that is due or was never trained, and all of them together.
+    """Return what ``train --all`` trains: each domain that is due or was never trained, and multi-domain.
 
-    Raises :class:`UserError` where nothing is.
+    Raises :class:`UserError` if no domain is due.
     """
     entries = status(workspace, config).domains
-    found = set(due(workspace, entries)) | {
+    found = set(training_reasons(workspace, entries)) | {
         one.domain for one in entries if one.adapter is None and one.splits["train"]
     }
     if not found:
@@ -68,15 +68,15 @@ def due_domains(workspace: Workspace, config: Config) -> list[str]:
     return [one.domain for one in entries if one.domain in found or one.domain == MULTI_DOMAIN]
 
 
-def trained(workspace: Workspace, config: Config, reasons: Mapping[str, str]) -> Iterator[Step]:
-    """Train the domains named, together; ``reasons`` says of each why."""
+def train_due(workspace: Workspace, config: Config, reasons: Mapping[str, str]) -> Iterator[Step]:
+    """Train the domains of ``reasons`` (domain: why it is trained) in one pass."""
     if reasons:
         for manifest in train_together(workspace, config, list(reasons)):
             yield Step("train", manifest.domain, f"{manifest.name} ({reasons[manifest.domain]})")
 
 
-def refreshed(workspace: Workspace, config: Config, domain: str | None = None) -> Iterator[Step]:
-    """Process and validate; raise :class:`UserError` where nothing sound comes of it."""
+def process_and_validate(workspace: Workspace, config: Config, domain: str | None = None) -> Iterator[Step]:
+    """Process and validate; raise :class:`UserError` if the dataset has failures."""
     processed = process(workspace, config)
     yield Step("process", None, f"snapshot {processed.snapshot}" if processed.changed else "nothing changed")
     report = validate(workspace, config, domain)
@@ -85,15 +85,15 @@ def refreshed(workspace: Workspace, config: Config, domain: str | None = None) -
         raise UserError(workspace.root, "the dataset has failures", "run 'weakspot validate' to see them")
 
 
-def taken_through(workspace: Workspace, config: Config, domain: str) -> Iterator[Step]:
-    """Evaluate a domain's newest adapter where it was not yet, deploy it where it was accepted."""
+def evaluate_and_deploy(workspace: Workspace, config: Config, domain: str) -> Iterator[Step]:
+    """Evaluate a domain's newest adapter if that was not done yet, and deploy it if it is accepted."""
     name = workspace.newest_adapter(domain)
     if name is None:
         yield Step("train", domain, "not due")
         return
     card = adapters.read_scorecard(workspace, name)
     if card is None:
-        if not split_examples(workspace, "test", domain):
+        if not load_split(workspace, "test", domain):
             yield Step("evaluate", domain, "no test example yet")
             return
         card = evaluate(workspace, config, domain)
@@ -101,10 +101,10 @@ def taken_through(workspace: Workspace, config: Config, domain: str) -> Iterator
     if card.verdict != "accept":
         yield Step("deploy", domain, f"{name} is not deployed: {card.verdict}")
         return
-    # What people went back from is not put into service again by itself.
+    # An adapter that people rolled back is not deployed again automatically.
     target, known = config.deploy.target, releases.read_releases(workspace)
-    if releases.was_released(known, str(name), target):
-        standing = "is in service" if releases.answering(known, str(name)) else "was taken back"
+    if releases.was_live(known, str(name), target):
+        standing = "is in service" if releases.is_live(known, str(name)) else "was rolled back"
         yield Step("deploy", domain, f"{name} {standing}")
     else:
         done = deploy(workspace, config, domain, Destination(target, config.deploy.server))

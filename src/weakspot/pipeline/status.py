@@ -1,4 +1,4 @@
-"""Where each domain stands, and whether its adapter is due for retraining."""
+"""Status of each domain: examples, newest adapter, verdict, and whether retraining is due."""
 
 from collections import Counter, deque
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from weakspot.dataset import reading
 from weakspot.deployment import releases
 from weakspot.models import adapters
 from weakspot.records import MULTI_DOMAIN, SPLITS, Assignment, Rejection
-from weakspot.records.parsing import RecordError, interaction, parse_json_object
+from weakspot.records.parsing import RecordError, parse_interaction_object, parse_json_object
 from weakspot.storage import append_log
 from weakspot.workspace import Workspace
 
 
 @dataclass(frozen=True)
 class DomainStatus:
-    """One domain: its examples, its newest adapter, the verdict on it, and why it is due (empty: it is not)."""
+    """One domain: examples, newest adapter, its verdict, and ``due``, the reason for retraining (empty if not due)."""
 
     domain: str
     examples: int
@@ -30,7 +30,7 @@ class DomainStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """The workspace: raw lines, those not processed yet, those that wait for permission, savings, and each domain."""
+    """The workspace: numbers of raw lines, of unprocessed ones, of those waiting for permission; each domain."""
 
     workspace: str
     raw_lines: int
@@ -42,7 +42,7 @@ class Status:
 
 
 def status(workspace: Workspace, config: Config) -> Status:
-    """Return where everything stands; reads files only."""
+    """Return the status of the workspace; it reads files only."""
     places = [Assignment.from_json(line.data) for line in append_log.read_lines(workspace.assignments)]
     present = (
         {example.id: example.domain for example in reading.read_examples(workspace.all_examples)} if places else {}
@@ -53,7 +53,7 @@ def status(workspace: Workspace, config: Config) -> Status:
             counts.setdefault(present[place.interaction_id], Counter())[place.split] += 1
     if len(counts) > 1:
         counts[MULTI_DOMAIN] = sum(counts.values(), Counter())
-    raw, streak = _captured(workspace, config.status.retrain_streak)
+    raw, streak = _scan_raw_lines(workspace, config.status.retrain_streak)
     reasons = Counter(Rejection.from_json(line.data).reason for line in append_log.read_lines(workspace.rejections))
     known = len(present) + reasons.total()
     snapshots = workspace.snapshot_names()
@@ -63,7 +63,7 @@ def status(workspace: Workspace, config: Config) -> Status:
         unprocessed=max(0, raw - known),
         waiting=reasons["policy-ask"],
         snapshot=snapshots[-1] if snapshots else None,
-        savings=savings.line(savings.economics(workspace, config, scorecards=False)),
+        savings=savings.format_summary(savings.economics(workspace, config, scorecards=False)),
         domains=[
             domain_status(workspace, config, domain, counts[domain], streak=domain == streak)
             for domain in config.ordered(counts)
@@ -71,8 +71,8 @@ def status(workspace: Workspace, config: Config) -> Status:
     )
 
 
-def _captured(workspace: Workspace, streak: int) -> tuple[int, str | None]:
-    """Return how many raw lines there are, and the domain that the last ``streak`` of them all have."""
+def _scan_raw_lines(workspace: Workspace, streak: int) -> tuple[int, str | None]:
+    """Return the number of raw lines, and the domain of the last ``streak`` lines if they all have the same one."""
     lines, last = 0, deque[bytes](maxlen=streak)
     for line in append_log.read_lines(workspace.raw):
         lines += 1
@@ -80,7 +80,7 @@ def _captured(workspace: Workspace, streak: int) -> tuple[int, str | None]:
     domains = set()
     for data in last:
         try:
-            domains.add(interaction(parse_json_object(data)).metadata.domain)
+            domains.add(parse_interaction_object(parse_json_object(data)).metadata.domain)
         except RecordError:
             domains.add(None)
     return lines, domains.pop() if len(last) == streak and len(domains) == 1 else None
@@ -89,9 +89,9 @@ def _captured(workspace: Workspace, streak: int) -> tuple[int, str | None]:
 def domain_status(
     workspace: Workspace, config: Config, domain: str, splits: Counter[str], *, streak: bool = False
 ) -> DomainStatus:
-    """Return where one domain stands, given how many examples each of its splits has.
+    """Return the status of one domain, given the number of examples in each of its splits.
 
-    ``streak`` says whether the latest consultations were all of this domain.
+    ``streak`` says whether the latest consultations were all in this domain.
     """
     examples = splits.total()
     name = workspace.newest_adapter(domain)
@@ -105,7 +105,7 @@ def domain_status(
         splits={split: splits[split] for split in SPLITS},
         adapter=str(name) if name else None,
         verdict=card.verdict if card else None,
-        deployed=name is not None and releases.answering(releases.read_releases(workspace), str(name)),
+        deployed=name is not None and releases.is_live(releases.read_releases(workspace), str(name)),
         due=why_due(
             config,
             examples,
@@ -117,10 +117,11 @@ def domain_status(
 
 
 def why_due(config: Config, examples: int, seen: int, *, forgotten: bool = False, streak: bool = False) -> str:
-    """Return why a domain of so many examples, ``seen`` of them at its last training, is due; empty if it is not.
+    """Return why a domain is due for retraining; empty if it is not.
 
-    Due is also an adapter that saw what was ``forgotten`` since, and a domain that the latest consultations were
-    all of, a ``streak``, where none of them was seen.
+    The domain has ``examples`` now and had ``seen`` at its last training. It is also due if the adapter saw an
+    interaction that was ``forgotten`` since, and if the latest consultations were all in this domain (a ``streak``)
+    and came after the last training.
     """
     if forgotten:
         return "saw a forgotten interaction"
@@ -130,5 +131,5 @@ def why_due(config: Config, examples: int, seen: int, *, forgotten: bool = False
     if seen < at <= examples:
         return f"{examples} examples, past {at}"
     if streak and examples - seen >= config.status.retrain_streak:
-        return f"the last {config.status.retrain_streak} consultations are all of it"
+        return f"the last {config.status.retrain_streak} consultations are all in this domain"
     return ""

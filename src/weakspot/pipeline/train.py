@@ -1,4 +1,4 @@
-"""Train LoRA adapters, each on its domain's share of the train split, in one pass over one base."""
+"""Trains LoRA adapters in one pass over one base, each on its domain's examples of the train split."""
 
 import hashlib
 import json
@@ -22,8 +22,8 @@ from weakspot.settings import Lora, Train
 from weakspot.storage import atomic
 from weakspot.training import adapter_export, checkpoints, fsdp, memory_plan, metrics, model_card, ray_cluster
 from weakspot.training import sweep as sweeps
-from weakspot.training.adapter_trainer import Progress, Run, State
-from weakspot.training.preflight import Together
+from weakspot.training.adapter_trainer import StepMetrics, TrainingRun, TrainingState
+from weakspot.training.preflight import TrainingPlan
 from weakspot.training.preparation import (
     ONCE_HERE,
     PreparedAdapter,
@@ -52,36 +52,38 @@ def train_together(
     workspace: Workspace,
     config: Config,
     domains: Sequence[str],
-    announce: Callable[[Together], None] = lambda _: None,
+    announce: Callable[[TrainingPlan], None] = lambda _: None,
     how: TrainOptions = ONCE_HERE,
 ) -> list[AdapterManifest]:
-    """Train the next adapter of each domain in one pass, going on from unfinished ones of the same data and settings.
+    """Train the next adapter of each domain in one pass; resume unfinished ones with the same data and settings.
 
-    Each adapter is what it would be if it were trained alone. ``announce`` is given the preflight before training
-    begins; on a cluster each domain has a pass, and a preflight, of its own. Of several processes the first writes.
+    Each adapter is the same as if it were trained alone. ``announce`` receives the preflight before training begins;
+    on a cluster each domain has its own pass and preflight. Of several processes only the first writes files.
     """
     done: dict[str, AdapterManifest] = {}
     with ExitStack() as held:
         if how.ranks.first:
-            held.enter_context(atomic.locked(workspace.lock, "process, train or deploy"))
+            held.enter_context(atomic.hold_lock(workspace.lock, "process, train or deploy"))
         how.ranks.wait()
-        found = _trained(workspace, config, domains, how)
+        found = _prepare_and_train(workspace, config, domains, how)
         if how.engine == "ray":
             training_examples(workspace, domains)
             alone = replace(how, engine="local")
-            found = ray_cluster.spread(_trained, {one: (workspace, config, [one], alone) for one in domains})
+            found = ray_cluster.run_on_cluster(
+                _prepare_and_train, {one: (workspace, config, [one], alone) for one in domains}
+            )
         for one in found:
-            if isinstance(one, Together):
+            if isinstance(one, TrainingPlan):
                 announce(one)
             else:
                 done[one.domain] = one
     return [done[domain] for domain in domains]
 
 
-def _trained(
+def _prepare_and_train(
     workspace: Workspace, config: Config, domains: Sequence[str], how: TrainOptions
-) -> Iterator[Together | AdapterManifest]:
-    """Yield the preflight, and at the end each adapter's manifest."""
+) -> Iterator[TrainingPlan | AdapterManifest]:
+    """Prepare and train one pass: yield its preflight first, and each adapter's manifest at the end."""
     with ThreadPoolExecutor(1) as pool:
         prepared = prepare(workspace, config, domains, how, pool=pool)
         yield plan_of(prepared)
@@ -94,24 +96,24 @@ def _run(workspace: Workspace, config: Config, prepared: TrainingPass) -> list[A
     started = time.monotonic()
     done: dict[str, AdapterManifest] = {}
     what = ", ".join(str(one.name) for one in prepared.adapters)
-    with loading.enough_memory(what, "lower [train] batch_size or max_length"), ExitStack() as files:
+    with loading.explain_out_of_memory(what, "lower [train] batch_size or max_length"), ExitStack() as files:
         with bar(f"loading {prepared.base.name}"):
-            model = _loaded(prepared, config)
+            model = _load_base(prepared, config)
         adapters = lora_layers.attach(model, prepared.shape.modules)
         memory_plan.checkpoint_layers(model, prepared.memory.checkpointed_layers)
         slots = prepared.slots()
-        runs = list(_runs(workspace, prepared, files))
+        runs = list(_open_runs(workspace, prepared, files))
         prepared.ranks.require_same([run.fingerprint for run in runs], "base, data or settings")
-        states: dict[int, State] = {}
+        states: dict[int, TrainingState] = {}
 
-        def finish(slot: int, state: State) -> None:
+        def finish(slot: int, state: TrainingState) -> None:
             states[slot] = state
             group = next(group for group in slots if slot in group)
             if all(member in states for member in group):
                 one = prepared.adapters[slots.index(group)]
                 tried = {member: (runs[member], states[member]) for member in group}
-                write = partial(_finish, workspace, prepared, one, adapters, tried, started)
-                done[str(one.name)] = prepared.ranks.from_first(write)
+                write = partial(_write_adapter, workspace, prepared, one, adapters, tried, started)
+                done[str(one.name)] = prepared.ranks.broadcast_from_first(write)
 
         try:
             loop.train(
@@ -129,19 +131,19 @@ def _run(workspace: Workspace, config: Config, prepared: TrainingPass) -> list[A
     return [done[str(one.name)] for one in prepared.adapters]
 
 
-def _loaded(prepared: TrainingPass, config: Config) -> "PreTrainedModel":
+def _load_base(prepared: TrainingPass, config: Config) -> "PreTrainedModel":
     if prepared.weights is not None:
         return prepared.weights.result()
     if prepared.ranks.sharded:
-        return fsdp.load_spread(prepared.base, prepared.dtype, prepared.ranks)
+        return fsdp.load_with_fsdp(prepared.base, prepared.dtype, prepared.ranks)
     return loading.load_model(prepared.base, prepared.dtype, four_bit=config.train.load_in_4bit)
 
 
-def _runs(workspace: Workspace, prepared: TrainingPass, files: ExitStack) -> Iterator[Run]:
+def _open_runs(workspace: Workspace, prepared: TrainingPass, files: ExitStack) -> Iterator[TrainingRun]:
     total = sum(one.preflight.steps * len(one.variants) for one in prepared.adapters)
     what = ", ".join(str(one.name) for one in prepared.adapters)
     advance = files.enter_context(bar(f"training {what}", total))
-    clock = metrics.Clock()
+    clock = metrics.ThroughputMeter()
     for one in prepared.adapters:
         for number, (train_, lora_) in enumerate(one.variants):
             name, checkpoint = str(one.name), workspace.adapter_checkpoint(one.name)
@@ -151,28 +153,28 @@ def _runs(workspace: Workspace, prepared: TrainingPass, files: ExitStack) -> Ite
                 checkpoint = checkpoint / f"{number:02}"
                 file = checkpoint / file.name
             fingerprint = _fingerprint(train_, lora_, prepared.base, one)
-            tell: Callable[[Progress], None] = metrics.silent
+            tell: Callable[[StepMetrics], None] = metrics.discard_step
             if prepared.ranks.first:
-                stream = files.enter_context(metrics.opened(file))
-                tell = metrics.teller(name, stream, advance, clock)
-            yield Run(name, one.data, one.val, train_, lora_, checkpoint, fingerprint, tell)
+                stream = files.enter_context(metrics.open_metrics(file))
+                tell = metrics.metrics_writer(name, stream, advance, clock)
+            yield TrainingRun(name, one.data, one.val, train_, lora_, checkpoint, fingerprint, tell)
 
 
-def _finish(
+def _write_adapter(
     workspace: Workspace,
     prepared: TrainingPass,
     one: PreparedAdapter,
     adapters: "Adapters",
-    tried: Mapping[int, tuple[Run, State]],
+    tried: Mapping[int, tuple[TrainingRun, TrainingState]],
     started: float,
 ) -> AdapterManifest:
-    """Write a trained adapter, the best of those ``tried`` by their slots; then its card, and last its manifest."""
+    """Write the best of the variants ``tried`` (by slot): its weights, then its card, and last its manifest."""
     slot = sweeps.winner({member: state.best_loss for member, (_, state) in tried.items()})
     run, state = tried[slot]
     folder, base = workspace.adapter(one.name), prepared.base
     adapter_export.save(adapters, slot, folder, base.location)
     if len(tried) > 1:
-        atomic.write_atomically(workspace.adapter_metrics(one.name), _lines(state.metrics))
+        atomic.write_atomically(workspace.adapter_metrics(one.name), _to_json_lines(state.metrics))
         atomic.write_atomically(workspace.adapter_sweep(one.name), sweeps.report(tried, slot))
     reference = BaseReference(
         name=base.name, location=base.location, revision=base.revision, identity=loading.identity(base)
@@ -198,18 +200,18 @@ def _finish(
         versions=versions(),
         files={file: atomic.sha256(folder / file) for file in (adapter_files.SETTINGS, adapter_files.WEIGHTS)},
     )
-    model_card.write(workspace, one.name, manifest, state.metrics)
+    model_card.write_model_card(workspace, one.name, manifest, state.metrics)
     atomic.write_atomically(workspace.adapter_manifest(one.name), manifest.to_document())
     checkpoints.discard(workspace.adapter_checkpoint(one.name))
     return manifest
 
 
-def _lines(metrics: Sequence[dict[str, Any]]) -> bytes:
-    return "".join(Progress(**one).to_json() + "\n" for one in metrics).encode()
+def _to_json_lines(metrics: Sequence[dict[str, Any]]) -> bytes:
+    return "".join(StepMetrics(**one).to_json() + "\n" for one in metrics).encode()
 
 
 def _fingerprint(train_: Train, lora_: Lora, base: Base, one: PreparedAdapter) -> str:
-    """Hash of everything that the result depends on: an unfinished run of another is not gone on from."""
+    """Hash of all inputs; a checkpoint with another hash is never resumed."""
     values = {
         "train": train_.model_dump(),
         "lora": lora_.model_dump(),
@@ -220,6 +222,6 @@ def _fingerprint(train_: Train, lora_: Lora, base: Base, one: PreparedAdapter) -
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what a result depends on."""
+    """Return the versions of Python and of the libraries that a result depends on."""
     packages = {name: version(name) for name in ("torch", "transformers", "peft", "safetensors", "zddc")}
     return {"python": platform.python_version(), **packages}

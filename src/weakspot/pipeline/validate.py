@@ -1,4 +1,4 @@
-"""Prove that the workspace is sound, and say what would make its dataset teach badly."""
+"""Checks that the workspace's files are intact, and warns about what would make the dataset bad for training."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -6,15 +6,15 @@ from typing import Literal
 
 from weakspot.checks.integrity import adapters, duplicates, files, ids, lines, raw_lines, snapshots
 from weakspot.checks.quality import answers, balance, leakage, split_sizes, token_lengths
-from weakspot.checks.types import Level, Problem, Subject
+from weakspot.checks.types import CheckInput, Level, Problem
 from weakspot.config import Config
 from weakspot.dataset import contents, reading
 from weakspot.records import MULTI_DOMAIN
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
 
-# The docstring of a check is its claim: what is shown when it holds.
-Check = Callable[[Subject], Iterator[Problem]]
+# The docstring of a check is its claim, which is shown if the check finds no problem.
+Check = Callable[[CheckInput], Iterator[Problem]]
 CHECKS: tuple[Check, ...] = (
     lines,
     raw_lines,
@@ -33,7 +33,7 @@ CHECKS: tuple[Check, ...] = (
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found: the claim that it proved, or what is wrong, and where."""
+    """The result of a check: its claim if it holds, else what is wrong and where."""
 
     check: str
     level: Level
@@ -43,7 +43,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Counts:
-    """What was looked at; ``domains`` has the examples by domain and split."""
+    """Numbers of what was checked; ``domains`` has the number of examples by domain and split."""
 
     raw_lines: int
     examples: int
@@ -53,7 +53,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class Report:
-    """The findings of every check, in order, and what they come to."""
+    """The findings of every check, in order, and the verdict on all of them."""
 
     verdict: Literal["pass", "warnings", "failures"]
     findings: list[Finding]
@@ -61,16 +61,16 @@ class Report:
 
 
 def validate(workspace: Workspace, config: Config, domain: str | None) -> Report:
-    """Run every check, on one domain's examples where ``domain`` is given; nothing is changed.
+    """Run every check, only on one domain's examples if ``domain`` is given; nothing is changed.
 
-    Raises :class:`UserError` where there is no dataset yet, or none of that domain.
+    Raises :class:`UserError` if there is no dataset yet, or no example of that domain.
     """
     if not workspace.all_examples.exists():
         raise UserError(workspace.all_examples, "no dataset yet", "run 'weakspot process'")
     domain = None if domain == MULTI_DOMAIN else domain
     if domain is not None:
         reading.require_domain(workspace, domain)
-    subject = Subject(workspace, config, contents.read(workspace, domain), domain)
+    subject = CheckInput(workspace, config, contents.load_contents(workspace, domain), domain)
     findings = [finding for check in CHECKS for finding in _findings(check, subject)]
     levels = {finding.level for finding in findings}
     return Report(
@@ -80,7 +80,7 @@ def validate(workspace: Workspace, config: Config, domain: str | None) -> Report
     )
 
 
-def _counts(subject: Subject) -> Counts:
+def _counts(subject: CheckInput) -> Counts:
     return Counts(
         raw_lines=len(subject.contents.raw),
         examples=len(subject.examples),
@@ -92,8 +92,8 @@ def _counts(subject: Subject) -> Counts:
     )
 
 
-def _findings(check: "Check", subject: Subject) -> Iterator[Finding]:
-    """Yield the problems of a check; where there are none, its claim, which is its docstring."""
+def _findings(check: "Check", subject: CheckInput) -> Iterator[Finding]:
+    """Run a check and yield its problems; if there are none, yield its claim, which is its docstring."""
     claim = Problem("pass", (check.__doc__ or "").rstrip("."))
     for problem in list(check(subject)) or [claim]:
         place = None if problem.place is None else str(problem.place)

@@ -1,4 +1,4 @@
-"""Retraining by itself: when something is due and nobody is asking, from process to deploy."""
+"""Retrains automatically: when something is due and nobody is asking, runs everything from process to deploy."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from datetime import time as time_of_day
 
 from weakspot.config import Config
-from weakspot.pipeline.run import Step, due, refreshed, taken_through, trained
+from weakspot.pipeline.run import Step, evaluate_and_deploy, process_and_validate, train_due, training_reasons
 from weakspot.pipeline.status import status
 from weakspot.settings import Watch
 from weakspot.storage import atomic
@@ -22,29 +22,29 @@ def watch(
     now: Callable[[], datetime] = datetime.now,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Iterator[Step]:
-    """Run what is due whenever it may, for ever or ``once``, yielding each step when it is done.
+    """Run what is due whenever it is allowed, for ever or ``once``, and yield each step when it is done.
 
-    Killed at any point, the next call goes on where it was: each stage writes whole files, training resumes, and
-    an adapter is live only by the release that is written last. What went wrong in one domain is a step called
-    "error", keeps no other domain from its turn, and is tried again. ``now`` is local time.
+    If the process is killed, the next call continues: each stage writes whole files, training resumes, and an adapter
+    goes live only with the release that is written last. An error in one domain is yielded as a step "error"; the
+    other domains still run, and this one is tried again later. ``now`` is local time.
 
-    Raises :class:`UserError` where another is watching, and for an error outside of any domain if ``once``.
+    Raises :class:`UserError` if another process is watching, and with ``once`` for an error outside of any domain.
     """
-    with atomic.locked(workspace.watch_lock, "watch"):
+    with atomic.hold_lock(workspace.watch_lock, "watch"):
         settled: object = None
         reported: set[Step] = set()
         while True:
             seen = _inputs(workspace)
-            reason = why_not(workspace, config.watch, now())
+            reason = reason_to_wait(workspace, config.watch, now())
             if reason:
                 if once:
                     yield Step("watch", None, f"not now: {reason}")
             elif seen != settled:
                 failed = set()
-                for step in _round(workspace, config, once=once):
+                for step in _run_round(workspace, config, once=once):
                     if step.stage == "error":
                         failed.add(step)
-                    if step not in reported:  # an error that stays is told once
+                    if step not in reported:  # an error that stays is reported once
                         yield step
                 settled, reported = (None, failed) if failed else (seen, set())
             if once:
@@ -52,14 +52,14 @@ def watch(
             sleep(config.watch.interval_seconds)
 
 
-def why_not(workspace: Workspace, settings: Watch, moment: datetime) -> str:
-    """Return why nothing may be trained at a moment; empty if it may."""
+def reason_to_wait(workspace: Workspace, settings: Watch, moment: datetime) -> str:
+    """Return the reason why training must wait at this moment; empty if it may start."""
     if settings.window and not _within(settings.window, moment.time()):
         return f"outside of {settings.window}"
     files = [file for file in (workspace.raw, workspace.usage) if file.exists()]
     last = max((datetime.fromtimestamp(file.stat().st_mtime) for file in files), default=None)  # noqa: DTZ006
     if last is not None and moment - last < timedelta(minutes=settings.idle_minutes):
-        return f"last asked at {last:%H:%M}, not yet {settings.idle_minutes:g} minutes ago"
+        return f"last asked at {last:%H:%M}, less than {settings.idle_minutes:g} minutes ago"
     return ""
 
 
@@ -69,34 +69,34 @@ def _within(window: str, moment: time_of_day) -> bool:
 
 
 def _inputs(workspace: Workspace) -> object:
-    """Return what a round depends on: while it stays the same, another one does nothing."""
+    """Return the state of the files that a round depends on: while it is the same, another round does nothing."""
     return tuple(atomic.FileState.of(file) for file in (workspace.raw, workspace.decisions))
 
 
-def _round(workspace: Workspace, config: Config, *, once: bool) -> Iterator[Step]:
+def _run_round(workspace: Workspace, config: Config, *, once: bool) -> Iterator[Step]:
     try:
-        yield from refreshed(workspace, config)
+        yield from process_and_validate(workspace, config)
         domains = status(workspace, config).domains
     except UserError as error:
         if once:
             raise
         yield Step("error", None, str(error))
         return
-    yield from _trained(workspace, config, due(workspace, domains))
+    yield from _train_together_or_alone(workspace, config, training_reasons(workspace, domains))
     for entry in domains:
         try:
-            yield from taken_through(workspace, config, entry.domain)
+            yield from evaluate_and_deploy(workspace, config, entry.domain)
         except UserError as error:
             yield Step("error", entry.domain, str(error))
 
 
-def _trained(workspace: Workspace, config: Config, reasons: dict[str, str]) -> Iterator[Step]:
-    """Train what is due together, and where that cannot be, each alone."""
+def _train_together_or_alone(workspace: Workspace, config: Config, reasons: dict[str, str]) -> Iterator[Step]:
+    """Train what is due in one pass; if that fails, train each domain alone."""
     try:
-        yield from trained(workspace, config, reasons)
+        yield from train_due(workspace, config, reasons)
     except UserError as error:
         for domain, reason in reasons.items():
             if len(reasons) == 1:
                 yield Step("error", domain, str(error))
             else:
-                yield from _trained(workspace, config, {domain: reason})
+                yield from _train_together_or_alone(workspace, config, {domain: reason})

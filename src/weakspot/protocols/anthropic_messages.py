@@ -1,4 +1,4 @@
-"""Anthropic's messages: reading a server's answer, writing one for a client."""
+"""Anthropic's Messages API: reads a server's answer, and writes one for a client."""
 
 import json
 import uuid
@@ -14,13 +14,13 @@ from weakspot.protocols.parts import (
     StreamError,
     Text,
     Thought,
-    shown_arguments,
+    readable_arguments,
 )
-from weakspot.protocols.reading import StreamReader, count, error_text
+from weakspot.protocols.reading import StreamReader, error_text, token_count
 from weakspot.protocols.sse import event
 
 VERSION = "2023-06-01"
-# A reason that is not here is one for an answer that did not come to its end.
+# Any other reason means that the answer was cut.
 _REASONS: dict[str, StopReason] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
@@ -76,15 +76,15 @@ class Reader(StreamReader):
     def _finished(self) -> Finished | None:
         if not self._reason:
             return None
-        read = [tokens for key in _READ_TOKENS if (tokens := count(self._usage.get(key))) is not None]
-        written = count(self._usage.get("output_tokens"))
+        read = [tokens for key in _READ_TOKENS if (tokens := token_count(self._usage.get(key))) is not None]
+        written = token_count(self._usage.get("output_tokens"))
         return Finished(_REASONS.get(self._reason, "length"), self._model, sum(read) if read else None, written)
 
 
 class Writer:
-    """Writes an answer for a client of messages: as a stream of events, or whole.
+    """Writes an answer for a client of the Messages API: as a stream of events, or whole.
 
-    Blocks do not overlap in this protocol: from a tool call on, what is no part of it waits until the end.
+    Blocks do not overlap in this protocol: once a tool call has begun, all other parts wait until the end.
     """
 
     def __init__(self, model: str) -> None:
@@ -95,16 +95,16 @@ class Writer:
         self._waiting = Answer()
 
     def begin(self) -> bytes:
-        """Return what comes before the first part."""
+        """Return the events before the first part."""
         reason = {"stop_reason": None, "stop_sequence": None}
         usage = {"input_tokens": 0, "output_tokens": 0}
         return _event("message_start", message={**self._envelope, "content": [], **reason, "usage": usage})
 
     def write(self, part: Part) -> bytes:
-        """Return the bytes that stand for a part."""
+        """Return the events of one part."""
         match part:
             case Finished():
-                data = self._closed() + b"".join(self._block(block) for block in _blocks(self._waiting))
+                data = self._close_block() + b"".join(self._block(block) for block in _blocks(self._waiting))
                 delta = {"stop_reason": _WRITTEN[part.reason], "stop_sequence": None}
                 return data + _event("message_delta", delta=delta, usage=_usage(part))
             case Call(index, arguments, identity, name) if self._call in (None, index):
@@ -123,11 +123,11 @@ class Writer:
         raise TypeError(part)
 
     def end(self) -> bytes:
-        """Return what comes after the last part."""
+        """Return the events after the last part."""
         return _event("message_stop")
 
     def failed(self, status: int, message: str) -> bytes:
-        """Return what tells a client in the middle of a stream that no more will come."""
+        """Return the event that ends a stream early with an error."""
         return event(json.dumps(error(status, message)), "error")
 
     def whole(self, answer: Answer) -> dict[str, Any]:
@@ -137,11 +137,11 @@ class Writer:
         return {**self._envelope, "content": _blocks(answer), **reason, "usage": _usage(finished)}
 
     def _opened(self, block: dict[str, Any]) -> bytes:
-        data = self._closed()
+        data = self._close_block()
         self._open = block["type"]
         return data + _event("content_block_start", index=self._count, content_block=block)
 
-    def _closed(self) -> bytes:
+    def _close_block(self) -> bytes:
         if not self._open:
             return b""
         self._open, self._count = "", self._count + 1
@@ -160,7 +160,7 @@ class Writer:
             case _:
                 arguments = json.dumps(block["input"])
                 data = self._opened({**block, "input": {}}) + self._delta("input_json_delta", partial_json=arguments)
-        return data + self._closed()
+        return data + self._close_block()
 
 
 def _blocks(answer: Answer) -> list[dict[str, Any]]:
@@ -168,7 +168,7 @@ def _blocks(answer: Answer) -> list[dict[str, Any]]:
     if answer.text:
         blocks.append({"type": "text", "text": answer.text})
     calls = answer.calls.values()
-    return blocks + [{**_use(call.id, call.name), "input": shown_arguments(call.arguments)} for call in calls]
+    return blocks + [{**_use(call.id, call.name), "input": readable_arguments(call.arguments)} for call in calls]
 
 
 def _use(identity: str, name: str) -> dict[str, Any]:

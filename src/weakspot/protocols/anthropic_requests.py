@@ -1,21 +1,21 @@
-"""Requests of Anthropic's messages said as chat completions, and chats said as messages."""
+"""Converts requests of Anthropic's Messages API to chat completions, and chats to Messages requests."""
 
 import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
-from weakspot.protocols.parts import shown_arguments
+from weakspot.protocols.parts import readable_arguments
 
 _KEPT_AS_IT_IS = ("model", "max_tokens", "stream", "temperature", "top_p", "top_k")
 _CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 _SYSTEM = ("system", "developer")
-# Anthropic refuses other ids, and some models' servers give them: "functions.read:0".
+# Anthropic refuses ids with other characters, which some servers produce: "functions.read:0".
 _NOT_IN_AN_ID = re.compile(r"[^a-zA-Z0-9_-]")
 
 
 def chat_request(body: dict[str, Any]) -> dict[str, Any]:
-    """Return the chat completion's request that says the same as ``body``, a request of messages.
+    """Return the chat completion request that is equivalent to ``body``, a Messages request.
 
     Thinking blocks, cache marks and the provider's own tools have no counterpart and are left out. Raises
     TypeError, KeyError or AttributeError for a body of another shape.
@@ -51,7 +51,7 @@ def _function(tool: dict[str, Any]) -> dict[str, Any]:
 
 
 def _chat_messages(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the chat messages of one message: results of tools are messages of their own there."""
+    """Yield the chat messages of one Anthropic message: there, each result of a tool is a message of its own."""
     role, content = message["role"], message["content"]
     if isinstance(content, str):
         yield {"role": role, "content": content}
@@ -96,9 +96,9 @@ def _image_url(source: dict[str, Any]) -> str:
 
 
 def request(messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return system, messages and tools of a request of messages that says the same as a chat.
+    """Return system, messages and tools of the Messages request that is equivalent to a chat.
 
-    Neighbours of one role become one message, as the protocol wants them.
+    Consecutive messages of one role become one message, as the protocol requires.
     """
     turns: list[dict[str, Any]] = []
     for message in messages:
@@ -125,7 +125,7 @@ def _tool(function: dict[str, Any]) -> dict[str, Any]:
 def _blocks(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
     content = message.get("content")
     if message["role"] == "tool":
-        # An empty text is refused.
+        # Anthropic refuses an empty text.
         result = _text(content) or "(empty)"
         yield {"type": "tool_result", "tool_use_id": _identity(message["tool_call_id"]), "content": result}
         return
@@ -137,7 +137,7 @@ def _blocks(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield {"type": "image", "source": _image_source(part["image_url"]["url"])}
     for call in message.get("tool_calls") or ():
         function = call["function"]
-        value = shown_arguments(function.get("arguments"))
+        value = readable_arguments(function.get("arguments"))
         yield {"type": "tool_use", "id": _identity(call["id"]), "name": function["name"], "input": value}
 
 

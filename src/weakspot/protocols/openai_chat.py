@@ -1,4 +1,4 @@
-"""OpenAI's chat completions: asking a server, reading its answer, writing one for a client."""
+"""OpenAI's chat completions: builds a request, reads a server's answer, and writes one for a client."""
 
 import json
 import time
@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from weakspot.protocols.parts import Answer, Call, Finished, Part, StopReason, StreamError, Text, Thought
-from weakspot.protocols.reading import StreamReader, count, error_text
+from weakspot.protocols.reading import StreamReader, error_text, token_count
 from weakspot.protocols.sse import event
 
-# A reason that is not here is some server's own word for an answer that did not come to its end.
+# Any other reason is some server's own word for an answer that was cut.
 _REASONS: dict[str, StopReason] = {
     "stop": "stop",
     "eos": "stop",
@@ -23,8 +23,8 @@ _MESSAGE_KEYS = ("role", "content", "tool_calls", "tool_call_id", "name")
 
 
 def request(messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return messages and tools of a request; what only one server knows of is left out."""
-    # Few servers know the developer, and those take the system for him.
+    """Return messages and tools of a request; fields that only some servers know are left out."""
+    # Few servers know the role "developer", and those accept "system" in its place.
     known = [{key: one[key] for key in _MESSAGE_KEYS if key in one} for one in messages]
     return {
         "messages": [{**one, "role": "system"} if one["role"] == "developer" else one for one in known],
@@ -63,14 +63,14 @@ class Reader(StreamReader):
 
     def completion(self, body: dict[str, Any]) -> Iterator[Part]:
         """Yield the parts of a decoded answer that came in one piece."""
-        yield from self._read(body, "message")
+        yield from self._parse_body(body, "message")
         if (finished := self._finished()) is not None:
             yield finished
 
     def _event(self, event: dict[str, Any]) -> Iterator[Part]:
-        yield from self._read(event, "delta")
+        yield from self._parse_body(event, "delta")
 
-    def _read(self, body: dict[str, Any], turn: str) -> Iterator[Part]:
+    def _parse_body(self, body: dict[str, Any], turn: str) -> Iterator[Part]:
         if body.get("error"):
             raise StreamError(error_text(body["error"]))
         self._model = str(body.get("model") or self._model)
@@ -84,7 +84,7 @@ class Reader(StreamReader):
         if thought := turn.get("reasoning_content") or turn.get("reasoning"):
             yield Thought(str(thought))
         content = turn.get("content") or ()
-        # Mistral's servers part text from thoughts here.
+        # Mistral's servers separate text from reasoning here.
         for part in [{"type": "text", "text": content}] if isinstance(content, str) else content:
             if part.get("type") == "text":
                 yield Text(str(part["text"]))
@@ -113,9 +113,9 @@ class Reader(StreamReader):
         if not self._reason:
             return None
         reason = "refused" if self._refused else _REASONS.get(self._reason, "length")
-        # Many servers say "stop" behind tool calls, too.
+        # Many servers say "stop" after tool calls, too.
         reason = "tool_calls" if reason == "stop" and self._ids else reason
-        read, written = count(self._usage.get("prompt_tokens")), count(self._usage.get("completion_tokens"))
+        read, written = token_count(self._usage.get("prompt_tokens")), token_count(self._usage.get("completion_tokens"))
         return Finished(reason, self._model, read, written)
 
 
@@ -127,11 +127,11 @@ class Writer:
         self._usage_wanted = usage_wanted
 
     def begin(self) -> bytes:
-        """Return what comes before the first part."""
+        """Return the events before the first part."""
         return self._chunk({"role": "assistant", "content": ""})
 
     def write(self, part: Part) -> bytes:
-        """Return the bytes that stand for a part."""
+        """Return the events of one part."""
         match part:
             case Text(text):
                 return self._chunk({"content": text})
@@ -146,11 +146,11 @@ class Writer:
                 return data + self._event({"choices": [], "usage": _usage(part)}) if self._usage_wanted else data
 
     def end(self) -> bytes:
-        """Return what comes after the last part."""
+        """Return the events after the last part."""
         return event("[DONE]")
 
     def failed(self, status: int, message: str) -> bytes:
-        """Return what tells a client in the middle of a stream that no more will come."""
+        """Return the event that ends a stream early with an error."""
         return event(json.dumps(error(status, message)))
 
     def whole(self, answer: Answer) -> dict[str, Any]:

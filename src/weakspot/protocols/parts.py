@@ -1,24 +1,24 @@
-"""An answer on its way, in the pieces that every protocol streams it in."""
+"""The parts in which an answer is streamed, the same for every protocol, and the answer made of them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from weakspot.records.strict_json import decoded
+from weakspot.records.strict_json import parse_strict_json
 
 StopReason = Literal["stop", "tool_calls", "length", "refused"]
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A piece of what is said."""
+    """A piece of the answer's text."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Thought:
-    """A piece of what is thought before: passed on to the client, never kept."""
+    """A piece of the reasoning before the answer: sent to the client, never stored."""
 
     text: str
 
@@ -35,7 +35,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The end of the answer, why it ended, and what it cost in tokens where that is told."""
+    """The end of the answer: why it ended, and the numbers of tokens where the server gives them."""
 
     reason: StopReason
     model: str = ""
@@ -47,12 +47,12 @@ Part = Text | Thought | Call | Finished
 
 
 class StreamError(ValueError):
-    """A stream that cannot be read on: the server reports an error, or does not keep to its protocol."""
+    """A stream that cannot be read further: the server reports an error, or violates its protocol."""
 
 
 @dataclass
 class Answer:
-    """An answer put together from its parts; ``finished`` is None until, or unless, it came to its end."""
+    """An answer put together from its parts; ``finished`` is None as long as its end has not come."""
 
     texts: list[str] = field(default_factory=list)
     thoughts: list[str] = field(default_factory=list)
@@ -61,14 +61,14 @@ class Answer:
 
     @classmethod
     def of(cls, parts: Iterable[Part]) -> "Answer":
-        """Put together what is there."""
+        """Return the answer that consists of these parts."""
         answer = cls()
         for part in parts:
             answer.add(part)
         return answer
 
     def add(self, part: Part) -> None:
-        """Take in the next part."""
+        """Add the next part."""
         match part:
             case Text(text):
                 self.texts.append(text)
@@ -84,24 +84,24 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """What was said."""
-        return _joined(self.texts)
+        """The text of the answer."""
+        return _join_pieces(self.texts)
 
     @property
     def thought(self) -> str:
-        """What was thought before."""
-        return _joined(self.thoughts)
+        """The reasoning before the answer."""
+        return _join_pieces(self.thoughts)
 
     @property
     def empty(self) -> bool:
-        """Whether nothing was said and no tool called."""
+        """Whether there is neither text nor a tool call."""
         return not self.text.strip() and not self.calls
 
     @property
     def complete(self) -> bool:
-        """Whether the answer came to its own end: not cut by a limit, a refusal or a lost connection."""
+        """Whether the answer is complete: not cut by a limit, a refusal or a lost connection."""
         whole = self.finished is not None and self.finished.reason in ("stop", "tool_calls")
-        return whole and all(read_arguments(call.arguments) is not None for call in self.calls.values())
+        return whole and all(parse_arguments(call.arguments) is not None for call in self.calls.values())
 
     def message(self) -> dict[str, Any]:
         """Return the answer as an assistant's message of the OpenAI chat format."""
@@ -114,21 +114,21 @@ class Answer:
         return {"role": "assistant", "content": self.text or None, "tool_calls": calls}
 
 
-def read_arguments(arguments: Any) -> dict[str, Any] | None:
+def parse_arguments(arguments: Any) -> dict[str, Any] | None:
     """Return a tool call's arguments, a mapping or its JSON; None for anything else, as for a call that was cut."""
     try:
-        value = decoded(arguments or "{}") if isinstance(arguments, str) else arguments
+        value = parse_strict_json(arguments or "{}") if isinstance(arguments, str) else arguments
     except ValueError:
         return None
     return value if isinstance(value, dict) else None
 
 
-def shown_arguments(arguments: Any) -> dict[str, Any]:
-    """Return a tool call's arguments, those that cannot be read as a text under a key of its own."""
-    value = read_arguments(arguments)
+def readable_arguments(arguments: Any) -> dict[str, Any]:
+    """Return a tool call's arguments; those that cannot be parsed become a text under the key ``unreadable``."""
+    value = parse_arguments(arguments)
     return {"unreadable": str(arguments)} if value is None else value
 
 
-def _joined(pieces: list[str]) -> str:
-    # Some servers cut a character in two, each half escaped for itself.
+def _join_pieces(pieces: list[str]) -> str:
+    # Some servers split a character in two surrogates, each escaped by itself.
     return "".join(pieces).encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,4 +1,4 @@
-"""What the readers of all protocols have in common: events become parts, and nothing is passed over."""
+"""Base class of the stream readers: turns events into parts, and refuses an event that it cannot read."""
 
 import json
 from abc import ABC, abstractmethod
@@ -12,7 +12,7 @@ from weakspot.protocols.sse import Decoder
 class StreamReader(ABC):
     """Reads the parts of an answer from the bytes of its stream, as they come.
 
-    Raises :class:`StreamError` for an error that the server reports, and for what its protocol does not have.
+    Raises :class:`StreamError` for an error that the server reports, and for an event that is not in the protocol.
     """
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class StreamReader(ABC):
             try:
                 json.loads(one)
             except ValueError:
-                continue  # it was cut in the middle of an event
+                continue  # the stream was cut in the middle of an event
             yield from self._parts(one)
         if (finished := self._finished()) is not None:
             yield finished
@@ -43,7 +43,7 @@ class StreamReader(ABC):
         except StreamError:
             raise
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            raise StreamError("an event that the protocol does not have") from None
+            raise StreamError("an event that is not in the protocol") from None
 
     @abstractmethod
     def _event(self, event: dict[str, Any]) -> Iterator[Part]: ...
@@ -53,10 +53,10 @@ class StreamReader(ABC):
 
 
 def error_text(error: Any) -> str:
-    """Return the words of an error as servers report it: an object with a message, or a text."""
+    """Return the text of an error as servers report it: an object with a message, or a text."""
     return str(error.get("message") or error) if isinstance(error, dict) else str(error)
 
 
-def count(value: Any) -> int | None:
-    """Return a number of tokens, None where a server tells none."""
+def token_count(value: Any) -> int | None:
+    """Return a number of tokens, None where the server gives none."""
     return value if isinstance(value, int) and not isinstance(value, bool) else None

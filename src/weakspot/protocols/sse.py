@@ -1,4 +1,4 @@
-"""Server-sent events, read from bytes however they are cut into pieces."""
+"""Server-sent events: decodes them from bytes in pieces of any size, and encodes one event."""
 
 import codecs
 import re
@@ -17,10 +17,10 @@ class Decoder:
         self._after_cr = False
 
     def feed(self, data: bytes, *, last: bool = False) -> Iterator[str]:
-        """Yield the data of each event that is complete; with ``last`` also of one that nothing ends."""
+        """Yield the data of each complete event; with ``last`` also of an event without an end."""
         text = self._utf8.decode(data, final=last)
         if text:
-            # A CR has ended its line already: the LF of a CR LF that was cut apart ends no other.
+            # A CR has already ended its line: the LF of a CR LF split between two pieces ends no other.
             after_cr, self._after_cr = self._after_cr, text.endswith("\r")
             *ended, rest = _LINE_END.split(text.removeprefix("\n") if after_cr else text)
             for end in ended:
@@ -42,6 +42,6 @@ class Decoder:
 
 
 def event(data: str, name: str | None = None) -> bytes:
-    """Return one event as it is sent."""
+    """Return one event as bytes to send."""
     head = f"event: {name}\n" if name else ""
     return f"{head}data: {data}\n\n".encode()

@@ -1,4 +1,4 @@
-"""What an adapter is made of, how it was proved, and the standalone model made of it."""
+"""Records of an adapter: its manifest, its evaluation, its reference answers, and the merged model."""
 
 from typing import Any, Literal
 
@@ -8,7 +8,7 @@ from weakspot.records.interactions import Record
 
 
 class BaseReference(Record):
-    """Which base an adapter belongs to; ``identity`` is a hash of its configuration."""
+    """The base model of an adapter; ``identity`` is a hash of the base's configuration."""
 
     name: str
     location: str
@@ -17,7 +17,7 @@ class BaseReference(Record):
 
 
 class AdapterManifest(Record):
-    """What an adapter was made of and what came of it; written last: where it is, the adapter is whole."""
+    """Inputs and results of a training run; written last: if it exists, the adapter is complete."""
 
     name: str
     domain: str
@@ -39,10 +39,10 @@ class AdapterManifest(Record):
 
 
 class Scores(Record):
-    """What base and adapter make of one test example.
+    """Scores of base and adapter on one test example.
 
-    Losses are nats a token on the expert's answer; margins are the mean log-probability of a token of
-    the expert's answer less that of the local one's; exact is None where the expert's answer is not JSON.
+    A loss is in nats per token on the expert's answer. A margin is the mean log-probability of a token of the expert's
+    answer minus that of the local answer. ``exact`` is None if the expert's answer is not JSON.
     """
 
     base_loss: float
@@ -54,16 +54,16 @@ class Scores(Record):
 
 
 class RetrievedScores(Scores):
-    """The same behind the examples that retrieval ``found``, by their interaction ids.
+    """The same scores with retrieved examples before the question; ``found`` has the interaction ids of these.
 
-    The answers themselves are not kept: they repeat words of examples, which may be forgotten some day.
+    The answers are not stored: they repeat words of the examples, which may be forgotten later.
     """
 
     found: list[str]
 
 
-class Row(Scores):
-    """One test example; ``retrieved`` is None where retrieval was not measured on it."""
+class ScoredExample(Scores):
+    """The scores of one test example, with its texts; ``retrieved`` is None if retrieval was not measured on it."""
 
     interaction_id: str
     domain: str
@@ -76,13 +76,13 @@ class Row(Scores):
     retrieved: RetrievedScores | None = None
 
 
-Outcome = Literal["better", "worse", "undecided"]
+ComparisonOutcome = Literal["better", "worse", "undecided"]
 
 
 class Comparison(Record):
-    """Adapter and base compared in pairs: means, their difference with its 95 % interval, p, the outcome.
+    """Paired comparison of adapter and base: means, their difference with its 95 % interval, p, and the outcome.
 
-    ``needed`` is about how many test examples would decide, None where it cannot be told.
+    ``needed`` estimates how many test examples would decide it; None if that cannot be estimated.
     """
 
     metric: str
@@ -93,15 +93,15 @@ class Comparison(Record):
     low: float
     high: float
     p: float
-    outcome: Outcome
+    outcome: ComparisonOutcome
     needed: int | None = None
 
 
-class Arms(Record):
-    """One metric under base and adapter, without and with retrieved examples, on the same ``n`` test examples.
+class BaselineComparison(Record):
+    """One metric of base and adapter, each without and with retrieved examples, on the same ``n`` test examples.
 
-    ``p`` and ``outcome`` are the adapter's against the base with retrieved examples; ``adapter_p`` and
-    ``adapter_outcome`` are the adapter's with retrieved examples against the adapter alone.
+    ``p`` and ``outcome`` compare the adapter with the base that has retrieved examples; ``adapter_p`` and
+    ``adapter_outcome`` compare the adapter that has retrieved examples with the adapter alone.
     """
 
     metric: str
@@ -111,19 +111,19 @@ class Arms(Record):
     adapter: float
     adapter_retrieval: float
     p: float
-    outcome: Outcome
+    outcome: ComparisonOutcome
     adapter_p: float
-    adapter_outcome: Outcome
+    adapter_outcome: ComparisonOutcome
 
 
 Verdict = Literal["accept", "reject", "not enough evidence"]
 
 
 class Scorecard(Record):
-    """The gate's verdict on an adapter, with everything that it rests on.
+    """The gate's verdict on an adapter, with all the figures behind it.
 
-    ``retrieval`` sets the adapter beside the free competitor, and ``remarks`` say what follows; neither has a part
-    in the verdict.
+    ``retrieval`` compares the adapter with retrieval, which needs no training, and ``remarks`` say what follows from
+    it; neither changes the verdict.
     """
 
     adapter: str
@@ -133,17 +133,18 @@ class Scorecard(Record):
     reasons: list[str]
     comparisons: list[Comparison]
     harm: list[Comparison]
-    rows: list[Row]
+    rows: list[ScoredExample]
     created: str
-    retrieval: list[Arms] = Field([])
+    retrieval: list[BaselineComparison] = Field([])
     remarks: list[str] = Field([])
 
 
-class Expected(Record):
-    """What an adapter and its base answer to one held-out prompt, greedily.
+class ReferenceAnswer(Record):
+    """The greedy answers of an adapter and of its base to one held-out prompt.
 
-    ``adapter`` and ``base`` are the log-probabilities, in nats, of ``tokens``, the adapter's answer; ``margins`` how
-    far each is from the second likeliest. ``base_tokens`` is the base's own answer.
+    ``tokens`` is the adapter's answer; ``adapter`` and ``base`` are the log-probabilities (nats) that each model gives
+    to its tokens, and ``margins`` the adapter's distance from the second likeliest token at each place.
+    ``base_tokens`` is the base's own answer.
     """
 
     interaction_id: str
@@ -158,19 +159,19 @@ class Expected(Record):
     margins: list[float]
 
 
-class Expectation(Record):
-    """What a served adapter must answer, and what it must not; written once, of the weights with that digest."""
+class ReferenceAnswers(Record):
+    """The answers that a served adapter must give, and the base's, which it must not, for weights with this hash."""
 
     adapter_sha256: str
-    prompts: list[Expected]
+    prompts: list[ReferenceAnswer]
 
 
 class Proof(Record):
-    """A served artefact compared with the trained adapter and with the base, on held-out prompts.
+    """A served model compared with the trained adapter and with the base, on held-out prompts.
 
-    ``same_answers`` of ``prompts`` were word for word what the adapter writes; ``difference`` is the mean, in nats
-    a token, of the served model's log-probabilities from the adapter's, None where the server tells none;
-    ``change`` is that of the adapter's from the base's.
+    ``same_answers`` of the ``prompts`` were word for word the adapter's. ``difference`` is the mean distance, in nats
+    per token, between the log-probabilities of the served model and of the adapter; None if the server reports none.
+    ``change`` is the same distance between the adapter and the base.
     """
 
     prompts: int
@@ -180,7 +181,7 @@ class Proof(Record):
 
 
 class MergedManifest(Record):
-    """What a merged model was made of and how it was proved; written last."""
+    """Inputs and proof of a merged model; written last."""
 
     name: str
     adapter: str

@@ -1,4 +1,4 @@
-"""What `process` writes beside the examples: where each belongs, and what was left out."""
+"""Records that `process` writes: split assignments, rejected lines, snapshot manifests."""
 
 from typing import Literal
 
@@ -7,7 +7,7 @@ from weakspot.records.interactions import Record
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
-# A key that programs count by; the detail beside it is the sentence a person reads.
+# A fixed key for programs to count; the detail next to it is a sentence for people.
 Reason = Literal[
     "too-large",
     "not-json",
@@ -27,7 +27,7 @@ Reason = Literal[
 
 
 class Rejection(Record):
-    """A raw line that was left out: its number, the byte that it begins at, and why."""
+    """A raw line that was left out: its number, its byte offset, and the reason."""
 
     line: int
     offset: int | None = None
@@ -37,7 +37,7 @@ class Rejection(Record):
 
 
 class Assignment(Record):
-    """An example's group and the split that the group is in, for ever."""
+    """The group of an example and the split of that group, which never changes."""
 
     interaction_id: str
     group: str
@@ -46,7 +46,7 @@ class Assignment(Record):
 
 
 class Snapshot(Record):
-    """The manifest of an immutable copy of the dataset: SHA-256 by file, and the counts."""
+    """The manifest of a snapshot, an immutable copy of the dataset: SHA-256 of each file, and the counts."""
 
     files: dict[str, str]
     counts: dict[str, int]

@@ -1,4 +1,4 @@
-"""What is captured: the interaction, and what people decide about it."""
+"""Records of capture: the interaction (a consultation with its conversation), and people's decisions about it."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from weakspot.records.strict_json import decoded
+from weakspot.records.strict_json import parse_strict_json
 
 MULTI_DOMAIN = "multi-domain"
 RESERVED_DOMAINS = frozenset({MULTI_DOMAIN, "all", "rejections"})
@@ -21,12 +21,12 @@ _SPACES = re.compile(r"\s+")
 
 
 class Record(BaseModel):
-    """Base of what is written as one JSON line: immutable, and exact when written back."""
+    """Base class of everything that is stored as one JSON line; immutable, and written back exactly as it was read."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     def to_json(self) -> str:
-        """Return the record as one line of JSON, fields in the order given, nothing added."""
+        """Return the record as one line of JSON, with the fields that were set, in that order."""
         return json.dumps(self.model_dump(exclude_unset=True), ensure_ascii=False)
 
     def to_document(self) -> bytes:
@@ -35,11 +35,11 @@ class Record(BaseModel):
 
     @classmethod
     def from_json(cls, line: str | bytes) -> Self:
-        """Read one line; raise pydantic's ``ValidationError`` where it is not such a record."""
+        """Parse one line; raise pydantic's ``ValidationError`` if it is not such a record."""
         return cls.model_validate_json(line)
 
 
-def domain_name(name: str) -> str:
+def parse_domain_name(name: str) -> str:
     """Return ``name`` if it can name a domain (and so a file); raise ``ValueError`` otherwise."""
     if not _DOMAIN.fullmatch(name):
         raise ValueError(f"{name!r} is not a domain name: use lower-case letters, digits, '-' and '_'")
@@ -48,17 +48,17 @@ def domain_name(name: str) -> str:
     return name
 
 
-def _arguments(value: object) -> object:
-    # Servers send a JSON string, templates want a mapping: one of the two must give way, once.
+def _parse_arguments(value: object) -> object:
+    # Servers send a JSON string, chat templates expect a mapping: converted here, once.
     if isinstance(value, str):
         try:
-            return decoded(value or "{}")
+            return parse_strict_json(value or "{}")
         except ValueError as error:
             raise ValueError(f"arguments are not JSON: {error}") from None
     return value
 
 
-def _timestamp(value: str) -> str:
+def _check_timestamp(value: str) -> str:
     moment = datetime.fromisoformat(value)
     if moment.tzinfo is None:
         raise ValueError("the time zone is missing: write 2025-10-31T14:30:00.000Z")
@@ -66,12 +66,12 @@ def _timestamp(value: str) -> str:
 
 
 class Function(Record):
-    """The function of a tool call; ``arguments`` is a mapping, also where a server sent a JSON string."""
+    """The function of a tool call; ``arguments`` is always a mapping, even if a server sent a JSON string."""
 
     model_config = ConfigDict(extra="allow")
 
     name: str
-    arguments: Annotated[dict[str, Any], BeforeValidator(_arguments)]
+    arguments: Annotated[dict[str, Any], BeforeValidator(_parse_arguments)]
 
 
 class ToolCall(Record):
@@ -93,7 +93,7 @@ class Message(Record):
 
     @property
     def text(self) -> str:
-        """The turn's words, tool calls written out; empty when there is nothing at all."""
+        """The content and the tool calls of the turn as text; may be empty."""
         calls = (
             f"{call.function.name} {json.dumps(call.function.arguments, sort_keys=True, ensure_ascii=False)}"
             for call in self.tool_calls or ()
@@ -102,10 +102,10 @@ class Message(Record):
 
 
 class Consultation(Record):
-    """Which teacher answered, under which terms, and what that cost.
+    """The teacher that answered, the terms of its answer, and the cost.
 
-    ``policy`` says whether the answer may be trained on, ``terms`` names the licence or the provider's
-    terms behind it. Prices are US dollars; None is unknown.
+    ``policy`` says whether the answer may be used for training, ``terms`` names the licence or the provider's terms
+    behind it. The cost is in US dollars; None is unknown.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -122,17 +122,17 @@ class Consultation(Record):
 
 
 class Metadata(Record):
-    """Where an interaction comes from; more keys are allowed and kept.
+    """Origin of an interaction; unknown keys are allowed and kept.
 
-    ``attempt`` says where the local answer is from: the conversation that the client sent, an answer
-    given earlier, or one asked for when it was missing. ``scrubbed`` counts what was replaced, by kind.
+    ``attempt`` says where the local answer comes from: "sent" by the client in the conversation, "remembered" from an
+    earlier answer, "asked" for because it was missing, or "missing". ``scrubbed`` counts replacements by kind.
     """
 
     model_config = ConfigDict(extra="allow")
 
-    domain: Annotated[str, AfterValidator(domain_name)] | None = None
+    domain: Annotated[str, AfterValidator(parse_domain_name)] | None = None
     adapter: str | None = None
-    timestamp: Annotated[str, AfterValidator(_timestamp)]
+    timestamp: Annotated[str, AfterValidator(_check_timestamp)]
     interaction_id: str = Field(min_length=1, max_length=200)
     source: str | None = None
     conversation_id: str | None = None
@@ -145,8 +145,8 @@ class Metadata(Record):
 class Interaction(Record):
     """A consultation: earlier turns, then query, local answer, escalation and expert answer.
 
-    The user's two turns are one message each. A model's turn is one message, or where it used tools, its
-    calls and their results before it; the record ends with a message of the expert.
+    Query and escalation are one user message each. A model's turn is one message; if it used tools, its calls and
+    their results come first. The last message is the expert's answer.
     """
 
     messages: list[Message] = Field(min_length=4)
@@ -154,7 +154,7 @@ class Interaction(Record):
 
     @property
     def _places(self) -> tuple[int, int]:
-        """Where query and escalation stand: the last two user turns."""
+        """The indices of query and escalation: the last two user turns."""
         users = [n for n, message in enumerate(self.messages) if message.role == "user"]
         return users[-2], users[-1]
 
@@ -165,7 +165,7 @@ class Interaction(Record):
 
     @property
     def query(self) -> Message:
-        """The user's question that exposed the weakness."""
+        """The user's question that led to the consultation."""
         return self.messages[self._places[0]]
 
     @property
@@ -175,7 +175,7 @@ class Interaction(Record):
 
     @property
     def local(self) -> Message:
-        """The local model's answer: the last that it said or did."""
+        """The local model's answer: the last assistant message of its turn."""
         return next(message for message in reversed(self.attempt) if message.role == "assistant")
 
     @property
@@ -185,15 +185,15 @@ class Interaction(Record):
 
     @property
     def expert(self) -> Message:
-        """The stronger model's answer."""
+        """The answer of the stronger model (the teacher)."""
         return self.messages[-1]
 
     @property
     def prompt(self) -> list[Message]:
-        """What the expert's answer is an answer to: the conversation up to the query, and what tools found.
+        """The prompt of the expert's answer: the conversation up to the query, and tool calls with their results.
 
-        The local model's own words are no part of it; its tool calls are, as far as they have results,
-        since the expert saw those results and the answer rests on them.
+        The local model's own answer is not part of it. Its tool calls are, up to the last one that has a result: the
+        expert saw these results, and its answer depends on them.
         """
         last = max((n for n, message in enumerate(self.attempt) if message.role == "tool"), default=-1)
         own_calls = self.messages[self._places[1] + 1 : -1]
@@ -206,23 +206,23 @@ class Interaction(Record):
 
     @property
     def id(self) -> str:
-        """The interaction's identity, unique in a workspace."""
+        """The interaction's id, unique in a workspace."""
         return self.metadata.interaction_id
 
     @property
     def domain(self) -> str:
-        """The domain; only examples that ``process`` has labelled are asked for it."""
+        """The domain, which ``process`` sets; raises ValueError before that."""
         if self.metadata.domain is None:
             raise ValueError(f"{self.id}: the domain is not set yet")
         return self.metadata.domain
 
-    def described(self, values: dict[str, Any]) -> "Interaction":
-        """Return the same interaction with these keys of its metadata set."""
+    def with_metadata(self, values: dict[str, Any]) -> "Interaction":
+        """Return a copy with these keys of its metadata set."""
         metadata = {**self.metadata.model_dump(exclude_unset=True), **values}
         return self.model_copy(update={"metadata": Metadata.model_validate(metadata)})
 
-    def reworded(self, query: str | None, expert: str | None) -> "Interaction":
-        """Return the same interaction with another query or expert answer, where given; tool calls stay."""
+    def with_texts(self, query: str | None, expert: str | None) -> "Interaction":
+        """Return a copy with another query or expert answer, if given; tool calls stay."""
         messages = list(self.messages)
         for place, words in ((self._places[0], query), (len(messages) - 1, expert)):
             if words is not None:
@@ -230,33 +230,33 @@ class Interaction(Record):
         return self.model_copy(update={"messages": messages})
 
     def content_key(self) -> str:
-        """Hash of the messages, alike for texts that differ in Unicode form or white space only."""
-        turns = [(message.role, normalised(message.text)) for message in self.messages]
+        """Return a hash of the messages; Unicode form and white space do not change it."""
+        turns = [(message.role, normalise_text(message.text)) for message in self.messages]
         return hashlib.sha256(json.dumps(turns).encode()).hexdigest()
 
 
-def normalised(text: str) -> str:
-    """Return ``text`` in Unicode form NFC with each run of white space as one blank."""
+def normalise_text(text: str) -> str:
+    """Return ``text`` in Unicode form NFC, with each run of white space as one space."""
     return _SPACES.sub(" ", unicodedata.normalize("NFC", text)).strip()
 
 
-_Said = Annotated[str, Field(pattern=r"\S")]
+_NonBlank = Annotated[str, Field(pattern=r"\S")]
 
 
 class Decision(Record):
-    """What a person decided about an interaction.
+    """A person's decision about an interaction.
 
-    Of allow, accept, refuse and reject the latest counts; so does, each for itself, the latest edit and the latest
-    move. An ``undo`` takes back the latest of all that still stands, but forgetting is for ever.
+    Among allow, accept, refuse and reject the latest one counts. The latest edit and the latest move count as well,
+    independently. An ``undo`` cancels the latest decision that is still in force; forgetting cannot be undone.
 
     ``content`` is the hash of a forgotten interaction's messages, so that no import brings it back. ``query`` and
-    ``expert`` are the texts of an edit, ``domain`` is that of a move; what is not there is as it was captured.
+    ``expert`` are the texts of an edit, ``domain`` is the new domain of a move; None means: as captured.
     """
 
     interaction_id: str
     action: Literal["allow", "refuse", "forget", "accept", "reject", "edit", "move", "undo"]
-    timestamp: Annotated[str, AfterValidator(_timestamp)]
+    timestamp: Annotated[str, AfterValidator(_check_timestamp)]
     content: str | None = None
-    query: _Said | None = None
-    expert: _Said | None = None
-    domain: Annotated[str, AfterValidator(domain_name)] | None = None
+    query: _NonBlank | None = None
+    expert: _NonBlank | None = None
+    domain: Annotated[str, AfterValidator(parse_domain_name)] | None = None

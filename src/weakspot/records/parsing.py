@@ -1,4 +1,4 @@
-"""Lines that people and programs wrote become interactions, or an error with its reason."""
+"""Parses raw lines into interactions, or raises an error with a reason that programs can count."""
 
 import re
 from typing import Any
@@ -6,15 +6,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from weakspot.records import Interaction, Reason
-from weakspot.records.strict_json import decoded
+from weakspot.records.strict_json import parse_strict_json
 
 _ANSWER = "(?:(?:assistant|tool) )*assistant"
-# A local turn may also end in a tool's result, where the user broke in.
+# The local turn may also end with a tool's result, if the user interrupted it.
 _PATTERN = re.compile(f".*\\buser assistant(?: assistant| tool)* user {_ANSWER}")
 
 
 class RecordError(ValueError):
-    """A line that is not a usable interaction: ``reason`` to count by, ``detail`` to read."""
+    """A line that is not a usable interaction: ``reason`` for programs to count, ``detail`` for people to read."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(detail)
@@ -22,13 +22,13 @@ class RecordError(ValueError):
 
 
 def parse_json_object(line: bytes) -> dict[str, Any]:
-    """Read one line as a JSON object of sound Unicode text.
+    """Parse one line as a JSON object with valid Unicode text.
 
-    Raises :class:`RecordError` (``not-json``) for anything else: broken UTF-8, NaN and infinities, lone
-    surrogates, half a line, more than 100 levels, a list.
+    Raises :class:`RecordError` (``not-json``) for anything else: invalid UTF-8, NaN and infinities, lone surrogates,
+    half a line, more than 100 levels, a list.
     """
     try:
-        value = decoded(line.decode("utf-8"))
+        value = parse_strict_json(line.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise RecordError("not-json", f"not UTF-8 at byte {error.start}") from None
     except ValueError as error:
@@ -39,18 +39,18 @@ def parse_json_object(line: bytes) -> dict[str, Any]:
 
 
 def parse_interaction(line: bytes) -> Interaction:
-    """Read one raw line as a complete interaction.
+    """Parse one raw line as a complete interaction.
 
     Raises :class:`RecordError` with the reason: ``not-json``, ``bad-schema``, ``wrong-roles``,
     ``empty-query``, ``empty-expert`` or ``truncated``.
     """
-    return interaction(parse_json_object(line))
+    return parse_interaction_object(parse_json_object(line))
 
 
-def interaction(value: object, *, whole: bool = True) -> Interaction:
-    """Check a decoded JSON object as :func:`parse_interaction` does a line.
+def parse_interaction_object(value: object, *, whole: bool = True) -> Interaction:
+    """Parse a JSON object as :func:`parse_interaction` parses a line.
 
-    Without ``whole`` an answer that is marked as incomplete passes: it is stored, and never trained on.
+    With ``whole=False`` an answer marked as incomplete is accepted: it may be stored, but is never trained on.
     """
     try:
         record = Interaction.model_validate(value)
@@ -71,7 +71,7 @@ def interaction(value: object, *, whole: bool = True) -> Interaction:
 
 
 def explain(error: ValidationError) -> str:
-    """Return the first of pydantic's complaints as one sentence that names the place."""
+    """Return the first of pydantic's errors as one sentence that names the place."""
     first = error.errors(include_url=False)[0]
     place = ".".join(str(part) for part in first["loc"]) or "record"
     message = first["msg"].removeprefix("Value error, ")

@@ -1,4 +1,4 @@
-"""What is in service: each change of it, its proof, and how often it was asked."""
+"""Records of serving: releases (what answers, with its proof), and usage events of the gateway."""
 
 from typing import Annotated, Literal
 
@@ -11,11 +11,11 @@ Target = Literal["merged", "vllm", "gguf", "ollama", "gateway"]
 
 
 class Release(Record):
-    """One change of what answers a domain's questions at a target; the newest of the two is what is live.
+    """One change of the model that answers a domain's questions at a target.
 
-    ``adapter`` is None where the base answers again. ``location`` is a folder, a file, or a server's address;
-    ``served_name`` the model's name there. ``share`` of the questions go to it, the others to what was live before.
-    Number, who and when are filled in when it is published.
+    The newest release of a domain and target is live. ``adapter`` is None if the base answers again. ``location`` is a
+    folder, a file, or a server's address, and ``served_name`` the model's name there. ``share`` of the questions go to
+    it, the rest to what was live before. ``number``, ``who`` and ``created`` are set when it is published.
     """
 
     action: Literal["deploy", "rollback"]
@@ -34,11 +34,11 @@ class Release(Record):
     created: str = ""
 
 
-class Use(Record):
-    """One question that the gateway answered, without a word of it.
+class UsageEvent(Record):
+    """One question that the gateway answered, without its text.
 
-    ``model`` is what the local server was asked for, or ``expert/<teacher>``; ``release`` the number of the
-    release that chose it, None for the base. ``consulted`` marks an escalation of a question counted before.
+    ``model`` is the model requested from the local server, or ``expert/<teacher>``; ``release`` is the number of the
+    release that selected it, None for the base. ``consulted`` marks an escalation of a question counted before.
     """
 
     timestamp: str

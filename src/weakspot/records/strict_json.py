@@ -1,14 +1,14 @@
-"""JSON that is sound text and can be written back exactly as it was read."""
+"""Strict JSON: only values that are valid Unicode text and can be written back exactly as they were read."""
 
 import json
 from typing import Any
 
-# Past it Python's own limit would decide, which depends on how deep the caller stands.
+# Beyond it Python's recursion limit would decide, which depends on the depth of the caller.
 DEEPEST_NESTING = 100
 
 
-def decoded(text: str) -> Any:
-    """Decode ``text``; raise ``ValueError`` for NaN and infinities, lone surrogates and over 100 levels."""
+def parse_strict_json(text: str) -> Any:
+    """Parse ``text``; raise ``ValueError`` for NaN and infinities, lone surrogates, and more than 100 levels."""
     try:
         value = json.loads(text, parse_constant=_refuse)
     except RecursionError:

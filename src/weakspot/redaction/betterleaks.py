@@ -1,4 +1,4 @@
-"""Keys of the many providers whose forms betterleaks knows, where it is installed."""
+"""Finds API keys of some 400 providers with the library betterleaks, where it is installed."""
 
 import functools
 import os
@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterator
 from types import ModuleType
 
-from weakspot.redaction.rules import Kind, Span, occurrences
+from weakspot.redaction.rules import SecretKind, SecretSpan, occurrences
 
-# What stops it from looking: a line that asks for it, and a NUL. The replacements keep the lengths.
+# An allow comment in a line, or a NUL, stops betterleaks. The replacements keep the lengths.
 _ALLOW = re.compile(r"(gitleaks|betterleaks):allow", re.IGNORECASE)
-# The other findings are addresses, or names with their passwords: we find what is secret in them.
+# Its other findings are URLs, or names with their passwords: our own rules find the secret part of them.
 _KEY = re.compile(r"[\w.+/=~-]{16,8000}")
-_KINDS: dict[str, Kind] = {"private-key": "private-key", "jwt": "token"}
-# The longer the text, the longer it takes for each character of it. Hardly a key is longer than the overlap.
+_KINDS: dict[str, SecretKind] = {"private-key": "private-key", "jwt": "token"}
+# Its time per character grows with the text: it gets pieces. Hardly any key is longer than their overlap.
 _PIECE, _OVERLAP = 3_500, 500
 
 
@@ -26,16 +26,16 @@ def _library() -> tuple[ModuleType | None, int]:
     return betterleaks, os.getpid()
 
 
-def provider_keys(text: str) -> Iterator[Span]:
-    """Yield the keys in a text that have the form of one of some 400 providers; none without betterleaks."""
+def provider_keys(text: str) -> Iterator[SecretSpan]:
+    """Yield the keys in a text that look like those of some 400 providers; none without betterleaks."""
     betterleaks, process_id = _library()
-    # Its Go runtime does not survive a fork: a child that asked it would wait for ever.
+    # Its Go runtime does not survive a fork: a call in a child process would never return.
     if betterleaks is None or process_id != os.getpid():
         return
     readable = _ALLOW.sub(r"\1_allow", text.replace("\0", " ")).encode("utf-8", "replace").decode("utf-8")
     for start in range(0, len(text), _PIECE):
         piece = readable[start : start + _PIECE + _OVERLAP]
-        # The rules of low confidence go by the name beside a value, and so do we, with fewer false hits.
+        # Its low-confidence rules go by the name beside a value; our context patterns do, too, with fewer false hits.
         found = {one.secret: one.rule_id for one in betterleaks.scan_string(piece) if one.confidence == "high"}
         for secret, rule in found.items():
             if _KEY.fullmatch(secret):

@@ -1,4 +1,4 @@
-"""Secrets that only their surroundings give away: assignments, headers, addresses; and e-mail addresses."""
+"""Patterns of secrets that only their context reveals: assignments, headers, URLs; and of e-mail addresses."""
 
 import base64
 import binascii
@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from weakspot.redaction.entropy import is_passphrase, is_password, is_random, is_stand_in
-from weakspot.redaction.rules import Kind, Match, Rule
+from weakspot.redaction.rules import Match, Rule, SecretKind
 
 _DIGIT = re.compile(r"[0-9]")
 _Accepts = Callable[[Match], bool]
@@ -32,13 +32,13 @@ def _shell_password(match: Match) -> bool:
     return _password(match) or is_passphrase(match["secret"])
 
 
-def _rule(kind: Kind, words: str, pattern: str, accepts: _Accepts) -> Rule:
+def _rule(kind: SecretKind, words: str, pattern: str, accepts: _Accepts) -> Rule:
     return Rule(kind, tuple(words.split()), re.compile(pattern, re.IGNORECASE), accepts, in_context=True)
 
 
 # --- what is called a password, a token or a key
 
-_NAMED: tuple[tuple[Kind, str, str, _Accepts], ...] = (
+_NAMED: tuple[tuple[SecretKind, str, str, _Accepts], ...] = (
     (
         "password",
         "pass pwd pw contraseña senha пароль 密码 密碼 비밀번호 パスワード wachtwoord",
@@ -49,7 +49,7 @@ _NAMED: tuple[tuple[Kind, str, str, _Accepts], ...] = (
     (
         "api-key",
         "secret token credential sess api access account auth private signing encryption shared master",
-        # Neither the name of a secret in AWS, nor the token of the next page, nor the id of some session.
+        # These are no secrets: the name of a secret in AWS, the token of a next page, the id of a session.
         r"(?:(?<!\d:)secret|(?<!next|page)(?<!next_|page_)token|credentials?|(?-i:sess(?:ion)?id|SESS(?:ION)?ID)"
         r"|(?:api|access|account|auth|private|secret|signing|encryption|sharedaccess|master)[_ -]?key(?:[_-]?id)?)"
         r"(?:_?\d{1,2})?",
@@ -72,8 +72,8 @@ _IS = (
 )
 
 
-def kind_under(key: str, value: str) -> Kind | None:
-    """Return the kind of secret that a value is because of the key it stands under, or None."""
+def kind_under(key: str, value: str) -> SecretKind | None:
+    """Return the kind of secret that the key of a value says it is, or None."""
     kind = next((kind for kind, names in _TELLING if names.search(key)), None)
     if kind == "password":
         return kind if is_password(value, quoted=True) else None
@@ -93,7 +93,7 @@ _SET = r"(?i:setx?|set -\w{1,3}|(?:set)?env) \w{0,40}?"
 _SET_VALUE = r"(?P<quote>[\"'])?(?P<secret>(?(quote)[^\"'\\\r\n]{6,400}|[^\s\"'`\\;]{6,400}))(?(quote)(?P=quote))"
 
 
-def _settings(kind: Kind, words: str, names: str, accepts: _Accepts) -> Iterator[Rule]:
+def _settings(kind: SecretKind, words: str, names: str, accepts: _Accepts) -> Iterator[Rule]:
     names = rf"(?:{names})(?:_?\d{{1,2}})?"
     yield Rule(kind, tuple(words.split()), re.compile(f"{names}={_SET_VALUE}"), accepts, in_context=True)
     yield Rule(kind, ("set", "env"), re.compile(f"{_SET}{names} {_SET_VALUE}"), accepts, in_context=True)
@@ -167,8 +167,8 @@ _COMMANDS = (
 
 # --- e-mail addresses
 
-# What only stands for an address, what is reserved for documentation (RFC 2606), and users of machines and
-# names of files that look like one.
+# Placeholders of addresses, domains reserved for documentation (RFC 2606), and users of machines and names of
+# files that look like an address.
 _NO_ADDRESS = re.compile(
     r"(?:you|your[._-]?(?:e?mail|name|address|username)?|user(?:name)?|e?mail|name|some(?:one|body)|j(?:oh|a)ne?[._]?doe"
     r"|first(?:name)?[._]?last(?:name)?|git|hg|svn|root|ubuntu|ec2-user|admin)(?:@|%40)"
@@ -190,7 +190,7 @@ def _address(match: Match) -> bool:
     return not (_NO_ADDRESS.match(match["secret"]) or _USERINFO.search(before))
 
 
-CONTEXTS = (
+CONTEXT_PATTERNS = (
     *_HEADERS,
     *_SETTINGS,
     *_ASSIGNMENTS,

@@ -1,4 +1,4 @@
-"""Whether a value can be a secret: random, or a password, and nothing that only stands for one."""
+"""Tells secrets, which are random values or passwords, from placeholders and ordinary words."""
 
 import re
 
@@ -9,7 +9,7 @@ _STAND_IN = re.compile(
       | masked | hidden | undefined | ^(?:todo|dein|hier) | ^(?:none|null|nil|true|false)$""",
     re.IGNORECASE | re.VERBOSE,
 )
-# What tutorials write where a password stands: "password123", "my-secret-token", "test".
+# What tutorials write in place of a password: "password123", "my-secret-token", "test".
 _WEAK = re.compile(
     r"""(?:my|the|auth|new|old|super|very|secure|strong|top|db|user|admin|test|demo|guest|root|foo|bar|some|app|api|abc
           |qwerty|postgres|letmein|welcome|p[a@]ssw[o0]r[dt]|pass(?:wd)?|pwd?|secret|token|key|string
@@ -24,7 +24,7 @@ _SWITCH = re.compile(r"(?<=[a-z])[A-Z]|(?<=[A-Za-z])[0-9]|(?<=[0-9])[A-Za-z]")
 _PASSPHRASE = re.compile(r"[a-z]{2,20}(?:-[a-z]{2,20}){2,10}")
 _SPACE = re.compile(r"\s")
 _LETTER = re.compile(r"[^\W\d_]")
-# ASCII without letters and what joins words; other scripts write prose without blanks.
+# ASCII digits and symbols, without those that join words; other scripts write prose without spaces.
 _DIGIT_OR_SYMBOL = re.compile(r"[0-9!-,:-@\[-^`{-~]")
 
 
@@ -34,7 +34,7 @@ def is_stand_in(value: str) -> bool:
 
 
 def is_random(value: str) -> bool:
-    """Tell whether a value is drawn from letters and digits rather than made of words.
+    """Tell whether a value consists of random letters and digits, and not of words.
 
     In random text a digit stands beside a letter, or a capital after a small letter, at 3 to 5 places in 10;
     in words joined as in camelCase or kebab-case at fewer than 2.

@@ -1,4 +1,4 @@
-"""Replaces secrets and e-mail addresses in what is captured, before any of it is written."""
+"""Replaces secrets and e-mail addresses in texts with placeholders, before they are stored."""
 
 import re
 from collections import Counter
@@ -8,15 +8,15 @@ from typing import NamedTuple
 from pydantic import JsonValue
 
 from weakspot.redaction.betterleaks import provider_keys
-from weakspot.redaction.context_patterns import CONTEXTS, kind_under
+from weakspot.redaction.context_patterns import CONTEXT_PATTERNS, kind_under
 from weakspot.redaction.entropy import is_password, is_random
-from weakspot.redaction.rules import Kind, Span, occurrences, spans
-from weakspot.redaction.token_patterns import FORMS
+from weakspot.redaction.rules import SecretKind, SecretSpan, occurrences, spans
+from weakspot.redaction.token_patterns import TOKEN_PATTERNS
 
-# Ids, times and names that are ours: they say where a record comes from, and other records refer to them.
+# Our own ids, times and names: they say where a record comes from, and other records refer to them.
 _OURS = frozenset({"interaction_id", "timestamp", "conversation_id", "domain", "adapter", "source"})
 _HEADERS = frozenset({"cookie", "set-cookie", "authorization", "proxy-authorization", "auth"})
-_LABELS: dict[Kind, str] = {
+_LABELS: dict[SecretKind, str] = {
     "private-key": "PRIVATE_KEY",
     "api-key": "API_KEY",
     "token": "TOKEN",
@@ -28,10 +28,10 @@ _PLACEHOLDER = re.compile(rf"<({'|'.join(_LABELS.values())})_(\d{{1,9}})>")
 _LINE_END = re.compile(r"\\+[nr]|\s+")
 # A shorter one might be a part of words.
 _SHORTEST_KNOWN = 8
-# A text that was cut at a secret may show another one. Two rounds do, but in a text that is made to need
-# more; and no text may keep us busy.
+# Replacing a secret may reveal another one. Two rounds suffice, except for a text made to need more; the limit
+# bounds the time for such a text.
 _ROUNDS = 5
-# How many of the secrets that only a context told are looked for everywhere, each of them in all strings.
+# How many secrets that were found by their context are also searched for in all other strings.
 _MOST_SOUGHT = 50
 
 _Change = Callable[[str, str], str]
@@ -41,15 +41,15 @@ class Scrubbed(NamedTuple):
     """A JSON value without its secrets, and how many different ones there were of each kind."""
 
     value: JsonValue
-    counts: dict[Kind, int]
+    counts: dict[SecretKind, int]
 
 
 def scrub(value: JsonValue, known: Mapping[str, str] | Iterable[str] = ()) -> Scrubbed:
     """Return ``value`` with a placeholder for every secret, such as ``<API_KEY_1>``, the same for the same secret.
 
-    Every string counts but the keys of objects and what is ours in the ``metadata`` of a record. ``known`` are
-    secrets that are sought wherever they stand, as such or as the values of a mapping, if they have at least 8
-    characters. What is scrubbed already stays as it is.
+    Every string is searched, except the keys of objects and our own fields in the ``metadata`` of a record.
+    ``known`` are secrets, or a mapping with secrets as values, that are replaced wherever they stand if they have
+    at least 8 characters. Placeholders that are there already stay.
     """
     secrets = known.values() if isinstance(known, Mapping) else known
     record = _Record([one for one in secrets if len(one) >= _SHORTEST_KNOWN])
@@ -61,28 +61,28 @@ def scrub(value: JsonValue, known: Mapping[str, str] | Iterable[str] = ()) -> Sc
 
 
 def scrub_text(text: str, known: Mapping[str, str] | Iterable[str] = ()) -> str:
-    """Return a line of a log or a message without its secrets, as :func:`scrub` does."""
+    """Return a text, such as a line of a log, without its secrets; see :func:`scrub`."""
     return str(scrub(text, known).value)
 
 
 class _Record:
-    """The secrets found in one record so far, and what stands for them."""
+    """The secrets found in one record so far, and their placeholders."""
 
     def __init__(self, known: Iterable[str]) -> None:
         # The longest first: one may be part of another.
         self._known = sorted(set(known), key=len, reverse=True)
-        self._sought: dict[str, Kind] = {}
+        self._sought: dict[str, SecretKind] = {}
         self._placeholders: dict[str, str] = {}
         self._numbers: Counter[str] = Counter()
-        self.counts: Counter[Kind] = Counter()
+        self.counts: Counter[SecretKind] = Counter()
 
     def without_secrets(self, value: JsonValue) -> JsonValue:
-        """Return the value with placeholders; all of it is read before any of it is changed."""
-        found: list[list[Span]] = []
+        """Return the value with placeholders; all strings are searched before any of them is changed."""
+        found: list[list[SecretSpan]] = []
 
         def read(key: str, text: str) -> str:
             known = (span for secret in self._known for span in occurrences(secret, "api-key", text))
-            found.append(_apart(text, [*known, *_spans(key, text)]))
+            found.append(_without_overlaps(text, [*known, *_spans(key, text)]))
             for start, end, kind, in_context in found[-1]:
                 secret = text[start:end]
                 if in_context and len(self._sought) < _MOST_SOUGHT and _is_telling(secret):
@@ -91,19 +91,19 @@ class _Record:
                 self._numbers[label] = max(self._numbers[label], int(number))
             return text
 
-        _changed(value, read)
+        _map_strings(value, read)
         rest = iter(found)
-        return _changed(value, lambda key, text: self._scrubbed(text, next(rest)))
+        return _map_strings(value, lambda key, text: self._replace_secrets(text, next(rest)))
 
-    def _scrubbed(self, text: str, found: list[Span]) -> str:
+    def _replace_secrets(self, text: str, found: list[SecretSpan]) -> str:
         sought = (span for secret, kind in self._sought.items() for span in occurrences(secret, kind, text))
         done, parts = 0, []
-        for span in _apart(text, [*found, *sought]):
+        for span in _without_overlaps(text, [*found, *sought]):
             parts += [text[done : span.start], self._placeholder(text[span.start : span.end], span.kind)]
             done = span.end
         return "".join([*parts, text[done:]])
 
-    def _placeholder(self, secret: str, kind: Kind) -> str:
+    def _placeholder(self, secret: str, kind: SecretKind) -> str:
         identity = _LINE_END.sub("", secret)
         if identity not in self._placeholders:
             label = _LABELS[kind]
@@ -114,23 +114,23 @@ class _Record:
 
 
 def _is_telling(secret: str) -> bool:
-    """Tell whether a secret is one without its context, and no word that was used as a password."""
+    """Tell whether a secret looks like one without its context, unlike a word that is used as a password."""
     return len(secret) >= _SHORTEST_KNOWN and (is_random(secret) or is_password(secret, quoted=True))
 
 
-def _spans(key: str, text: str) -> Iterator[Span]:
-    yield from spans(FORMS, text)
+def _spans(key: str, text: str) -> Iterator[SecretSpan]:
+    yield from spans(TOKEN_PATTERNS, text)
     yield from provider_keys(text)
     if kind := kind_under(key, text):
-        yield Span(0, len(text), kind, True)
+        yield SecretSpan(0, len(text), kind, True)
     header = f"{key}: " if key.lower() in _HEADERS else ""
-    for span in spans(CONTEXTS, header + text):
+    for span in spans(CONTEXT_PATTERNS, header + text):
         if span.start >= len(header):
             yield span._replace(start=span.start - len(header), end=span.end - len(header))
 
 
-def _apart(text: str, found: list[Span]) -> list[Span]:
-    """Return the spans in their order in the text; of two that overlap the one that was found first."""
+def _without_overlaps(text: str, found: list[SecretSpan]) -> list[SecretSpan]:
+    """Return the spans in text order; of two that overlap only the one that was found first."""
     if not found:
         return []
     taken = bytearray(len(text))
@@ -144,19 +144,19 @@ def _apart(text: str, found: list[Span]) -> list[Span]:
     return sorted(apart)
 
 
-def _changed(value: JsonValue, change: _Change, path: tuple[str, ...] = ()) -> JsonValue:
-    """Return the value with every string as ``change`` returns it, given the key that it stands under."""
+def _map_strings(value: JsonValue, change: _Change, path: tuple[str, ...] = ()) -> JsonValue:
+    """Return the value with ``change(key, text)`` applied to every string."""
     if isinstance(value, str):
         return change(path[-1] if path else "", value)
     if isinstance(value, list):
-        return [_changed(item, change, path) for item in value]
+        return [_map_strings(item, change, path) for item in value]
     if isinstance(value, dict):
         # In a pair such as {"name": "Cookie", "value": "..."} the name is the key.
         name = value.get("name", value.get("key"))
         return {
             key: item
             if path == ("metadata",) and key in _OURS
-            else _changed(item, change, (*path, name if key == "value" and isinstance(name, str) else key))
+            else _map_strings(item, change, (*path, name if key == "value" and isinstance(name, str) else key))
             for key, item in value.items()
         }
     return value

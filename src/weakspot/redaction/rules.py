@@ -1,40 +1,40 @@
-"""What a rule for finding secrets is, and how a list of them is applied to a text."""
+"""Detection rules for secrets, and the function that applies a list of them to a text."""
 
 import re
 import string
 from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, NamedTuple
 
-Kind = Literal["private-key", "api-key", "token", "password", "e-mail"]
+SecretKind = Literal["private-key", "api-key", "token", "password", "e-mail"]
 Match = re.Match[str]
 
 _TO_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
-class Span(NamedTuple):
-    """Where a secret stands in a text; ``in_context`` if only its surroundings tell that it is one."""
+class SecretSpan(NamedTuple):
+    """The position of a secret in a text; ``in_context`` if only its surroundings show that it is one."""
 
     start: int
     end: int
-    kind: Kind
+    kind: SecretKind
     in_context: bool = False
 
 
 class Rule(NamedTuple):
-    """A pattern that is tried where one of the words stands; its group ``secret`` is what must go.
+    """A pattern that is tried where one of the words stands; its group ``secret`` is what is replaced.
 
-    Words are lower-case and stand for themselves in any case. Nobody may be able to stop us with a text that
-    is made for it: every repetition has a bound, so that the time grows as the text does, and no faster.
+    Words are written in lower case and found in any case. Every repetition in a pattern has a bound: the time is
+    linear in the length of the text, also for a text that was made to take long.
     """
 
-    kind: Kind
+    kind: SecretKind
     words: tuple[str, ...]
     pattern: re.Pattern[str]
     accepts: Callable[[Match], bool]
     in_context: bool = False
-    # The secret comes before the word: the pattern is tried everywhere, if the word is there at all.
+    # The secret comes before the word: if the word is in the text, the pattern is tried everywhere.
     anywhere: bool = False
-    # The pattern finds a list, and this one what is in it.
+    # Where the pattern finds a list, this one finds its items.
     items: re.Pattern[str] | None = None
 
     def matches(self, text: str, lowered: str) -> Iterator[Match]:
@@ -54,19 +54,19 @@ class Rule(NamedTuple):
         return self.items.finditer(text, *found.span()) if self.items else (found,)
 
 
-def spans(rules: Iterable[Rule], text: str) -> Iterator[Span]:
+def spans(rules: Iterable[Rule], text: str) -> Iterator[SecretSpan]:
     """Yield what the rules find, rule by rule; spans may overlap."""
     lowered = text.lower()
-    if len(lowered) != len(text):  # some letters become two
+    if len(lowered) != len(text):  # some letters become two in lower case
         lowered = text.translate(_TO_LOWER)
     for rule in rules:
         for match in rule.matches(text, lowered):
-            yield Span(*match.span("secret"), rule.kind, rule.in_context)
+            yield SecretSpan(*match.span("secret"), rule.kind, rule.in_context)
 
 
-def occurrences(secret: str, kind: Kind, text: str) -> Iterator[Span]:
-    """Yield the places where a secret that is known stands in a text."""
+def occurrences(secret: str, kind: SecretKind, text: str) -> Iterator[SecretSpan]:
+    """Yield the positions of a known secret in a text."""
     start = text.find(secret)
     while start >= 0:
-        yield Span(start, start + len(secret), kind)
+        yield SecretSpan(start, start + len(secret), kind)
         start = text.find(secret, start + len(secret))

@@ -1,9 +1,9 @@
-"""Keys and tokens that are known by their form alone, wherever they stand."""
+"""Patterns of keys and tokens that are recognised by their format alone, such as ``ghp_...``."""
 
 import re
 
 from weakspot.redaction.entropy import is_random, is_stand_in
-from weakspot.redaction.rules import Kind, Match, Rule
+from weakspot.redaction.rules import Match, Rule, SecretKind
 
 # Escapes such as \n and %3D end in a letter, and a key may follow at once.
 _START = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt])|(?<=%[0-9A-F]{2})|(?<=\\u[0-9a-f]{4}))"
@@ -13,7 +13,7 @@ def _is_no_stand_in(match: Match) -> bool:
     return not is_stand_in(match["secret"])
 
 
-def _form(words: str, form: str, kind: Kind = "api-key", *, anywhere: bool = False) -> Rule:
+def _form(words: str, form: str, kind: SecretKind = "api-key", *, anywhere: bool = False) -> Rule:
     pattern = form if "(?P<secret>" in form else f"{_START}(?P<secret>{form})"
     return Rule(kind, tuple(words.split()), re.compile(pattern, re.ASCII), _is_no_stand_in, anywhere=anywhere)
 
@@ -30,11 +30,11 @@ _KEY_MATERIAL = re.compile(r"[A-Za-z0-9+/=]{16}")
 
 
 def _has_key_material(match: Match) -> bool:
-    # Programs speak of the lines around a key.
+    # Source code often mentions the first and last line of a key without a key.
     return bool(_KEY_MATERIAL.search(match["body"]))
 
 
-FORMS = (
+TOKEN_PATTERNS = (
     Rule("private-key", ("-----begin ",), _PRIVATE_KEY, _has_key_material),
     _form("sk-ant-", r"sk-ant-[\w-]{20,200}"),
     _form("sk-or-", r"sk-or-[\w-]{20,200}"),

@@ -1,4 +1,4 @@
-"""The append-only file of records: durable appends from many processes at once, reading, replacing."""
+"""Append-only log of records, one per line: durable appends by many processes at once, reading, replacing."""
 
 import contextlib
 import errno
@@ -16,17 +16,17 @@ from weakspot.storage import atomic, filesystem, locks
 from zddc.errors import UserError
 
 Durability = Literal["process", "disk"]
-"""What an acknowledged record survives: the death of its writer, or that of the machine as well."""
+"""What a stored record survives: "process" a killed writer, "disk" also a power cut."""
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-# The control character CAN: the line that it begins is to be disregarded. One byte is written whole or not at all.
+# The control character CAN (cancel): a line that begins with it is ignored. A single byte is never written in part.
 _ERASED = b"\x18"
 _REMEMBERED = 1000
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line that holds something: 1-based ``number``, byte ``offset`` of ``data``, which lacks the line's end."""
+    """A line: its ``number`` (from 1), its byte ``offset``, and its ``data`` without the line end."""
 
     number: int
     offset: int
@@ -34,16 +34,16 @@ class Line:
 
 
 class JournalError(OSError):
-    """The disk failed to keep what was written: nothing was acknowledged, nor is until the journal is reopened."""
+    """The disk failed to store what was written: nothing is acknowledged until :meth:`Journal.reopen` succeeds."""
 
 
 class Journal:
-    """A file that any number of processes and threads append records to, one a line.
+    """A file to which any number of processes and threads append records, one per line.
 
-    A record is acknowledged by the return of :meth:`append`; ``durability`` says what it then survives. Raises
+    A record is acknowledged when :meth:`append` returns; ``durability`` says what it survives from then on. Raises
     :class:`UserError` for a file on a network file system, where neither locks nor syncs can be relied on, unless
-    ``allow_network``. No descriptor is kept: a journal may be used after a fork, and where its file was moved
-    away or removed, the next append makes a new one.
+    ``allow_network``. No file descriptor stays open between calls: a journal may be used after a fork, and if its
+    file was moved or removed, the next append creates a new one.
     """
 
     def __init__(self, file: Path, durability: Durability = "disk", *, allow_network: bool = False) -> None:
@@ -53,18 +53,18 @@ class Journal:
         self._acknowledged: deque[tuple[int, int, int, bytes]] = deque(maxlen=_REMEMBERED)
 
     def append(self, records: Sequence[str]) -> None:
-        """Append ``records``, each a line of its own; return when they are as durable as they are to be.
+        """Append ``records``, one per line; return when they are as durable as ``durability`` promises.
 
-        All are written at once, behind a newline where a killed writer left a torn tail, which so swallows nothing.
-        On any error none is acknowledged: a failed write is taken back, and so is what could not be synced,
-        where possible. After a failed sync each append raises :class:`JournalError` until :meth:`reopen`.
-        Raises ValueError for a record that would not be read back as it is: empty, or with a line feed.
+        All are written with one call. If a killed writer left an incomplete last line, a newline is written first, so
+        that no record is joined to it. On any error none is acknowledged: a failed write is undone, and if possible
+        also a failed sync. After a failed sync every append raises :class:`JournalError` until :meth:`reopen`.
+        Raises ValueError for a record that would not be read back unchanged: an empty one, or one with a line feed.
         """
-        lines = [_line(record) for record in records]
+        lines = [_encode_line(record) for record in records]
         if self.failed:
             raise JournalError(errno.EIO, "an earlier sync failed: nothing is stored until reopened", str(self.file))
         try:
-            with locks.opened(self.file, create=True) as descriptor:
+            with locks.open_and_lock(self.file, create=True) as descriptor:
                 offset = _write(descriptor, self.file, lines, self.durability)
                 inode = os.fstat(descriptor).st_ino
         except JournalError:
@@ -75,19 +75,19 @@ class Journal:
             offset += len(line)
 
     def reopen(self) -> None:
-        """Acknowledge again after a failed sync, if what was acknowledged is there; else raise what is wrong.
+        """Accept appends again after a failed sync, if every acknowledged record is on the disk; else raise the error.
 
-        Linux tells of a failed write to the disk once, to each descriptor that was open then, and takes the pages
-        for clean from there on: a second sync succeeds and writes nothing. So the file is opened anew, it and its
-        folder are synced, its pages dropped from memory, and the last 1,000 records acknowledged through this
-        journal are read back from the disk and compared by offset, length and SHA-256. Older ones were synced
-        long before, and share no page with what failed. Those replaced meanwhile are passed over. At last the
-        tail is healed. A record that is not there stays a failure: to go on without it, make a new journal.
+        Linux reports a failed write to the disk once, to each descriptor that is open at that time, and then marks the
+        pages as clean: a second sync succeeds and writes nothing. Therefore the file is opened anew, the file and its
+        folder are synced, its pages are dropped from memory, and the last 1,000 records acknowledged by this journal
+        are read back from the disk and compared by offset, length and SHA-256. Older ones were synced long before and
+        share no page with what failed. Records replaced in the meantime are skipped. Finally an incomplete last line
+        is closed. A missing record stays an error: to continue without it, create a new journal.
         """
-        with locks.opened(self.file, create=True) as descriptor:
+        with locks.open_and_lock(self.file, create=True) as descriptor:
             locks.release_end(descriptor)
             locks.lock_content(descriptor, self.file)
-            with _syncing(self.file):
+            with _journal_errors(self.file):
                 os.fsync(descriptor)
                 atomic.sync_folder(self.file.parent)
             os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
@@ -105,16 +105,16 @@ class Journal:
 
 
 def append(file: Path, records: Sequence[str], durability: Durability = "disk", *, allow_network: bool = False) -> None:
-    """Append ``records`` to a journal that is not kept; see :meth:`Journal.append`."""
+    """Append ``records`` to a file with a journal for this one call; see :meth:`Journal.append`."""
     Journal(file, durability, allow_network=allow_network).append(records)
 
 
 def read_lines(file: Path) -> Iterator[Line]:
-    """Yield the lines of ``file`` that hold anything, without a byte-order mark, and without CR before LF.
+    """Yield the lines of ``file`` that are neither empty nor erased, without byte-order mark and without CR before LF.
 
-    What is read is the file as it was when the reading began: neither a write that was under way nor what is
-    appended or replaced meanwhile is seen, in whole or in part. A last line without a newline counts: as no
-    write is under way, it is an imported file's last record, or what a killed writer left, which stays so.
+    The lines are those of the moment when the reading began: a write in progress, and anything appended or replaced
+    later, is not seen, not even in part. A last line without a newline is yielded too: since no write is in progress,
+    it is the last record of an imported file, or what a killed writer left. A missing file has no lines.
     """
     try:
         stream = file.open("rb")
@@ -133,31 +133,31 @@ def replace(
     *,
     allow_network: bool = False,
 ) -> None:
-    """Replace lines that :func:`read_lines` gave by new records, or by nothing; others may append meanwhile.
+    """Replace lines from :func:`read_lines` by new records, or remove them (None); others may append meanwhile.
 
-    The new records are appended, then the old lines marked as erased by their first byte, then overwritten with
-    spaces where they stand, each step on the disk before the next: no other line moves, no read sees a part.
-    Killed at any point it loses no record, and old and new may both be there: the same changes made again mend
-    that, as a record that is there already is not appended twice. Lines that were marked but not overwritten
-    are not read any more, and the next call overwrites them, even one without changes.
+    First the new records are appended, then the old lines are marked as erased by their first byte, then they are
+    overwritten with spaces in place. Each step is on the disk before the next begins, no other line moves, and no
+    reader sees a partial change. If the process is killed, no record is lost, but old and new may both be there:
+    running the same changes again repairs that, since a record that exists already is not appended twice. Lines that
+    were marked but not overwritten are no longer read, and the next call overwrites them, even one without changes.
 
-    Raises :class:`UserError`, having done nothing, where a line is not any more what it was, or where another
-    process goes on reading the file for 10 seconds; OSErrors like :meth:`Journal.append`.
+    Raises :class:`UserError`, and changes nothing, if a line is no longer what was read, or if another process keeps
+    reading the file for 10 seconds; OSErrors like :meth:`Journal.append`.
     """
     _refuse_network(file, allow_network)
-    fresh = dict.fromkeys(_line(record) for record in changes.values() if record is not None)
-    with locks.opened(file) as descriptor:
+    fresh = dict.fromkeys(_encode_line(record) for record in changes.values() if record is not None)
+    with locks.open_and_lock(file) as descriptor:
         locks.release_end(descriptor)
         locks.lock_content(descriptor, file)
         found: list[Line] = []
         with open(descriptor, "rb", closefd=False) as stream:
-            for line in _lines(stream, locks.settled_size(descriptor)):
+            for line in _lines(stream, locks.measure_size(descriptor)):
                 if line in changes or line.data.startswith(_ERASED):
                     found.append(line)
                 else:
                     fresh.pop(line.data + b"\n", None)
         for line in changes.keys() - set(found):
-            raise UserError(f"{file}:{line.number}", "the line is not any more what was read", "run the command again")
+            raise UserError(f"{file}:{line.number}", "the line has changed since it was read", "run the command again")
         locks.lock_end(descriptor)
         _write(descriptor, file, list(fresh), durability)
         _erase(descriptor, file, [(line.offset, len(line.data)) for line in found], durability)
@@ -170,7 +170,7 @@ def _refuse_network(file: Path, allowed: bool) -> None:
 
 
 @contextlib.contextmanager
-def _syncing(file: Path) -> Iterator[None]:
+def _journal_errors(file: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -178,25 +178,25 @@ def _syncing(file: Path) -> Iterator[None]:
 
 
 def _write(descriptor: int, file: Path, lines: Sequence[bytes], durability: Durability) -> int:
-    """Append lines under the lock of the file's end, let that go, sync; return the offset of the first line."""
+    """Append lines under the append lock, release it, sync; return the byte offset of the first line."""
     end = os.fstat(descriptor).st_size
     if end == 0 and durability == "disk":
-        # Before there is anything in the file: who finds something there knows that its name is on the disk.
-        with _syncing(file):
+        # Before the first record: a reader who finds a record can then rely on the file's name being on the disk.
+        with _journal_errors(file):
             atomic.sync_folder(file.parent)
     torn = end > 0 and os.pread(descriptor, 1, end - 1) != b"\n"
     try:
-        _put(descriptor, b"\n" * torn + b"".join(lines), end)
+        _write_at(descriptor, b"\n" * torn + b"".join(lines), end)
     except BaseException:  # Ctrl-C, too. Nobody has seen what was written under the lock.
-        with contextlib.suppress(OSError):  # the next writer closes the tail that this one cannot take back
+        with contextlib.suppress(OSError):  # if it cannot be undone, the next writer closes the incomplete line
             os.ftruncate(descriptor, end)
         raise
     begin = end + torn
-    # All writers would wait for each other's syncs if the lock were held meanwhile: bench/bench_store.py.
+    # If the lock were held during the sync, all writers would wait for each other's syncs: bench/bench_store.py.
     locks.release_end(descriptor)
     if durability == "disk":
         try:
-            with _syncing(file):
+            with _journal_errors(file):
                 os.fdatasync(descriptor)
         except JournalError:
             with contextlib.suppress(OSError, UserError):
@@ -206,17 +206,18 @@ def _write(descriptor: int, file: Path, lines: Sequence[bytes], durability: Dura
 
 
 def _take_back(descriptor: int, file: Path, lines: Sequence[bytes], offset: int) -> None:
-    """Erase lines that could not be synced, and cut them off where nobody has written behind them yet.
+    """Erase lines that could not be synced, and cut them off if nobody has written after them yet.
 
-    Overwriting makes their pages, and what of the neighbours is in them, dirty again, as the kernel takes them for
-    clean. That is not enough for who writes next: what it adds to a block that ext4 has allocated and failed to
-    write is lost although its sync succeeds (Linux 6.18: the block stays marked as unwritten). Hence the cut.
+    After a failed sync the kernel regards the pages as clean; overwriting the lines makes these pages, and the parts
+    of neighbouring lines in them, dirty again. That does not protect the next writer: data added to a block that ext4
+    has allocated but failed to write is lost although its sync succeeds (Linux 6.18: the block stays marked as
+    unwritten). Therefore the lines are also cut off.
     """
     locks.lock_content(descriptor, file)
     for line in lines:
-        # Who opened the journal anew meanwhile may have found nothing there, cut it off, and written there.
+        # Another process that reopened the journal meanwhile may have cut the lines off and written there.
         if os.pread(descriptor, len(line), offset) == line:
-            _put(descriptor, _ERASED * (len(line) - 1), offset)
+            _write_at(descriptor, _ERASED * (len(line) - 1), offset)
         offset += len(line)
     locks.lock_end(descriptor)
     _cut_lost_tail(descriptor)
@@ -225,7 +226,7 @@ def _take_back(descriptor: int, file: Path, lines: Sequence[bytes], offset: int)
 
 
 def _cut_lost_tail(descriptor: int) -> None:
-    """Cut off, under both locks, the last lines that were taken back and the last bytes that never reached the disk."""
+    """Under both locks, cut off erased lines at the end of the file and last bytes that never reached the disk."""
     end, size = os.fstat(descriptor).st_size, 65536
     tail = kept = b""
     while not kept and len(tail) < end:
@@ -237,28 +238,28 @@ def _cut_lost_tail(descriptor: int) -> None:
 
 
 def _erase(descriptor: int, file: Path, spans: Sequence[tuple[int, int]], durability: Durability) -> None:
-    """Overwrite lines, given by offset and length, with spaces, so that at no time a part of one can be read."""
+    """Overwrite lines, given by offset and length, with spaces; a reader never sees a part of one."""
     marks = [(offset, _ERASED) for offset, _ in spans]
     bodies = [(offset + 1, b" " * (length - 1)) for offset, length in spans]
     beginnings = [(offset, b" ") for offset, _ in spans]
     for step in (marks, bodies, beginnings):
         for offset, data in step:
-            _put(descriptor, data, offset)
+            _write_at(descriptor, data, offset)
         if durability == "disk":
-            with _syncing(file):
+            with _journal_errors(file):
                 os.fdatasync(descriptor)
 
 
-def _put(descriptor: int, data: bytes, offset: int) -> None:
+def _write_at(descriptor: int, data: bytes, offset: int) -> None:
     view = memoryview(data)
     while view:
-        # A short write is real: the disk may take a part and refuse the rest with the next call.
+        # Short writes happen: the disk may accept a part and refuse the rest with the next call.
         written = os.pwrite(descriptor, view, offset)
         view, offset = view[written:], offset + written
 
 
 def _lines(stream: BinaryIO, end: int) -> Iterator[Line]:
-    """Yield every line up to the offset ``end``, those that hold nothing as well."""
+    """Yield every line up to the byte offset ``end``, including empty and erased ones."""
     offset = 0
     for number in itertools.count(1):
         raw = stream.readline(end - offset)
@@ -269,11 +270,11 @@ def _lines(stream: BinaryIO, end: int) -> Iterator[Line]:
         offset += len(raw)
 
 
-def _line(record: str) -> bytes:
-    """Return a record as it is written, or raise ValueError where it would not be read back as it is."""
+def _encode_line(record: str) -> bytes:
+    """Return the bytes of a record's line; raise ValueError for a record that would not be read back unchanged."""
     data = record.encode()
     if list(_lines(io.BytesIO(data), len(data))) != [Line(1, 0, data)] or not _holds_something(data):
-        raise ValueError(f"a record is one line that holds something, not {record[:40]!r}")
+        raise ValueError(f"a record is one line that is not empty, not {record[:40]!r}")
     return data + b"\n"
 
 

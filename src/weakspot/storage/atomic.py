@@ -1,4 +1,4 @@
-"""How bytes reach the disk: atomic files and folders, locks, digests."""
+"""Atomic writes of files and folders, lock files, SHA-256 of files."""
 
 import contextlib
 import errno
@@ -15,7 +15,7 @@ from zddc.errors import UserError
 
 
 def write_atomically(file: Path, data: bytes) -> None:
-    """Write ``file`` so that a reader sees the old content or the new, never a part, also after a crash."""
+    """Write ``file`` so that readers see the old content or the new, never a part of it, even after a crash."""
     make_folder(file.parent)
     temporary = file.with_name(f".{file.name}.{threading.get_native_id()}.tmp")
     try:
@@ -29,15 +29,15 @@ def write_atomically(file: Path, data: bytes) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
-        raise named(error, file) from None
+        raise error_with_file(error, file) from None
     sync_folder(file.parent)
 
 
 @contextlib.contextmanager
-def folder_written_whole(folder: Path) -> Iterator[Path]:
-    """Give a temporary folder to fill; it becomes ``folder`` when the block ends well, else it is removed.
+def write_folder_atomically(folder: Path) -> Iterator[Path]:
+    """Context manager: give a temporary folder to fill, which becomes ``folder`` if the block ends without an error.
 
-    A folder that was there before is replaced then, and stays as it is where the block fails.
+    An existing folder is then replaced; if the block fails, it stays unchanged and the temporary folder is removed.
     """
     make_folder(folder.parent)
     temporary = folder.with_name(f".{folder.name}.tmp")
@@ -61,7 +61,7 @@ def folder_written_whole(folder: Path) -> Iterator[Path]:
 
 
 def sync_tree(folder: Path) -> None:
-    """Bring every file below ``folder``, and the folders themselves, to the disk."""
+    """Sync every file below ``folder``, and the folders themselves, to the disk."""
     for path in sorted(folder.rglob("*"), reverse=True):
         if path.is_file():
             descriptor = os.open(path, os.O_RDONLY)
@@ -75,7 +75,7 @@ def sync_tree(folder: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make ``folder`` and those above it where they are missing, and bring their names to the disk."""
+    """Create ``folder`` and its missing parents, and sync their names to the disk."""
     if not folder.is_dir():
         make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
@@ -83,8 +83,11 @@ def make_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def locked(file: Path, action: str) -> Iterator[None]:
-    """Hold ``file`` as a lock for the block; refuse at once when another process holds it."""
+def hold_lock(file: Path, action: str) -> Iterator[None]:
+    """Context manager: hold ``file`` as a lock; raise :class:`UserError` at once if another process holds it.
+
+    ``action`` names in the error what the other process is doing.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("a") as stream:
         try:
@@ -97,8 +100,8 @@ def locked(file: Path, action: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def full_disk_named(file: Path) -> Iterator[None]:
-    """Turn a library's own kind of full-disk error into the system's, naming ``file``."""
+def translate_full_disk_error(file: Path) -> Iterator[None]:
+    """Context manager: turn a library's own error for a full disk into an OSError (ENOSPC) that names ``file``."""
     try:
         yield
     except Exception as error:
@@ -108,7 +111,7 @@ def full_disk_named(file: Path) -> Iterator[None]:
 
 
 class FileState(NamedTuple):
-    """What a file looks like from outside: where any of it differs, something was written."""
+    """Inode, size and modification time (ns) of a file: if one of them differs, the file was written."""
 
     inode: int = 0
     size: int = 0
@@ -116,7 +119,7 @@ class FileState(NamedTuple):
 
     @classmethod
     def of(cls, file: Path) -> "FileState":
-        """Return the state of a file, or that of none."""
+        """Return the state of a file; all zeros if there is none."""
         try:
             found = file.stat()
         except FileNotFoundError:
@@ -138,20 +141,20 @@ def sha256(file: Path) -> str:
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """Write all of ``data`` at the descriptor's position; OSError where the system takes only a part."""
+    """Write all of ``data`` at the descriptor's position; raise OSError if that is not possible."""
     view = memoryview(data)
     while view:
-        # A short write is real: the disk may take a part and refuse the rest with the next call.
+        # Short writes happen: the disk may accept a part and refuse the rest with the next call.
         view = view[os.write(descriptor, view) :]
 
 
-def named(error: OSError, file: Path) -> OSError:
-    """Return ``error`` with the name of the file that it befell."""
+def error_with_file(error: OSError, file: Path) -> OSError:
+    """Return the same error with the name of the file in it."""
     return OSError(error.errno, error.strerror, str(file))
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring the names that ``folder`` holds to the disk."""
+    """Sync the names in ``folder`` to the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

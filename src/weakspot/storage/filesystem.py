@@ -1,10 +1,10 @@
-"""Which kind of file system a file lies on, as locks and syncs cannot be relied on everywhere."""
+"""Detects the file system of a path: on network file systems locks and syncs cannot be relied on."""
 
 import os
 from pathlib import Path
 
-# Another machine, or the host of a virtual one, may write there under locks that this one does not see, or answer
-# that something is on its disk which is not.
+# On these another machine (or the host of a virtual one) may write under locks that this machine does not see, or may
+# report data as stored that is not on its disk.
 NETWORK = frozenset(
     {
         *(
@@ -40,28 +40,28 @@ NETWORK = frozenset(
 
 
 def kind(path: Path) -> str | None:
-    """Return the type of the file system (``ext4``, ``nfs4``, ``fuse.sshfs``) that has or would have ``path``.
+    """Return the type of the file system (``ext4``, ``nfs4``, ``fuse.sshfs``) that contains or would contain ``path``.
 
-    None where the system does not tell.
+    None if the system does not say.
     """
     target = path.resolve()
     nearest = next(place for place in (target, *target.parents) if place.exists())
     try:
-        # The system says itself through which mount it came there, however mounts hide each other.
+        # The kernel names the mount of an open descriptor; that is right even where mounts hide each other.
         descriptor = os.open(nearest, os.O_PATH | os.O_CLOEXEC)
         try:
             about = Path(f"/proc/self/fdinfo/{descriptor}").read_text()
         finally:
             os.close(descriptor)
         return kind_of_mount(about, Path("/proc/self/mountinfo").read_text(errors="replace"))
-    except (OSError, AttributeError):  # no /proc, or no Linux
+    except (OSError, AttributeError):  # no /proc, or not Linux
         return None
 
 
 def kind_of_mount(fdinfo: str, mountinfo: str) -> str | None:
-    """Return the type of the mount that ``fdinfo`` names as its ``mnt_id``; None where it or its line is missing.
+    """Return the type of the mount whose ``mnt_id`` stands in ``fdinfo``; None if the id or its line is missing.
 
-    Both are texts in the form of proc_pid_fdinfo(5) and proc_pid_mountinfo(5).
+    The formats of both texts are those of proc_pid_fdinfo(5) and proc_pid_mountinfo(5).
     """
     about = dict(line.partition(":")[::2] for line in fdinfo.split("\n"))
     wanted = about.get("mnt_id", "").strip()

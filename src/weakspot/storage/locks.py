@@ -1,6 +1,6 @@
-"""The two locks of a journal's file: that of its end, for writers, and that of its content, for who reads or replaces.
+"""Two file locks: an append lock for writers, a content lock for readers and in-place edits.
 
-Who needs both takes that of the content first. They end with their holder, however it dies.
+If both are needed, the content lock is taken first. The system releases them when their holder ends, even if killed.
 """
 
 import contextlib
@@ -19,13 +19,13 @@ _PATIENCE_SECONDS = 10.0
 
 
 @contextlib.contextmanager
-def opened(file: Path, *, create: bool = False) -> Iterator[int]:
-    """Give a descriptor of the file whose name is ``file``, with the lock of its end; an OSError names the file."""
+def open_and_lock(file: Path, *, create: bool = False) -> Iterator[int]:
+    """Context manager: open ``file`` and take its append lock; give the descriptor. OSErrors name the file."""
     descriptor = -1
     try:
         if create:
             atomic.make_folder(file.parent)
-        # While this one waited for the lock, the file may have been moved away.
+        # The file may have been moved away while this process waited for the lock.
         while descriptor < 0 or not _has_name(descriptor, file):
             if descriptor >= 0:
                 os.close(descriptor)
@@ -33,7 +33,7 @@ def opened(file: Path, *, create: bool = False) -> Iterator[int]:
             lock_end(descriptor)
         yield descriptor
     except OSError as error:
-        raise error if error.filename == str(file) else atomic.named(error, file) from None
+        raise error if error.filename == str(file) else atomic.error_with_file(error, file) from None
     finally:
         if descriptor >= 0:
             os.close(descriptor)
@@ -47,17 +47,17 @@ def _has_name(descriptor: int, file: Path) -> bool:
 
 
 def lock_end(descriptor: int) -> None:
-    """Keep others from writing at the end of the file, and from measuring it."""
+    """Take the append lock: no other process can append to the file or measure its size."""
     fcntl.flock(descriptor, fcntl.LOCK_EX)
 
 
 def release_end(descriptor: int) -> None:
-    """Let others write at the end again."""
+    """Release the append lock."""
     fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
-def settled_size(descriptor: int) -> int:
-    """Return the size of the file at a moment when nobody is writing at its end."""
+def measure_size(descriptor: int) -> int:
+    """Return the size of the file at a moment when nobody is appending to it."""
     fcntl.flock(descriptor, fcntl.LOCK_SH)
     size = os.fstat(descriptor).st_size
     fcntl.flock(descriptor, fcntl.LOCK_UN)
@@ -65,21 +65,24 @@ def settled_size(descriptor: int) -> int:
 
 
 def share_content(descriptor: int) -> int:
-    """Keep what the file holds from being changed until the descriptor is closed; return the settled size."""
+    """Take a shared content lock until the descriptor is closed: nobody edits in place; return the file's size.
+
+    The size is that of a moment when nobody is appending.
+    """
     try:
         fcntl.fcntl(descriptor, fcntl.F_OFD_SETLKW, _request(fcntl.F_RDLCK))
-        return settled_size(descriptor)
+        return measure_size(descriptor)
     except OSError as error:
-        # An imported file may lie where there are no locks; no journal can.
+        # An imported file may be on a file system without locks; a journal never is.
         if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
             raise
         return os.fstat(descriptor).st_size
 
 
 def lock_content(descriptor: int, file: Path) -> None:
-    """Keep others from reading or changing what the file holds until the descriptor is closed.
+    """Take the exclusive content lock until the descriptor is closed: nobody else reads or edits the file.
 
-    Raises :class:`UserError` where another goes on reading for 10 seconds.
+    Raises :class:`UserError` if another process keeps reading for 10 seconds.
     """
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
@@ -94,5 +97,5 @@ def lock_content(descriptor: int, file: Path) -> None:
 
 
 def _request(kind: int) -> bytes:
-    """Return a ``struct flock`` for all of a file; of its open file, not of the process, like flock's."""
+    """Return a ``struct flock`` for the whole file; the lock belongs to the open file, not to the process."""
     return struct.pack("hhqqi", kind, os.SEEK_SET, 0, 0, 0)

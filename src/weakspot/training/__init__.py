@@ -1,7 +1,8 @@
-"""Training of many small adapters on one base: packed rows, one pass, a plan for the memory.
+"""Training of many small LoRA adapters on one base: packed batches, one pass over the base, and a memory plan.
 
-Read it in this order: ``rows`` lays sequences end to end and ``attention`` keeps them apart; ``layers``, ``products``
-and ``experts`` hold the adapters; ``scoring`` and ``objectives`` make losses of a row; ``bins`` and ``schedule`` say
-what goes into which forward pass; ``learner`` is one adapter in training, and ``loop`` trains all of them; ``memory``
-plans it beforehand, ``sweep`` tries several settings, ``ranks`` shares the work among processes.
+Read it in this order: ``packing`` lays sequences end to end; ``lora_layers``, ``lora_matmul`` and ``lora_moe`` hold
+the adapters; ``logprobs``, ``chunked_cross_entropy`` and ``objectives`` turn a batch into losses; ``schedule`` plans
+the steps of a run; ``adapter_trainer`` trains one adapter, and ``loop`` trains all of them; ``checkpoints``,
+``metrics`` and ``model_card`` write files; ``memory_plan`` and ``preflight`` check a run beforehand; ``sweep`` tries
+several settings; ``distributed``, ``fsdp`` and ``ray_cluster`` share the work among processes.
 """

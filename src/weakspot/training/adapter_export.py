@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from weakspot.models.adapter_files import SETTINGS, WEIGHTS
-from weakspot.models.target_modules import peft_targets
+from weakspot.models.target_modules import peft_layer_settings
 from weakspot.storage import atomic
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 def save(adapters: "Adapters", slot: int, folder: Path, base: str) -> None:
     """Write an adapter so that plain PEFT loads it on ``base``; the same weights give the same bytes.
 
-    The settings are PEFT's LoraConfig, of which we write what is not its default: importing PEFT takes longer than
-    training some adapters.
+    The settings are PEFT's LoraConfig, without the keys that have default values. PEFT itself is not imported here,
+    because importing it takes longer than training a small adapter.
     """
     from safetensors.torch import save_file
 
@@ -24,7 +24,7 @@ def save(adapters: "Adapters", slot: int, folder: Path, base: str) -> None:
 
     tensors = {name: value.cpu().contiguous() for name, value in adapters.tensors(slot).items()}
     layers = [name.removeprefix(PREFIX).rsplit(".", 2)[0] for name in tensors]
-    targets = peft_targets(layers, mixture=adapters.mixture)
+    targets = peft_layer_settings(layers, mixture=adapters.mixture)
     by_parameter = bool(targets["target_parameters"]) or any(".experts." in name for name in layers)
     lora = next(iter(adapters.layers.values())).settings[slot]
     settings = {
@@ -32,7 +32,7 @@ def save(adapters: "Adapters", slot: int, folder: Path, base: str) -> None:
         "bias": "none",
         "inference_mode": True,
         "lora_alpha": lora.alpha,
-        # PEFT adapts parameters without dropout only, and once trained there is no use for it.
+        # PEFT refuses dropout on adapted parameters, and after training it has no effect.
         "lora_dropout": 0.0 if by_parameter else lora.dropout,
         "peft_type": "LORA",
         "r": lora.rank,
@@ -40,7 +40,7 @@ def save(adapters: "Adapters", slot: int, folder: Path, base: str) -> None:
         **{key: names for key, names in targets.items() if names},
     }
     folder.mkdir(parents=True, exist_ok=True)
-    with atomic.full_disk_named(folder / WEIGHTS):
+    with atomic.translate_full_disk_error(folder / WEIGHTS):
         save_file(tensors, folder / WEIGHTS, {"format": "pt"})
     atomic.write_atomically(folder / SETTINGS, (json.dumps(settings, indent=2, sort_keys=True) + "\n").encode())
     atomic.sync_tree(folder)

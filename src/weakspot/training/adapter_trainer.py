@@ -1,4 +1,4 @@
-"""One adapter in training: what it has seen, its optimiser, its best weights, and when it is done."""
+"""Trains one adapter: its examples, optimiser, early stopping, best weights and checkpoint."""
 
 import json
 import math
@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any
 from weakspot.models.tokenization import Tokens
 from weakspot.settings import Lora, Train
 from weakspot.training import checkpoints
-from weakspot.training.objectives import Shares
-from weakspot.training.packing import Piece
-from weakspot.training.schedule import Plan, order
+from weakspot.training.objectives import StepCounts
+from weakspot.training.packing import PackedItem
+from weakspot.training.schedule import Schedule, example_order
 
 if TYPE_CHECKING:
     import torch
 
 
 @dataclass
-class Progress:
-    """What is known after a step.
+class StepMetrics:
+    """Metrics of one step.
 
-    ``preferred`` is the share of the step's pairs whose expert's answer was likelier, by the token, than the local one;
-    it and ``val_loss`` are there only where they were measured.
+    ``preferred`` is the share of the step's pairs in which the expert's answer was likelier per token than the local
+    one. It and ``val_loss`` are None in steps where they were not measured.
     """
 
     step: int
@@ -42,11 +42,11 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Run:
-    """An adapter to be trained, and on what.
+class TrainingRun:
+    """One adapter to train: its data, its settings and its checkpoint folder.
 
-    A checkpoint of the same ``fingerprint`` is gone on from. ``on_step`` is told of each step, those before a
-    checkpoint included.
+    A checkpoint with the same ``fingerprint`` is resumed. ``on_step`` is called after each step, and on resuming also
+    for the steps before the checkpoint.
     """
 
     name: str
@@ -56,14 +56,14 @@ class Run:
     lora: Lora
     checkpoint: Path
     fingerprint: str
-    on_step: Callable[[Progress], None] = lambda _: None
+    on_step: Callable[[StepMetrics], None] = lambda _: None
 
 
 @dataclass
-class State:
-    """Where a run stands, beside its tensors.
+class TrainingState:
+    """The progress of a run, without its tensors.
 
-    ``references`` are what the base makes of the two answers of a pair, by example; see :class:`objectives.Scored`.
+    ``references`` are the base's scores of the two answers of a pair, by example id; see :class:`objectives.Scored`.
     """
 
     fingerprint: str
@@ -76,14 +76,14 @@ class State:
     references: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
-class Learner:
-    """A run with its tensors; the loop asks it what to do next and tells it what came of it."""
+class AdapterTrainer:
+    """A run with its tensors. The loop asks it for the next items, and reports the results back."""
 
-    def __init__(self, run: Run, slot: int, parameters: "dict[str, torch.nn.Parameter]") -> None:
+    def __init__(self, run: TrainingRun, slot: int, parameters: "dict[str, torch.nn.Parameter]") -> None:
         import torch
 
-        self.run, self.slot, self.plan = run, slot, Plan.of(len(run.data), run.settings)
-        self.state = State(run.fingerprint)
+        self.run, self.slot, self.plan = run, slot, Schedule.of(len(run.data), run.settings)
+        self.state = TrainingState(run.fingerprint)
         self.paired = run.settings.objective != "sft"
         self._parameters = parameters
         self._best: dict[str, torch.Tensor] = {}
@@ -94,42 +94,42 @@ class Learner:
 
     @property
     def done(self) -> bool:
-        """Whether there is no step left, or none that helps."""
+        """True if all steps are made, or early stopping has ended the run."""
         return self.state.stopped or self.state.step >= self.plan.steps
 
-    def checkpointed(self) -> list[int]:
-        """The steps that this very run can go on from."""
+    def resumable_steps(self) -> list[int]:
+        """Return the steps of the checkpoints that belong to exactly this run."""
         folder = self.run.checkpoint
         return [
             n
-            for n in checkpoints.steps(folder)
-            if checkpoints.state_of(folder, n)["fingerprint"] == self.run.fingerprint
+            for n in checkpoints.find_steps(folder)
+            if checkpoints.load_state(folder, n)["fingerprint"] == self.run.fingerprint
         ]
 
-    def pieces(self) -> list[Piece]:
-        """Return the examples of the step that is next, with the seeds of their noise."""
+    def pieces(self) -> list[PackedItem]:
+        """Return the examples of the next step, with their dropout seeds."""
         settings = self.run.settings
         size = settings.batch_size * settings.gradient_accumulation
         epoch, place = divmod(self.state.step, self.plan.steps_per_epoch)
-        chosen = order(len(self.run.data), epoch, settings.seed)[place * size : (place + 1) * size]
+        chosen = example_order(len(self.run.data), epoch, settings.seed)[place * size : (place + 1) * size]
         first = (settings.seed * 1_000_003 + self.state.step) * 100_003
         return [self._piece(self.run.data[number], first + n) for n, number in enumerate(chosen)]
 
-    def val_pieces(self) -> list[Piece]:
-        """Return the examples that tell how good it is."""
+    def val_pieces(self) -> list[PackedItem]:
+        """Return the validation examples."""
         return [self._piece(one, 0) for one in self.run.val]
 
-    def _piece(self, tokens: Tokens, seed: int) -> Piece:
-        return Piece(tokens, self.slot, seed, paired=self.paired and bool(tokens.rejected))
+    def _piece(self, tokens: Tokens, seed: int) -> PackedItem:
+        return PackedItem(tokens, self.slot, seed, paired=self.paired and bool(tokens.rejected))
 
-    def learn(self, pieces: Sequence[Piece], loss: float, preferred: float) -> Progress:
-        """Make the step whose gradients are there; raise :class:`FloatingPointError` where they are no numbers.
+    def apply_step(self, pieces: Sequence[PackedItem], loss: float, preferred: float) -> StepMetrics:
+        """Make an optimiser step with the gradients at hand; raise :class:`FloatingPointError` if they are not finite.
 
-        ``preferred`` counts the pairs whose expert's answer was the likelier.
+        ``preferred`` counts the pairs in which the expert's answer was the likelier one.
         """
         import torch
 
-        settings, state, shares = self.run.settings, self.state, Shares.of(pieces)
+        settings, state, shares = self.run.settings, self.state, StepCounts.of(pieces)
         rate = self.plan.rate(state.step, settings.learning_rate)
         norm = float(torch.nn.utils.clip_grad_norm_(self._parameters.values(), settings.max_grad_norm))
         if not (math.isfinite(loss) and math.isfinite(norm)):
@@ -139,24 +139,24 @@ class Learner:
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         self._optimizer.step()
-        self.forget_gradients()
+        self.zero_gradients()
         state.step += 1
         tokens = sum(piece.length for piece in pieces)
         share = preferred / shares.pairs if shares.pairs else None
-        return Progress(state.step, loss, rate, norm, tokens, shares.tokens, preferred=share)
+        return StepMetrics(state.step, loss, rate, norm, tokens, shares.tokens, preferred=share)
 
-    def forget_gradients(self) -> None:
-        """Drop what was summed up for this step."""
+    def zero_gradients(self) -> None:
+        """Drop the gradients accumulated for this step."""
         self._optimizer.zero_grad(set_to_none=True)
 
-    def measures(self) -> bool:
-        """Whether the val loss is due after the step just made."""
+    def is_validation_due(self) -> bool:
+        """True if the validation loss is due after the step just made."""
         return bool(self.run.val) and (
             self.state.step % self.plan.eval_every == 0 or self.state.step == self.plan.steps
         )
 
     def judge(self, val_loss: float) -> None:
-        """Keep the weights if they are the best so far; stop where they have not been for long enough."""
+        """Store the weights if their validation loss is the best so far; stop after too many worse ones in a row."""
         state = self.state
         if state.best_loss is None or val_loss < state.best_loss:
             state.best_loss, state.best_step, state.worse = val_loss, state.step, 0
@@ -165,14 +165,14 @@ class Learner:
             state.worse += 1
             state.stopped = 0 < self.run.settings.early_stopping_patience <= state.worse
 
-    def note(self, progress: Progress) -> None:
-        """Keep what is known of the step just made."""
+    def note(self, progress: StepMetrics) -> None:
+        """Append the metrics of the step just made."""
         if not self.run.val:
             self.state.best_step = self.state.step
         self.state.metrics.append(vars(progress).copy())
 
-    def finish(self) -> State:
-        """Put the best weights in place."""
+    def finish(self) -> TrainingState:
+        """Put the best weights in place, and return the state."""
         import torch
 
         with torch.no_grad():
@@ -187,14 +187,14 @@ class Learner:
             tensors[f"now/{name}"] = value.detach()
             for key, moment in self._optimizer.state[value].items():
                 tensors[f"{key}/{name}"] = moment
-        checkpoints.write(self.run.checkpoint, self.state.step, tensors, vars(self.state))
+        checkpoints.write_checkpoint(self.run.checkpoint, self.state.step, tensors, vars(self.state))
 
     def load(self, step: int) -> None:
-        """Go back to the checkpoint of ``step``."""
+        """Restore the checkpoint of ``step``."""
         import torch
 
-        tensors, state = checkpoints.read(self.run.checkpoint, step)
-        self.state = State(**state)
+        tensors, state = checkpoints.load_checkpoint(self.run.checkpoint, step)
+        self.state = TrainingState(**state)
         with torch.no_grad():
             for key, value in tensors.items():
                 part, name = key.split("/", 1)

@@ -1,4 +1,4 @@
-"""A run's state on disk: the trained tensors, their moments and the best of them, one file for each step kept."""
+"""Checkpoints of a run: trained tensors, optimiser moments and best weights, one file per step."""
 
 import json
 import re
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 _FILE = re.compile(r"state-(\d+)\.safetensors")
 
 
-def steps(folder: Path) -> list[int]:
-    """Return the steps of which ``folder`` holds a whole checkpoint, in order."""
+def find_steps(folder: Path) -> list[int]:
+    """Return the steps that ``folder`` holds a complete checkpoint of, in order."""
     return sorted(int(match[1]) for file in folder.glob("state-*") if (match := _FILE.fullmatch(file.name)))
 
 
-def write(folder: Path, step: int, tensors: "dict[str, torch.Tensor]", state: dict[str, Any]) -> None:
-    """Write the checkpoint of ``step``; those that are there already stay."""
+def write_checkpoint(folder: Path, step: int, tensors: "dict[str, torch.Tensor]", state: dict[str, Any]) -> None:
+    """Write the checkpoint of ``step``, and leave those of other steps in place."""
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
     file = _file(folder, step)
     temporary = file.with_suffix(".tmp")
-    with atomic.full_disk_named(temporary):
+    with atomic.translate_full_disk_error(temporary):
         save_file(
             {name: value.contiguous().cpu() for name, value in tensors.items()}, temporary, {"state": json.dumps(state)}
         )
@@ -34,8 +34,8 @@ def write(folder: Path, step: int, tensors: "dict[str, torch.Tensor]", state: di
     temporary.replace(file)
 
 
-def read(folder: Path, step: int) -> "tuple[dict[str, torch.Tensor], dict[str, Any]]":
-    """Return the tensors and the state of ``step``."""
+def load_checkpoint(folder: Path, step: int) -> "tuple[dict[str, torch.Tensor], dict[str, Any]]":
+    """Return the tensors and the state of the checkpoint of ``step``."""
     from safetensors import safe_open
 
     with safe_open(_file(folder, step), "pt") as stored:
@@ -43,23 +43,23 @@ def read(folder: Path, step: int) -> "tuple[dict[str, torch.Tensor], dict[str, A
         return {key: stored.get_tensor(key) for key in stored.keys()}, state  # noqa: SIM118 (not a mapping)
 
 
-def state_of(folder: Path, step: int) -> dict[str, Any]:
-    """Return the state of ``step`` without its tensors."""
+def load_state(folder: Path, step: int) -> dict[str, Any]:
+    """Return the state of the checkpoint of ``step`` without its tensors."""
     from safetensors import safe_open
 
     with safe_open(_file(folder, step), "pt") as stored:
         return dict(json.loads(stored.metadata()["state"]))
 
 
-def keep_only(folder: Path, step: int) -> None:
-    """Remove the checkpoints of other steps."""
-    for other in steps(folder):
+def remove_other_steps(folder: Path, step: int) -> None:
+    """Remove the checkpoints of all steps but ``step``."""
+    for other in find_steps(folder):
         if other != step:
             _file(folder, other).unlink(missing_ok=True)
 
 
 def discard(folder: Path) -> None:
-    """Remove the checkpoints of a run that is over."""
+    """Remove the checkpoints of a finished run."""
     shutil.rmtree(folder, ignore_errors=True)
 
 

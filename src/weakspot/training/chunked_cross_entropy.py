@@ -1,4 +1,4 @@
-"""Cross entropy of chosen rows, in chunks: the logits of all of them never exist at once."""
+"""Cross entropy in chunks of rows, so that the logits of all rows never exist at the same time."""
 
 from typing import Any
 
@@ -6,22 +6,22 @@ import torch
 from torch.nn import functional
 
 _CHUNK_BYTES = 1 << 28
-"""Of logits in fp32: 1,365 rows of a vocabulary of 49,152."""
+"""Bytes of fp32 logits in a chunk: 1,365 rows of a vocabulary of 49,152."""
 
 
 def token_losses(hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     """Return the negative log-likelihood of each target in nats: ``[rows]``.
 
-    ``hidden`` is ``[rows, width]``, ``weight`` the frozen output matrix ``[vocabulary, width]``. The gradient by
-    ``hidden`` of a row's loss does not depend on what becomes of the loss, so it is computed on the way, while the
-    chunk's logits exist: ``(softmax - one hot) weight``.
+    ``hidden`` is ``[rows, width]``, ``weight`` is the frozen output matrix ``[vocabulary, width]``. The gradient of a
+    row's loss with respect to ``hidden`` is ``(softmax - one hot) weight``. It is computed in the forward pass, while
+    the logits of the chunk exist, and the backward pass only scales it.
     """
     losses: torch.Tensor = _ChunkedLoss.apply(hidden, weight, targets)  # type: ignore[no-untyped-call]
     return losses
 
 
 def chunk_rows(vocabulary: int) -> int:
-    """How many rows have their logits at once."""
+    """Return how many rows have their logits at the same time."""
     return max(1, _CHUNK_BYTES // (4 * vocabulary))
 
 

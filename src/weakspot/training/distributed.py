@@ -1,4 +1,4 @@
-"""The processes that train together, started by torchrun or accelerate: each takes its share of a round's rows."""
+"""The process group of distributed training, started by torchrun or accelerate: each process takes some batches."""
 
 import contextlib
 import os
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
     import torch
     from torch.distributed.distributed_c10d import Store
 
-    from weakspot.training.packing import Row
+    from weakspot.training.packing import PackedBatch
 
 Value = TypeVar("Value")
 
 _ENVIRONMENT = ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
-_PATIENCE = timedelta(hours=1)
-"""Until the others must have come: one may be reading a large base meanwhile."""
-_LAST_WORDS_SECONDS = 5.0
-"""For the process that failed to say why, before its launcher sees another one end and stops it."""
+_TIMEOUT = timedelta(hours=1)
+"""Time to wait for the other processes; meanwhile one may be reading a large base."""
+_ERROR_REPORT_SECONDS = 5.0
+"""Time for the failed process to report its error, before the launcher sees another one end and stops it."""
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process among ``count``, of which ``here`` are on this machine.
+    """This process, number ``number`` of ``count``, of which ``here`` are on this machine.
 
-    ``sharded`` is where the base is spread over them, so that all must keep step.
+    ``sharded`` is true if the base is sharded over the processes, so that all must make the same number of passes.
     """
 
     number: int = 0
@@ -40,18 +40,18 @@ class Ranks:
 
     @property
     def first(self) -> bool:
-        """Whether this process writes files and speaks."""
+        """True for the process that writes files and prints."""
         return self.number == 0
 
-    def keeping_step(self, sharded: bool) -> "Ranks":
-        """Return the same processes, with the base ``sharded`` over them or whole in each."""
+    def with_sharding(self, sharded: bool) -> "Ranks":
+        """Return the same process with ``sharded`` set; a single process is never sharded."""
         return replace(self, sharded=sharded and self.count > 1)
 
-    def share(self, rows: "Sequence[Row]") -> "list[tuple[Row, bool]]":
-        """Return this process' rows, the heaviest dealt first, and of each whether it counts.
+    def share(self, rows: "Sequence[PackedBatch]") -> "list[tuple[PackedBatch, bool]]":
+        """Return this process's batches, and for each whether it counts; the largest batches are dealt out first.
 
-        Where the base is sharded every process must make as many passes as the others: the last row is then done once
-        more, and does not count.
+        With a sharded base, every process must make as many passes as the others. A process with fewer batches runs
+        the smallest batch once more, which then does not count.
         """
         if self.count == 1:
             return [(row, True) for row in rows]
@@ -60,12 +60,12 @@ class Ranks:
         rounds = -(-len(dealt) // self.count)
         return mine + [(dealt[-1], False)] * (rounds - len(mine) if self.sharded else 0)
 
-    def even(self, budget: int, tokens: int) -> int:
-        """Return how many of ``tokens`` a row may have so that there is one for every process; ``budget`` at most."""
+    def batch_budget(self, budget: int, tokens: int) -> int:
+        """Return the token budget of a batch: ``budget``, or less so that each process gets some of ``tokens``."""
         return min(budget, -(-tokens // self.count))
 
-    def summed(self, values: "torch.Tensor") -> "torch.Tensor":
-        """Return the sum of ``values`` over all processes."""
+    def all_reduce_sum(self, values: "torch.Tensor") -> "torch.Tensor":
+        """Sum ``values`` over all processes in place, and return them."""
         if self.count > 1:
             from torch import distributed
 
@@ -73,7 +73,7 @@ class Ranks:
         return values
 
     def sum_gradients(self, parameters: "Iterable[torch.nn.Parameter]") -> None:
-        """Make every process' gradients the sum over all of them."""
+        """Replace the gradients in every process by their sum over all processes."""
         if self.count == 1:
             return
         import torch
@@ -83,7 +83,7 @@ class Ranks:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
         flat = torch.cat([parameter.grad.reshape(-1) for parameter in parameters if parameter.grad is not None])
-        self.summed(flat)
+        self.all_reduce_sum(flat)
         place = 0
         for parameter in parameters:
             if parameter.grad is not None:
@@ -91,11 +91,11 @@ class Ranks:
                 place += parameter.numel()
 
     def wait(self) -> None:
-        """Go on when every process has come here."""
-        self.gathered(None)
+        """Block until every process has called this."""
+        self.all_gather(None)
 
-    def gathered(self, value: Value) -> list[Value]:
-        """Return the ``value`` of every process, in their order, in all of them."""
+    def all_gather(self, value: Value) -> list[Value]:
+        """Return in every process the ``value`` of each process, in the order of their numbers."""
         if self.count == 1:
             return [value]
         from torch import distributed
@@ -105,12 +105,12 @@ class Ranks:
         return values
 
     def require_same(self, value: object, what: str) -> None:
-        """Raise :class:`UserError` where another process has another ``value``."""
-        if any(other != value for other in self.gathered(value)):
+        """Raise :class:`UserError` if another process has a different ``value``."""
+        if any(other != value for other in self.all_gather(value)):
             raise UserError("torchrun", f"its processes differ in {what}", "give all machines the same folder")
 
-    def from_first(self, make: Callable[[], Value]) -> Value:
-        """Return in all processes what ``make`` gives in the first; the others do not call it, and wait."""
+    def broadcast_from_first(self, make: Callable[[], Value]) -> Value:
+        """Call ``make`` in the first process, and return its result in all of them; the others wait."""
         if self.count == 1:
             return make()
         from torch import distributed
@@ -124,11 +124,12 @@ ALONE = Ranks()
 
 
 @contextlib.contextmanager
-def joined() -> Iterator[Ranks]:
-    """Join the processes that the environment names, as torchrun sets it, and leave them at the end; else be alone.
+def join_process_group() -> Iterator[Ranks]:
+    """Join the process group that torchrun's environment variables describe, and leave it at the end of the block.
 
-    Only the first writes to the terminal. Whatever ends one of them ends all: who fails first raises it, and the others
-    end without a word, with status 1. Raises :class:`UserError` where they cannot meet.
+    Without such variables, yield :data:`ALONE`. Only the first process prints. If one process fails, all end: the
+    first to fail raises its error, and the others end silently with status 1. Raises :class:`UserError` if the
+    processes cannot connect.
     """
     if process_count() == 1:
         yield ALONE
@@ -137,57 +138,58 @@ def joined() -> Iterator[Ranks]:
     from torch import distributed
     from torch.distributed.distributed_c10d import PrefixStore
 
-    store, ranks = _met()
+    store, ranks = _open_rendezvous()
     try:
         if torch.cuda.is_available():
             torch.cuda.set_device(local_gpu())
-        # Decisions, and what the CPU counts, go by gloo also where tensors are on GPUs.
+        # Python objects and CPU tensors go through gloo even if other tensors are on GPUs.
         distributed.init_process_group(
             "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo",
             store=PrefixStore("ranks", store),
             rank=ranks.number,
             world_size=ranks.count,
-            timeout=_PATIENCE,
+            timeout=_TIMEOUT,
         )
-        with _voice(ranks.first):
+        with _mute_unless(ranks.first):
             yield ranks
             ranks.wait()
     except BaseException:
-        # No farewell: some of the others wait in the middle of something.
-        if _told_first(store):
+        # Do not leave the group in an orderly way: other processes may be waiting inside a collective call.
+        if _claim_first_failure(store):
             raise
-        time.sleep(_LAST_WORDS_SECONDS)
+        time.sleep(_ERROR_REPORT_SECONDS)
         os._exit(1)
     distributed.destroy_process_group()
 
 
-def _met() -> "tuple[Store, Ranks]":
-    """Return where the processes can leave word for each other, and which one this is."""
+def _open_rendezvous() -> "tuple[Store, Ranks]":
+    """Connect to the other processes; return the store that all share, and this process's place among them."""
     from torch import distributed
     from torch.distributed.rendezvous import rendezvous
 
     if missing := [name for name in _ENVIRONMENT if name not in os.environ]:
         thing = f"WORLD_SIZE={process_count()}"
-        raise UserError(thing, f"{', '.join(missing)} not set", "start the processes by torchrun, or unset it")
+        raise UserError(thing, f"{', '.join(missing)} not set", "start the processes with torchrun, or unset it")
     try:
-        store, number, count = next(rendezvous("env://", timeout=_PATIENCE))
+        store, number, count = next(rendezvous("env://", timeout=_TIMEOUT))
     except (ValueError, distributed.DistError) as error:
         text = str(error).splitlines()[0]
-        raise UserError(f"RANK={os.environ['RANK']}", f"cannot meet the others: {text}", "use torchrun") from None
+        problem = f"cannot connect to the other processes: {text}"
+        raise UserError(f"RANK={os.environ['RANK']}", problem, "use torchrun") from None
     return store, Ranks(number, count, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
-def _told_first(store: "Store") -> bool:
-    """Whether no other process has failed before this one."""
+def _claim_first_failure(store: "Store") -> bool:
+    """Report a failure in the store; return true if this process is the first to fail."""
     try:
         return bool(store.add("failed", 1) == 1)
-    except RuntimeError:  # who kept the store is gone already
+    except RuntimeError:  # the process that holds the store has ended
         return False
 
 
 @contextlib.contextmanager
-def _voice(speaks: bool) -> Iterator[None]:
-    """Let only who ``speaks`` write to the terminal; an error is raised outside, where it can be read."""
+def _mute_unless(speaks: bool) -> Iterator[None]:
+    """Mute standard output and standard error unless ``speaks``; an error is raised outside the muted block."""
     with contextlib.ExitStack() as silence:
         if not speaks:
             nothing = silence.enter_context(open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123 (no file)

@@ -1,7 +1,7 @@
-"""A base spread over the processes by FSDP2: each keeps a part of every layer, and has a whole one while it is at work.
+"""Shards the base model with FSDP2, one decoder layer per unit.
 
-Only the frozen layers are spread. Adapters are made later, are small, and are whole in every process, and so are the
-embedding and the output matrix, which is read outside of any layer's call.
+Only the frozen layers are sharded. Adapters are added later, are small, and are whole in every process. So are the
+embedding and the output matrix, which are read outside of the layers' calls.
 """
 
 from collections.abc import Iterator
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-def shard(
+def shard_model(
     model: "PreTrainedModel", whole: "PreTrainedModel | None", ranks: Ranks, device: "torch.device"
 ) -> "PreTrainedModel":
-    """Give ``model``, which is on the meta device, the weights of ``whole``, spread over every process' ``device``.
+    """Load the weights of ``whole`` into ``model`` on the meta device, sharded over the ``device`` of every process.
 
-    Only the first process has ``whole``, in the memory of its CPU; the layers are handed out one after the other.
+    Only the first process has ``whole``, in CPU memory; it broadcasts one tensor after the other.
     """
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
 
-    layers = memory_plan.checkpointable(model)
+    layers = memory_plan.checkpointable_layers(model)
     if not layers:
-        raise UserError("[train] shard", "the base has no layers that can be spread", "set it to false")
+        raise UserError("[train] shard", "the base has no layers that can be sharded", "set it to false")
     mesh = init_device_mesh(device.type, (ranks.count,))
     source = dict(_tensors(whole)) if whole else {}
-    dtypes = ranks.from_first(lambda: {name: tensor.dtype for name, tensor in source.items()})
+    dtypes = ranks.broadcast_from_first(lambda: {name: tensor.dtype for name, tensor in source.items()})
     names = {module: name for name, module in model.named_modules()}
     inside = {module for layer in layers for module in layer.modules()}
 
@@ -43,7 +43,7 @@ def shard(
         import torch
         from torch import distributed, nn
 
-        for name, tensor in _own(module):
+        for name, tensor in _own_tensors(module):
             key = f"{names[module]}.{name}".lstrip(".")
             here = torch.empty(tensor.shape, dtype=dtypes[key], device=device)
             if ranks.first:
@@ -71,17 +71,17 @@ def _tensors(model: "nn.Module") -> "Iterator[tuple[str, torch.Tensor]]":
     yield from model.named_buffers(remove_duplicate=False)
 
 
-def _own(module: "nn.Module") -> "list[tuple[str, torch.Tensor]]":
+def _own_tensors(module: "nn.Module") -> "list[tuple[str, torch.Tensor]]":
     return [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
 
 
-def load_spread(base: Base, dtype: "torch.dtype", ranks: Ranks) -> "PreTrainedModel":
-    """Load the weights in ``dtype``, a part of them in each of ``ranks``: the first reads them all, on its CPU."""
+def load_with_fsdp(base: Base, dtype: "torch.dtype", ranks: Ranks) -> "PreTrainedModel":
+    """Load the weights in ``dtype``, sharded over ``ranks``: the first process reads all of them into CPU memory."""
     import torch
 
     whole = loading.load_model(base, dtype, on_cpu=True) if ranks.first else None
     device = torch.device("cuda", local_gpu()) if torch.cuda.is_available() else torch.device("cpu")
-    model = shard(loading.meta_model(base), whole, ranks, device)
+    model = shard_model(loading.build_meta_model(base), whole, ranks, device)
     packed_attention.install(model)
     model.eval()
     return model

@@ -1,4 +1,4 @@
-"""What a model makes of answers: the loss of each of their tokens, laid out in rows."""
+"""Per-token log-likelihoods of answers under a model, computed in packed batches."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -7,7 +7,7 @@ from weakspot.models import packed_attention
 from weakspot.models.loading import decoder, without_adapters
 from weakspot.models.tokenization import Tokens
 from weakspot.training import packing
-from weakspot.training.packing import Piece, Row
+from weakspot.training.packing import PackedBatch, PackedItem
 
 if TYPE_CHECKING:
     import torch
@@ -15,32 +15,32 @@ if TYPE_CHECKING:
 
     from weakspot.models.packed_attention import LanguageModel
 
-_OWN_LOGITS = (
+_LOGIT_SETTINGS = (
     *("final_logit_softcapping", "logits_soft_cap", "output_logit_soft_cap"),
     *("logits_scaling", "logit_scale", "lm_head_multiplier"),
 )
-"""Settings of models that do more to their logits than one product."""
+"""Settings of models that compute their logits by more than one matrix product."""
 
 
-def answer_losses(model: "LanguageModel", row: Row, cache: "Cache | None" = None) -> "list[torch.Tensor]":
+def answer_losses(model: "LanguageModel", row: PackedBatch, cache: "Cache | None" = None) -> "list[torch.Tensor]":
     """Return the negative log-likelihoods, in nats, of the tokens of each answer of ``row``: ``[supervised]`` each.
 
-    Logits are computed on the rows that predict a supervised token, and nowhere else. A model that cannot keep
-    sequences in a row apart is asked for the two answers of a pair one after the other. The keys and values of the
-    whole row are left in ``cache``, where one is given.
+    Logits are computed only where a supervised token is predicted. If the model cannot pack sequences, the two
+    answers of a pair are computed one after the other. If ``cache`` is given, it receives the keys and values of the
+    whole batch.
     """
-    if not packed_attention.installed(model) and any(piece.paired for piece in row.pieces):
+    if not packed_attention.is_installed(model) and any(piece.paired for piece in row.pieces):
         (piece,) = row.pieces
-        return [loss for side in piece.sides() for loss in answer_losses(model, Row.of([side], row.ids.device))]
+        return [loss for side in piece.sides() for loss in answer_losses(model, PackedBatch.of([side], row.ids.device))]
     from weakspot.training.chunked_cross_entropy import token_losses
 
-    options = _arguments(model, row)
+    options = _forward_arguments(model, row)
     if cache is not None:
         options |= {"past_key_values": cache, "use_cache": True}
     inner = without_adapters(model)
     head = inner.get_output_embeddings()
     settings = inner.config.get_text_config()
-    if head is None or head.bias is not None or any(getattr(settings, name, None) for name in _OWN_LOGITS):
+    if head is None or head.bias is not None or any(getattr(settings, name, None) for name in _LOGIT_SETTINGS):
         import torch
 
         logits = model(**options, logits_to_keep=row.kept).logits[0]
@@ -51,36 +51,38 @@ def answer_losses(model: "LanguageModel", row: Row, cache: "Cache | None" = None
     return list(losses.split(row.counts))
 
 
-def rows_of(model: "LanguageModel", pieces: Sequence[Piece], budget: int) -> Iterator[Row]:
-    """Yield ``pieces`` in as few rows of ``budget`` tokens as best fit finds.
+def pack_batches(model: "LanguageModel", pieces: Sequence[PackedItem], budget: int) -> Iterator[PackedBatch]:
+    """Pack ``pieces`` into as few batches of ``budget`` tokens as best fit finds, and yield them.
 
-    A model that cannot keep sequences in a row apart gets them one by one.
+    If the model cannot pack sequences, each is a batch of its own.
     """
-    limit = budget if packed_attention.installed(model) else 0
-    for part in packing.packed([piece.length for piece in pieces], limit):
-        yield Row.of([pieces[n] for n in part], model.device)
+    limit = budget if packed_attention.is_installed(model) else 0
+    for part in packing.pack_into_bins([piece.length for piece in pieces], limit):
+        yield PackedBatch.of([pieces[n] for n in part], model.device)
 
 
 def negative_log_likelihoods(model: "LanguageModel", batch: Sequence[Tokens], budget: int = 4096) -> "torch.Tensor":
     """Return the summed negative log-likelihood of each sequence's supervised tokens, in nats: ``[len(batch)]``."""
-    return _sums(model, [Piece(one, seed=n) for n, one in enumerate(batch)], budget)[:, 0]
+    return _loss_sums(model, [PackedItem(one, seed=n) for n, one in enumerate(batch)], budget)[:, 0]
 
 
 def pair_negative_log_likelihoods(
     model: "LanguageModel", batch: Sequence[Tokens], budget: int = 4096
 ) -> "torch.Tensor":
-    """Return the same of each sequence's answer and of its rejected one, NaN where it has none: ``[len(batch), 2]``.
+    """Return the same for the answer and the rejected answer of each sequence, NaN if it has none: ``[len(batch), 2]``.
 
-    The prompt of both is read once.
+    The shared prompt of both is computed once.
     """
-    return _sums(model, [Piece(one, seed=n, paired=bool(one.rejected)) for n, one in enumerate(batch)], budget)
+    return _loss_sums(
+        model, [PackedItem(one, seed=n, paired=bool(one.rejected)) for n, one in enumerate(batch)], budget
+    )
 
 
-def _sums(model: "LanguageModel", pieces: Sequence[Piece], budget: int) -> "torch.Tensor":
+def _loss_sums(model: "LanguageModel", pieces: Sequence[PackedItem], budget: int) -> "torch.Tensor":
     import torch
 
     sums: dict[int, list[torch.Tensor]] = {}
-    for row in rows_of(model, pieces, budget):
+    for row in pack_batches(model, pieces, budget):
         losses = iter(answer_losses(model, row))
         for piece in row.pieces:
             first = next(losses).sum()
@@ -91,17 +93,20 @@ def _sums(model: "LanguageModel", pieces: Sequence[Piece], budget: int) -> "torc
 def answer_logits(
     model: "LanguageModel", sequences: Sequence[Tokens], budget: int = 4096
 ) -> "Iterator[tuple[int, torch.Tensor]]":
-    """Yield each sequence's number and the logits that its answer's tokens come from: fp32 ``[answer, vocabulary]``."""
-    for row in rows_of(model, [Piece(one, seed=n) for n, one in enumerate(sequences)], budget):
-        logits = model(**_arguments(model, row), logits_to_keep=row.kept).logits[0].float()
+    """Yield each sequence's number and the logits that predict its answer: fp32 ``[answer, vocabulary]``."""
+    for row in pack_batches(model, [PackedItem(one, seed=n) for n, one in enumerate(sequences)], budget):
+        logits = model(**_forward_arguments(model, row), logits_to_keep=row.kept).logits[0].float()
         yield from zip((piece.seed for piece in row.pieces), logits.split(row.counts), strict=True)
 
 
-def _arguments(model: "LanguageModel", row: Row) -> dict[str, Any]:
-    """Return what a forward pass over a row is given."""
+def _forward_arguments(model: "LanguageModel", row: PackedBatch) -> dict[str, Any]:
+    """Return the arguments of a forward pass over a packed batch."""
     options: dict[str, Any] = {"input_ids": row.ids[None], "use_cache": False}
-    if packed_attention.installed(model):
-        options |= {"position_ids": row.positions[None], **packed_attention.arguments(row.segments, row.ids.device)}
-    elif row.ids.is_meta:  # a mask cannot be looked at there, and one sequence needs none
+    if packed_attention.is_installed(model):
+        options |= {
+            "position_ids": row.positions[None],
+            **packed_attention.forward_arguments(row.segments, row.ids.device),
+        }
+    elif row.ids.is_meta:  # a mask cannot be read on meta, and one sequence needs none
         options["attention_mask"] = dict.fromkeys(getattr(model.config.get_text_config(), "layer_types", None) or ())
     return options

@@ -1,7 +1,8 @@
-"""Many adapters trained in one pass over one base; each is what it would be alone.
+"""Trains many adapters in one pass over one base, each with the same result as if it were trained alone.
 
-A round is one optimiser step of every adapter that is not done. Their examples are packed into rows together; each
-adapter has its own loss, clipping, optimiser, schedule, early stopping and checkpoint, and leaves when it is done.
+A round is one optimiser step of every adapter that is not done. The examples of all adapters are packed into batches
+together. Each adapter has its own loss, gradient clipping, optimiser, schedule, early stopping and checkpoint, and
+leaves the loop when it is done.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,10 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from weakspot.training import checkpoints, logprobs, objectives
-from weakspot.training.adapter_trainer import Learner, Progress, Run, State
+from weakspot.training.adapter_trainer import AdapterTrainer, StepMetrics, TrainingRun, TrainingState
 from weakspot.training.distributed import ALONE, Ranks
-from weakspot.training.objectives import Scored, Shares
-from weakspot.training.packing import Piece, Row
+from weakspot.training.objectives import ItemLosses, StepCounts
+from weakspot.training.packing import PackedBatch, PackedItem
 
 if TYPE_CHECKING:
     import torch
@@ -24,29 +25,30 @@ if TYPE_CHECKING:
 def train(
     model: "LanguageModel",
     adapters: "Adapters",
-    runs: Sequence[Run],
+    runs: Sequence[TrainingRun],
     *,
     budget: int,
-    on_done: Callable[[int, State], None] = lambda _slot, _state: None,
-    between: Callable[[list[Learner]], None] = lambda _: None,
+    on_done: Callable[[int, TrainingState], None] = lambda _slot, _state: None,
+    between: Callable[[list[AdapterTrainer]], None] = lambda _: None,
     ranks: Ranks = ALONE,
-) -> list[State]:
-    """Train an adapter for each run, the first in slot 0; leave the best weights of each in ``adapters``.
+) -> list[TrainingState]:
+    """Train one adapter per run, the first in slot 0; leave the best weights of each in ``adapters``.
 
-    Best is the lowest val loss, the last step where a run has no val examples. A forward pass has at most ``budget``
-    tokens, less once the memory ran out. ``on_done`` is told of each adapter when it is done; ``between`` may stop some
-    of those at work after a round. Unfinished runs are gone on from, from the last step that all of them kept, so that
-    the rows are the same again: every sequence draws its noise from the seed, its step and its place in it.
+    The best weights are those with the lowest validation loss, or those of the last step if a run has no validation
+    examples. A forward pass has at most ``budget`` tokens, and fewer after memory ran out. ``on_done`` is called for
+    each adapter that is done; ``between`` is called after each round and may stop some adapters. Interrupted runs
+    resume at the last step that all of them checkpointed, so batches are packed identically. The dropout of a
+    sequence depends only on the seed, the step and its place in the step.
 
-    Raises :class:`FloatingPointError` where a loss is no number, and torch's own error where not even one sequence fits
-    into the memory.
+    Raises :class:`FloatingPointError` if a loss is not finite, and torch's own error if not even one sequence fits
+    into memory.
     """
     learners = []
     for slot, run in enumerate(runs):
         adapters.add(slot, run.lora, run.settings.seed)
-        learners.append(Learner(run, slot, adapters.parameters(slot)))
+        learners.append(AdapterTrainer(run, slot, adapters.parameters(slot)))
     _resume(learners, ranks)
-    work = _Pass(model, adapters, budget, ranks)
+    work = _TrainingPass(model, adapters, budget, ranks)
     at_work = list(learners)
     while at_work:
         for learner in [one for one in at_work if one.done]:
@@ -56,13 +58,13 @@ def train(
             break
         pieces = [learner.pieces() for learner in at_work]
         model.train()
-        work.refer(at_work, pieces)
+        work.add_references(at_work, pieces)
         sums = work.backward(at_work, pieces)
         steps = [
-            learner.learn(own, loss, preferred)
+            learner.apply_step(own, loss, preferred)
             for learner, own, (loss, preferred) in zip(at_work, pieces, sums, strict=True)
         ]
-        measured = [learner for learner in at_work if learner.measures()]
+        measured = [learner for learner in at_work if learner.is_validation_due()]
         model.eval()
         for learner, val_loss in zip(measured, work.val_losses(measured), strict=True):
             steps[at_work.index(learner)].val_loss = val_loss
@@ -72,7 +74,7 @@ def train(
         between(at_work)
         every = min(learner.plan.save_every for learner in at_work)
         if ranks.first and (at_work[0].state.step % every == 0 or any(learner.done for learner in at_work)):
-            _save(at_work)
+            _save_checkpoints(at_work)
         for learner, progress in zip(at_work, steps, strict=True):
             learner.run.on_step(progress)
     adapters.layout.set(None, dropout=False)
@@ -80,43 +82,45 @@ def train(
     return [learner.state for learner in learners]
 
 
-def _resume(learners: Sequence[Learner], ranks: Ranks) -> None:
-    kept = ranks.from_first(lambda: [learner.checkpointed() for learner in learners])
+def _resume(learners: Sequence[AdapterTrainer], ranks: Ranks) -> None:
+    kept = ranks.broadcast_from_first(lambda: [learner.resumable_steps() for learner in learners])
     common = set(kept[0]).intersection(*kept)
     for learner, steps in zip(learners, kept, strict=True):
         if steps:
             learner.load(max(common) if common else steps[-1])
             for metrics in learner.state.metrics:
-                learner.run.on_step(Progress(**metrics))
-    ranks.wait()  # the first may soon remove what the others read
+                learner.run.on_step(StepMetrics(**metrics))
+    ranks.wait()  # the first process may soon remove the files that the others read
 
 
-def _save(learners: Sequence[Learner]) -> None:
-    """Write every checkpoint of this round before any older one goes: all of them can be gone on from together."""
+def _save_checkpoints(learners: Sequence[AdapterTrainer]) -> None:
+    """Write all checkpoints of this round before removing any older one, so that all runs can resume together."""
     for learner in learners:
         learner.save()
     for learner in learners:
-        checkpoints.keep_only(learner.run.checkpoint, learner.state.step)
+        checkpoints.remove_other_steps(learner.run.checkpoint, learner.state.step)
 
 
 @dataclass
-class _Pass:
-    """The forward and backward passes of a round."""
+class _TrainingPass:
+    """Runs the forward and backward passes of a round."""
 
     model: "LanguageModel"
     adapters: "Adapters"
     budget: int
     ranks: Ranks
 
-    def rows(self, pieces: Sequence[Piece]) -> "list[tuple[Row, bool]]":
-        """Return this process' rows, and of each whether it counts."""
-        budget = self.ranks.even(self.budget, sum(piece.length for piece in pieces))
-        return self.ranks.share(list(logprobs.rows_of(self.model, pieces, budget)))
+    def rows(self, pieces: Sequence[PackedItem]) -> "list[tuple[PackedBatch, bool]]":
+        """Return this process's batches, and for each whether it counts."""
+        budget = self.ranks.batch_budget(self.budget, sum(piece.length for piece in pieces))
+        return self.ranks.share(list(logprobs.pack_batches(self.model, pieces, budget)))
 
-    def backward(self, learners: Sequence[Learner], pieces: Sequence[Sequence[Piece]]) -> list[tuple[float, float]]:
-        """Sum up the gradients of a round; return the loss of each learner, and how many pairs it got right.
+    def backward(
+        self, learners: Sequence[AdapterTrainer], pieces: Sequence[Sequence[PackedItem]]
+    ) -> list[tuple[float, float]]:
+        """Accumulate the gradients of a round; return each adapter's loss and its number of pairs that it gets right.
 
-        Where the memory runs out, the round begins again with half as many tokens in a pass: nothing was stepped yet.
+        If memory runs out, the round starts again with half as many tokens per pass; no optimiser step was made yet.
         """
         import torch
 
@@ -125,56 +129,58 @@ class _Pass:
                 return self._backward(learners, pieces)
             except torch.OutOfMemoryError:
                 for learner in learners:
-                    learner.forget_gradients()
+                    learner.zero_gradients()
                 longest = max(piece.length for own in pieces for piece in own)
                 if self.budget <= longest or self.ranks.count > 1:
                     raise
                 self.budget = max(longest, min(self.budget, sum(p.length for own in pieces for p in own)) // 2)
                 torch.cuda.empty_cache()
 
-    def _backward(self, learners: Sequence[Learner], pieces: Sequence[Sequence[Piece]]) -> list[tuple[float, float]]:
+    def _backward(
+        self, learners: Sequence[AdapterTrainer], pieces: Sequence[Sequence[PackedItem]]
+    ) -> list[tuple[float, float]]:
         import torch
 
         places = {learner.slot: n for n, learner in enumerate(learners)}
-        shares = [Shares.of(own) for own in pieces]
+        shares = [StepCounts.of(own) for own in pieces]
         sums = torch.zeros(len(learners), 2, device=self.model.device)
         for row, counts in self.rows([piece for own in pieces for piece in own]):
             total: torch.Tensor | None = None
-            for scored in self.scored(row, learners, dropout=True):
+            for scored in self.score_batch(row, learners, dropout=True):
                 place = places[_slot(scored.piece)]
                 loss = objectives.loss(scored, learners[place].run.settings, shares[place])
                 total = loss if total is None else total + loss
                 if counts:
                     sums[place, 0] += loss.detach()
-                    sums[place, 1] += _preferred(scored)
+                    sums[place, 1] += _prefers_expert(scored)
             if total is not None:
                 (total if counts else 0 * total).backward()
         for learner in learners:
             self.ranks.sum_gradients(self.adapters.parameters(learner.slot).values())
-        return [(float(loss), float(right)) for loss, right in self.ranks.summed(sums).tolist()]
+        return [(float(loss), float(right)) for loss, right in self.ranks.all_reduce_sum(sums).tolist()]
 
-    def val_losses(self, learners: Sequence[Learner]) -> list[float]:
-        """Return the loss of each learner on its val examples."""
+    def val_losses(self, learners: Sequence[AdapterTrainer]) -> list[float]:
+        """Return the validation loss of each adapter."""
         import torch
 
         if not learners:
             return []
         pieces = [learner.val_pieces() for learner in learners]
         places = {learner.slot: n for n, learner in enumerate(learners)}
-        shares = [Shares.of(own) for own in pieces]
-        self.refer(learners, pieces)
+        shares = [StepCounts.of(own) for own in pieces]
+        self.add_references(learners, pieces)
         sums = torch.zeros(len(learners), dtype=torch.float64)
         with torch.no_grad():
             for row, counts in self.rows([piece for own in pieces for piece in own]):
-                for scored in self.scored(row, learners, dropout=False):
+                for scored in self.score_batch(row, learners, dropout=False):
                     place = places[_slot(scored.piece)]
                     if counts:
                         loss = objectives.loss(scored, learners[place].run.settings, shares[place])
                         sums[place] += float(loss)
-        return [float(value) for value in self.ranks.summed(sums).tolist()]
+        return [float(value) for value in self.ranks.all_reduce_sum(sums).tolist()]
 
-    def scored(self, row: Row, learners: Sequence[Learner], *, dropout: bool) -> list[Scored]:
-        """Return what the adapters make of a row."""
+    def score_batch(self, row: PackedBatch, learners: Sequence[AdapterTrainer], *, dropout: bool) -> list[ItemLosses]:
+        """Run the model with its adapters on a batch; return the losses of each item."""
         self.adapters.layout.set(row, dropout=dropout)
         losses = iter(logprobs.answer_losses(self.model, row))
         by_slot = {learner.slot: learner for learner in learners}
@@ -182,11 +188,11 @@ class _Pass:
         for piece in row.pieces:
             chosen, rejected = next(losses), next(losses) if piece.paired else None
             reference = by_slot[_slot(piece)].state.references.get(piece.tokens.id)
-            found.append(Scored(piece, chosen, rejected, reference))
+            found.append(ItemLosses(piece, chosen, rejected, reference))
         return found
 
-    def refer(self, learners: Sequence[Learner], pieces: Sequence[Sequence[Piece]]) -> None:
-        """Ask the base about the pairs that a learner of DPO has not met before."""
+    def add_references(self, learners: Sequence[AdapterTrainer], pieces: Sequence[Sequence[PackedItem]]) -> None:
+        """Compute the base's scores of the DPO pairs that have none yet, and store them in the adapters' states."""
         import torch
 
         for learner, own in zip(learners, pieces, strict=True):
@@ -201,18 +207,18 @@ class _Pass:
                     self.adapters.layout.set(None, dropout=False)
                     losses = iter(logprobs.answer_losses(self.model, row))
                     for piece in row.pieces:
-                        sums = objectives.guarded(next(losses), next(losses), settings.length_guard)
+                        sums = objectives.length_guard_sums(next(losses), next(losses), settings.length_guard)
                         if counts:
                             found[places[piece.tokens.id]] = torch.stack(sums).to(found)
-            for piece, sums in zip(new, self.ranks.summed(found).tolist(), strict=True):
+            for piece, sums in zip(new, self.ranks.all_reduce_sum(found).tolist(), strict=True):
                 known[piece.tokens.id] = (sums[0], sums[1])
 
 
-def _slot(piece: Piece) -> int:
+def _slot(piece: PackedItem) -> int:
     if piece.slot is None:
-        raise ValueError("a piece of the base alone teaches nothing")
+        raise ValueError("an item without an adapter cannot be trained on")
     return piece.slot
 
 
-def _preferred(scored: Scored) -> "torch.Tensor | float":
+def _prefers_expert(scored: ItemLosses) -> "torch.Tensor | float":
     return 0.0 if scored.rejected is None else (scored.chosen.mean() < scored.rejected.mean()).float().detach()

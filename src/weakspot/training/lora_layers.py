@@ -1,4 +1,4 @@
-"""The adapters on a base: linear layers with a low-rank pair for each adapter, and which rows are whose."""
+"""LoRA layers for many adapters at once: each row of a batch uses the low-rank pair of its own adapter."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,19 +8,19 @@ import torch
 from torch import nn
 
 from weakspot.settings import Lora
-from weakspot.training.lora_layout import Layout, drawn, zeros
-from weakspot.training.lora_matmul import product_of
+from weakspot.training.lora_layout import Layout, init_lora_a, init_lora_b
+from weakspot.training.lora_matmul import lora_linear
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from weakspot.training.lora_moe import AdaptedExperts
+    from weakspot.training.lora_moe import LoraRoutedExperts
 
 PREFIX = "base_model.model."
 
 
-class Adapted(nn.Module):
-    """A frozen linear layer, and beside it a low-rank pair for each adapter: ``y = W x + s B A dropout(x)``."""
+class LoraLinear(nn.Module):
+    """A frozen linear layer with a low-rank pair for each adapter: ``y = W x + s B A dropout(x)``."""
 
     def __init__(self, linear: nn.Linear, layout: Layout, number: int) -> None:
         super().__init__()
@@ -29,37 +29,37 @@ class Adapted(nn.Module):
         self.settings: dict[int, Lora] = {}
 
     def add(self, slot: int, settings: Lora, generator: torch.Generator) -> None:
-        """Give the adapter ``slot`` its pair: B is zeros, so that it changes nothing yet."""
+        """Add a low-rank pair for the adapter ``slot``; B is zero, so that it changes nothing yet."""
         weight = self.linear.weight
-        self.lora_A[str(slot)] = drawn((settings.rank, self.linear.in_features), weight, generator)
-        self.lora_B[str(slot)] = zeros((self.linear.out_features, settings.rank), weight)
+        self.lora_A[str(slot)] = init_lora_a((settings.rank, self.linear.in_features), weight, generator)
+        self.lora_B[str(slot)] = init_lora_b((self.linear.out_features, settings.rank), weight)
         self.settings[slot] = settings
 
     def trained(self, slot: int) -> dict[str, nn.Parameter]:
-        """Return the pair of an adapter by the ends of its names."""
+        """Return the pair of an adapter, by the last parts of the parameters' names."""
         return {"lora_A.weight": self.lora_A[str(slot)], "lora_B.weight": self.lora_B[str(slot)]}
 
     def exported(self, slot: int) -> dict[str, torch.Tensor]:
-        """Return what is stored of an adapter, by the ends of PEFT's names."""
+        """Return the tensors to store for an adapter, by the last parts of PEFT's names."""
         return {name: value.detach() for name, value in self.trained(slot).items()}
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the layer's output for ``[..., in]``: ``[..., out]``."""
+        """Return the layer's output ``[..., out]`` for the input ``[..., in]``."""
         flat = x.reshape(-1, x.shape[-1])
         spans = self.layout.within(len(flat))
         if not spans:
             return self.linear(x)  # type: ignore[no-any-return]
         pairs = [part for slot, _, _ in spans for part in (self.lora_A[str(slot)], self.lora_B[str(slot)])]
-        y = product_of(flat, self, spans, pairs)
+        y = lora_linear(flat, self, spans, pairs)
         return y.view(*x.shape[:-1], y.shape[-1])
 
     @property
     def bias(self) -> torch.Tensor | None:
-        """The frozen layer's bias, if it has one."""
+        """The frozen layer's bias, None if it has none."""
         return self.linear.bias
 
     def dense(self, like: torch.Tensor) -> torch.Tensor:
-        """Return the frozen weight ``[out, in]`` in the type of ``like``; one in NF4 is unpacked each time."""
+        """Return the frozen weight ``[out, in]`` in the dtype of ``like``; NF4 is dequantised on each call."""
         weight = self.linear.weight
         if (state := getattr(weight, "quant_state", None)) is not None:
             from bitsandbytes.functional import dequantize_4bit
@@ -70,23 +70,23 @@ class Adapted(nn.Module):
 
 @dataclass
 class Adapters:
-    """The adapted layers of a model, by the name of the layer in it; ``layout`` is theirs together.
+    """The adapted layers of a model by name, with the ``layout`` that they share.
 
-    ``mixture`` tells whether the model has routed experts, adapted or not.
+    ``mixture`` is true if the model has routed experts, adapted or not.
     """
 
-    layers: "dict[str, Adapted | AdaptedExperts]"
+    layers: "dict[str, LoraLinear | LoraRoutedExperts]"
     layout: Layout
     mixture: bool = False
 
     def add(self, slot: int, settings: Lora, seed: int) -> None:
-        """Make the adapter ``slot``; the same seed gives the same weights, whatever else is made."""
+        """Add the adapter ``slot``; the same seed gives the same weights, whatever other adapters there are."""
         generator = torch.Generator().manual_seed(seed)
         for layer in self.layers.values():
             layer.add(slot, settings, generator)
 
     def parameters(self, slot: int) -> dict[str, nn.Parameter]:
-        """Return the trained matrices of an adapter; those of linear layers by the names that PEFT gives them."""
+        """Return the trained matrices of an adapter; those of linear layers have PEFT's names."""
         return {
             f"{PREFIX}{name}.{end}": value
             for name, layer in self.layers.items()
@@ -94,7 +94,7 @@ class Adapters:
         }
 
     def tensors(self, slot: int) -> dict[str, torch.Tensor]:
-        """Return what is stored of an adapter, by the names that PEFT gives it."""
+        """Return the tensors to store for an adapter, by PEFT's names."""
         return {
             f"{PREFIX}{name}.{end}": value
             for name, layer in self.layers.items()
@@ -102,30 +102,32 @@ class Adapters:
         }
 
     def slots(self) -> Iterator[int]:
-        """Yield the adapters that there are."""
+        """Yield the slots of all adapters."""
         yield from next(iter(self.layers.values())).settings
 
 
 def attach(model: "PreTrainedModel", targets: Sequence[str]) -> Adapters:
-    """Adapt the linear layers that ``targets`` names, in full or by the last part, and freeze all else.
+    """Replace the layers that ``targets`` names, in full or by the last part, by LoRA layers; freeze everything else.
 
-    No adapter is made yet. Layers of one parent that share their input (q, k and v) share the noise of dropout, too.
+    No adapter is added yet. Layers of one parent with the same input (q, k and v) share a dropout mask.
     """
-    from weakspot.training.lora_moe import AdaptedExperts
+    from weakspot.training.lora_moe import LoraRoutedExperts
 
     model.requires_grad_(False)
     adapters = Adapters({}, Layout())
     wanted, numbers = set(targets), dict[str, int]()
     for name, module in list(model.named_modules()):
         parent, _, last = name.rpartition(".")
-        adapters.mixture |= _routes(module)
+        adapters.mixture |= _is_moe_block(module)
         if not {name, last} & wanted:
             continue
         shared = f"{parent}:shared input" if last in _SHARE_INPUT else name
         if isinstance(module, nn.Linear):
-            layer: Adapted | AdaptedExperts = Adapted(module, adapters.layout, numbers.setdefault(shared, len(numbers)))
-        elif _routes(module):
-            layer = AdaptedExperts(module, adapters.layout)
+            layer: LoraLinear | LoraRoutedExperts = LoraLinear(
+                module, adapters.layout, numbers.setdefault(shared, len(numbers))
+            )
+        elif _is_moe_block(module):
+            layer = LoraRoutedExperts(module, adapters.layout)
         else:
             continue
         setattr(model.get_submodule(parent), last, layer)
@@ -133,8 +135,8 @@ def attach(model: "PreTrainedModel", targets: Sequence[str]) -> Adapters:
     return adapters
 
 
-def _routes(module: nn.Module) -> bool:
-    """Whether a module is the routed experts of a block, in parameters of three dimensions."""
+def _is_moe_block(module: nn.Module) -> bool:
+    """True if a module holds the routed experts of a block in three-dimensional parameters."""
     return getattr(getattr(module, "gate_up_proj", None), "ndim", 0) == 3 and hasattr(module, "down_proj")
 
 

@@ -4,24 +4,24 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from weakspot.training.packing import Row
+from weakspot.training.packing import PackedBatch
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
 Span = tuple[int, int, int]
-"""An adapter, and the first row and the end of those that are its."""
+"""Slot of an adapter, its first row, and the row after its last."""
 
 _ALL = 1 << 60
 
 
 @dataclass
 class Layout:
-    """Which rows of the forward pass at work belong to which adapter, and the noise of each sequence.
+    """The adapter of each row of the current forward pass, and the dropout seed of each sequence.
 
-    Every adapted layer of a model looks at the same one. ``grouped`` is None where each call decides for itself
-    whether one grouped product is faster than a loop.
+    All adapted layers of a model share one layout. ``grouped`` forces or forbids grouped matrix products; with None,
+    each call uses them if they are faster than a loop.
     """
 
     spans: list[Span] = field(default_factory=list)
@@ -30,8 +30,8 @@ class Layout:
     grouped: bool | None = None
     _drawn: "tuple[int, dict[Any, torch.Tensor]]" = (-1, {})
 
-    def set(self, row: Row | None, *, dropout: bool) -> None:
-        """Take over the layout of ``row``; None is the base alone."""
+    def set(self, row: PackedBatch | None, *, dropout: bool) -> None:
+        """Use the layout of ``row`` from now on; None stands for the base without adapters."""
         self.spans = row.spans if row else []
         self.noise, self.dropout, self._drawn = [], dropout, (-1, {})
         place = 0
@@ -39,18 +39,18 @@ class Layout:
             self.noise.append((place, place + piece.length, piece.seed))
             place += piece.length
         if row and len(row.pieces) == 1 and self.spans:
-            # Alone in a row: all rows are its own, also where its two answers are asked one after the other.
+            # The only item owns all rows, even if its two answers are computed one after the other.
             self.spans, self.noise = [(self.spans[0][0], 0, _ALL)], [(0, _ALL, row.pieces[0].seed)]
 
     def within(self, count: int) -> list[Span]:
-        """Return the spans of a row of ``count`` tokens."""
+        """Return the spans, cut to ``count`` tokens."""
         return [(slot, start, min(stop, count)) for slot, start, stop in self.spans]
 
     def kept(self, number: int, rows: "torch.Tensor", start: int, probability: float) -> "torch.Tensor | None":
-        """Return which inputs dropout keeps, as ones and zeros of the shape of ``rows``; None where all.
+        """Return the dropout mask, ones and zeros of the shape of ``rows``; None without dropout.
 
-        ``rows`` are those from ``start`` on. Each sequence draws its own from its seed and the layer's ``number``, so
-        its noise does not depend on what else is in the row. Layers of one number share it.
+        ``rows`` begin at row ``start`` of the batch. Each sequence draws its mask from its seed and the layer's
+        ``number``, so the mask does not depend on the rest of the batch. Layers with the same number share a mask.
         """
         if not self.dropout or probability == 0:
             return None
@@ -73,8 +73,8 @@ class Layout:
         return mask
 
 
-def drawn(shape: tuple[int, ...], like: "torch.Tensor", generator: "torch.Generator") -> "nn.Parameter":
-    """Return A as PEFT draws it, uniform by the width of its input, in fp32: the same numbers on every device."""
+def init_lora_a(shape: tuple[int, ...], like: "torch.Tensor", generator: "torch.Generator") -> "nn.Parameter":
+    """Return A in fp32, initialised as in PEFT, uniform by its input width, with the same numbers on every device."""
     import torch
     from torch import nn
 
@@ -84,8 +84,8 @@ def drawn(shape: tuple[int, ...], like: "torch.Tensor", generator: "torch.Genera
     return nn.Parameter(a.to(like.device))
 
 
-def zeros(shape: tuple[int, ...], like: "torch.Tensor") -> "nn.Parameter":
-    """Return B as it begins, in fp32: an adapter changes nothing yet."""
+def init_lora_b(shape: tuple[int, ...], like: "torch.Tensor") -> "nn.Parameter":
+    """Return B in fp32, initialised with zeros, so that a new adapter changes nothing."""
     import torch
     from torch import nn
 

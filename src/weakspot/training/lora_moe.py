@@ -1,4 +1,4 @@
-"""Adapters of a mixture's routed experts."""
+"""LoRA on the routed experts of a mixture-of-experts block."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ import torch
 from torch import nn
 
 from weakspot.settings import Lora
-from weakspot.training.lora_layout import Layout, Span, drawn, zeros
-from weakspot.training.lora_matmul import product_of
+from weakspot.training.lora_layout import Layout, Span, init_lora_a, init_lora_b
+from weakspot.training.lora_matmul import lora_linear
 
 
 @dataclass(frozen=True)
-class _Expert:
-    """One matrix of one routed expert, as :class:`Frozen` has it; its input has no dropout, as in PEFT."""
+class _RoutedExpertMatrix:
+    """One matrix of one routed expert, as a :class:`Frozen` layer; its input has no dropout, as in PEFT."""
 
     weight: torch.Tensor
     layout: Layout
@@ -25,10 +25,11 @@ class _Expert:
         return self.weight if self.weight.dtype == like.dtype else self.weight.to(like.dtype)
 
 
-class AdaptedExperts(nn.Module):
-    """The routed experts of a block, frozen, each matrix of each expert with a low-rank pair for each adapter.
+class LoraRoutedExperts(nn.Module):
+    """The frozen routed experts of a block: each matrix of each expert has a low-rank pair for each adapter.
 
-    They lie in two parameters of three dimensions, gate and up in one of them, as transformers 5 has Qwen3's.
+    The experts are stacked in two three-dimensional parameters, one of them for gate and up together, as in
+    transformers 5 for Qwen3.
     """
 
     def __init__(self, experts: nn.Module, layout: Layout) -> None:
@@ -43,15 +44,15 @@ class AdaptedExperts(nn.Module):
         return {"gate_proj": gate, "up_proj": up, "down_proj": self.experts.down_proj}  # type: ignore[dict-item]
 
     def add(self, slot: int, settings: Lora, generator: torch.Generator) -> None:
-        """Give the adapter ``slot`` its pairs: B is zeros, so that they change nothing yet."""
+        """Add low-rank pairs for the adapter ``slot``; B is zero, so that they change nothing yet."""
         self.settings[slot] = settings.model_copy(update={"dropout": 0.0})
         for name, matrix in self._matrices().items():
             count, out, width = matrix.shape
-            self.lora_A[f"{name}:{slot}"] = drawn((count, settings.rank, width), matrix, generator)
-            self.lora_B[f"{name}:{slot}"] = zeros((count, out, settings.rank), matrix)
+            self.lora_A[f"{name}:{slot}"] = init_lora_a((count, settings.rank, width), matrix, generator)
+            self.lora_B[f"{name}:{slot}"] = init_lora_b((count, out, settings.rank), matrix)
 
     def trained(self, slot: int) -> dict[str, nn.Parameter]:
-        """Return the pairs of an adapter, those of all experts in one parameter."""
+        """Return the pairs of an adapter; one parameter holds those of all routed experts."""
         sides = {"lora_A": self.lora_A, "lora_B": self.lora_B}
         return {
             f"{name}.{side}.weight": pairs[f"{name}:{slot}"]
@@ -60,7 +61,7 @@ class AdaptedExperts(nn.Module):
         }
 
     def exported(self, slot: int) -> dict[str, torch.Tensor]:
-        """Return what is stored of an adapter: each expert under its own name, as vLLM and PEFT read it."""
+        """Return the tensors to store for an adapter, a pair for each routed expert, named as vLLM and PEFT expect."""
         return {
             f"{number}.{name}": matrix
             for name, parameter in self.trained(slot).items()
@@ -68,7 +69,7 @@ class AdaptedExperts(nn.Module):
         }
 
     def forward(self, hidden: torch.Tensor, chosen: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-        """Return the weighted sum of what each token's experts make of it.
+        """Return the weighted sum of the outputs of each token's routed experts.
 
         ``hidden`` is ``[tokens, width]``, ``chosen`` and ``weights`` are ``[tokens, k]``.
         """
@@ -82,12 +83,12 @@ class AdaptedExperts(nn.Module):
             for slot, _, _ in spans
         }
         out = torch.zeros_like(hidden)
-        for expert, tokens, places in _hits(chosen):
+        for expert, tokens, places in _tokens_of_each_expert(chosen):
             own = _spans_of(tokens, spans)
 
             def product(x: torch.Tensor, name: str, expert: int = expert, own: list[Span] = own) -> torch.Tensor:
                 pairs = [side[expert] for slot, _, _ in own for side in sides[name, slot]]
-                return product_of(x, _Expert(frozen[name][expert], self.layout, self.settings), own, pairs)
+                return lora_linear(x, _RoutedExpertMatrix(frozen[name][expert], self.layout, self.settings), own, pairs)
 
             x = hidden[tokens]
             inner = self.experts.act_fn(product(x, "gate_proj")) * product(x, "up_proj")  # type: ignore[operator]
@@ -97,7 +98,7 @@ class AdaptedExperts(nn.Module):
 
 
 def _spans_of(tokens: torch.Tensor, spans: list[Span]) -> list[Span]:
-    """Return which of ``tokens``, in their order, belong to which adapter."""
+    """Return which of ``tokens``, in ascending order, belong to which adapter."""
     if tokens.is_meta:
         return [(spans[0][0], 0, len(tokens))]
     edges = torch.tensor([edge for _, start, stop in spans for edge in (start, stop)], device=tokens.device)
@@ -106,9 +107,9 @@ def _spans_of(tokens: torch.Tensor, spans: list[Span]) -> list[Span]:
     return [span for span in found if span[1] < span[2]]
 
 
-def _hits(chosen: torch.Tensor) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
-    """Yield each expert that was chosen, the tokens that chose it, in order, and as their which choice."""
-    if chosen.is_meta:  # to plan the memory: one expert that everything goes to takes what many would
+def _tokens_of_each_expert(chosen: torch.Tensor) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
+    """Yield (expert, token indices, top-k slot) for every expert that was routed to."""
+    if chosen.is_meta:  # to plan memory: one expert with all tokens needs as much as many
         count, k = chosen.shape
         yield (
             0,

@@ -1,7 +1,8 @@
-"""How training uses the memory of a machine: traced on tensors without content, so that nothing has to be tried out.
+"""Plans the memory of a training run by tracing one step on meta tensors, without weights and without trials.
 
-A model of the true shape, on the meta device, runs a forward and a backward pass; every tensor that comes and goes is
-counted. So the plan knows the peak of a machine that is not there, and of a model that was never downloaded.
+A model of the true shape runs a forward and a backward pass on the meta device, and all tensors that are created and
+freed are counted. So the plan gives the peak for a machine that is not at hand, and for a model that was never
+downloaded.
 """
 
 import re
@@ -18,22 +19,22 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-_NF4 = 0.5 + 1 / 64 * (1 + 4 / 256)
-"""Bytes of a weight in NF4 with double quantisation: four bits, a byte for 64 of them, four bytes for 256 of those."""
-_CONTEXT = 1 << 30
-"""Of a GPU, what CUDA, its libraries' workspaces and gaps between tensors take."""
-_FAST = {"cuda": 4096, "cpu": 1024}
-"""Tokens in a forward pass that keep the machine busy: for fewer it is worth while to recompute layers."""
-_ENOUGH = {"cuda": 16_384, "cpu": 1024}
-"""Tokens past which a bigger pass is no faster."""
+_NF4_BYTES = 0.5 + 1 / 64 * (1 + 4 / 256)
+"""Bytes per weight in NF4 with double quantisation: 4 bits, 1 byte per 64 weights, 4 bytes per 256 of those."""
+_CUDA_OVERHEAD_BYTES = 1 << 30
+"""GPU memory for the CUDA context, library workspaces and gaps between tensors."""
+_MIN_FAST_TOKENS = {"cuda": 4096, "cpu": 1024}
+"""Tokens in a forward pass that keep the device busy. Below them, recomputing layers to fit more tokens pays."""
+_MAX_USEFUL_TOKENS = {"cuda": 16_384, "cpu": 1024}
+"""Tokens beyond which a larger pass is no faster."""
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How the memory is used, in bytes; what a forward pass takes, and how many layers are recomputed.
+class MemoryPlan:
+    """How memory is used, in bytes, with the tokens of a forward pass and the number of recomputed layers.
 
-    ``weights`` is the frozen base, ``adapters`` the trained matrices with gradients and moments, ``activations`` what
-    comes and goes in a forward and a backward pass, ``overhead`` what the process takes without any of it.
+    ``weights`` is the frozen base; ``adapters`` the trained matrices with gradients and moments; ``activations`` the
+    temporary tensors of a forward and a backward pass; ``overhead`` the memory of the process itself.
     """
 
     device: str
@@ -48,23 +49,23 @@ class Plan:
 
     @property
     def peak(self) -> int:
-        """The most that will be in use at once."""
+        """The largest number of bytes in use at the same time."""
         return self.weights + self.adapters + self.activations + self.overhead
 
     @property
     def fits(self) -> bool:
-        """Whether the machine has that much."""
+        """True if the machine has enough memory for the peak."""
         return self.peak <= self.capacity
 
     @property
     def recompute(self) -> str:
-        """In words: none, selective or full."""
+        """Which layers are recomputed: none, selective or full."""
         return {0: "none", self.layers: "full"}.get(self.checkpointed_layers, "selective")
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What is planned for: ``device`` is cpu or cuda, ``capacity`` and ``overhead`` are bytes."""
+    """The machine to plan for: ``device`` is cpu or cuda, ``capacity`` and ``overhead`` are bytes."""
 
     name: str
     device: str
@@ -73,35 +74,36 @@ class Machine:
 
     @classmethod
     def this(cls, ranks: Ranks = ALONE) -> "Machine":
-        """Return what this process runs on, with what is free on it now; of several ``ranks``, the tightest."""
+        """Return the machine of this process with its free memory; of several ``ranks``, the one with the least."""
         import psutil
         import torch
 
         each = f", in each of {ranks.count} processes" if ranks.count > 1 else ""
         if torch.cuda.is_available():
             free, _ = torch.cuda.mem_get_info()
-            own = cls(torch.cuda.get_device_name() + each, "cuda", int(free), _CONTEXT)
+            own = cls(torch.cuda.get_device_name() + each, "cuda", int(free), _CUDA_OVERHEAD_BYTES)
         else:
             used = int(psutil.Process().memory_info().rss)
             name = f"CPU, {torch.get_num_threads()} threads{each}"
             own = cls(name, "cpu", psutil.virtual_memory().available // ranks.here + used, used)
-        return min(ranks.gathered(own), key=lambda one: one.capacity - one.overhead)
+        return min(ranks.all_gather(own), key=lambda one: one.capacity - one.overhead)
 
     @classmethod
-    def named(cls, text: str) -> "Machine":
-        """Return a GPU of so much memory, as ``24GB``; raise :class:`UserError` for what is none."""
+    def parse_gpu(cls, text: str) -> "Machine":
+        """Parse an amount of GPU memory like ``24GB``; raise :class:`UserError` for any other text."""
         match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:GB|GiB|G)", text.strip(), re.IGNORECASE)
         if match is None or float(match[1]) == 0:
             raise UserError(f"--on {text}", "not an amount of memory", "write --on 24GB")
-        return cls(f"a GPU of {match[1]} GB", "cuda", int(float(match[1]) * (1 << 30)), _CONTEXT)
+        return cls(f"a GPU of {match[1]} GB", "cuda", int(float(match[1]) * (1 << 30)), _CUDA_OVERHEAD_BYTES)
 
 
 @dataclass(frozen=True)
-class Work:
-    """What is to be trained: on ``targets``, an adapter for each of ``adapters``.
+class Workload:
+    """The adapters to train on the layers ``targets``, one for each of the settings ``adapters``.
 
-    ``tokens`` are those of a round of all adapters at most, ``longest`` those of the longest sequence, ``supervised``
-    the share of them under loss, ``shards`` over how many processes the base is spread.
+    ``tokens`` is the largest number of tokens in a round of all adapters, ``longest`` that of a sequence,
+    ``supervised`` the share of tokens under loss, and ``shards`` the number of processes that the base is sharded
+    over.
     """
 
     targets: Sequence[str]
@@ -113,20 +115,20 @@ class Work:
     shards: int = 1
 
 
-def plan(
+def plan_memory(
     model: "PreTrainedModel",
     dtype: "torch.dtype",
-    work: Work,
+    work: Workload,
     machine: Machine,
     *,
     tokens: int = 0,
     recompute: bool | None = None,
-) -> Plan:
-    """Return how to train on a machine; ``model`` is on the meta device, and is changed.
+) -> MemoryPlan:
+    """Return how to train on a machine; ``model`` must be on the meta device, and is changed.
 
-    As few layers as possible are recomputed while a forward pass has as many tokens as make it fast, or all that there
-    are; then it gets as many as fit. ``tokens`` fixes their number, ``recompute`` whether all layers are recomputed or
-    none. What fits in no way has the smallest plan there is, and ``fits`` says no.
+    A forward pass gets enough tokens to be fast, or all there are, and as few layers as possible are recomputed for
+    that; then it gets as many tokens as fit. ``tokens`` fixes the number of tokens, ``recompute`` forces all layers
+    or none. If nothing fits, the smallest plan is returned, and its ``fits`` is false.
     """
     from weakspot.models import packed_attention
     from weakspot.training import lora_layers
@@ -136,39 +138,41 @@ def plan(
     for slot, settings in enumerate(work.adapters):
         adapters.add(slot, settings, 0)
     model.train()
-    weights = _weights(model, dtype, work)
+    weights = _base_bytes(model, dtype, work)
     trained = sum(p.numel() for slot in adapters.slots() for p in adapters.parameters(slot).values())
-    states = trained * (20 if machine.device == "cpu" else 16)  # on a CPU the best ones so far lie beside them
-    depth = len(checkpointable(model))
+    states = trained * (20 if machine.device == "cpu" else 16)  # a CPU also holds the best weights so far
+    depth = len(checkpointable_layers(model))
 
     def peak(count: int, checkpointed: int) -> int:
         checkpoint_layers(model, checkpointed)
-        wasted = _holes(model, dtype, count) if machine.device == "cpu" else 0
+        wasted = _heap_holes(model, dtype, count) if machine.device == "cpu" else 0
         try:
-            return _traced(model, adapters, work, count) + wasted
-        except RuntimeError:  # an architecture that looks at values, which there are none of
-            return _guessed(model, dtype, work, count, checkpointed) + wasted
+            return _trace_peak(model, adapters, work, count) + wasted
+        except RuntimeError:  # the architecture reads values, and meta tensors have none
+            return _estimate_peak(model, dtype, work, count, checkpointed) + wasted
 
-    def drawn(count: int, checkpointed: int) -> Plan:
-        return Plan(
+    def drawn(count: int, checkpointed: int) -> MemoryPlan:
+        return MemoryPlan(
             machine.name, machine.capacity, depth, checkpointed, count, weights, states, peak(count, checkpointed),
             machine.overhead,
         )  # fmt: skip
 
-    if not packed_attention.installed(model):  # one sequence in a pass
+    if not packed_attention.is_installed(model):  # one sequence in a pass
         work = replace(work, tokens=work.longest)
     least = min(work.longest, work.tokens)
-    fast, most = (max(least, min(work.tokens, limit[machine.device])) for limit in (_FAST, _ENOUGH))
+    fast, most = (
+        max(least, min(work.tokens, limit[machine.device])) for limit in (_MIN_FAST_TOKENS, _MAX_USEFUL_TOKENS)
+    )
     if tokens:
         fast = most = max(least, min(tokens, work.tokens))
     if not recompute and (simplest := drawn(most, 0)).fits:
         return simplest
-    # The peak grows with the tokens and falls with the layers recomputed, both in a straight line.
+    # The peak is linear in both: it grows with the tokens and falls with the number of recomputed layers.
     corners = {(count, layer): peak(count, layer) for count in (least, 2 * least) for layer in (0, depth)}
     room = machine.capacity - weights - states - machine.overhead
 
     def most_fitting(layer: int) -> int:
-        """Return how many tokens fit where so many layers are recomputed, by the straight lines."""
+        """Return how many tokens fit if ``layer`` layers are recomputed, by linear interpolation."""
         share = layer / max(depth, 1)
         at, twice = ((1 - share) * corners[count, 0] + share * corners[count, depth] for count in (least, 2 * least))
         return least + int((room - at) * least / max(twice - at, 1))
@@ -178,35 +182,36 @@ def plan(
     best = drawn(min(most, max(least, most_fitting(layer))), layer)
     if not best.fits and not (smallest := drawn(least, layer)).fits:
         return smallest
-    while not best.fits:  # the smallest does
+    while not best.fits:  # the smallest plan fits, so this ends
         best = drawn(max(least, int(best.micro_batch_tokens * 0.95)), layer)
     return best
 
 
-def checkpointable(model: "PreTrainedModel") -> "list[torch.nn.Module]":
-    """Return the layers of a model that can be recomputed on the way back, in order."""
+def checkpointable_layers(model: "PreTrainedModel") -> "list[torch.nn.Module]":
+    """Return the layers that can be recomputed in the backward pass, in order."""
     from transformers.modeling_layers import GradientCheckpointingLayer
 
     return [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
 
 
 def checkpoint_layers(model: "PreTrainedModel", count: int) -> None:
-    """Recompute the first ``count`` layers on the way back.
+    """Recompute the first ``count`` layers in the backward pass.
 
-    The first are the last to be gone back through: what they take then takes the place of what is gone already.
+    The backward pass reaches the first layers last. What they recompute then fits where the activations of later
+    layers were freed.
     """
-    layers = checkpointable(model)
+    layers = checkpointable_layers(model)
     if count and layers:
         model.activation_checkpointing_enable()
     for number, layer in enumerate(layers):
         layer.gradient_checkpointing = number < count  # type: ignore[assignment]
 
 
-def _weights(model: "PreTrainedModel", dtype: "torch.dtype", work: Work) -> int:
-    """Return the bytes of the frozen parameters: linear layers in NF4 where asked for, all else in ``dtype``.
+def _base_bytes(model: "PreTrainedModel", dtype: "torch.dtype", work: Workload) -> int:
+    """Return the bytes of the frozen parameters: linear layers in NF4 if asked for, everything else in ``dtype``.
 
-    Of a base that is spread, a process has its part of every layer, all that is in none, and three layers whole: one at
-    work, the next, and the buffer that it comes in.
+    With FSDP a process holds its shard, everything outside the layers, and three gathered layers: the one at work,
+    the next one, and the buffer that it arrives in.
     """
     import torch
 
@@ -221,50 +226,50 @@ def _weights(model: "PreTrainedModel", dtype: "torch.dtype", work: Work) -> int:
         }
     plain: float = sum(count for key, count in frozen.items() if key not in packed)
     if work.shards > 1:
-        layers = [sum(frozen.get(id(p), 0) for p in layer.parameters()) for layer in checkpointable(model)]
+        layers = [sum(frozen.get(id(p), 0) for p in layer.parameters()) for layer in checkpointable_layers(model)]
         plain += 3 * max(layers, default=0) - sum(layers) * (1 - 1 / work.shards)
-    return int(plain * dtype.itemsize + sum(packed.values()) * _NF4)
+    return int(plain * dtype.itemsize + sum(packed.values()) * _NF4_BYTES)
 
 
-def _traced(model: "PreTrainedModel", adapters: Any, work: Work, tokens: int) -> int:
-    """Return the most bytes that a forward and a backward pass over ``tokens`` hold at once, parameters aside."""
+def _trace_peak(model: "PreTrainedModel", adapters: Any, work: Workload, tokens: int) -> int:
+    """Return the peak bytes of a forward and a backward pass over ``tokens``, without the parameters."""
     import torch
 
     from weakspot.models.tokenization import Tokens
     from weakspot.training import logprobs
-    from weakspot.training.packing import Piece, Row
+    from weakspot.training.packing import PackedBatch, PackedItem
 
     slots = list(adapters.slots())[:tokens]
     lengths = [tokens // len(slots)] * len(slots)
     lengths[0] += tokens % len(slots)
     pieces = [
-        Piece(Tokens("", (0,) * length, max(1, length - round(length * work.supervised))), slot)
+        PackedItem(Tokens("", (0,) * length, max(1, length - round(length * work.supervised))), slot)
         for slot, length in zip(slots, lengths, strict=True)
     ]
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.grad = torch.empty_like(parameter)
-    row = Row.of(pieces, "meta")
+    row = PackedBatch.of(pieces, "meta")
     known: list[torch.Tensor] = [*model.parameters(), *model.buffers()]
     known += [p.grad for p in model.parameters() if p.grad is not None]
-    with _counting(known) as counter:
+    with _count_bytes(known) as counter:
         adapters.layout.set(row, dropout=True)
         losses = logprobs.answer_losses(model, row)
         torch.stack([one.sum() for one in losses]).sum().backward()
         adapters.layout.set(None, dropout=False)
         del losses
     extra = 0
-    if work.four_bit:  # a layer's weight is unpacked while it is used
+    if work.four_bit:  # each layer's weight is dequantised while it is used
         extra = max(m.weight.numel() for m in model.modules() if isinstance(m, torch.nn.Linear)) * 2
     return int(counter.peak + extra)
 
 
-def _holes(model: "PreTrainedModel", dtype: "torch.dtype", tokens: int) -> int:
+def _heap_holes(model: "PreTrainedModel", dtype: "torch.dtype", tokens: int) -> int:
     """Return the bytes that a CPU's heap holds without using them.
 
-    glibc keeps what was freed between tensors that live on. Measured with ``bench/bench_memory.py``: it grows with the
-    tokens of a pass, by what the feed-forward layers make of five tokens for four, up to 1,600 of them. Mapping every
-    tensor on its own would leave no holes, and was a sixth slower.
+    glibc keeps memory that was freed between live tensors. Measured with ``bench/bench_memory.py``: the holes grow
+    with the tokens of a pass, up to 1,600 of them, by 5/4 of the output of the feed-forward layers. Mapping every
+    tensor separately leaves no holes, but was a sixth slower.
     """
     text = model.config.get_text_config()
     hidden = int(text.hidden_size)
@@ -273,8 +278,10 @@ def _holes(model: "PreTrainedModel", dtype: "torch.dtype", tokens: int) -> int:
     return int(token * 1.25 * min(tokens, 1600))
 
 
-def _guessed(model: "PreTrainedModel", dtype: "torch.dtype", work: Work, tokens: int, checkpointed: int) -> int:
-    """Return about what :func:`_traced` would: 12 hidden and 4 intermediate vectors a layer, 1 hidden if recomputed."""
+def _estimate_peak(
+    model: "PreTrainedModel", dtype: "torch.dtype", work: Workload, tokens: int, checkpointed: int
+) -> int:
+    """Estimate the same as :func:`_trace_peak`: 12 hidden and 4 intermediate vectors a layer, 1 if recomputed."""
     from weakspot.training.chunked_cross_entropy import chunk_rows
 
     text = model.config.get_text_config()
@@ -285,8 +292,8 @@ def _guessed(model: "PreTrainedModel", dtype: "torch.dtype", work: Work, tokens:
     return tokens * vectors * dtype.itemsize + logits
 
 
-def _counting(known: "Sequence[torch.Tensor]") -> Any:
-    """Return a context in which the bytes of all tensors made are counted, those of ``known`` aside."""
+def _count_bytes(known: "Sequence[torch.Tensor]") -> Any:
+    """Return a context that counts the bytes of all new tensors; those of ``known`` are not counted."""
     import torch
     from torch.utils._python_dispatch import TorchDispatchMode
     from torch.utils._pytree import tree_leaves

@@ -1,35 +1,37 @@
-"""What is told of a pass while it runs: each adapter's losses in its file, and how fast it goes beside the bar."""
+"""Training metrics: writes each adapter's ``metrics.jsonl`` and shows tokens/s next to the progress bar."""
 
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
-from weakspot.training.adapter_trainer import Progress
+from weakspot.training.adapter_trainer import StepMetrics
 
 
-class Clock:
-    """Tokens a second, over all adapters."""
+class ThroughputMeter:
+    """Measures tokens per second over all adapters."""
 
     def __init__(self) -> None:
         self._began, self._tokens = time.monotonic(), 0
 
     def speed(self, tokens: int) -> float:
-        """Return the speed so far, these tokens included."""
+        """Count ``tokens`` more, and return the tokens per second so far."""
         self._tokens += tokens
         return self._tokens / max(time.monotonic() - self._began, 1e-9)
 
 
-def opened(metrics: Path) -> TextIO:
-    """Return the file of an adapter's losses, emptied, in a folder that is there."""
+def open_metrics(metrics: Path) -> TextIO:
+    """Open an adapter's metrics file for writing, empty; create its folder if needed."""
     metrics.parent.mkdir(parents=True, exist_ok=True)
     return metrics.open("w", encoding="utf-8")
 
 
-def teller(name: str, stream: TextIO, advance: Callable[[int, str], None], clock: Clock) -> Callable[[Progress], None]:
-    """Return what writes each step of the adapter ``name`` to ``stream``, and shows it."""
+def metrics_writer(
+    name: str, stream: TextIO, advance: Callable[[int, str], None], clock: ThroughputMeter
+) -> Callable[[StepMetrics], None]:
+    """Return a callback that writes each step of the adapter ``name`` to ``stream`` and updates the progress bar."""
 
-    def on_step(progress: Progress) -> None:
+    def on_step(progress: StepMetrics) -> None:
         stream.write(progress.to_json() + "\n")
         stream.flush()
         val = f"  val {progress.val_loss:.3f}" if progress.val_loss is not None else ""
@@ -38,5 +40,5 @@ def teller(name: str, stream: TextIO, advance: Callable[[int, str], None], clock
     return on_step
 
 
-def silent(_: Progress) -> None:
-    """Tell nothing: of several processes the first one does."""
+def discard_step(_: StepMetrics) -> None:
+    """Ignore a step: only the first of several processes writes metrics."""

@@ -1,4 +1,4 @@
-"""What a person reads about an adapter: its model card and the picture of its training."""
+"""Writes an adapter's model card and the plot of its training loss."""
 
 import io
 from collections.abc import Sequence
@@ -36,11 +36,11 @@ from peft import AutoPeftModelForCausalLM
 model = AutoPeftModelForCausalLM.from_pretrained("{name}")
 ```
 
-What it does to answers that it never saw stands in `{page}`, once `weakspot evaluate` has run.
+`weakspot evaluate` writes its scores on unseen test examples to `{page}`.
 """
 
 
-def write(
+def write_model_card(
     workspace: Workspace, name: AdapterName, manifest: AdapterManifest, metrics: Sequence[dict[str, Any]]
 ) -> None:
     """Write ``README.md`` and ``loss.png`` into the adapter's folder."""
@@ -71,7 +71,7 @@ def write(
 
 
 def loss_curve(metrics: Sequence[dict[str, Any]], best_step: int) -> bytes:
-    """Return a PNG of the train and val loss by step."""
+    """Return a PNG plot of training and validation loss by step."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4), layout="constrained")

@@ -1,4 +1,4 @@
-"""What is minimised: the loss of the expert's answer, and where it is asked for, how far it is before the local one.
+"""Training losses: SFT on the expert's answer, plus DPO or ORPO against the local answer.
 
 Sources: DPO, arXiv 2305.18290; ORPO, arXiv 2403.07691; the length guard after LD-DPO, arXiv 2409.06411.
 """
@@ -8,45 +8,44 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from weakspot.settings import Train
-from weakspot.training.packing import Piece
+from weakspot.training.packing import PackedItem
 
 if TYPE_CHECKING:
     import torch
 
 
 @dataclass(frozen=True)
-class Scored:
-    """A piece with the negative log-likelihoods of its tokens, and for DPO with those that the base gave them.
+class ItemLosses:
+    """An item with the negative log-likelihoods of its answers' tokens, and for DPO with the base's scores.
 
-    ``references`` are sums in nats: of the expert's answer, and of the local one, both under the length guard.
+    ``references`` are the base's sums in nats for the expert's and the local answer, both under the length guard.
     """
 
-    piece: Piece
+    piece: PackedItem
     chosen: "torch.Tensor"
     rejected: "torch.Tensor | None" = None
     references: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
-class Shares:
-    """What a sum over a step is divided by: its supervised tokens, and its pairs."""
+class StepCounts:
+    """The denominators of a step's loss: its supervised tokens, and its pairs."""
 
     tokens: int
     pairs: int
 
     @classmethod
-    def of(cls, pieces: Sequence[Piece]) -> "Shares":
-        """Return the shares of a step of these ``pieces``."""
+    def of(cls, pieces: Sequence[PackedItem]) -> "StepCounts":
+        """Count the supervised tokens and the pairs of ``pieces``."""
         return cls(sum(one.tokens.supervised for one in pieces), sum(one.paired for one in pieces))
 
 
-def loss(scored: Scored, settings: Train, shares: Shares) -> "torch.Tensor":
-    """Return what one piece adds to the loss of its step.
+def loss(scored: ItemLosses, settings: Train, shares: StepCounts) -> "torch.Tensor":
+    """Return what one item adds to the loss of its step.
 
-    sft: the mean over the step's supervised tokens of their negative log-likelihood.
-    dpo: the mean over its pairs of ``-log sigmoid(beta * margin)``, the margin being how much further the expert's
-    answer is before the local one than in the base; and ``sft_weight`` times the loss of sft.
-    orpo: the loss of sft, and ``beta`` times the mean over the pairs of ``-log sigmoid`` of the log odds ratio of the
+    sft: the mean negative log-likelihood of the step's supervised tokens.
+    dpo: the mean over its pairs of ``-log sigmoid(beta * margin)``, plus ``sft_weight`` times the loss of sft.
+    orpo: the loss of sft, plus ``beta`` times the mean over the pairs of ``-log sigmoid`` of the log odds ratio of the
     two answers, by the mean log-probability of a token.
     """
     from torch.nn.functional import logsigmoid
@@ -60,20 +59,21 @@ def loss(scored: Scored, settings: Train, shares: Shares) -> "torch.Tensor":
     return plain - settings.beta * logsigmoid(odds) / shares.pairs
 
 
-def margin(scored: Scored, settings: Train) -> "torch.Tensor":
-    """Return how much further than in the base the expert's answer is before the local one, in nats."""
+def margin(scored: ItemLosses, settings: Train) -> "torch.Tensor":
+    """Return the DPO margin in nats: how much more the model prefers the expert's answer than the base does."""
     if scored.rejected is None or scored.references is None:
-        raise ValueError("a margin is of a pair and of what the base makes of it")
-    chosen, rejected = guarded(scored.chosen, scored.rejected, settings.length_guard)
+        raise ValueError("a margin needs a pair and the base's scores of it")
+    chosen, rejected = length_guard_sums(scored.chosen, scored.rejected, settings.length_guard)
     return (rejected - scored.references[1]) - (chosen - scored.references[0])
 
 
-def guarded(
+def length_guard_sums(
     chosen: "torch.Tensor", rejected: "torch.Tensor", length_guard: float
 ) -> "tuple[torch.Tensor, torch.Tensor]":
-    """Return the two answers' sums, where tokens past the end of the shorter count ``1 - length_guard`` times.
+    """Return the two answers' sums; tokens past the length of the shorter answer count ``1 - length_guard`` times.
 
-    Without it the longer answer's log-ratio weighs more for its length alone, and the model learns to write on.
+    Without the guard, the longer answer's log-ratio weighs more just because it is longer, and the model learns to
+    write ever longer answers.
     """
     common = min(len(chosen), len(rejected))
     first, second = (side[:common].sum() + (1 - length_guard) * side[common:].sum() for side in (chosen, rejected))

@@ -1,4 +1,4 @@
-"""Several sequences end to end in one row: nothing is padded, and what belongs to whom is written down."""
+"""Sequence packing: lays sequences end to end in one batch without padding, and records where each of them is."""
 
 from bisect import bisect_left, insort
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Piece:
-    """A sequence, or an expert's and a local answer to one prompt, for one adapter.
+class PackedItem:
+    """One sequence for one adapter, or a pair: the expert's and a local answer to the same prompt.
 
-    ``slot`` is the adapter, None where the base alone is asked; ``seed`` is of its noise. Only the first answer is
-    looked at where the other is not ``paired``.
+    ``slot`` is the adapter, None for the base alone; ``seed`` is the seed of its dropout. Unless ``paired`` is true,
+    the rejected answer is ignored.
     """
 
     tokens: Tokens
@@ -27,25 +27,25 @@ class Piece:
 
     @property
     def length(self) -> int:
-        """The tokens that it takes in a row; a prompt of two answers counts once."""
+        """Its number of tokens in a batch; the shared prompt of a pair counts once."""
         return len(self.tokens.ids) + (len(self.tokens.rejected) if self.paired else 0)
 
-    def sides(self) -> "tuple[Piece, Piece]":
-        """Return the two answers of a pair, each behind the prompt."""
+    def sides(self) -> "tuple[PackedItem, PackedItem]":
+        """Split a pair into two items, each with the prompt and one of the answers."""
         own, tokens = replace(self, paired=False), self.tokens
         other = replace(tokens, ids=(*tokens.ids[: tokens.start], *tokens.rejected), rejected=())
         return own, replace(own, tokens=other)
 
 
 @dataclass(frozen=True)
-class Row:
-    """Pieces laid end to end: ids and positions ``[tokens]``, and the rows that predict supervised tokens.
+class PackedBatch:
+    """Items laid end to end: ids and positions ``[tokens]``, and the supervised tokens.
 
-    ``kept`` are the rows whose next token is under loss, ``targets`` these tokens, and ``counts`` how many belong to
-    each answer: one entry for a piece, two for a paired one.
+    ``kept`` are the indices whose next token is under loss, ``targets`` these tokens, and ``counts`` their number for
+    each answer: one entry for an item, two for a pair.
     """
 
-    pieces: list[Piece]
+    pieces: list[PackedItem]
     ids: "torch.Tensor"
     positions: "torch.Tensor"
     kept: "torch.Tensor"
@@ -54,8 +54,8 @@ class Row:
     counts: list[int] = field(default_factory=list)
 
     @classmethod
-    def of(cls, pieces: Sequence[Piece], device: "torch.device | str") -> "Row":
-        """Lay ``pieces`` end to end, those of one adapter next to each other."""
+    def of(cls, pieces: Sequence[PackedItem], device: "torch.device | str") -> "PackedBatch":
+        """Lay ``pieces`` end to end; items of one adapter are adjacent."""
         import torch
 
         ordered = sorted(pieces, key=lambda piece: -1 if piece.slot is None else piece.slot)
@@ -88,7 +88,7 @@ class Row:
 
     @property
     def spans(self) -> list[tuple[int, int, int]]:
-        """Adapter, first token and end of each run of tokens that an adapter owns."""
+        """Slot, first token and end of each run of tokens of one adapter."""
         found: list[tuple[int, int, int]] = []
         place = 0
         for piece in self.pieces:
@@ -101,11 +101,11 @@ class Row:
         return found
 
 
-def packed(lengths: Sequence[int], budget: int) -> list[list[int]]:
-    """Return the indices of ``lengths`` in bins whose sums are at most ``budget``; what is longer is alone.
+def pack_into_bins(lengths: Sequence[int], budget: int) -> list[list[int]]:
+    """Return the indices of ``lengths`` in bins with sums of at most ``budget``; a longer sequence is alone in a bin.
 
-    Best-fit decreasing: each goes into the fullest bin that has room for it. It needs at most 11/9 of the fewest bins
-    possible, and one (Johnson, 1973). The same lengths give the same bins.
+    Best-fit decreasing: each length, the longest first, goes into the fullest bin that has room for it. It needs at
+    most 11/9 of the fewest possible bins, plus one (Johnson, 1973). The same lengths give the same bins.
     """
     bins: list[list[int]] = []
     room: list[tuple[int, int]] = []

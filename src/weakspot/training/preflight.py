@@ -1,4 +1,4 @@
-"""What a training run will do, told before any weights are loaded."""
+"""Describes a training run before any weights are loaded, and refuses settings that cannot work together."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from weakspot.config import Config
 from weakspot.models.loading import Base
-from weakspot.models.target_modules import Coverage, Shape
+from weakspot.models.target_modules import Coverage, ModelShape
 from weakspot.models.tokenization import Tokens
 from weakspot.training import memory_plan
 from weakspot.training.distributed import Ranks
-from weakspot.training.schedule import Plan
+from weakspot.training.schedule import Schedule
 from zddc.errors import UserError
 
 if TYPE_CHECKING:
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Preflight:
-    """What a run will do, known before the weights are loaded; tokens are exact.
+    """What a training run will do, known before the weights are loaded; token counts are exact.
 
-    ``pairs`` are the examples that are learned from with the local answer as well.
+    ``pairs`` counts the examples that also train on the local answer.
     """
 
     adapter: str
@@ -47,28 +47,31 @@ class Preflight:
 
     @property
     def supervised_share(self) -> float:
-        """The share of all tokens that is under loss."""
+        """The share of tokens under loss."""
         return self.supervised / self.tokens
 
 
 @dataclass(frozen=True)
-class Together:
-    """What is trained in one pass, and how the memory is used."""
+class TrainingPlan:
+    """The runs that are trained in one pass, and their memory plan."""
 
     runs: list[Preflight]
-    memory: memory_plan.Plan
+    memory: memory_plan.MemoryPlan
 
 
-def require_possible(config: Config, ranks: Ranks, engine: str, *, packs: bool) -> None:
-    """Raise :class:`UserError` for what does not go together; ``packs`` says whether the base packs sequences."""
+def require_compatible_settings(config: Config, ranks: Ranks, engine: str, *, packs: bool) -> None:
+    """Raise :class:`UserError` for settings that exclude each other.
+
+    ``packs`` tells whether the base can pack sequences.
+    """
     if engine == "ray" and ranks.count > 1:
-        raise UserError("--engine ray", "starts its processes itself", "leave torchrun out")
+        raise UserError("--engine ray", "starts its processes itself", "start it without torchrun")
     if not config.train.shard:
         return
     if ranks.count == 1:
-        raise UserError("[train] shard", "there is one process only", "start several by torchrun, or set it to false")
+        raise UserError("[train] shard", "there is only one process", "start several with torchrun, or set it to false")
     if config.train.load_in_4bit:
-        raise UserError("[train] shard", "cannot spread a base in NF4", "set it or load_in_4bit to false")
+        raise UserError("[train] shard", "cannot shard a base in NF4", "set it or load_in_4bit to false")
     if config.train.objective != "sft" and not packs:
         raise UserError("[train] shard", f"not with {config.train.objective} on this base", "use objective sft")
 
@@ -77,14 +80,14 @@ def describe(
     name: object,
     base: Base,
     dtype: "torch.dtype",
-    shape: Shape,
+    shape: ModelShape,
     data: Sequence[Tokens],
     val: Sequence[Tokens],
     left_out: dict[str, str],
     config: Config,
     tokenizer: "PreTrainedTokenizerBase",
 ) -> Preflight:
-    """Return what training the adapter ``name`` on ``data`` will do."""
+    """Describe the training of the adapter ``name`` on ``data``."""
     sample = min(data, key=lambda one: len(one.ids))
     return Preflight(
         adapter=str(name),
@@ -98,7 +101,7 @@ def describe(
         supervised=sum(one.supervised for one in data),
         shortened=sum(1 for one in data if one.dropped_turns),
         cut=sum(1 for one in data if one.cut_tokens),
-        steps=Plan.of(len(data), config.train).steps,
+        steps=Schedule.of(len(data), config.train).steps,
         layers=shape.layers,
         layers_touched=shape.layers_touched,
         coverage=shape.coverage,

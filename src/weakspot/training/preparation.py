@@ -10,16 +10,16 @@ from weakspot.config import Config
 from weakspot.dataset import reading
 from weakspot.models import loading, packed_attention, target_modules, tokenization
 from weakspot.models.loading import Base
-from weakspot.models.target_modules import Shape
-from weakspot.models.tokenization import Tokens, ViewError
+from weakspot.models.target_modules import ModelShape
+from weakspot.models.tokenization import Tokens, UntrainableExampleError
 from weakspot.progress import bar
 from weakspot.records import Interaction
 from weakspot.settings import Lora, Train
 from weakspot.training import memory_plan
 from weakspot.training import sweep as sweeps
 from weakspot.training.distributed import ALONE, Ranks
-from weakspot.training.memory_plan import Machine, Work
-from weakspot.training.preflight import Preflight, Together, describe, require_possible
+from weakspot.training.memory_plan import Machine, Workload
+from weakspot.training.preflight import Preflight, TrainingPlan, describe, require_compatible_settings
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """How to train: with a ``sweep`` over settings; in these ``ranks``, or by ``ray`` on a cluster."""
+    """Options of a training run: a ``sweep`` over settings, the ``engine``, and the processes (``ranks``)."""
 
     sweep: bool = False
     engine: Literal["local", "ray"] = "local"
@@ -42,7 +42,7 @@ ONCE_HERE = TrainOptions()
 
 @dataclass(frozen=True)
 class PreparedAdapter:
-    """An adapter to be, with its examples as tokens, and the settings to train it with: in a sweep several."""
+    """An adapter to train: its examples as tokens, and its settings (several in a sweep)."""
 
     name: AdapterName
     data: list[Tokens]
@@ -54,37 +54,37 @@ class PreparedAdapter:
 
 @dataclass(frozen=True)
 class TrainingPass:
-    """What is trained together, and on what."""
+    """The adapters trained together, their base, and the memory plan."""
 
     base: Base
     dtype: "torch.dtype"
-    shape: Shape
+    shape: ModelShape
     snapshot: str
     adapters: list[PreparedAdapter]
-    memory: memory_plan.Plan
+    memory: memory_plan.MemoryPlan
     ranks: Ranks
     weights: "Future[PreTrainedModel] | None" = None
 
     def slots(self) -> list[range]:
-        """The slots of each adapter's variants."""
+        """Return for each adapter the slots of its variants."""
         ends = list(accumulate(len(one.variants) for one in self.adapters))
         return [range(end - len(one.variants), end) for one, end in zip(self.adapters, ends, strict=True)]
 
 
 def preflight(
     workspace: Workspace, config: Config, domains: Sequence[str], on: str = "", how: TrainOptions = ONCE_HERE
-) -> Together:
+) -> TrainingPlan:
     """Check everything that can be checked without the weights; raise :class:`UserError` for what cannot work.
 
-    The memory is planned for this machine, or for a GPU of so much memory ``on`` which it is to be trained: ``24GB``.
+    Memory is planned for this machine, or for a GPU with the memory ``on``, for example ``24GB``.
     """
-    machine = Machine.named(on) if on else None
+    machine = Machine.parse_gpu(on) if on else None
     return plan_of(prepare(workspace, config, domains, how, machine))
 
 
-def plan_of(prepared: TrainingPass) -> Together:
+def plan_of(prepared: TrainingPass) -> TrainingPlan:
     """Return the preflight of each adapter, and the plan of the memory."""
-    return Together([one.preflight for one in prepared.adapters], prepared.memory)
+    return TrainingPlan([one.preflight for one in prepared.adapters], prepared.memory)
 
 
 def prepare(
@@ -95,20 +95,20 @@ def prepare(
     machine: Machine | None = None,
     pool: ThreadPoolExecutor | None = None,
 ) -> TrainingPass:
-    """Read the examples and plan; the ``pool``, where there is one, loads the weights meanwhile.
+    """Read and tokenize the examples and plan the memory; a ``pool``, if given, loads the weights at the same time.
 
-    Reading them is waiting for the disk, tokenizing is not.
+    Loading waits for the disk and tokenizing for the CPU, so they overlap well.
     """
     examples = training_examples(workspace, domains)
-    ranks = how.ranks.keeping_step(config.train.shard)
+    ranks = how.ranks.with_sharding(config.train.shard)
     snapshot = reading.current_snapshot(workspace)
-    base = loading.resolve(config.model)
+    base = loading.resolve_base(config.model)
     tokenizer = loading.load_tokenizer(base)
-    shape = target_modules.shape(base, config)
-    dtype = loading.dtype_for(config.train.precision)
-    model = loading.meta_model(base)
-    require_possible(config, ranks, how.engine, packs=packed_attention.packable(model))
-    # From here on: before it, both would import the same parts of transformers.
+    shape = target_modules.inspect_model(base, config)
+    dtype = loading.choose_dtype(config.train.precision)
+    model = loading.build_meta_model(base)
+    require_compatible_settings(config, ranks, how.engine, packs=packed_attention.can_pack(model))
+    # Not earlier: both threads would import the same parts of transformers.
     weights = None
     if pool and not ranks.sharded:
         weights = pool.submit(loading.load_model, base, dtype, four_bit=config.train.load_in_4bit)
@@ -118,7 +118,7 @@ def prepare(
     found = [
         _prepare_adapter(workspace, config, *one, base, dtype, shape, tokenizer, variants) for one in examples.items()
     ]
-    work = Work(
+    work = Workload(
         shape.modules,
         [own for one in found for _, own in one.variants],
         tokens=-(-sum(_step_tokens(one.data, config) * len(one.variants) for one in found) // ranks.count),
@@ -128,7 +128,7 @@ def prepare(
         shards=ranks.count if ranks.sharded else 1,
     )
     recompute = config.train.gradient_checkpointing
-    plan = memory_plan.plan(
+    plan = memory_plan.plan_memory(
         model,
         dtype,
         work,
@@ -142,16 +142,16 @@ def prepare(
 def training_examples(
     workspace: Workspace, domains: Sequence[str]
 ) -> dict[str, tuple[list[Interaction], list[Interaction]]]:
-    """Return each domain's train and val examples; raise :class:`UserError` where there is none to train on."""
-    if len(set(domains)) != len(domains):
-        raise UserError(" ".join(domains), "names a domain twice", "name each once")
+    """Return each domain's train and val examples; raise :class:`UserError` for a domain without train examples."""
+    if twice := next((one for one in domains if domains.count(one) > 1), None):
+        raise UserError("train", f"{twice} is named twice", "name each domain once")
     found = {}
     for domain in domains:
         reading.require_domain(workspace, domain)
-        examples = reading.split_examples(workspace, "train", domain)
+        examples = reading.load_split(workspace, "train", domain)
         if not examples:
             raise UserError(domain, "has no training example", "capture more, then run 'weakspot process'")
-        found[domain] = (examples, reading.split_examples(workspace, "val", domain))
+        found[domain] = (examples, reading.load_split(workspace, "val", domain))
     return found
 
 
@@ -162,7 +162,7 @@ def _prepare_adapter(
     examples: tuple[Sequence[Interaction], Sequence[Interaction]],
     base: Base,
     dtype: "torch.dtype",
-    shape: Shape,
+    shape: ModelShape,
     tokenizer: "PreTrainedTokenizerBase",
     variants: list[tuple[Train, Lora]],
 ) -> PreparedAdapter:
@@ -173,9 +173,9 @@ def _prepare_adapter(
     name = workspace.next_adapter(domain)
     plan = describe(name, base, dtype, shape, data, val, left_out, config, tokenizer)
     if config.train.objective != "sft" and not plan.pairs:
-        raise UserError(domain, f"has no local answer to set {config.train.objective} against", "use objective sft")
+        raise UserError(domain, f"has no local answer, which {config.train.objective} needs", "use objective sft")
     if len(variants) > 1 and not val:
-        raise UserError(domain, "has no val example to choose by", "capture more, or train without --sweep")
+        raise UserError(domain, "has no val example to choose the best by", "capture more, or train without --sweep")
     count = sum(1 for _ in reading.read_examples(workspace.examples(domain)))
     return PreparedAdapter(name, data, val, plan, count, variants)
 
@@ -183,15 +183,15 @@ def _prepare_adapter(
 def _tokenize(
     tokenizer: "PreTrainedTokenizerBase", examples: Sequence[Interaction], config: Config, left_out: dict[str, str]
 ) -> list[Tokens]:
-    """Return the examples as tokens; those that cannot be go to ``left_out`` by id, with the reason."""
-    read = tokenization.tokens if config.train.objective == "sft" else tokenization.pair
+    """Return the examples as tokens; add those that do not fit to ``left_out``, the reason by the example's id."""
+    read = tokenization.tokenize_example if config.train.objective == "sft" else tokenization.tokenize_pair
     found = []
     with bar("tokenizing", len(examples)) as advance:
         for example in examples:
             advance(1, "")
             try:
                 one = read(tokenizer, example, config.train.max_length)
-            except ViewError as error:
+            except UntrainableExampleError as error:
                 left_out[example.id] = str(error)
                 continue
             if not 0 < one.start < len(one.ids):
@@ -201,6 +201,6 @@ def _tokenize(
 
 
 def _step_tokens(data: Sequence[Tokens], config: Config) -> int:
-    """Return the tokens of the largest step that there can be."""
+    """Return the number of tokens in the largest possible step."""
     lengths = sorted((len(one.ids) + len(one.rejected) for one in data), reverse=True)
     return sum(lengths[: config.train.batch_size * config.train.gradient_accumulation])

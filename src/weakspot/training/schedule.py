@@ -1,4 +1,4 @@
-"""What a run does when: its steps, its learning rate, the order of its examples."""
+"""Schedule of a run: its steps, its learning rate, and the order of its examples."""
 
 import math
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from weakspot.settings import Train
 
 
 @dataclass(frozen=True)
-class Plan:
+class Schedule:
     """The schedule of a run, in optimiser steps."""
 
     steps: int
@@ -17,8 +17,8 @@ class Plan:
     save_every: int
 
     @classmethod
-    def of(cls, examples: int, settings: Train) -> "Plan":
-        """Return the schedule for so many examples."""
+    def of(cls, examples: int, settings: Train) -> "Schedule":
+        """Return the schedule for a number of examples."""
         per_epoch = math.ceil(examples / (settings.batch_size * settings.gradient_accumulation))
         steps = settings.max_steps or settings.epochs * per_epoch
         eval_every = settings.eval_steps or max(1, math.ceil(steps / 10))
@@ -27,14 +27,14 @@ class Plan:
         )
 
     def rate(self, step: int, peak: float) -> float:
-        """Return the learning rate of 0-based ``step``: linear warm-up, then a cosine to zero."""
+        """Return the learning rate of the 0-based ``step``: linear warm-up, then a cosine to zero."""
         if step < self.warmup:
             return peak * (step + 1) / self.warmup
         progress = (step - self.warmup) / max(1, self.steps - self.warmup)
         return peak * 0.5 * (1 + math.cos(math.pi * progress))
 
 
-def order(examples: int, epoch: int, seed: int) -> list[int]:
+def example_order(examples: int, epoch: int, seed: int) -> list[int]:
     """Return the order of the examples in an epoch."""
     import torch
 

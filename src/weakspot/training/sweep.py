@@ -1,20 +1,20 @@
-"""A sweep: the same adapter with several settings, side by side in one pass; the losers leave early."""
+"""A sweep: trains the same adapter with several settings in one pass, and stops the worse ones early."""
 
 import json
 from collections.abc import Mapping, Sequence
 from itertools import product
 
 from weakspot.settings import Lora, Sweep, Train
-from weakspot.training.adapter_trainer import Learner, Run, State
+from weakspot.training.adapter_trainer import AdapterTrainer, TrainingRun, TrainingState
 
 _RUNGS = (0.2, 0.4)
-"""Shares of the steps after which only the better half goes on."""
+"""Shares of the steps after which only the better half continues."""
 
 
 def variants(train: Train, lora: Lora, sweep: Sweep) -> list[tuple[Train, Lora]]:
-    """Return the settings to try: each learning rate with each rank, those asked for in the first place among them.
+    """Return the settings to try: each learning rate with each rank, the configured ones included.
 
-    An adapter of another rank keeps the ratio of alpha to rank, so that its product counts the same.
+    An adapter with another rank keeps the ratio of alpha to rank, so that its product has the same scale.
     """
     rates = sorted({train.learning_rate, *sweep.learning_rates})
     ranks = sorted({lora.rank, *sweep.ranks})
@@ -27,29 +27,30 @@ def variants(train: Train, lora: Lora, sweep: Sweep) -> list[tuple[Train, Lora]]
     ]
 
 
-def halve(learners: Sequence[Learner], groups: Sequence[Sequence[int]]) -> None:
+def halve(learners: Sequence[AdapterTrainer], groups: Sequence[Sequence[int]]) -> None:
     """Stop the worse half of each group of slots that has just passed a rung (successive halving, arXiv 1502.07943).
 
-    All of a group have the same data and schedule, so they reach it together. Worse is the higher best val loss.
+    All of a group have the same data and schedule, so they reach a rung together. Worse means a higher best
+    validation loss.
     """
     for group in groups:
         members = [one for one in learners if one.slot in group and not one.done]
-        if len(members) < 2 or not members[0].measures():
+        if len(members) < 2 or not members[0].is_validation_due():
             continue
         plan, step = members[0].plan, members[0].state.step
         if any(step - plan.eval_every < share * plan.steps <= step for share in _RUNGS):
-            members.sort(key=_best)
+            members.sort(key=_best_loss)
             for loser in members[(len(members) + 1) // 2 :]:
                 loser.state.stopped = True
 
 
 def winner(best: Mapping[int, float | None]) -> int:
-    """Return the slot of the lowest val loss; of equals, and where none was measured, the first."""
+    """Return the slot with the lowest validation loss; the first of equals, or if none was measured."""
     return min(best, key=lambda slot: (_or_infinite(best[slot]), slot))
 
 
-def report(tried: Mapping[int, tuple[Run, State]], chosen: int) -> bytes:
-    """Return what came of each variant as a JSON document."""
+def report(tried: Mapping[int, tuple[TrainingRun, TrainingState]], chosen: int) -> bytes:
+    """Return the result of each variant as a JSON document."""
     rows = [
         {
             "learning_rate": run.settings.learning_rate,
@@ -65,7 +66,7 @@ def report(tried: Mapping[int, tuple[Run, State]], chosen: int) -> bytes:
     return (json.dumps(rows, indent=2) + "\n").encode()
 
 
-def _best(learner: Learner) -> float:
+def _best_loss(learner: AdapterTrainer) -> float:
     return _or_infinite(learner.state.best_loss)
 
 

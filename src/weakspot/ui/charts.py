@@ -1,4 +1,4 @@
-"""Pictures for the pages, as SVG documents."""
+"""Charts for the pages, as SVG documents."""
 
 import io
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def training_curve(workspace: Workspace, name: AdapterName, best_step: int) -> str:
-    """Return an SVG of an adapter's losses by step, nats a token; half a last line is passed over."""
+    """Return an SVG of an adapter's losses by step, nats a token; an incomplete last line is skipped."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 

@@ -1,4 +1,4 @@
-"""What the pages show: each method makes one of them, from the files as they are now."""
+"""Renders the pages: each method returns one page or chart, from the files as they are now."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -16,7 +16,7 @@ from weakspot.pipeline import status
 from weakspot.pipeline.forget import forget
 from weakspot.records import Interaction
 from weakspot.ui import charts, savings_chart
-from weakspot.ui.review import STATES, Entry, Filter, Index
+from weakspot.ui.review import STATES, Filter, ReviewEntry, ReviewIndex
 from weakspot.ui.word_diff import differences
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
@@ -28,11 +28,11 @@ _LISTED = 20
 
 
 class Pages:
-    """The pages of one workspace, and what was decided on them since they are served."""
+    """The pages of one workspace, and the decisions made on them since the server started."""
 
     def __init__(self, workspace: Workspace, config: Config, form_token: str) -> None:
         self._workspace, self._config, self._form_token = workspace, config, form_token
-        self._index = Index(workspace, config)
+        self._index = ReviewIndex(workspace, config)
         self._decided: list[str] = []
         self._notice = ""
 
@@ -48,8 +48,8 @@ class Pages:
             lstrip_blocks=True,
         )
         templates.globals.update(
-            where=where,
-            waiting=where(Filter(state="waiting")),
+            where=review_url,
+            waiting=review_url(Filter(state="waiting")),
             form_token=self._form_token,
             root=str(self._workspace.root),
         )
@@ -60,13 +60,13 @@ class Pages:
         return self._templates.get_template(name).render(page=name, notice=notice, **values)
 
     def overview(self) -> str:
-        """How much there is of each domain, and what is to be done."""
+        """The number of examples of each domain, and what is due."""
         found = status.status(self._workspace, self._config)
         largest = max((domain.examples for domain in found.domains), default=1)
         return self._page("overview.html", status=found, largest=max(1, largest))
 
     def review(self, wanted: Filter, identity: str = "") -> str:
-        """One interaction beside the others that are wanted; the first of them where ``identity`` names none."""
+        """One interaction beside the list of those that match; the first match where ``identity`` names none."""
         self._index.refresh()
         entries = self._index.matching(wanted)
         place = next((n for n, entry in enumerate(entries) if entry.id == identity), None)
@@ -89,7 +89,7 @@ class Pages:
             undoable=bool(self._decided),
         )
 
-    def _marks(self, entry: Entry) -> list[str]:
+    def _marks(self, entry: ReviewEntry) -> list[str]:
         decisions = self._index.decisions
         judged = decisions.judgement(entry.id)
         states = {
@@ -104,7 +104,7 @@ class Pages:
 
     def _shown(self, captured: Interaction) -> dict[str, object]:
         entry = self._index.entry(captured.id)
-        revised = self._index.decisions.revised(captured)
+        revised = self._index.decisions.with_edits(captured)
         changed = [
             (name, before.text)
             for name, before, after in (
@@ -123,11 +123,11 @@ class Pages:
             "escalation": captured.escalation.text,
             "differences": differences(revised.local.text, revised.expert.text),
             "captured": changed,
-            "fields": (review.editable(revised.query), review.editable(revised.expert)),
+            "fields": (review.editable_text(revised.query), review.editable_text(revised.expert)),
         }
 
     def decide(self, wanted: Filter, form: Mapping[str, str]) -> str:
-        """Take in a decision; return the id of what to look at next. A mistake becomes the next page's notice."""
+        """Store a decision; return the id of the interaction to show next. An error becomes the next page's notice."""
         self._index.refresh()
         before = [entry.id for entry in self._index.matching(wanted)]
         action, identity = form.get("action", ""), form.get("id", "")
@@ -146,7 +146,7 @@ class Pages:
         workspace, config = self._workspace, self._config
         if action == "undo":
             if not self._decided:
-                raise UserError("undo", "nothing was decided since this page is served", "decide something first")
+                raise UserError("undo", "nothing was decided since the server started", "decide something first")
             identity = self._decided.pop()
             review.undo(workspace, config, identity)
             return identity
@@ -164,7 +164,7 @@ class Pages:
             self._decided = [one for one in self._decided if one != identity]
             return identity
         else:
-            raise UserError(action or "action", "is none of the decisions", "load the page again")
+            raise UserError(action or "action", "is not a known decision", "load the page again")
         self._decided.append(identity)
         return identity
 
@@ -197,22 +197,22 @@ class Pages:
         return next((found for found in self._workspace.adapter_names() if str(found) == name), None)
 
     def releases(self) -> str:
-        """What is and was in service, newest first, and the economics."""
+        """All releases, newest first, and the savings."""
         found = read_releases(self._workspace)
         now = [release.number for release in live(found).values()]
         saved = None
         if self._workspace.usage.exists():
-            saved = savings.line(savings.economics(self._workspace, self._config, scorecards=False))
+            saved = savings.format_summary(savings.economics(self._workspace, self._config, scorecards=False))
         return self._page("releases.html", releases=found[::-1], live=now, saved=saved)
 
     def economics(self) -> str | None:
-        """The picture of what was asked of whom; None where nothing was counted yet."""
+        """The chart of the savings; None where no question was counted yet."""
         if not self._workspace.usage.exists():
             return None
         return savings_chart.chart(savings.economics(self._workspace, self._config))
 
 
-def where(wanted: Filter, identity: str = "") -> str:
-    """Return the address of an interaction among those that are wanted."""
+def review_url(wanted: Filter, identity: str = "") -> str:
+    """Return the address of the review page for a filter and an interaction."""
     words = {**vars(wanted), "id": identity}
     return f"/review?{urlencode({name: word for name, word in words.items() if word})}"

@@ -1,4 +1,4 @@
-"""The picture of what was saved: by domain over time, with each release marked."""
+"""Chart of the savings by domain over time, with each release marked."""
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from weakspot.analytics.release_effects import Effect
 from weakspot.analytics.savings import DomainEconomics, Economics
-from weakspot.analytics.usage import Figures, beginning
+from weakspot.analytics.usage import Figures, period_start
 from weakspot.ui.charts import svg
 
 if TYPE_CHECKING:
@@ -18,11 +18,11 @@ _DAYS = {"day": 1, "week": 7, "month": 30}
 
 
 def chart(found: Economics) -> str:
-    """Return an SVG of panels one above the other; one of which nothing is known is left out.
+    """Return an SVG of panels one above the other; a panel without data is left out.
 
-    The share of questions that needed the expert, with its 95 % interval, or how many consultations there were where
-    the share is unknown; what they cost; how long the answers took, of the local model and, dashed, of the expert; and
-    how many of its test examples the adapter of each release wins against the base.
+    The panels show the share of questions that needed the expert, with its 95 % interval, or the number of
+    consultations where the share is unknown; the cost; the seconds to answer of the local model and, dashed, of the
+    expert; and the share of its test examples that the adapter of each release wins against the base.
     """
     from matplotlib import dates
     from matplotlib.figure import Figure
@@ -32,7 +32,7 @@ def chart(found: Economics) -> str:
     figure = Figure(figsize=(9, 8), layout="constrained")
     rows: list[Axes] = list(figure.subplots(4, 1, sharex=True, height_ratios=(2, 1, 1, 1)))
     left = []
-    for axes, draw in zip(rows, (_needed, _spent, _seconds, _won), strict=True):
+    for axes, draw in zip(rows, (_draw_rate, _draw_cost, _draw_seconds, _draw_wins), strict=True):
         drawn = [draw(axes, one, found, colour) for one, colour in domains]
         if any(drawn):
             axes.spines[["top", "right"]].set_visible(False)
@@ -43,7 +43,7 @@ def chart(found: Economics) -> str:
     if not left:
         figure.text(0.5, 0.5, "nothing was asked yet", ha="center", color="grey")
         return svg(figure)
-    _mark(left, found, {one.domain: colour for one, colour in domains})
+    _mark_releases(left, found, {one.domain: colour for one, colour in domains})
     figure.set_figheight(2 + 1.6 * len(left))
     places = figure.add_gridspec(len(left), 1, height_ratios=[2, *[1] * (len(left) - 1)])
     for row, axes in enumerate(left):
@@ -55,36 +55,36 @@ def chart(found: Economics) -> str:
     return svg(figure)
 
 
-def _needed(axes: "Axes", one: DomainEconomics, found: Economics, colour: str) -> bool:
+def _draw_rate(axes: "Axes", one: DomainEconomics, found: Economics, colour: str) -> bool:
     if found.source == "raw":
         axes.set_ylabel(f"consultations a {found.period}")
-        return _line(axes, one, found, lambda figures: figures.consultations, color=colour, label=one.domain)
+        return _draw_line(axes, one, found, lambda figures: figures.consultations, color=colour, label=one.domain)
     axes.set_ylabel("needed the expert, %")
     rates = [(start, figures.rate) for start, figures in one.over_time.items() if figures.rate is not None]
     moments = [_middle(start, found) for start, _ in rates]
     lows, highs = [100 * rate.low for _, rate in rates], [100 * rate.high for _, rate in rates]
     axes.fill_between(moments, lows, highs, color=colour, alpha=0.12, linewidth=0)  # type: ignore[arg-type]
-    return _line(axes, one, found, _percent, color=colour, label=one.domain)
+    return _draw_line(axes, one, found, _percent, color=colour, label=one.domain)
 
 
 def _percent(figures: Figures) -> float | None:
     return None if figures.rate is None else 100 * figures.rate.rate
 
 
-def _spent(axes: "Axes", one: DomainEconomics, found: Economics, colour: str) -> bool:
+def _draw_cost(axes: "Axes", one: DomainEconomics, found: Economics, colour: str) -> bool:
     axes.set_ylabel(f"USD a {found.period}")
-    return any(figures.cost_usd for figures in one.over_time.values()) and _line(
+    return any(figures.cost_usd for figures in one.over_time.values()) and _draw_line(
         axes, one, found, lambda figures: figures.cost_usd, color=colour
     )
 
 
-def _seconds(axes: "Axes", one: DomainEconomics, found: Economics, colour: str) -> bool:
+def _draw_seconds(axes: "Axes", one: DomainEconomics, found: Economics, colour: str) -> bool:
     axes.set_ylabel("seconds to answer")
-    own = _line(axes, one, found, lambda figures: figures.local_seconds, color=colour)
-    return _line(axes, one, found, lambda figures: figures.expert_seconds, color=colour, linestyle="--") or own
+    own = _draw_line(axes, one, found, lambda figures: figures.local_seconds, color=colour)
+    return _draw_line(axes, one, found, lambda figures: figures.expert_seconds, color=colour, linestyle="--") or own
 
 
-def _won(axes: "Axes", one: DomainEconomics, found: Economics, colour: str) -> bool:
+def _draw_wins(axes: "Axes", one: DomainEconomics, found: Economics, colour: str) -> bool:
     axes.set(ylabel="better than base, %", ylim=(0, 105))
     wins = [
         (_day(effect), 100 * won.won / won.rows)
@@ -95,7 +95,7 @@ def _won(axes: "Axes", one: DomainEconomics, found: Economics, colour: str) -> b
     return bool(wins)
 
 
-def _line(
+def _draw_line(
     axes: "Axes",
     one: DomainEconomics,
     found: Economics,
@@ -114,8 +114,8 @@ def _middle(start: str, found: Economics) -> datetime:
     return datetime.fromisoformat(start) + timedelta(days=_DAYS[found.period] / 2)
 
 
-def _mark(rows: "Sequence[Axes]", found: Economics, colours: dict[str, str]) -> None:
-    """Draw a dotted line for each release in its domain's colour, and above them the numbers of each day's."""
+def _mark_releases(rows: "Sequence[Axes]", found: Economics, colours: dict[str, str]) -> None:
+    """Draw a dotted line for each release in its domain's colour, and its number above; one label per day."""
     days: defaultdict[datetime, list[int]] = defaultdict(list)
     for effect in found.releases:
         day, colour = _day(effect), colours.get(effect.release.domain, "grey")
@@ -131,4 +131,4 @@ def _mark(rows: "Sequence[Axes]", found: Economics, colours: dict[str, str]) -> 
 
 def _day(effect: Effect) -> datetime:
     """Return the noon of the day that a release was made on."""
-    return datetime.combine(beginning(datetime.fromisoformat(effect.release.created), "day"), time(12))
+    return datetime.combine(period_start(datetime.fromisoformat(effect.release.created), "day"), time(12))

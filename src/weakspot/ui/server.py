@@ -13,9 +13,9 @@ from importlib import resources
 from typing import TYPE_CHECKING, TypeVar
 
 from weakspot.config import Config
-from weakspot.ui.pages import Pages, where
+from weakspot.ui.pages import Pages, review_url
 from weakspot.ui.review import Filter
-from weakspot.ui.session_auth import Door
+from weakspot.ui.session_auth import SessionAuth
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
 
@@ -25,63 +25,69 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _STATIC = {"style.css": "text/css", "keys.js": "text/javascript", "icon.svg": "image/svg+xml"}
-# What matplotlib and the scorecard draw has styles of its own, and must not have anything else.
+# Charts and scorecards contain styles of their own, and must be allowed nothing else.
 _ALONE = {"Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"}
 _LAST_SECONDS = 3.0
 _log = logging.getLogger(__name__)
 
 
 class Site:
-    """The pages behind their routes. All of them are made by one thread: no two see each other's halves."""
+    """Request handlers of the pages. One thread runs all of them: no request sees another's unfinished work."""
 
-    def __init__(self, workspace: Workspace, config: Config, door: Door) -> None:
+    def __init__(self, workspace: Workspace, config: Config, door: SessionAuth) -> None:
         self._pages = Pages(workspace, config, door.form_token)
         self._thread = ThreadPoolExecutor(1, "pages")
 
     async def close(self) -> None:
-        """Finish what is being decided."""
+        """Finish the decision that is being stored."""
         self._thread.shutdown()
 
-    async def _made(self, make: Callable[[], T]) -> T:
+    async def _run_in_thread(self, make: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, make)
 
     async def overview(self, _request: "web.Request") -> "web.Response":
-        """How much there is of each domain."""
-        return _html(await self._made(self._pages.overview))
+        """The number of examples of each domain."""
+        return _html_response(await self._run_in_thread(self._pages.overview))
 
     async def review(self, request: "web.Request") -> "web.Response":
         """The interaction to decide about."""
         query = request.query
-        return _html(await self._made(partial(self._pages.review, _filter(query), query.get("id", ""))))
+        return _html_response(
+            await self._run_in_thread(partial(self._pages.review, _filter(query), query.get("id", "")))
+        )
 
     async def decide(self, request: "web.Request") -> "web.Response":
-        """Take a decision in, and lead to what is next."""
+        """Store a decision, and redirect to the next interaction."""
         from aiohttp import web
 
         form = {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
         wanted = _filter(form)
-        identity = await self._made(partial(self._pages.decide, wanted, form))
-        return web.Response(status=303, headers={"Location": where(wanted, identity)})
+        identity = await self._run_in_thread(partial(self._pages.decide, wanted, form))
+        return web.Response(status=303, headers={"Location": review_url(wanted, identity)})
 
     async def adapters(self, _request: "web.Request") -> "web.Response":
         """The adapters, how they learnt, and the verdicts on them."""
-        return _html(await self._made(self._pages.adapters))
+        return _html_response(await self._run_in_thread(self._pages.adapters))
 
     async def curve(self, request: "web.Request") -> "web.Response":
         """An adapter's training curve."""
-        return _alone(await self._made(partial(self._pages.curve, request.match_info["name"])), "image/svg+xml")
+        return _sandbox_response(
+            await self._run_in_thread(partial(self._pages.curve, request.match_info["name"])), "image/svg+xml"
+        )
 
     async def scorecard(self, request: "web.Request") -> "web.Response":
         """An adapter's scorecard with its answers side by side."""
-        return _alone(await self._made(partial(self._pages.scorecard, request.match_info["name"])), "text/html")
+        return _sandbox_response(
+            await self._run_in_thread(partial(self._pages.scorecard, request.match_info["name"])), "text/html"
+        )
 
     async def releases(self, _request: "web.Request") -> "web.Response":
-        """What is and was in service."""
-        return _html(await self._made(self._pages.releases))
+        """All releases, and the savings."""
+        return _html_response(await self._run_in_thread(self._pages.releases))
 
     async def economics(self, _request: "web.Request") -> "web.Response":
-        """What the releases saved, as a picture."""
-        return _alone(await self._made(self._pages.economics), "image/svg+xml")
+        """The chart of the savings."""
+        return _sandbox_response(await self._run_in_thread(self._pages.economics), "image/svg+xml")
 
     async def static(self, request: "web.Request") -> "web.Response":
         """The style sheet, the script and the icon."""
@@ -96,13 +102,13 @@ def _filter(words: Mapping[str, str]) -> Filter:
     return Filter(**{name: words.get(name, "") for name in ("domain", "state", "search")})
 
 
-def _html(text: str) -> "web.Response":
+def _html_response(text: str) -> "web.Response":
     from aiohttp import web
 
     return web.Response(text=text, content_type="text/html")
 
 
-def _alone(text: str | None, content_type: str) -> "web.Response":
+def _sandbox_response(text: str | None, content_type: str) -> "web.Response":
     from aiohttp import web
 
     if text is None:
@@ -110,12 +116,12 @@ def _alone(text: str | None, content_type: str) -> "web.Response":
     return web.Response(text=text, content_type=content_type, headers=_ALONE)
 
 
-def application(workspace: Workspace, config: Config, door: Door) -> "web.Application":
+def application(workspace: Workspace, config: Config, door: SessionAuth) -> "web.Application":
     """Return the pages as an aiohttp application; run it as :func:`serve` does."""
     from aiohttp import web
 
     site = Site(workspace, config, door)
-    # A form's three bytes can stand for one of a record, and an edit has two texts.
+    # URL encoding makes three bytes of one, and an edit has two texts.
     app = web.Application(client_max_size=6 * config.collect.max_record_bytes, middlewares=[door.middleware()])
     app.router.add_get("/", site.overview)
     app.router.add_get("/review", site.review)
@@ -134,10 +140,10 @@ def application(workspace: Workspace, config: Config, door: Door) -> "web.Applic
     return app
 
 
-async def started(
+async def start_server(
     workspace: Workspace, config: Config, listen: str, *, allow_remote: bool = False
 ) -> "tuple[web.AppRunner, Callable[[], str]]":
-    """Start the pages in the running event loop; return what ends them, and what tells the address that opens them.
+    """Start the pages in the running event loop; return their runner, and a function that returns the address to open.
 
     Raises :class:`UserError` for an address that cannot be listened on, or that others could reach.
     """
@@ -148,7 +154,7 @@ async def started(
     if not allow_remote and not _is_loopback(host):
         remedy = "listen on 127.0.0.1, or say --allow-remote: the pages then go over the network unencrypted"
         raise UserError(listen, "can be reached from other machines", remedy)
-    door = Door(lambda: _log.info("opened; another browser: %s", address()))
+    door = SessionAuth(lambda: _log.info("opened in a browser; the address for another browser: %s", address()))
     runner = web.AppRunner(application(workspace, config, door), access_log=None, shutdown_timeout=_LAST_SECONDS)
     await runner.setup()
     try:
@@ -169,8 +175,8 @@ async def started(
 async def serve(
     workspace: Workspace, config: Config, listen: str, listening: Callable[[str], None], *, allow_remote: bool = False
 ) -> None:
-    """Run the pages until they are told to stop; call ``listening`` with the address that opens them."""
-    runner, address = await started(workspace, config, listen, allow_remote=allow_remote)
+    """Run the pages until SIGINT or SIGTERM; call ``listening`` with the address to open."""
+    runner, address = await start_server(workspace, config, listen, allow_remote=allow_remote)
     try:
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -182,7 +188,7 @@ async def serve(
 
 
 def open_in_browser(address: str) -> None:
-    """Open an address where there is a desktop: a browser of the terminal would take it over."""
+    """Open an address if there is a desktop: a text browser would take over the terminal."""
     if os.name != "posix" or os.uname().sysname == "Darwin" or {"DISPLAY", "WAYLAND_DISPLAY"} & set(os.environ):
         webbrowser.open(address)
 

@@ -1,4 +1,4 @@
-"""Who may come in: one browser with the printed address, and no page of another site in its name."""
+"""Session authentication: the printed address opens one browser; other sites' pages cannot act in its name."""
 
 import hmac
 import ipaddress
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Middleware
 
 HEADERS = {
-    # Nothing of another site, no script or style in a page: what a model wrote stays text even where it is not escaped.
+    # No content of other sites, no inline script or style: a model's text stays text even if it were not escaped.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
     " form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -28,24 +28,24 @@ _FORM = "application/x-www-form-urlencoded"
 Handler = Callable[["web.Request"], Awaitable["web.StreamResponse"]]
 
 
-class Door:
-    """A token that opens once, the session that it gives, and the word that each of its forms must bring along."""
+class SessionAuth:
+    """A token that opens one session, the session's cookie, and the token that each form must send (CSRF)."""
 
     def __init__(self, opened: Callable[[], None]) -> None:
-        """``opened`` is called when the token was used, and there is another one."""
+        """``opened`` is called when the token was used and replaced by a new one."""
         self.token = secrets.token_urlsafe(32)
         self.form_token = secrets.token_urlsafe(32)
         self._session = secrets.token_urlsafe(32)
         self._opened = opened
 
     def middleware(self) -> "Middleware":
-        """Return what aiohttp calls for each request."""
+        """Return the middleware, which aiohttp calls for each request."""
         from aiohttp import web
 
         @web.middleware
         async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
             try:
-                response = self._entered(request) or await self._let_in(request, handler)
+                response = self._start_session(request) or await self._answer_in_session(request, handler)
             except web.HTTPException as error:
                 response = web.Response(text=f"{error.status} {error.text or error.reason}\n", status=error.status)
             except UserError as error:
@@ -56,8 +56,8 @@ class Door:
 
         return guarded
 
-    def _entered(self, request: "web.Request") -> "web.Response | None":
-        """Answer a request that brings the token: it gets the session, and the token has served its time."""
+    def _start_session(self, request: "web.Request") -> "web.Response | None":
+        """Answer a request that has the token: set the session's cookie, and replace the token; None without it."""
         from aiohttp import web
 
         _require_own_host(request)
@@ -69,7 +69,7 @@ class Door:
         response.set_cookie(_cookie(request), self._session, httponly=True, samesite="Strict", path="/")
         return response
 
-    async def _let_in(self, request: "web.Request", handler: Handler) -> "web.StreamResponse":
+    async def _answer_in_session(self, request: "web.Request", handler: Handler) -> "web.StreamResponse":
         from aiohttp import web
 
         if not _same(request.cookies.get(_cookie(request), ""), self._session):
@@ -87,7 +87,7 @@ class Door:
 
 
 def _require_own_host(request: "web.Request") -> None:
-    """Refuse another site's name that was made to lead here: only addresses cannot be."""
+    """Refuse host names that another site may point at this machine (DNS rebinding): only addresses are safe."""
     from aiohttp import web
 
     try:
@@ -99,7 +99,7 @@ def _require_own_host(request: "web.Request") -> None:
 
 
 def _cookie(request: "web.Request") -> str:
-    # Cookies know no ports: two of us on one machine would overwrite each other's.
+    # Cookies ignore ports: two servers on one machine would overwrite each other's.
     return f"weakspot-{request.url.port}"
 
 

@@ -1,4 +1,4 @@
-"""Where two answers differ, word by word."""
+"""Compares two answers word by word."""
 
 import re
 from difflib import SequenceMatcher
@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 _TOKEN = re.compile(r"\w+|\s+|[^\w\s]")
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
-# Of longer texts lines are compared, and of those with more lines only how they begin and end.
+# Longer texts are compared by lines, and texts with more lines than this only at their beginning and end.
 _MOST = 3000
-# Two texts with less in common are different throughout: marks would only be noise.
+# With less in common, two texts differ everywhere: marks would only be noise.
 _LEAST_ALIKE = 0.3
 
 
-class Piece(NamedTuple):
+class DiffPiece(NamedTuple):
     """A stretch of a text, and whether the other text lacks it; white space alone is no difference."""
 
     text: str
@@ -23,8 +23,8 @@ class Piece(NamedTuple):
 class Differences(NamedTuple):
     """Two texts in pieces; with ``alike`` false they have too little in common, and nothing is marked."""
 
-    left: list[Piece]
-    right: list[Piece]
+    left: list[DiffPiece]
+    right: list[DiffPiece]
     alike: bool
 
 
@@ -35,7 +35,7 @@ def differences(left: str, right: str) -> Differences:
     found = _matches(ours, theirs)
     common = sum(len(token) for begin, _, size in found for token in ours[begin : begin + size])
     if left != right and 2 * common < _LEAST_ALIKE * (len(left) + len(right)):
-        return Differences([Piece(left, False)], [Piece(right, False)], alike=False)
+        return Differences([DiffPiece(left, False)], [DiffPiece(right, False)], alike=False)
     return Differences(
         _pieces(ours, [(begin, size) for begin, _, size in found]),
         _pieces(theirs, [(begin, size) for _, begin, size in found]),
@@ -50,7 +50,7 @@ def _matches(ours: list[str], theirs: list[str]) -> list[tuple[int, int, int]]:
     left, right = ours[begin : len(ours) - end], theirs[begin : len(theirs) - end]
     # With autojunk, frequent tokens of long texts begin no match: without it the time is cubic in their number.
     blocks = SequenceMatcher(None, left, right).get_matching_blocks() if max(len(left), len(right)) <= _MOST else []
-    # A blank that happens to be in both is no agreement.
+    # White space that both have is no agreement.
     blocks = [block for block in blocks if "".join(left[block.a : block.a + block.size]).strip()]
     return [
         (0, 0, begin),
@@ -64,10 +64,10 @@ def _alike(ours: list[str], theirs: list[str]) -> int:
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(ours, theirs, strict=False)))
 
 
-def _pieces(tokens: list[str], matches: list[tuple[int, int]]) -> list[Piece]:
+def _pieces(tokens: list[str], matches: list[tuple[int, int]]) -> list[DiffPiece]:
     found, end = [], 0
     for begin, size in [*matches, (len(tokens), 0)]:
         own = "".join(tokens[end:begin])
-        found += [Piece(own, not own.isspace()), Piece("".join(tokens[begin : begin + size]), False)]
+        found += [DiffPiece(own, not own.isspace()), DiffPiece("".join(tokens[begin : begin + size]), False)]
         end = begin + size
     return [piece for piece in found if piece.text]

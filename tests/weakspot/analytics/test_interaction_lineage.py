@@ -2,7 +2,7 @@
 
 import pytest
 
-from weakspot.analytics.interaction_lineage import raw_lines, whereabouts
+from weakspot.analytics.interaction_lineage import find_raw_lines, trace_interaction
 from weakspot.deployment.releases import publish
 from weakspot.pipeline.forget import forget
 from weakspot.pipeline.process import process
@@ -23,19 +23,24 @@ def test_a_raw_line_is_found_by_its_id_however_that_is_spelt(workspace, capture,
         workspace.raw, ['{"metadata": {"interaction_id": "\\u00fc"}}', '{"metadata": {"interaction_id": "ü2"}}']
     )
     append_log.append(workspace.raw, ['{"half a line about "int_2"'])
-    assert raw_lines(workspace, ["int_1", "int_2", "ü", "ü2", "int_9"]) == {"int_1": 2, "int_2": 3, "ü": 4, "ü2": 5}
-    assert raw_lines(workspace, []) == {}
+    assert find_raw_lines(workspace, ["int_1", "int_2", "ü", "ü2", "int_9"]) == {
+        "int_1": 2,
+        "int_2": 3,
+        "ü": 4,
+        "ü2": 5,
+    }
+    assert find_raw_lines(workspace, []) == {}
 
 
 def test_what_was_captured_and_not_processed_is_in_the_raw_file_only(workspace, capture, interaction):
     capture(workspace, [interaction(interaction_id="int_a")])
-    found = whereabouts(workspace, "int_a")
+    found = trace_interaction(workspace, "int_a")
     assert (found.raw_line, found.snapshots, found.adapters, found.live) == (1, {}, {}, [])
 
 
 def test_an_unknown_id_is_one_line(workspace):
-    with pytest.raises(UserError, match="int_x: no interaction, adapter or release is called that"):
-        whereabouts(workspace, "int_x")
+    with pytest.raises(UserError, match="int_x: no interaction, adapter or release has this name"):
+        trace_interaction(workspace, "int_x")
 
 
 @pytest.mark.slow
@@ -47,11 +52,11 @@ def test_snapshots_adapters_and_releases_that_have_it_are_found(accepted, captur
     live = Release(action="deploy", domain="colours", target="merged", location="l", adapter="colours-lora-v1")
     live = publish(workspace, config, live)
     for split in ("train", "test"):
-        found = whereabouts(workspace, in_split(workspace, split, "colours"))
+        found = trace_interaction(workspace, in_split(workspace, split, "colours"))
         assert found.snapshots == {first: split, second: split}
         assert (found.adapters, found.live, found.domain) == ({"colours-lora-v1": split}, [live], "colours")
     # The adapter for colours learnt nothing of numbers.
-    found = whereabouts(workspace, in_split(workspace, "train", "numbers"))
+    found = trace_interaction(workspace, in_split(workspace, "train", "numbers"))
     assert (found.adapters, found.live, found.forgotten) == ({}, [], False)
 
 
@@ -59,5 +64,5 @@ def test_what_was_forgotten_is_still_in_its_snapshots(processed, config):
     identity = in_split(processed, "train", "spam")
     (first,) = processed.snapshot_names()
     forget(processed, config, identity)
-    found = whereabouts(processed, identity)
+    found = trace_interaction(processed, identity)
     assert (found.raw_line, found.forgotten, found.snapshots) == (None, True, {first: "train"})

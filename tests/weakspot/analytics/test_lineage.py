@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from weakspot.analytics.interaction_lineage import Whereabouts
-from weakspot.analytics.lineage import similar, trace
+from weakspot.analytics.interaction_lineage import InteractionLineage
+from weakspot.analytics.lineage import rank_by_similarity, trace
 from weakspot.dataset.reading import read_examples
 from weakspot.deployment.releases import publish
 from weakspot.pipeline.forget import forget
@@ -46,33 +46,33 @@ def test_the_most_similar_query_or_answer_comes_first(interaction):
         interaction("How are lists sorted?", "Call sorted on the list."),
         interaction("Who was here?", "Nobody that I know."),
     ]
-    (similarity, alike, first), *_ = similar(examples, "how are lists  SORTED?")
+    (similarity, alike, first), *_ = rank_by_similarity(examples, "how are lists  SORTED?")
     assert (similarity, alike, first) == (1.0, "query", examples[1])
-    (similarity, alike, first), *_ = similar(examples, "Knead, then wait, then bake")
+    (similarity, alike, first), *_ = rank_by_similarity(examples, "Knead, then wait, then bake")
     assert (alike, first) == ("answer", examples[0])
     assert 0 < similarity < 1
 
 
 def test_nothing_is_like_what_shares_nothing(interaction):
-    assert similar([interaction("How is bread baked?", "Knead.")], "平 平") == []
-    assert similar([], "a text") == []
+    assert rank_by_similarity([interaction("How is bread baked?", "Knead.")], "平 平") == []
+    assert rank_by_similarity([], "a text") == []
 
 
 # what was meant
 
 
 def test_one_word_that_is_nothing_is_an_unknown_id(workspace, config):
-    with pytest.raises(UserError, match="int_404: no interaction, adapter or release is called that"):
+    with pytest.raises(UserError, match="int_404: no interaction, adapter or release has this name"):
         trace(workspace, config, "int_404")
 
 
 def test_what_is_not_there_is_one_line(workspace, config):
     for asked, options, message in (
-        ("7", {}, "release 7: there is none; see 'weakspot releases'"),
+        ("7", {}, "release 7: does not exist; see 'weakspot releases'"),
         ("a text", {}, "general-coding: no adapter is in service for it; deploy one, or give --adapter"),
         ("a text", {"adapter": COLOURS}, "colours-lora-v1: there is no such adapter"),
-        ("a text", {"adapter": COLOURS, "release": 1}, "colours-lora-v1: and release 1 at once"),
-        (" ", {}, "trace: nothing is asked about"),
+        ("a text", {"adapter": COLOURS, "release": 1}, "colours-lora-v1: given together with release 1"),
+        (" ", {}, "trace: the text is empty"),
     ):
         with pytest.raises(UserError) as error:
             trace(workspace, config, asked, **options)
@@ -82,7 +82,7 @@ def test_what_is_not_there_is_one_line(workspace, config):
 def test_an_interaction_is_looked_for_where_it_went(workspace, config, capture, interaction):
     capture(workspace, [interaction(interaction_id="int_a")])
     found = trace(workspace, config, "int_a")
-    assert isinstance(found, Whereabouts)
+    assert isinstance(found, InteractionLineage)
     assert found.raw_line == 1
 
 
@@ -121,7 +121,7 @@ def test_after_going_back_the_base_answers_and_nothing_taught_it(live):
     released(workspace, config, None, action="rollback")
     with pytest.raises(UserError, match="colours: no adapter is in service for it"):
         trace(workspace, config, "Which colour?", domain="colours")
-    with pytest.raises(UserError, match="release 2: put the base back"):
+    with pytest.raises(UserError, match="release 2: went back to the base"):
         trace(workspace, config, "2")
     assert trace(workspace, config, "Which colour?", release=1).release.number == 1
     assert trace(workspace, config, "colours-lora-v1").release is None

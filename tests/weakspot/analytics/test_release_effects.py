@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weakspot.analytics.release_effects import Effect, Effects
-from weakspot.analytics.usage import Event
+from weakspot.analytics.usage import TallyEvent
 from weakspot.records import MULTI_DOMAIN, Release
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -21,13 +21,15 @@ def release(number: int, hours: float, domain: str = "d", target: str = "merged"
     )
 
 
-def asked(hours: float, questions: int, consultations: int, domain: str = "d", by: int | None = None) -> list[Event]:
+def asked(
+    hours: float, questions: int, consultations: int, domain: str = "d", by: int | None = None
+) -> list[TallyEvent]:
     """Return so many questions and consultations of one moment."""
     moment = START + timedelta(hours=hours)
-    return [Event(moment, domain, n >= questions, by, 1.0) for n in range(questions + consultations)]
+    return [TallyEvent(moment, domain, n >= questions, by, 1.0) for n in range(questions + consultations)]
 
 
-def effects(releases: list[Release], *events: list[Event]) -> list[Effect]:
+def effects(releases: list[Release], *events: list[TallyEvent]) -> list[Effect]:
     found = Effects(releases)
     for part in events:
         for event in part:
@@ -102,7 +104,9 @@ def test_what_the_base_answered_behind_the_gateway_is_not_the_adapters():
 def test_every_event_is_in_one_window_of_each_line_of_releases(events, made):
     moments = sorted(made)
     known = [release(number, hours, domain) for number, (hours, domain) in enumerate(moments, 1)]
-    found = effects(known, [Event(START + timedelta(hours=h), domain, consulted) for h, domain, consulted in events])
+    found = effects(
+        known, [TallyEvent(START + timedelta(hours=h), domain, consulted) for h, domain, consulted in events]
+    )
     assert [one.release.number for one in found] == list(range(1, len(known) + 1))
     for domain in {one.domain for one in known}:
         line = [one for one in found if one.release.domain == domain]

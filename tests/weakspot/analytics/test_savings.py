@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.weakspot.used import released, uses
 
-from weakspot.analytics.savings import economics, line
+from weakspot.analytics.savings import economics, format_summary
 from weakspot.config import Config
 from weakspot.deployment.releases import publish
 from weakspot.records import Release
@@ -83,13 +83,13 @@ def test_without_a_log_the_rate_is_unknown(workspace, config, capture, interacti
     found = economics(workspace, config)
     assert (found.source, found.total.questions, found.total.rate) == ("raw", None, None)
     assert (found.total.consultations, found.total.cost_usd, found.total.unpriced) == (2, 0.5, 1)
-    assert line(found) == "2 consultations, 0.50 USD, 1 without a price"
+    assert format_summary(found) == "2 consultations, 0.50 USD, 1 without a price"
 
 
 def test_without_scorecards_no_weights_are_read_and_the_line_is_the_same(used, config, monkeypatch):
-    whole = line(economics(used, config))
+    whole = format_summary(economics(used, config))
     monkeypatch.setattr("weakspot.models.adapters.read_scorecard", None)
-    assert line(economics(used, config, scorecards=False)) == whole
+    assert format_summary(economics(used, config, scorecards=False)) == whole
     with pytest.raises(TypeError):
         economics(used, config)
 
@@ -121,7 +121,7 @@ def _first(workspace: Workspace):
 
 
 def test_the_line_tells_rate_cost_and_what_the_latest_release_changed(used, config):
-    assert line(economics(used, config)) == (
+    assert format_summary(economics(used, config)) == (
         "48 of 170 questions needed the expert (28%, 95 % interval 22% to 35%), 0.39 USD, 9 without a price; "
         "release 1 (d): 50% → 10%"
     )
@@ -130,8 +130,8 @@ def test_the_line_tells_rate_cost_and_what_the_latest_release_changed(used, conf
 def test_the_line_does_not_sell_chance_as_a_change(workspace, config):
     append_log.append(workspace.usage, [*uses(0, 10, 3), *uses(8, 10, 2)])
     released(workspace, 1, 7)
-    assert line(economics(workspace, config)).endswith("release 1 (d): 30% → 20%, which may be chance")
+    assert format_summary(economics(workspace, config)).endswith("release 1 (d): 30% → 20%, which may be chance")
 
 
 def test_of_nothing_the_line_says_so(workspace, config):
-    assert line(economics(workspace, config)) == "nothing was asked yet"
+    assert format_summary(economics(workspace, config)) == "nothing was asked yet"

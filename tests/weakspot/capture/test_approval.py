@@ -2,7 +2,7 @@
 
 import pytest
 
-from weakspot.capture.approval import permit, waiting
+from weakspot.capture.approval import list_waiting, permit
 from weakspot.pipeline.process import process
 from zddc.errors import UserError
 
@@ -26,7 +26,7 @@ def asked(workspace, example, capture):
 
 
 def test_what_waits_is_listed_with_its_teacher_and_terms(workspace, asked):
-    found = waiting(workspace)
+    found = list_waiting(workspace)
     assert [(one.interaction_id, one.teacher, one.terms) for one in found] == [
         (asked[1].id, "sonnet", "terms"),
         (asked[2].id, "sonnet", "terms"),
@@ -48,13 +48,13 @@ def test_only_what_is_allowed_is_trained_on(workspace, config, asked):
 
 def test_all_of_a_teacher_are_allowed_at_once(workspace, config, asked):
     assert permit(workspace, config, [], teacher="sonnet") == [asked[1].id, asked[2].id]
-    assert [one.teacher for one in waiting(workspace)] == ["opus"]
+    assert [one.teacher for one in list_waiting(workspace)] == ["opus"]
 
 
 def test_an_unknown_id_changes_nothing(workspace, config, asked):
     with pytest.raises(UserError, match="int_nobody: no such interaction"):
         permit(workspace, config, [asked[1].id, "int_nobody"])
-    assert len(waiting(workspace)) == 3
+    assert len(list_waiting(workspace)) == 3
 
 
 def test_an_unknown_teacher_is_named(workspace, config, asked):

@@ -7,8 +7,8 @@ import pytest
 from tests.servers import Reply, Server
 from tests.waiting import PATIENCE_SECONDS
 
-from weakspot.capture.ask_teacher import consult, plain_wish
-from weakspot.capture.consultation import Wish
+from weakspot.capture.ask_teacher import build_consultation_request, consult
+from weakspot.capture.consultation import ConsultationRequest
 from weakspot.config import Config, load
 from weakspot.records import Interaction
 from weakspot.storage import append_log
@@ -35,7 +35,7 @@ def ask(workspace, tmp_path, monkeypatch):
             try:
                 asking = asyncio.create_task(consult(workspace, config, teachers, wish(config), "test"))
                 if give_up:
-                    await asyncio.wait_for(teachers.heard.wait(), PATIENCE_SECONDS)
+                    await asyncio.wait_for(teachers.remember_answer.wait(), PATIENCE_SECONDS)
                     asking.cancel()
                 return await asking
             finally:
@@ -49,17 +49,17 @@ class Heard(Teachers):
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        self.heard = asyncio.Event()
+        self.remember_answer = asyncio.Event()
 
     async def ask(self, name, question):
         async with contextlib.aclosing(super().ask(name, question)) as parts:
             async for part in parts:
                 yield part
-                self.heard.set()
+                self.remember_answer.set()
 
 
-def wish(config: Config) -> Wish:
-    return plain_wish(config, "Which revision follows A1?", "Perhaps A10?", "", "coder")
+def wish(config: Config) -> ConsultationRequest:
+    return build_consultation_request(config, "Which revision follows A1?", "Perhaps A10?", "", "coder")
 
 
 def records(workspace) -> list[Interaction]:
@@ -68,17 +68,17 @@ def records(workspace) -> list[Interaction]:
 
 def test_a_wish_is_a_question_with_what_stands_in_front_of_it_and_an_attempt():
     config = Config()
-    one = plain_wish(config, "q", "a", "the file", "")
+    one = build_consultation_request(config, "q", "a", "the file", "")
     assert one.teacher == config.escalation.default_teacher
     assert [message["role"] for message in one.before] == ["system", "user"]
     assert one.attempt == [{"role": "assistant", "content": "a"}]
-    assert [message["role"] for message in plain_wish(config, "q", "a", " ", "").before] == ["user"]
+    assert [message["role"] for message in build_consultation_request(config, "q", "a", " ", "").before] == ["user"]
 
 
 @pytest.mark.parametrize("texts", [("", "a"), ("q", " \n")])
 def test_a_wish_has_a_question_and_an_attempt(texts):
     with pytest.raises(UserError, match="is empty"):
-        plain_wish(Config(), *texts, "", "")
+        build_consultation_request(Config(), *texts, "", "")
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from weakspot.capture import consultation
-from weakspot.capture.consultation import UnknownTeacherError, Wish, wish
+from weakspot.capture.consultation import ConsultationRequest, UnknownTeacherError, parse_consultation_request
 from weakspot.capture.conversation import Conversation
 from weakspot.config import load
 from weakspot.pipeline.process import process
@@ -70,12 +70,12 @@ EXPERT, SECOND = assistant("e"), user("consult opus")
     ],
 )
 def test_a_trigger_phrase_is_about_the_question_in_front_of_it(settings, messages, before, attempt, own):
-    found = wish(settings, Conversation(messages), None)
-    assert found == Wish("sonnet", before or messages[:1], attempt, "consult sonnet", own)
+    found = parse_consultation_request(settings, Conversation(messages), None)
+    assert found == ConsultationRequest("sonnet", before or messages[:1], attempt, "consult sonnet", own)
 
 
 def test_a_trigger_phrase_behind_a_question_that_nobody_answered_is_one(settings):
-    assert wish(settings, Conversation([Q, ASK]), None) == Wish(
+    assert parse_consultation_request(settings, Conversation([Q, ASK]), None) == ConsultationRequest(
         "sonnet", [Q], [], "consult sonnet", attempt_from="missing"
     )
 
@@ -89,7 +89,9 @@ def test_a_trigger_phrase_behind_a_question_that_nobody_answered_is_one(settings
     ],
 )
 def test_the_escalation_is_what_the_user_said(settings, ask):
-    assert wish(settings, Conversation([Q, A, ask]), None) == Wish("sonnet", [Q], [A], "consult sonnet")
+    assert parse_consultation_request(settings, Conversation([Q, A, ask]), None) == ConsultationRequest(
+        "sonnet", [Q], [A], "consult sonnet"
+    )
 
 
 @pytest.mark.parametrize(
@@ -109,35 +111,41 @@ def test_the_escalation_is_what_the_user_said(settings, ask):
     ],
 )
 def test_everything_else_is_for_the_local_model(settings, messages):
-    assert wish(settings, Conversation(messages), None) is None
+    assert parse_consultation_request(settings, Conversation(messages), None) is None
 
 
 @pytest.mark.parametrize(
     ("messages", "expected"),
     [
-        ([Q], Wish("opus", [Q], [], "consult Opus", attempt_from="missing")),
-        ([Q, A, user("q2")], Wish("opus", [Q, A, user("q2")], [], "consult Opus", attempt_from="missing")),
-        ([Q, CALL, RESULT], Wish("opus", [Q], [], "consult Opus", [CALL, RESULT], attempt_from="missing")),
+        ([Q], ConsultationRequest("opus", [Q], [], "consult Opus", attempt_from="missing")),
+        (
+            [Q, A, user("q2")],
+            ConsultationRequest("opus", [Q, A, user("q2")], [], "consult Opus", attempt_from="missing"),
+        ),
+        (
+            [Q, CALL, RESULT],
+            ConsultationRequest("opus", [Q], [], "consult Opus", [CALL, RESULT], attempt_from="missing"),
+        ),
         (
             [Q, CALL, RESULT, user(REMINDER)],
-            Wish("opus", [Q], [], "consult Opus", [CALL, RESULT], attempt_from="missing"),
+            ConsultationRequest("opus", [Q], [], "consult Opus", [CALL, RESULT], attempt_from="missing"),
         ),
-        ([Q, A], Wish("opus", [Q], [A], "consult Opus")),
-        ([Q, CALL, RESULT, A], Wish("opus", [Q], [CALL, RESULT, A], "consult Opus")),
+        ([Q, A], ConsultationRequest("opus", [Q], [A], "consult Opus")),
+        ([Q, CALL, RESULT, A], ConsultationRequest("opus", [Q], [CALL, RESULT, A], "consult Opus")),
         # Who names a teacher means that one.
-        ([Q, A, ASK], Wish("opus", [Q], [A], "consult sonnet")),
-        ([ASK], Wish("opus", [ASK], [], "consult Opus", attempt_from="missing")),
+        ([Q, A, ASK], ConsultationRequest("opus", [Q], [A], "consult sonnet")),
+        ([ASK], ConsultationRequest("opus", [ASK], [], "consult Opus", attempt_from="missing")),
         ([], None),
         ([SYSTEM], None),
     ],
 )
 def test_a_teacher_that_is_named_is_asked_the_last_question(settings, messages, expected):
-    assert wish(settings, Conversation(messages), "Opus") == expected
+    assert parse_consultation_request(settings, Conversation(messages), "Opus") == expected
 
 
 def test_a_name_that_is_nobody_s_is_an_error(settings):
     with pytest.raises(UnknownTeacherError, match="there is no teacher gemini; there are sonnet, opus"):
-        wish(settings, Conversation([Q]), "gemini")
+        parse_consultation_request(settings, Conversation([Q]), "gemini")
 
 
 # questions
@@ -145,7 +153,9 @@ def test_a_name_that_is_nobody_s_is_an_error(settings):
 
 def test_the_teacher_sees_the_attempt_and_is_told_what_it_is(settings):
     asked = consultation.question(
-        wish(settings, Conversation([SYSTEM, Q, A, user("consult sonnet: be short")]), None), [], 50
+        parse_consultation_request(settings, Conversation([SYSTEM, Q, A, user("consult sonnet: be short")]), None),
+        [],
+        50,
     )
     assert asked.messages[:3] == [SYSTEM, Q, A]
     assert asked.messages[3]["role"] == "user"
@@ -154,22 +164,26 @@ def test_the_teacher_sees_the_attempt_and_is_told_what_it_is(settings):
 
 
 def test_the_teacher_is_asked_plainly_where_nobody_tried(settings):
-    asked = consultation.question(wish(settings, Conversation([Q, CALL, RESULT]), "opus"), [], None)
+    asked = consultation.question(
+        parse_consultation_request(settings, Conversation([Q, CALL, RESULT]), "opus"), [], None
+    )
     assert asked.messages == [Q, CALL, RESULT]
 
 
 def test_each_call_has_one_result(settings):
     messages = [Q, calling("1", "2"), result("2"), result("stray"), ASK]
-    asked = consultation.question(wish(settings, Conversation(messages), None), [], None).messages
+    asked = consultation.question(parse_consultation_request(settings, Conversation(messages), None), [], None).messages
     assert [one.get("tool_call_id") for one in asked] == [None, None, "2", "1", None]
     assert asked[3]["content"] == "(the user broke in)"
-    last = consultation.question(wish(settings, Conversation([Q, A, ASK, calling("3")]), None), [], None).messages
+    last = consultation.question(
+        parse_consultation_request(settings, Conversation([Q, A, ASK, calling("3")]), None), [], None
+    ).messages
     assert [one["role"] for one in last] == ["user", "assistant", "user", "assistant", "tool"]
 
 
 def test_a_call_that_was_cut_can_be_read(settings):
     messages = [Q, calling("1", arguments='{"n": '), ASK]
-    asked = consultation.question(wish(settings, Conversation(messages), None), [], None).messages
+    asked = consultation.question(parse_consultation_request(settings, Conversation(messages), None), [], None).messages
     assert json.loads(asked[1]["tool_calls"][0]["function"]["arguments"]) == {"unreadable": '{"n": '}
     assert messages[1] == calling("1", arguments='{"n": ')
 
@@ -181,10 +195,12 @@ WHOLE = (Text("e"), DONE)
 
 
 def kept(workspace, settings, messages, parts=WHOLE, named=None, **more):
-    one = wish(settings, Conversation(messages), named)
+    one = parse_consultation_request(settings, Conversation(messages), named)
     answer = Answer.of(parts)
     spent = cost(settings.teachers[one.teacher], answer.finished) if answer.finished else None
-    consultation.kept(workspace, settings, one, answer, seconds=1.23456, cost_usd=spent, source="test", **more)
+    consultation.store_consultation(
+        workspace, settings, one, answer, seconds=1.23456, cost_usd=spent, source="test", **more
+    )
     return workspace.raw.read_bytes().splitlines()[-1]
 
 

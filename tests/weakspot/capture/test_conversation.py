@@ -49,8 +49,8 @@ def test_its_first_question_is_that_of_every_later_one():
 
 def test_what_was_found_is_not_looked_for_again(monkeypatch):
     counted = []
-    plain = module.spoken
-    monkeypatch.setattr(module, "spoken", lambda text: counted.append(text) or plain(text))
+    plain = module.user_text
+    monkeypatch.setattr(module, "user_text", lambda text: counted.append(text) or plain(text))
     one = Conversation([Q, A, {"role": "user", "content": "and?"}])
     for _ in range(3):
         assert (one.end_of_query, one.query, one.ends_in_query) == (3, "and?", True)

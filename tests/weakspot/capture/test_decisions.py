@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from weakspot.capture.decisions import Decisions, append, decide, made_now, read_decisions
+from weakspot.capture.decisions import Decisions, append_decisions, decide, load_decisions, new_decision
 from weakspot.records import parsing
 from weakspot.records.parsing import RecordError
 from zddc.errors import UserError
@@ -19,14 +19,14 @@ def consulted(interaction, policy, **more):
 
 def reason(decisions: Decisions, example) -> str | None:
     try:
-        decisions.require_allowed(example)
+        decisions.require_permission(example)
     except RecordError as error:
         return error.reason
     return None
 
 
 def test_without_decisions_only_the_policy_counts(workspace, interaction):
-    found = read_decisions(workspace)
+    found = load_decisions(workspace)
     policies = {policy: reason(found, consulted(interaction, policy)) for policy in ("allow", "ask", "refuse")}
     assert policies == {"allow": None, "ask": "policy-ask", "refuse": "policy-refuse"}
     assert reason(found, interaction()) is None
@@ -35,7 +35,7 @@ def test_without_decisions_only_the_policy_counts(workspace, interaction):
 def test_a_person_may_allow_what_is_asked_about_and_refuse_anything(workspace, config, interaction):
     asked, allowed = consulted(interaction, "ask"), consulted(interaction, "allow")
     decide(workspace, config, [(asked.id, "allow", None), (allowed.id, "refuse", None)])
-    found = read_decisions(workspace)
+    found = load_decisions(workspace)
     assert reason(found, asked) is None
     assert reason(found, allowed) == "policy-refuse"
 
@@ -43,21 +43,21 @@ def test_a_person_may_allow_what_is_asked_about_and_refuse_anything(workspace, c
 def test_a_policy_that_refuses_cannot_be_overruled(workspace, config, interaction):
     refused = consulted(interaction, "refuse")
     decide(workspace, config, [(refused.id, "allow", None)])
-    assert reason(read_decisions(workspace), refused) == "policy-refuse"
+    assert reason(load_decisions(workspace), refused) == "policy-refuse"
 
 
 def test_the_latest_decision_counts(workspace, config, interaction):
     asked = consulted(interaction, "ask")
     for action in ("allow", "refuse"):
         decide(workspace, config, [(asked.id, action, None)])
-    assert reason(read_decisions(workspace), asked) == "policy-refuse"
+    assert reason(load_decisions(workspace), asked) == "policy-refuse"
 
 
 def test_what_is_forgotten_stays_so_whatever_is_decided_later_and_under_whatever_id(workspace, config, interaction):
     gone, twin = interaction("How?", "So."), interaction("How?", "So.")
     decide(workspace, config, [(gone.id, "forget", gone.content_key())])
     decide(workspace, config, [(gone.id, "allow", None)])
-    found = read_decisions(workspace)
+    found = load_decisions(workspace)
     assert [reason(found, one) for one in (gone, twin, interaction("Else?"))] == ["forgotten", "forgotten", None]
 
 
@@ -66,7 +66,7 @@ def test_a_damaged_decision_stops_everything_since_it_may_forbid_something(works
     with workspace.decisions.open("a") as stream:
         stream.write('{"interaction_id": "int_2", "action": "maybe", "timestamp": "2025-10-31T14:30:00.000Z"}\n')
     with pytest.raises(UserError, match=r"decisions.jsonl:2: action: .*; mend that line"):
-        read_decisions(workspace)
+        load_decisions(workspace)
 
 
 def test_no_decision_writes_no_file(workspace, config):
@@ -87,8 +87,8 @@ def folded(example, made: list[dict]) -> tuple:
     """What these decisions amount to: the judgement, the answer, the domain."""
     found = Decisions()
     for one in made:
-        found.add(made_now(example.id, **one))
-    revised = found.revised(example)
+        found.add(new_decision(example.id, **one))
+    revised = found.with_edits(example)
     return found.judgement(example.id), revised.expert.text, revised.metadata.domain
 
 
@@ -111,26 +111,26 @@ def test_the_latest_of_each_kind_counts_and_an_undo_takes_back_the_latest_that_s
 def test_an_undo_concerns_one_interaction_only(workspace, config, interaction):
     one, other = interaction(), interaction()
     decide(workspace, config, [(one.id, "reject", None), (other.id, "accept", None), (one.id, "undo", None)])
-    found = read_decisions(workspace)
+    found = load_decisions(workspace)
     assert (found.judgement(one.id), found.judgement(other.id)) == (None, "accept")
 
 
 def test_what_is_forgotten_cannot_be_had_back_by_an_undo(workspace, config, interaction):
     gone = interaction()
     decide(workspace, config, [(gone.id, "forget", None), (gone.id, "undo", None)])
-    assert reason(read_decisions(workspace), gone) == "forgotten"
+    assert reason(load_decisions(workspace), gone) == "forgotten"
 
 
 def test_accepting_is_allowing_and_rejecting_has_a_reason_of_its_own(workspace, config, interaction):
     asked, plain = consulted(interaction, "ask"), interaction()
     decide(workspace, config, [(asked.id, "accept", None), (plain.id, "reject", None)])
-    found = read_decisions(workspace)
+    found = load_decisions(workspace)
     assert (reason(found, asked), reason(found, plain)) == (None, "rejected")
 
 
 def test_an_edit_changes_the_words_and_says_when_and_a_tool_call_stays(interaction):
     call = {"function": {"name": "look", "arguments": {"at": "it"}}}
-    example = parsing.interaction(
+    example = parsing.parse_interaction_object(
         {
             "messages": [
                 {"role": "user", "content": "How?"},
@@ -142,23 +142,27 @@ def test_an_edit_changes_the_words_and_says_when_and_a_tool_call_stays(interacti
         }
     )
     found = Decisions()
-    edit = made_now(example.id, "edit", query="How, then?", expert="Thus.")
+    edit = new_decision(example.id, "edit", query="How, then?", expert="Thus.")
     found.add(edit)
-    revised = found.revised(example)
+    revised = found.with_edits(example)
     assert (revised.id, revised.query.text, revised.local.text) == (example.id, "How, then?", "No.")
     assert (revised.expert.content, revised.expert.tool_calls) == ("Thus.", example.expert.tool_calls)
     assert revised.metadata.model_extra == {"edited": edit.timestamp}
 
 
 def test_forgetting_erases_the_words_of_edits(workspace, config):
-    append(workspace, config, [made_now("int_1", "edit", expert="my secret"), made_now("int_2", "edit", expert="kept")])
+    append_decisions(
+        workspace,
+        config,
+        [new_decision("int_1", "edit", expert="my secret"), new_decision("int_2", "edit", expert="kept")],
+    )
     decide(workspace, config, [("int_1", "forget", "hash")])
     assert b"my secret" not in workspace.decisions.read_bytes()
-    assert "int_1" in read_decisions(workspace).forgotten
-    assert read_decisions(workspace).latest("int_2", "edit").expert == "kept"
+    assert "int_1" in load_decisions(workspace).forgotten
+    assert load_decisions(workspace).latest("int_2", "edit").expert == "kept"
 
 
 @pytest.mark.parametrize("words", [{"expert": " \n"}, {"query": ""}, {"domain": "No Domain"}, {"domain": "all"}])
 def test_words_that_cannot_stand_in_a_dataset_are_no_decision(words):
     with pytest.raises(ValidationError):
-        made_now("int_1", "edit", **words)
+        new_decision("int_1", "edit", **words)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from weakspot.capture.recorder import conversation, keep, stored
+from weakspot.capture.recorder import conversation, iter_interactions, store_interaction
 from weakspot.config import load
 from weakspot.records import Interaction
 from weakspot.records.parsing import RecordError
@@ -12,7 +12,7 @@ TURNS = conversation("Why this error?", "No idea.", "The name is not defined.", 
 
 
 def test_what_metadata_lacks_is_filled_in(workspace, config):
-    found = keep(workspace, config, TURNS, {"source": "a-test"})
+    found = store_interaction(workspace, config, TURNS, {"source": "a-test"})
     [line] = append_log.read_lines(workspace.raw)
     assert line.data.decode() == found.interaction.to_json()
     metadata = found.interaction.metadata
@@ -25,13 +25,13 @@ def test_what_metadata_lacks_is_filled_in(workspace, config):
 
 
 def test_a_domain_that_is_given_stays(workspace, config):
-    assert keep(workspace, config, TURNS, {"domain": "mine"}).interaction.domain == "mine"
+    assert store_interaction(workspace, config, TURNS, {"domain": "mine"}).interaction.domain == "mine"
 
 
 def test_a_secret_never_reaches_the_file_and_is_counted(workspace, config):
     key = "ghp_" + "a1B2" * 9
     turns = conversation(f"Is {key} safe?", "Yes.", f"No, revoke {key}.", "consult Sonnet")
-    found = keep(workspace, config, turns, {})
+    found = store_interaction(workspace, config, turns, {})
     assert key.encode() not in workspace.raw.read_bytes()
     assert sum(found.interaction.metadata.scrubbed.values()) == 1
     assert found.interaction.expert.text == found.interaction.query.text.replace("Is ", "No, revoke ").replace(
@@ -40,10 +40,10 @@ def test_a_secret_never_reaches_the_file_and_is_counted(workspace, config):
 
 
 def test_an_answer_that_broke_off_is_kept_and_is_nothing_to_train_on(workspace, config):
-    keep(workspace, config, TURNS, {"incomplete": True})
+    store_interaction(workspace, config, TURNS, {"incomplete": True})
     [line] = append_log.read_lines(workspace.raw)
     assert Interaction.from_json(line.data).metadata.incomplete
-    assert list(stored(workspace)) == []
+    assert list(iter_interactions(workspace)) == []
 
 
 @pytest.mark.parametrize(
@@ -58,6 +58,6 @@ def test_an_answer_that_broke_off_is_kept_and_is_nothing_to_train_on(workspace, 
 )
 def test_what_teaches_nothing_is_refused_with_its_reason_and_stores_nothing(workspace, tmp_path, turns, reason):
     with pytest.raises(RecordError) as caught:
-        keep(workspace, load(tmp_path / "none.toml", ["collect.max_record_bytes=1500"]), turns, {})
+        store_interaction(workspace, load(tmp_path / "none.toml", ["collect.max_record_bytes=1500"]), turns, {})
     assert caught.value.reason == reason
     assert not workspace.raw.exists()

@@ -1,6 +1,6 @@
 """Interactions that were stored before they could be scrubbed are scrubbed afterwards, and nothing else changes."""
 
-from weakspot.capture.recorder import stored
+from weakspot.capture.recorder import iter_interactions
 from weakspot.capture.redact_stored import rescrub
 from weakspot.storage import append_log
 
@@ -23,7 +23,7 @@ def test_what_is_scrubbed_is_gone_from_the_file_and_the_rest_stays_byte_for_byte
     capture(workspace, [secret, clean])
     assert rescrub(workspace, config, dry_run=False).replaced
     assert KEY.encode() not in workspace.raw.read_bytes()
-    found = {one.id: one for one in stored(workspace)}
+    found = {one.id: one for one in iter_interactions(workspace)}
     assert found[clean.id].to_json() == clean.to_json()
     again = found[secret.id]
     assert again.metadata.scrubbed

@@ -3,8 +3,8 @@
 import pytest
 
 from weakspot.capture import review
-from weakspot.capture.decisions import read_decisions
-from weakspot.capture.review import as_in_a_field
+from weakspot.capture.decisions import load_decisions
+from weakspot.capture.review import as_form_text
 from weakspot.records import Decision
 from weakspot.storage import append_log
 from zddc.errors import UserError
@@ -40,21 +40,21 @@ def test_only_the_words_that_changed_are_written_down(workspace, config, interac
 def test_line_ends_of_a_text_field_are_no_change(workspace, config, interaction):
     one = interaction("How?\r\nAnd why?", "So.\rThere.", interaction_id="int_a")
     review.edit(workspace, config, one, "How?\r\nAnd why?", "So.\r\nThere.")
-    assert read_decisions(workspace).revised(one) == one
+    assert load_decisions(workspace).with_edits(one) == one
 
 
 def test_what_was_captured_is_given_back_by_editing_it_back(workspace, config, interaction):
     one = interaction("How?", "So.")
     for expert in ("Thus.", "So."):
         review.edit(workspace, config, one, "How?", expert)
-    assert read_decisions(workspace).revised(one) == one
+    assert load_decisions(workspace).with_edits(one) == one
 
 
 def test_a_secret_in_an_edit_is_replaced(workspace, config, interaction):
     key = "ghp_" + "a1B2" * 9
     review.edit(workspace, config, one := interaction("How?", "So."), "How?", f"Use {key}.")
     assert key.encode() not in workspace.decisions.read_bytes()
-    assert read_decisions(workspace).revised(one).expert.text.startswith("Use ")
+    assert load_decisions(workspace).with_edits(one).expert.text.startswith("Use ")
 
 
 @pytest.mark.parametrize(
@@ -82,10 +82,10 @@ def test_where_nothing_stands_nothing_is_undone(workspace, config, interaction):
     one = interaction(interaction_id="int_a")
     review.move(workspace, config, one, "eggs")
     review.undo(workspace, config, "int_a")
-    assert read_decisions(workspace).revised(one) == one
+    assert load_decisions(workspace).with_edits(one) == one
     with pytest.raises(UserError, match="nothing is decided about it"):
         review.undo(workspace, config, "int_a")
 
 
 def test_a_text_field_gives_back_line_feeds_only():
-    assert as_in_a_field("a\r\nb\rc\nd\0") == "a\nb\nc\nd\N{REPLACEMENT CHARACTER}"
+    assert as_form_text("a\r\nb\rc\nd\0") == "a\nb\nc\nd\N{REPLACEMENT CHARACTER}"

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weakspot.capture.trigger_phrases import Escalation, phrase, recognised, spoken, teacher_named
+from weakspot.capture.trigger_phrases import Trigger, find_teacher, parse_trigger, trigger_phrase, user_text
 from weakspot.config import load
 
 
@@ -43,11 +43,11 @@ def settings(tmp_path_factory):
     ],
 )
 def test_a_turn_that_asks_for_a_teacher_is_recognised(settings, text, teacher):
-    assert recognised(settings, text) == Escalation(teacher)
+    assert parse_trigger(settings, text) == Trigger(teacher)
 
 
 def test_a_remark_stands_behind_a_colon(settings):
-    assert recognised(settings, "consult sonnet: keep it\n\nshort.") == Escalation("sonnet", "keep it\n\nshort.")
+    assert parse_trigger(settings, "consult sonnet: keep it\n\nshort.") == Trigger("sonnet", "keep it\n\nshort.")
 
 
 @pytest.mark.parametrize(
@@ -71,12 +71,12 @@ def test_a_remark_stands_behind_a_colon(settings):
     ],
 )
 def test_any_other_turn_is_not(settings, text):
-    assert recognised(settings, text) is None
+    assert parse_trigger(settings, text) is None
 
 
 def test_without_phrases_nothing_is_recognised(tmp_path):
     settings = load(tmp_path / "none.toml", ["escalation.phrases=[]"])
-    assert [recognised(settings, text) for text in ("", "please", "consult sonnet")] == [None, None, None]
+    assert [parse_trigger(settings, text) for text in ("", "please", "consult sonnet")] == [None, None, None]
 
 
 @pytest.mark.parametrize(
@@ -95,25 +95,25 @@ def test_without_phrases_nothing_is_recognised(tmp_path):
 )
 def test_a_text_of_two_million_characters_is_read(settings, text):
     """With steps that grow as the square of the length it would take hours."""
-    assert recognised(settings, text) is None
+    assert parse_trigger(settings, text) is None
 
 
 @given(st.text(st.sampled_from("<>/ axt[]"), max_size=40))
 def test_what_was_said_is_part_of_what_was_sent(text):
     rest = iter(text)
-    assert all(character in rest for character in spoken(text))
+    assert all(character in rest for character in user_text(text))
 
 
 def test_surroundings_of_any_length_are_taken_off(settings):
     reminder = f"<system-reminder>{'long ' * 100_000}</system-reminder>"
-    assert recognised(settings, f"{reminder}\nconsult sonnet\n{reminder}") == Escalation("sonnet")
+    assert parse_trigger(settings, f"{reminder}\nconsult sonnet\n{reminder}") == Trigger("sonnet")
 
 
 def test_a_teacher_goes_by_key_model_and_names(settings):
     names = ["sonnet", "Claude  Sonnet", "claude-sonnet-5-5", "Big/Coder-480B", "nobody", ""]
-    assert [teacher_named(settings, name) for name in names] == ["sonnet", "sonnet", "sonnet", "coder", None, None]
+    assert [find_teacher(settings, name) for name in names] == ["sonnet", "sonnet", "sonnet", "coder", None, None]
 
 
 def test_the_phrase_that_stands_for_a_wish_is_recognised_itself(settings):
-    assert phrase(settings, "sonnet") == "consult Sonnet"
-    assert recognised(settings, phrase(settings, "coder")) == Escalation("coder")
+    assert trigger_phrase(settings, "sonnet") == "consult Sonnet"
+    assert parse_trigger(settings, trigger_phrase(settings, "coder")) == Trigger("coder")

@@ -225,7 +225,7 @@ def test_a_snapshot_without_a_manifest_is_a_warning(problems, processed, healthy
 
 def test_no_snapshot_at_all_is_a_warning(problems, processed, healthy):
     shutil.rmtree(processed.snapshots)
-    assert only(problems(processed, healthy), "warning").detail == "there is none; run 'weakspot process'"
+    assert only(problems(processed, healthy), "warning").detail == "has no snapshot; run 'weakspot process'"
 
 
 # Adapters.

@@ -108,7 +108,7 @@ def test_answers_that_teach_badly_are_warnings_with_their_ids(problems, processe
         "expert answers that refuse": interaction("q3", "I'm sorry, but I can't help with that."),
         "expert answers that stop half-way": interaction("q4", "Take these:\n```python\nprint(1)"),
     }
-    capture(processed, [one.described({"domain": "spam"}) for one in bad.values()])
+    capture(processed, [one.with_metadata({"domain": "spam"}) for one in bad.values()])
     process(processed, healthy)
     findings = problems(processed, healthy)
     assert {(finding.check, finding.level) for finding in findings} == {("answers", "warning")}
@@ -168,7 +168,7 @@ def test_examples_that_do_not_fit_are_warnings_each_of_its_kind(
         f"expert answers that are cut at max_length = 500, 1: {cut.id} (by 122 tokens)",
         f"examples that lose their oldest turns at max_length = 500, 1: {shortened.id}",
         "examples that cannot be trained on at max_length = 500, "
-        f"1: {hopeless.id} (the query alone has 716 tokens of 500)",
+        f"1: {hopeless.id} (the query alone has 716 tokens, but max_length is 500)",
     ]
 
 

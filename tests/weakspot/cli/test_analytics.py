@@ -5,7 +5,7 @@ import json
 import pytest
 
 from weakspot.deployment.releases import publish
-from weakspot.records import Release, Use
+from weakspot.records import Release, UsageEvent
 from weakspot.storage import append_log
 
 
@@ -13,7 +13,7 @@ from weakspot.storage import append_log
 def used(workspace):
     """Three questions and a consultation."""
     common = {"timestamp": "2026-03-02T12:00:00.000Z", "domain": "d", "model": "m", "release": None, "seconds": 1.0}
-    uses = [Use.model_validate({**common, "consulted": n == 3}) for n in range(4)]
+    uses = [UsageEvent.model_validate({**common, "consulted": n == 3}) for n in range(4)]
     append_log.append(workspace.usage, [one.to_json() for one in uses])
     return workspace
 
@@ -41,7 +41,7 @@ def test_economics_gives_everything_as_json(weakspot, used):
         (["replay", "d"], "d: has no complete adapter; run 'weakspot train d'"),
         (["replay", "--adapter", "d"], "--adapter d: not an adapter's name; write it as colours-lora-v2"),
         (["replay", "--judge", "nobody"], "judge nobody: no such teacher; there are sonnet, opus"),
-        (["trace", "9"], "release 9: there is none; see 'weakspot releases'"),
+        (["trace", "9"], "release 9: does not exist; see 'weakspot releases'"),
     ],
 )
 def test_a_mistake_is_one_line(weakspot, arguments, line):

@@ -12,19 +12,19 @@ from zddc.errors import UserError
     ("canary", "share"), [("10%", 0.1), ("0.1", 0.1), ("100%", 1.0), ("1", 1.0), ("0.5%", 0.005), ("12.5%", 0.125)]
 )
 def test_a_canary_is_a_percentage_or_a_share(canary, share):
-    assert deploy._share(canary) == pytest.approx(share)
+    assert deploy._parse_share(canary) == pytest.approx(share)
 
 
 @pytest.mark.parametrize("canary", ["0", "0%", "101%", "1.5", "10", "-5%", "ten", "%", "", "nan"])
 def test_what_is_no_share_is_refused(canary):
     with pytest.raises(UserError, match="not a share of the questions; write 10%"):
-        deploy._share(canary)
+        deploy._parse_share(canary)
 
 
 def test_only_a_gateway_shares_questions_out(weakspot, workspace):
     status, out, err = weakspot("deploy", "spam", "--canary", "10%", "--to", "merged")
     assert (status, out) == (1, "")
-    assert err == "--canary: merged cannot share questions out; give --to gateway\n"
+    assert err == "--canary: merged cannot answer only a share; give --to gateway\n"
     assert read_releases(workspace) == []
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weakspot.dataset import bm25
-from weakspot.dataset.bm25 import Ranking, compared, terms
+from weakspot.dataset.bm25 import Ranking, head_and_tail, terms
 
 
 def ranking(*texts: str) -> Ranking:
@@ -56,7 +56,7 @@ def test_a_removed_text_is_not_found_and_the_numbers_stay():
 
 def test_of_a_long_text_its_beginning_and_its_end_count():
     log = "Why does the linker fail? " + "0123456789 " * 100_000 + " undefined reference to frobnicate"
-    assert len(compared(log)) == 2001
+    assert len(head_and_tail(log)) == 2001
     assert {"linker", "frobnicate"} <= terms(log)
 
 

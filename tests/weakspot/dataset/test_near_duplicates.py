@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weakspot.dataset.near_duplicates import bands, earlier_near_duplicates, grams, jaccard, pairs_across
+from weakspot.dataset.near_duplicates import count_bands, earlier_near_duplicates, grams, jaccard, pairs_across
 
 # A sentence, the same with a small change, and another sentence about something like it.
 NEAR_DUPLICATES = {
@@ -89,7 +89,7 @@ def test_jaccard_is_the_share_of_what_two_sets_have_in_common():
 
 @given(st.floats(0.5, 1))
 def test_the_bands_miss_a_pair_at_the_threshold_less_than_once_in_a_million(threshold):
-    count = bands(threshold)
+    count = count_bands(threshold)
     rows = 128 // count
     assert (1 - threshold**rows) ** count <= 1e-6
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from weakspot.dataset.reading import read_examples, require_domain, split_examples
+from weakspot.dataset.reading import load_split, read_examples, require_domain
 from weakspot.pipeline.process import process
 from zddc.errors import UserError
 
@@ -17,14 +17,14 @@ def processed(workspace, interaction, config, capture):
 
 
 def test_a_split_is_read_whole_or_by_domain(processed):
-    both = split_examples(processed, "train")
+    both = load_split(processed, "train")
     assert {example.domain for example in both} == {"spam", "eggs"}
-    assert split_examples(processed, "train", "spam") == [one for one in both if one.domain == "spam"]
+    assert load_split(processed, "train", "spam") == [one for one in both if one.domain == "spam"]
 
 
 def test_without_a_dataset_the_next_step_is_named(workspace):
     with pytest.raises(UserError, match=r"train.jsonl: no dataset yet; run 'weakspot process'"):
-        split_examples(workspace, "train")
+        load_split(workspace, "train")
 
 
 def test_a_damaged_line_is_named(processed):

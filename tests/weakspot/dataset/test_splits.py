@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weakspot.dataset.splits import SHARES, KeptOut, assign, exact_keys
+from weakspot.dataset.splits import SHARES, Excluded, assign, exact_keys
 from weakspot.records import SPLITS, Assignment, Interaction
 
 SOAK = bool(os.environ.get("WEAKSPOT_SOAK"))
@@ -16,7 +16,7 @@ SOAK = bool(os.environ.get("WEAKSPOT_SOAK"))
 
 def assigned(examples, recorded=None, threshold: float = 0.8) -> list[Assignment]:
     found = list(assign(examples, recorded or {}, threshold))
-    assert not [place for place in found if isinstance(place, KeptOut)]
+    assert not [place for place in found if isinstance(place, Excluded)]
     return found
 
 
@@ -64,7 +64,7 @@ def test_a_system_turn_does_not_hide_the_opening(example):
 def test_a_question_is_one_group_whatever_was_answered(interaction):
     queries = ["What is a tensor?", "what is a tensor", "What is a  tensor ?!"]
     examples = [interaction(query, "no word alike " * n, local=f"{n}") for n, query in enumerate(queries, 1)]
-    places = assigned([one.described({"domain": "spam"}) for one in examples])
+    places = assigned([one.with_metadata({"domain": "spam"}) for one in examples])
     assert len({place.group for place in places}) == 1
 
 
@@ -164,7 +164,7 @@ def linking(example) -> tuple[list[Interaction], Interaction]:
 def test_an_example_that_ties_two_splits_together_is_kept_out_and_says_whom(example):
     examples, link = linking(example)
     *places, kept_out = assign([*examples, link], {}, 0.8)
-    assert isinstance(kept_out, KeptOut)
+    assert isinstance(kept_out, Excluded)
     assert kept_out.example == link
     names = by_id(places)
     train = next(one.id for one in examples if one.expert == link.expert)
@@ -178,7 +178,7 @@ def test_what_was_kept_out_ties_nothing_later(example):
     later = example(99, conversation_id="new")
     again = example(99, "please", conversation_id="new")
     found = list(assign([*examples, link, later, again], {}, 0.8))
-    assert [isinstance(place, KeptOut) for place in found[-3:]] == [True, False, False]
+    assert [isinstance(place, Excluded) for place in found[-3:]] == [True, False, False]
 
 
 def test_two_groups_of_one_split_that_are_linked_keep_their_names(example):
@@ -205,7 +205,7 @@ def test_a_lower_threshold_keeps_out_what_became_alike_and_moves_nothing(example
     near = [example(number, "but now at more length and in other words") for number in reversed(range(10))]
     recorded = by_id(assigned([*examples, *near], threshold=1.0))
     after = list(assign([*examples, *near], recorded, 0.5))
-    kept_out = [place for place in after if isinstance(place, KeptOut)]
+    kept_out = [place for place in after if isinstance(place, Excluded)]
     assert kept_out
     assert all("of another split" in place.detail for place in kept_out)
     for place in after:

@@ -90,7 +90,9 @@ def demo(embedded, interaction, capture, made_once) -> Demo:
 
 def expected(workspace: Workspace, config: Config, name: AdapterName) -> None:
     """Have it written down what an adapter must answer."""
-    parity_check.expectation(workspace, config, Candidate(name, adapters.read_manifest(workspace, name), None))
+    parity_check.ensure_reference_answers(
+        workspace, config, Candidate(name, adapters.read_manifest(workspace, name), None)
+    )
 
 
 def planted(workspace: Workspace, change: Callable[[dict], dict]) -> None:
@@ -105,7 +107,7 @@ def planted(workspace: Workspace, change: Callable[[dict], dict]) -> None:
     files = {name: atomic.sha256(folder / name) for name in manifest.files}
     changed = manifest.model_copy(update={"name": str(SECOND), "version": 2, "files": files})
     workspace.adapter_manifest(SECOND).write_bytes(changed.to_document())
-    workspace.expectation(SECOND).unlink()
+    workspace.reference_answers(SECOND).unlink()
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.processes import started
 
-from weakspot.deployment.openai_client import Server
+from weakspot.deployment.openai_client import OpenAIClient
 
 _SERVER = """
 import sys, xllamacpp
@@ -34,7 +34,7 @@ sys.stdin.read()
 """
 
 
-class Llama(Server):
+class Llama(OpenAIClient):
     """The server at an address, with what llama.cpp has beside OpenAI's protocol."""
 
     def __init__(self, address: str) -> None:

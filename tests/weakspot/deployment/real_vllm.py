@@ -15,7 +15,7 @@ from tests.processes import started
 from tests.weakspot.deployment.conftest import DEMO_DOMAIN
 
 from weakspot.config import Config
-from weakspot.deployment.openai_client import Server
+from weakspot.deployment.openai_client import OpenAIClient
 from weakspot.deployment.types import Destination
 from weakspot.pipeline.deploy import deploy
 from weakspot.records import Release
@@ -76,7 +76,7 @@ def put(workspace: Workspace, config: Config, url: str) -> Release:
 
 def names(url: str) -> set[str]:
     """Return the names of what a server serves."""
-    return {one.name for one in Server(url).models()}
+    return {one.name for one in OpenAIClient(url).models()}
 
 
 def said(url: str, model: str, question: str, max_tokens: int = 40) -> str:

@@ -9,7 +9,7 @@ from tests.weakspot.deployment.llama import served
 
 from weakspot.config import load
 from weakspot.deployment.gguf import writer
-from weakspot.deployment.openai_client import Server, ServerError
+from weakspot.deployment.openai_client import OpenAIClient, ServerError
 from weakspot.models import generation, loading
 from weakspot.models.loading import Base
 from zddc.errors import UserError
@@ -20,7 +20,7 @@ QUESTION = [{"role": "user", "content": "Which colour?"}]
 @pytest.fixture(scope="module")
 def llama(thin, tmp_path_factory):
     file = tmp_path_factory.mktemp("gguf") / "thin.gguf"
-    writer.write(thin("llama"), file, "f32")
+    writer.write_model(thin("llama"), file, "f32")
     with served(file, name="thin") as server:
         yield server
 
@@ -57,12 +57,12 @@ def saying():
 
 def test_a_real_server_answers_as_the_model_does_and_tells_how_likely(llama, thin):
     base = Base("thin", str(thin("llama")), None)
-    model, tokenizer = loading.load_model(base, loading.dtype_for("fp32")), loading.load_tokenizer(base)
+    model, tokenizer = loading.load_model(base, loading.choose_dtype("fp32")), loading.load_tokenizer(base)
     prompt = tokenizer.apply_chat_template(QUESTION, tokenize=False, add_generation_prompt=True)
     ids = tokenizer(prompt, add_special_tokens=False)["input_ids"]
     assert [one.name for one in llama.models()] == ["thin"]
     answer = llama.chat("thin", QUESTION, 8)
-    assert answer.ids == generation.continuations(model, tokenizer, [ids], 8, 1)[0]
+    assert answer.ids == generation.generate_token_ids(model, tokenizer, [ids], 8, 1)[0]
     assert answer.prompt_tokens == len(ids)
     assert len(answer.logprobs) == 8
     assert max(answer.logprobs) < 0
@@ -73,29 +73,29 @@ def test_the_key_is_sent_and_never_shown(saying, tmp_path, monkeypatch):
     url, asked = saying(401, json.dumps({"error": {"message": "no: sk-very-secret is unknown"}}))
     config = load(tmp_path / "weakspot.toml", ["gateway.upstream_api_key_env=OUR_KEY"])
     with pytest.raises(UserError, match="HTTP 401: no: <API_KEY> is unknown") as raised:
-        Server.of(config, url).models()
+        OpenAIClient.of(config, url).models()
     assert "secret" not in str(raised.value)
     assert asked[0][0]["Authorization"] == "Bearer sk-very-secret"
 
 
 def test_without_an_address_it_is_the_local_model_of_the_settings(tmp_path):
     config = load(tmp_path / "weakspot.toml", ["gateway.upstream=http://127.0.0.1:9/v1"])
-    assert Server.of(config).url == "http://127.0.0.1:9/v1"
-    with pytest.raises(UserError, match=r"cannot be asked .*; start the server, or give --server"):
-        Server.of(config).models()
+    assert OpenAIClient.of(config).url == "http://127.0.0.1:9/v1"
+    with pytest.raises(UserError, match=r"cannot be reached .*; start the server, or give --server"):
+        OpenAIClient.of(config).models()
 
 
 @pytest.mark.parametrize("body", ["", "[]", "{}", '{"data": 3}', '{"choices": []}', "<html>"])
 def test_what_is_no_answer_is_one_line(saying, body):
     url, _ = saying(200, body)
     with pytest.raises(UserError, match="lists no models; give the address of an OpenAI-compatible server"):
-        Server(url).models()
+        OpenAIClient(url).models()
     with pytest.raises(UserError, match="gave no answer for any"):
-        Server(url).chat("any", QUESTION, 4)
+        OpenAIClient(url).chat("any", QUESTION, 4)
 
 
 def test_an_error_is_its_status_and_its_words(saying):
     url, _ = saying(500, "out\n of   memory")
     with pytest.raises(ServerError, match=r"^out of memory$") as raised:
-        Server(url).call("POST", "/any", {})
+        OpenAIClient(url).call("POST", "/any", {})
     assert raised.value.status == 500

@@ -3,10 +3,10 @@
 import pytest
 
 from weakspot.deployment import parity_check
-from weakspot.deployment.openai_client import Answer
+from weakspot.deployment.openai_client import ServedAnswer
 from weakspot.deployment.types import Candidate
 from weakspot.models import adapters
-from weakspot.records import Expectation, Expected
+from weakspot.records import ReferenceAnswer, ReferenceAnswers
 from weakspot.workspace import AdapterName
 from zddc.errors import UserError
 
@@ -16,7 +16,7 @@ NAME = AdapterName("colours", 1)
 @pytest.fixture
 def expectation(accepted):
     workspace, _ = accepted
-    return parity_check.read_expectation(workspace, NAME)
+    return parity_check.load_reference_answers(workspace, NAME)
 
 
 def server(expectation, answer):
@@ -24,18 +24,18 @@ def server(expectation, answer):
     return lambda prompts: map(answer, prompts)
 
 
-def as_trained(one: Expected) -> Answer:
-    return Answer(one.text, one.tokens, one.adapter, len(one.prompt_ids), one.prompt_ids)
+def as_trained(one: ReferenceAnswer) -> ServedAnswer:
+    return ServedAnswer(one.text, one.tokens, one.adapter, len(one.prompt_ids), one.prompt_ids)
 
 
-def as_base(one: Expected) -> Answer:
-    return Answer(one.base_text, one.base_tokens, None, len(one.prompt_ids), one.prompt_ids)
+def as_base(one: ReferenceAnswer) -> ServedAnswer:
+    return ServedAnswer(one.base_text, one.base_tokens, None, len(one.prompt_ids), one.prompt_ids)
 
 
 def test_an_evaluated_adapter_has_its_answers_written_down(accepted, expectation):
     workspace, config = accepted
     manifest = adapters.read_manifest(workspace, NAME)
-    assert expectation == parity_check.expectation(workspace, config, Candidate(NAME, manifest, None))
+    assert expectation == parity_check.ensure_reference_answers(workspace, config, Candidate(NAME, manifest, None))
     assert expectation.adapter_sha256 in manifest.files.values()
     assert len(expectation.prompts) == 8
     assert all(len(one.tokens) == len(one.adapter) == len(one.base) == len(one.margins) for one in expectation.prompts)
@@ -44,11 +44,11 @@ def test_an_evaluated_adapter_has_its_answers_written_down(accepted, expectation
 def test_answers_of_other_weights_are_taken_anew(accepted, expectation):
     workspace, config = accepted
     stale = expectation.model_copy(update={"adapter_sha256": "0" * 64})
-    workspace.expectation(NAME).write_bytes(stale.to_document())
+    workspace.reference_answers(NAME).write_bytes(stale.to_document())
     candidate = Candidate(NAME, adapters.read_manifest(workspace, NAME), None)
-    assert parity_check.expectation(workspace, config, candidate) == expectation
-    workspace.expectation(NAME).write_text('{"adapter_sha')
-    assert parity_check.read_expectation(workspace, NAME) is None
+    assert parity_check.ensure_reference_answers(workspace, config, candidate) == expectation
+    workspace.reference_answers(NAME).write_text('{"adapter_sha')
+    assert parity_check.load_reference_answers(workspace, NAME) is None
 
 
 def test_the_trained_adapter_is_proved(expectation):
@@ -68,35 +68,38 @@ def test_the_model_itself_is_proved(accepted, expectation):
 
 
 def test_a_server_that_tells_nothing_but_text_is_judged_by_the_text(expectation):
-    text = server(expectation, lambda one: Answer(f" {one.text}\n", None, None, None, None))
+    text = server(expectation, lambda one: ServedAnswer(f" {one.text}\n", None, None, None, None))
     assert parity_check.prove(expectation, text, "it").difference is None
-    text = server(expectation, lambda one: Answer(one.base_text, None, None, None, None))
+    text = server(expectation, lambda one: ServedAnswer(one.base_text, None, None, None, None))
     with pytest.raises(UserError, match="the server ignores the adapter"):
         parity_check.prove(expectation, text, "it")
 
 
 def test_the_token_that_ends_a_turn_may_be_left_out(expectation):
-    shorter = server(expectation, lambda one: Answer(one.text, one.tokens[:-1], one.adapter[:-1], None, None))
+    shorter = server(expectation, lambda one: ServedAnswer(one.text, one.tokens[:-1], one.adapter[:-1], None, None))
     assert parity_check.prove(expectation, shorter, "it").same_answers == 8
 
 
-def with_prompt(one: Expected, count: int, ids: list[int] | None) -> Answer:
-    return Answer(one.text, one.tokens, one.adapter, count, ids)
+def with_prompt(one: ReferenceAnswer, count: int, ids: list[int] | None) -> ServedAnswer:
+    return ServedAnswer(one.text, one.tokens, one.adapter, count, ids)
 
 
-def shifted(one: Expected, by: float) -> Answer:
-    return Answer(one.text, one.tokens, [value - by for value in one.adapter], None, None)
+def shifted(one: ReferenceAnswer, by: float) -> ServedAnswer:
+    return ServedAnswer(one.text, one.tokens, [value - by for value in one.adapter], None, None)
 
 
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
         (as_base, "answers as the base does: the server ignores the adapter"),
-        (lambda one: Answer(one.text, one.tokens, one.base, None, None), "the server ignores the adapter"),
+        (lambda one: ServedAnswer(one.text, one.tokens, one.base, None, None), "the server ignores the adapter"),
         (lambda one: with_prompt(one, len(one.prompt_ids) + 3, None), "another prompt: .* another chat template"),
         (lambda one: with_prompt(one, len(one.prompt_ids), one.prompt_ids[::-1]), "another prompt"),
-        (lambda one: shifted(one, 0.2), "otherwise than the trained adapter: 0 of 8 prompts, 0.2 nats"),
-        (lambda one: Answer("", [1, 2, 3], [-9.0] * 3, None, None), "otherwise than the trained adapter: 8 of 8"),
+        (lambda one: shifted(one, 0.2), "does not answer as the trained adapter: 0 of 8 prompts differ, 0.2 nats"),
+        (
+            lambda one: ServedAnswer("", [1, 2, 3], [-9.0] * 3, None, None),
+            "does not answer as the trained adapter: 8 of 8",
+        ),
     ],
     ids=["base's words", "base's numbers", "longer prompt", "other prompt", "lossy", "neither"],
 )
@@ -114,6 +117,6 @@ def test_what_counts_as_lossy_is_the_targets_to_say(expectation):
 
 def test_an_adapter_that_does_nothing_is_proved_nowhere(expectation):
     prompts = [one.model_copy(update={"base": one.adapter, "base_tokens": one.tokens}) for one in expectation.prompts]
-    nothing = Expectation(adapter_sha256="0", prompts=prompts)
+    nothing = ReferenceAnswers(adapter_sha256="0", prompts=prompts)
     with pytest.raises(UserError, match="changes nothing"):
         parity_check.prove(nothing, server(nothing, as_trained), "it")

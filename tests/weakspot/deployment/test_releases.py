@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weakspot.deployment.releases import answering, before, live, publish, read_releases, was_released
+from weakspot.deployment.releases import is_live, live, previous_release, publish, read_releases, was_live
 from weakspot.records import Release
 from weakspot.storage import append_log
 from zddc.errors import UserError
@@ -32,20 +32,20 @@ def test_the_newest_of_a_domain_and_target_is_live(workspace, config):
         ("d", "vllm"): "b",
         ("e", "merged"): "d",
     }
-    assert (answering(found, "c"), answering(found, "a"), was_released(found, "a", "merged")) == (True, False, True)
+    assert (is_live(found, "c"), is_live(found, "a"), was_live(found, "a", "merged")) == (True, False, True)
 
 
 def test_what_was_gone_back_from_is_not_gone_back_to():
     a, b, back, c = found = numbered(release("a"), release("b"), release("a", "rollback"), release("c"))
-    assert before(found, c).adapter == "a"
-    assert before(found[:2], b) == a
-    assert before(found[:1], a) is None
+    assert previous_release(found, c).adapter == "a"
+    assert previous_release(found[:2], b) == a
+    assert previous_release(found[:1], a) is None
     assert back.adapter == "a"
 
 
 def test_the_same_adapter_anew_is_no_step():
     found = numbered(release("a"), release("b"), release("b"))
-    assert before(found, found[-1]).adapter == "a"
+    assert previous_release(found, found[-1]).adapter == "a"
 
 
 @given(st.lists(st.sampled_from(["deploy", "rollback"]), max_size=12))
@@ -56,7 +56,7 @@ def test_going_back_never_leads_to_what_was_gone_back_from(actions):
         if action == "deploy":
             found = numbered(*found, release(f"v{step}"))
         elif found and found[-1].action == "deploy":
-            earlier = before(found, found[-1])
+            earlier = previous_release(found, found[-1])
             taken_back.add(found[-1].adapter)
             found = numbered(*found, release(earlier.adapter if earlier else None, "rollback"))
             assert found[-1].adapter not in taken_back

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weakspot.evaluation import gate
-from weakspot.records import BaseReference, Row, Scorecard
+from weakspot.records import BaseReference, Scorecard, ScoredExample
 from weakspot.settings import Evaluate
 
 LEVEL = 0.05
@@ -18,7 +18,7 @@ SOAK = bool(os.environ.get("WEAKSPOT_SOAK"))
 
 def row(base_loss=2.0, adapter_loss=2.0, base_margin=-1.0, adapter_margin=-1.0, exact=None, domain="d"):
     base_exact, adapter_exact = exact if exact else (None, None)
-    return Row(
+    return ScoredExample(
         interaction_id="i", domain=domain, query="q", local="l", expert="e", tokens=5,
         base_loss=base_loss, adapter_loss=adapter_loss, base_margin=base_margin, adapter_margin=adapter_margin,
         base_exact=base_exact, adapter_exact=adapter_exact,
@@ -32,7 +32,7 @@ def noisy(n, gain, spread=0.1, seed=0):
 
 
 def verdict(rows, others=()):
-    return gate.judge(gate.comparisons(rows, LEVEL), gate.harm(others, LEVEL), Evaluate())
+    return gate.decide_verdict(gate.comparisons(rows, LEVEL), gate.harm(others, LEVEL), Evaluate())
 
 
 def test_a_clear_gain_is_accepted():
@@ -133,8 +133,8 @@ def answers(right, expert="e"):
 
 
 def replacing(rows, served):
-    beside = gate.replacing(rows, scorecard("d-lora-v1", served), LEVEL)
-    return beside, gate.judge(gate.comparisons(rows, LEVEL), [], Evaluate(), beside)
+    beside = gate.compare_with_live(rows, scorecard("d-lora-v1", served), LEVEL)
+    return beside, gate.decide_verdict(gate.comparisons(rows, LEVEL), [], Evaluate(), beside)
 
 
 def test_what_helps_less_than_what_is_in_service_does_not_replace_it():

@@ -8,17 +8,17 @@ import pytest
 from tests.servers import Asked, Reply, Server
 
 from weakspot.config import load
-from weakspot.evaluation.judge import TeacherAsJudge, agreed, by_exact_match, by_likelihood, verdict
-from weakspot.records import Row
+from weakspot.evaluation.judge import TeacherAsJudge, by_exact_match, by_likelihood, combine_verdicts, parse_verdict
+from weakspot.records import ScoredExample
 from zddc.errors import UserError
 
 SHORT_WAIT = {"Retry-After": "0"}
 
 
-def row(**values) -> Row:
+def row(**values) -> ScoredExample:
     texts = {"interaction_id": "i", "domain": "d", "query": "q", "local": "l", "expert": "e", "tokens": 3}
     losses = {"base_loss": 2.0, "adapter_loss": 1.0, "base_margin": -1.0, "adapter_margin": 1.0}
-    return Row.model_validate({**texts, **losses, **values})
+    return ScoredExample.model_validate({**texts, **losses, **values})
 
 
 def test_an_exact_answer_would_have_done():
@@ -52,7 +52,7 @@ def test_likelihood_counts_what_turned_for_the_experts_sake(margins, losses, out
     ],
 )
 def test_a_verdict_is_the_last_line(reply, found):
-    assert verdict(reply) == found
+    assert parse_verdict(reply) == found
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_verdict_is_the_last_line(reply, found):
     ],
 )
 def test_a_win_counts_only_in_both_orders(expert_first, adapter_first, outcome):
-    assert agreed(expert_first, adapter_first) == outcome
+    assert combine_verdicts(expert_first, adapter_first) == outcome
 
 
 # a teacher
@@ -94,7 +94,7 @@ def judged(script, escalations, *more: str):
     async def run():
         async with Server(script) as server:
             judge = TeacherAsJudge(settings(server, *more), "j")
-            return await judge.outcomes(escalations), judge.cost_usd, server
+            return await judge.judge_escalations(escalations), judge.cost_usd, server
 
     return asyncio.run(run())
 

@@ -11,8 +11,8 @@ import pytest
 from tests.servers import Asked, Reply, Script, Server
 
 from weakspot import config as configuration
-from weakspot.evaluation.replay import Replayed, count, replay
-from weakspot.evaluation.scoring import exact
+from weakspot.evaluation.replay import ReplayedEscalation, count_outcomes, replay
+from weakspot.evaluation.scoring import is_exact_match
 from weakspot.models.adapters import read_manifest
 from weakspot.pipeline.process import process
 from weakspot.records import Assignment
@@ -23,21 +23,25 @@ from zddc.errors import UserError
 COLOURS = AdapterName("colours", 1)
 
 
-def one(outcome: str, judge: str = "exact match", base_right: bool | None = None, teacher: str = "opus") -> Replayed:
+def one(
+    outcome: str, judge: str = "exact match", base_right: bool | None = None, teacher: str = "opus"
+) -> ReplayedEscalation:
     texts = {"query": "q", "expert": "e", "answer": "a"}
     given = {"interaction_id": "i", "seen": False, "judge": judge, "outcome": outcome, "teacher": teacher}
-    return Replayed(**given, base_right=base_right, **texts)
+    return ReplayedEscalation(**given, base_right=base_right, **texts)
 
 
 def test_a_count_tells_outcomes_judges_and_who_had_answered():
-    found = count([one("resolved"), one("resolved", base_right=True), one("needed"), one("undecided", "likelihood")])
+    found = count_outcomes(
+        [one("resolved"), one("resolved", base_right=True), one("needed"), one("undecided", "likelihood")]
+    )
     assert (found.escalations, found.resolved, found.needed, found.undecided) == (4, 2, 1, 1)
     assert (found.base_right, found.teachers) == (1, {"opus": 4})
     assert found.judges == {"exact match": 3, "likelihood": 1}
 
 
 def test_what_only_the_base_answers_right_is_not_resolved():
-    assert count([one("needed", base_right=True)]).base_right == 0
+    assert count_outcomes([one("needed", base_right=True)]).base_right == 0
 
 
 def test_a_judge_who_is_nobody_is_one_line(workspace, config):
@@ -60,7 +64,7 @@ def test_checkable_answers_are_judged_by_exact_match_and_unseen_ones_apart(accep
     assert [row.seen for row in found.rows] == [False] * 7 + [True] * 54
     assert {row.judge for row in found.rows} == {"exact match"}
     for row in found.rows:
-        assert row.outcome == ("resolved" if exact(row.expert, row.answer) else "needed")
+        assert row.outcome == ("resolved" if is_exact_match(row.expert, row.answer) else "needed")
     assert found.unseen.resolved == sum(row.outcome == "resolved" for row in found.rows[:7])
 
 
@@ -118,7 +122,7 @@ def test_a_named_teacher_judges_what_cannot_be_checked(accepted):
 @pytest.mark.slow
 def test_a_domain_without_escalations_is_one_line(accepted):
     workspace, config = accepted
-    with pytest.raises(UserError, match="cooking: has no escalation to ask again"):
+    with pytest.raises(UserError, match="cooking: has no escalation to replay"):
         replay(workspace, config, "cooking", adapter=COLOURS)
 
 

@@ -17,12 +17,12 @@ pytestmark = pytest.mark.slow
 def loaded(accepted):
     workspace, config = accepted
     _, model, tokenizer = adapters.load(workspace, adapters.read_manifest(workspace, AdapterName("colours", 1)))
-    return model, tokenizer, config, reading.split_examples(workspace, "test")
+    return model, tokenizer, config, reading.load_split(workspace, "test")
 
 
 def mean_loss(model, tokenizer, example, answer, max_length):
     """The mean loss of one answer, from all of the model's logits."""
-    tokens = tokenization.tokens(tokenizer, example, max_length, answer=answer)
+    tokens = tokenization.tokenize_example(tokenizer, example, max_length, answer=answer)
     with torch.inference_mode():
         logits = model(input_ids=torch.tensor([tokens.ids]), use_cache=False).logits[0]
     return float(cross_entropy(logits[tokens.start - 1 : -1], torch.tensor(tokens.ids[tokens.start :])))
@@ -30,18 +30,18 @@ def mean_loss(model, tokenizer, example, answer, max_length):
 
 def written(model, tokenizer, example, most):
     """The greedy answer to one example, as transformers writes it."""
-    ids = torch.tensor([tokenizer(scoring.prompt(tokenizer, example), add_special_tokens=False)["input_ids"]])
+    ids = torch.tensor([tokenizer(scoring.render_prompt(tokenizer, example), add_special_tokens=False)["input_ids"]])
     ends = generation.end_tokens(model, tokenizer)
     settings = GenerationConfig(max_new_tokens=most, do_sample=False, eos_token_id=ends, pad_token_id=ends[0])
     made = model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), generation_config=settings)
-    return generation.text(model, tokenizer, made[0, ids.shape[1] :].tolist())
+    return generation.answer_text(model, tokenizer, made[0, ids.shape[1] :].tolist())
 
 
 @pytest.mark.parametrize("batch_size", [3, 32])
 def test_a_batch_is_measured_as_each_example_alone(loaded, batch_size):
     model, tokenizer, config, examples = loaded
     settings = config.evaluate.model_copy(update={"batch_size": batch_size})
-    found = scoring.score(model, tokenizer, examples, config.model_copy(update={"evaluate": settings}))
+    found = scoring.score_examples(model, tokenizer, examples, config.model_copy(update={"evaluate": settings}))
     assert [row.interaction_id for row in found] == [example.id for example in examples]
     assert {row.base_exact for row in found} == {None, False}
 
@@ -50,7 +50,7 @@ def test_a_batch_is_measured_as_each_example_alone(loaded, batch_size):
             mean_loss(model, tokenizer, example, answer, config.train.max_length)
             for answer in (example.expert, example.local)
         ]
-        checkable = scoring.parsed_json(example.expert.text) is not None
+        checkable = scoring.parse_json(example.expert.text) is not None
         return losses[0], losses[1] - losses[0], written(model, tokenizer, example, 8) if checkable else None
 
     for row, example in zip(found, examples, strict=True):
@@ -68,9 +68,9 @@ def test_a_conversation_that_loses_turns_to_fit_is_answered_whole(loaded, intera
     model, tokenizer, config, _ = loaded
     earlier = [{"role": "user", "content": "And before? " * 12}, {"role": "assistant", "content": "That was before."}]
     long = interaction("Which colour?", '{"colour": "red"}', local="Perhaps " * 60, domain="colours", context=earlier)
-    (row,) = scoring.score(model, tokenizer, [long], config)
+    (row,) = scoring.score_examples(model, tokenizer, [long], config)
     expert, local = (
-        tokenization.tokens(tokenizer, long, config.train.max_length, answer=answer)
+        tokenization.tokenize_example(tokenizer, long, config.train.max_length, answer=answer)
         for answer in (long.expert, long.local)
     )
     assert expert.start != local.start
@@ -83,7 +83,7 @@ def test_a_conversation_that_loses_turns_to_fit_is_answered_whole(loaded, intera
 
 def test_what_is_not_to_be_answered_is_not(loaded):
     model, tokenizer, config, examples = loaded
-    rows = scoring.score(model, tokenizer, examples, config, answering=False)
+    rows = scoring.score_examples(model, tokenizer, examples, config, answering=False)
     assert {(row.base_answer, row.adapter_answer, row.base_exact) for row in rows} == {(None, None, None)}
-    whole = scoring.score(model, tokenizer, examples, config)
+    whole = scoring.score_examples(model, tokenizer, examples, config)
     assert [row.adapter_loss for row in rows] == pytest.approx([row.adapter_loss for row in whole], abs=1e-5)

@@ -6,7 +6,7 @@ import pytest
 from tests.servers import Reply, chunks, completion
 
 from weakspot.capture.conversation import Conversation
-from weakspot.gateway.answer_cache import Attempts
+from weakspot.gateway.answer_cache import AnswerCache
 
 Q = {"role": "user", "content": "q"}
 STEPS = [
@@ -29,14 +29,14 @@ def user(number: int) -> list[dict]:
 
 @pytest.mark.parametrize(("answer", "streamed"), [(stream("a"), True), (whole("a"), False)])
 def test_an_answer_is_recalled_by_the_conversation_in_front_of_it(answer, streamed):
-    attempts = Attempts(10_000)
+    attempts = AnswerCache(10_000)
     attempts.remember(Conversation([{"role": "system", "content": "s"}, Q, *STEPS]), answer, streamed=streamed)
     assert attempts.recall(Conversation([Q])) == [*STEPS, {"role": "assistant", "content": "a"}]
     assert attempts.recall(Conversation([{"role": "user", "content": "other"}])) == []
 
 
 def test_the_latest_of_several_answers_counts():
-    attempts = Attempts(10_000)
+    attempts = AnswerCache(10_000)
     for text in ("first", "second"):
         attempts.remember(Conversation([Q]), whole(text), streamed=False)
     assert attempts.recall(Conversation([Q]))[0]["content"] == "second"
@@ -54,21 +54,21 @@ def test_the_latest_of_several_answers_counts():
     ],
 )
 def test_what_is_no_answer_is_no_attempt(answer, streamed):
-    attempts = Attempts(10_000)
+    attempts = AnswerCache(10_000)
     attempts.remember(Conversation([Q]), answer, streamed=streamed)
     assert attempts.recall(Conversation([Q])) == []
 
 
 def test_the_oldest_are_forgotten_where_all_are_too_large():
     size = len(whole("a"))
-    attempts = Attempts(10 * size + 100)
+    attempts = AnswerCache(10 * size + 100)
     for number in range(50):
         attempts.remember(Conversation(user(number)), whole("a"), streamed=False)
     assert [n for n in range(50) if attempts.recall(Conversation(user(n)))] == list(range(40, 50))
 
 
 def test_what_is_too_large_for_itself_is_forgotten_at_once():
-    attempts = Attempts(1000)
+    attempts = AnswerCache(1000)
     attempts.remember(Conversation(user(1)), whole("a"), streamed=False)
     attempts.remember(
         Conversation([Q, {"role": "tool", "tool_call_id": "1", "content": "x" * 5000}]), whole("a"), streamed=False
@@ -79,6 +79,6 @@ def test_what_is_too_large_for_itself_is_forgotten_at_once():
 
 
 def test_nothing_is_remembered_where_there_is_no_room():
-    attempts = Attempts(0)
+    attempts = AnswerCache(0)
     attempts.remember(Conversation([Q]), whole("a"), streamed=False)
     assert attempts.recall(Conversation([Q])) == []

@@ -250,14 +250,14 @@ async def test_an_address_that_is_taken_is_the_user_s_mistake(workspace, tmp_pat
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         for listen in (address, "127.0.0.1:99999", "192.0.2.77:80"):
             with pytest.raises(UserError) as error:
-                await app.started(workspace, load(tmp_path / "none.toml", [f"gateway.listen={listen}"]))
+                await app.start_server(workspace, load(tmp_path / "none.toml", [f"gateway.listen={listen}"]))
             assert str(error.value).startswith(f"{listen}: ")
 
 
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="there is no IPv6 here")
 async def test_an_address_may_be_one_of_ipv6(workspace, tmp_path):
     config = load(tmp_path / "none.toml", ['gateway.listen="[::1]:0"', "gateway.upstream=http://127.0.0.1:9"])
-    runner, address = await app.started(workspace, config)
+    runner, address = await app.start_server(workspace, config)
     async with aiohttp.ClientSession() as session, session.get(f"{address}/health") as answer:
         assert answer.status == 200
     await runner.cleanup()

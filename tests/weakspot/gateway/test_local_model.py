@@ -7,7 +7,7 @@ from tests.servers import Reply
 from tests.weakspot.gateway.worlds import said
 
 from weakspot.deployment.releases import publish
-from weakspot.records import Release, Use
+from weakspot.records import Release, UsageEvent
 from weakspot.storage import append_log
 
 pytestmark = pytest.mark.slow
@@ -16,8 +16,8 @@ NAMING = [{"role": "user", "content": "Which revision is 123456-EL-SPC-2623_B?"}
 ASK = {"role": "user", "content": "consult the big coder"}
 
 
-def uses(one) -> list[Use]:
-    return [Use.from_json(line.data) for line in append_log.read_lines(one.workspace.usage)]
+def uses(one) -> list[UsageEvent]:
+    return [UsageEvent.from_json(line.data) for line in append_log.read_lines(one.workspace.usage)]
 
 
 def release(one, adapter: str, **more) -> int:

@@ -12,7 +12,7 @@ from tests.servers import NEVER_SECONDS, Reply
 from tests.waiting import PATIENCE_SECONDS
 from tests.weakspot.gateway.worlds import World
 
-from weakspot.gateway.middleware import NamesNoSecret, same_site
+from weakspot.gateway.middleware import SecretFreeLogFilter, is_same_site
 
 CHAT, MESSAGES = "/v1/chat/completions", "/v1/messages"
 QUESTION = [{"role": "user", "content": "q"}]
@@ -73,7 +73,7 @@ async def expect(world: World, messages: list[dict], kind: str, status: int, wor
     ],
 )
 def test_pages_of_other_sites_may_not_ask(origin, host, allowed):
-    assert same_site(origin, host) is allowed
+    assert is_same_site(origin, host) is allowed
 
 
 @pytest.mark.slow
@@ -232,7 +232,7 @@ async def test_what_no_teacher_can_be_asked_is_an_error(world):
             ),
             (CHAT, {"model": "expert/sonnet", "messages": QUESTION, "stream_options": 5}, "stream_options"),
             (MESSAGES, {"model": "m"}, "'messages' is missing"),
-            (MESSAGES, {"model": "m", "messages": [5]}, "not a request of messages"),
+            (MESSAGES, {"model": "m", "messages": [5]}, "not a request of the Messages API"),
             (MESSAGES, {"model": "m", "messages": [{"role": "user", "content": [{"type": "tool_use"}]}]}, "is missing"),
             (f"{MESSAGES}/count_tokens", b"{}", "'messages' is missing"),
         ):
@@ -331,8 +331,8 @@ async def test_what_follows_a_request_is_a_request_of_its_own(world):
 
 def test_a_log_line_keeps_the_kind_of_error_only():
     record = logging.LogRecord("n", logging.ERROR, "", 0, "Error from %s", ("::1",), None)
-    assert NamesNoSecret().filter(record)
+    assert SecretFreeLogFilter().filter(record)
     assert record.getMessage() == "Error from ::1"
     record.exc_info = (ValueError, ValueError("the-canary"), None)
-    assert NamesNoSecret().filter(record)
+    assert SecretFreeLogFilter().filter(record)
     assert logging.Formatter().format(record) == "Error from ::1: ValueError"

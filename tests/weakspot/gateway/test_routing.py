@@ -8,7 +8,7 @@ from tests.servers import Server
 from weakspot.capture.conversation import Conversation
 from weakspot.config import Config
 from weakspot.deployment.releases import publish
-from weakspot.gateway.routing import Routing, released
+from weakspot.gateway.routing import Routing, find_release
 from weakspot.gateway.upstream import Upstream
 from weakspot.records import MULTI_DOMAIN, Release
 
@@ -120,11 +120,13 @@ def test_a_share_is_one_of_conversations_and_the_rest_goes_to_what_was_released_
         released_at("n2", "zddc-naming", share=0.5),
         released_at("n3", "zddc-naming", share=0.1),
     ]
-    drawn = [released(found, "zddc-naming", question(f"Which revision is number {n}?")).adapter for n in range(2000)]
+    drawn = [
+        find_release(found, "zddc-naming", question(f"Which revision is number {n}?")).adapter for n in range(2000)
+    ]
     assert 130 < drawn.count("n3") < 270
     assert 800 < drawn.count("n2") + drawn.count("n3") < 1200
     for n in range(20):
         later = question(
             "Why?", *question(f"Which revision is number {n}?").messages, {"role": "assistant", "content": "A"}
         )
-        assert released(found, "zddc-naming", later).adapter == drawn[n]
+        assert find_release(found, "zddc-naming", later).adapter == drawn[n]

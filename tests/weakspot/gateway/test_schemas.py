@@ -53,5 +53,5 @@ def test_what_is_wrong_is_said_with_its_place(body, problem):
 def test_what_is_no_request_of_messages_is_an_error():
     with pytest.raises(GatewayError, match="'content' is missing"):
         chat_of_messages({"messages": [{"role": "user"}]})
-    with pytest.raises(GatewayError, match="not a request of messages"):
+    with pytest.raises(GatewayError, match="not a request of the Messages API"):
         chat_of_messages({"messages": 5})

@@ -127,8 +127,8 @@ async def test_names_of_models_are_known_for_a_minute_and_asked_for_anew_where_t
         server.models = ("c",)
         assert await one.models({}) == ["a", "b"]
         assert await one.models({}, oldest_seconds=0) == ["c"]
-        assert [await one.known_model(wanted, {}) for wanted in ("c", "other")] == ["c", "c"]
+        assert [await one.model_or_default(wanted, {}) for wanted in ("c", "other")] == ["c", "c"]
         server.models = ()
         assert await one.models({}, oldest_seconds=0) == []
-        assert await one.known_model("other", {}) == "other"
+        assert await one.model_or_default("other", {}) == "other"
         await one.close()

@@ -5,11 +5,11 @@ from tests.servers import Reply
 from tests.waiting import happens
 from tests.weakspot.gateway.worlds import World, opened
 
-from weakspot.capture.recorder import conversation, keep
+from weakspot.capture.recorder import conversation, store_interaction
 from weakspot.config import Config
 from weakspot.gateway import write_queue
 from weakspot.gateway.metrics import Metrics
-from weakspot.gateway.write_queue import Keeper
+from weakspot.gateway.write_queue import WriteQueue
 from weakspot.records.parsing import RecordError
 from weakspot.storage import append_log
 from weakspot.storage.append_log import Journal
@@ -85,11 +85,11 @@ async def test_what_cannot_be_stored_at_the_end_is_lost_and_said_so(world, works
 def alone(workspace):
     """A keeper without a gateway, and its metrics."""
     metrics = Metrics()
-    return Keeper(workspace, Config(), metrics), metrics
+    return WriteQueue(workspace, Config(), metrics), metrics
 
 
 def storing(workspace: Workspace, number: int):
-    return lambda into: keep(workspace, Config(), conversation(f"q{number}", "a", "b", "c"), {}, into)
+    return lambda into: store_interaction(workspace, Config(), conversation(f"q{number}", "a", "b", "c"), {}, into)
 
 
 def value(metrics: Metrics, name: str, **labels: str) -> float:
@@ -101,7 +101,7 @@ async def test_the_oldest_are_lost_where_too_many_wait(alone, workspace, monkeyp
     one, metrics = alone
     workspace.root.write_text("in the way")
     for number in range(5):
-        await one.keep(storing(workspace, number))
+        await one.store(storing(workspace, number))
     assert value(metrics, "weakspot_capture_lost_total", reason="storage") == 2
     workspace.root.unlink()
     await one.close()
@@ -115,7 +115,7 @@ async def test_what_is_being_stored_when_the_keeper_is_closed_is_stored_once(alo
     one, metrics = alone
     workspace.root.write_text("in the way")
     for number in range(20):
-        await one.keep(storing(workspace, number))
+        await one.store(storing(workspace, number))
     workspace.root.unlink()
     await happens(lambda: value(metrics, "weakspot_captured_total") > 2)
     await one.close()
@@ -128,7 +128,7 @@ async def test_what_teaches_nothing_is_counted_by_its_reason(alone):
         raise RecordError("empty-expert", "the expert's answer has no text")
 
     one, metrics = alone
-    await one.keep(refuse)
+    await one.store(refuse)
     await one.close()
     assert value(metrics, "weakspot_capture_lost_total", reason="empty-expert") == 1
 
@@ -140,7 +140,7 @@ async def test_a_bug_is_counted_and_its_words_are_not_logged(alone, caplog):
         raise KeyError(words)
 
     one, metrics = alone
-    await one.keep(broken)
+    await one.store(broken)
     await one.close()
     assert value(metrics, "weakspot_capture_lost_total", reason="bug") == 1
     assert "KeyError" in caplog.text
@@ -149,9 +149,9 @@ async def test_a_bug_is_counted_and_its_words_are_not_logged(alone, caplog):
 
 async def test_a_failed_disk_is_opened_anew(alone, workspace):
     one, metrics = alone
-    await one.keep(storing(workspace, 1))
+    await one.store(storing(workspace, 1))
     one._journal.failed = True
-    await one.keep(storing(workspace, 2))
+    await one.store(storing(workspace, 2))
     await one.close()
     assert value(metrics, "weakspot_captured_total") == 2
     assert len(list(append_log.read_lines(workspace.raw))) == 2

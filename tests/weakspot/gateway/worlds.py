@@ -132,7 +132,7 @@ async def opened(workspace: Workspace, more: str = "", upstream: str | None = No
         workspace.root.mkdir(exist_ok=True)
         workspace.config_file.write_text(settings(upstream or local.url, sonnet.url, coder.url, more))
         one.config = configuration.load(workspace.config_file)
-        runner, one.address = await app.started(workspace, one.config)
+        runner, one.address = await app.start_server(workspace, one.config)
         try:
             yield one
         finally:

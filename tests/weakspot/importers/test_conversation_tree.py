@@ -1,15 +1,15 @@
 """A conversation is a tree: paths lead back from every turn, and a question may have several answers."""
 
 from weakspot.importers.conversation_tree import Tree, Turn
-from weakspot.importers.messages import said
+from weakspot.importers.messages import text_message
 
 
 def user(identity: str, parent: str | None = None) -> Turn:
-    return Turn(identity, parent, (said("user", identity),))
+    return Turn(identity, parent, (text_message("user", identity),))
 
 
 def model(identity: str, parent: str | None) -> Turn:
-    return Turn(identity, parent, (said("assistant", identity),))
+    return Turn(identity, parent, (text_message("assistant", identity),))
 
 
 def ids(turns) -> list[str]:
@@ -38,7 +38,7 @@ def test_every_answer_to_a_question_is_a_path_to_its_last_message():
         [
             user("q"),
             model("step", "q"),
-            Turn("result", "step", (said("tool", "42"),)),
+            Turn("result", "step", (text_message("tool", "42"),)),
             model("end", "result"),
             model("again", "q"),
             user("next", "end"),

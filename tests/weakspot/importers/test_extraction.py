@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 from weakspot.config import Config, load
 from weakspot.importers.conversation_tree import Conversation, Turn
 from weakspot.importers.extraction import consultations, teacher_of
-from weakspot.importers.messages import Call, answer, messages_of, result, said
+from weakspot.importers.messages import LoggedCall, answer, messages_of, result, text_message
 from weakspot.records import Interaction
-from weakspot.records.parsing import RecordError, interaction
+from weakspot.records.parsing import RecordError, parse_interaction_object
 
 QWEN, OPUS, SONNET = "qwen2.5-coder:7b", "anthropic/claude-opus-5-5", "claude-sonnet-5-5"
 WHY = "Why does the build fail?"
 
 
 def user(identity: str, text: str, parent: str | None = None) -> Turn:
-    return Turn(identity, parent, (said("user", text),))
+    return Turn(identity, parent, (text_message("user", text),))
 
 
 def model(identity: str, parent: str, text: str, name: str | None = QWEN, **more) -> Turn:
@@ -49,7 +49,11 @@ def test_what_follows_a_trigger_phrase_is_the_experts(config):
 
 
 def test_what_went_before_the_question_is_the_context(config):
-    before = (Turn("s", None, (said("system", "Be brief."),)), user("h", "Hello.", "s"), model("hi", "h", "Hi."))
+    before = (
+        Turn("s", None, (text_message("system", "Be brief."),)),
+        user("h", "Hello.", "s"),
+        model("hi", "h", "Hi."),
+    )
     first = Turn("q", "hi", ASKED[0].messages)
     (one,) = found(config, *before, first, *CONSULTED[1:])
     assert [role for role, _ in texts(one)][:3] == ["system", "user", "assistant"]
@@ -187,7 +191,7 @@ def test_an_answer_that_two_models_gave_together_is_nobodys(config):
 
 def test_the_experts_calls_stand_in_front_of_its_answer_and_count_to_its_cost(config):
     first = Turn(
-        "x", "e", answer("I look.", [Call("c", "read", {"path": "a"})]), OPUS, input_tokens=10, output_tokens=1
+        "x", "e", answer("I look.", [LoggedCall("c", "read", {"path": "a"})]), OPUS, input_tokens=10, output_tokens=1
     )
     last = model("y", "r", "A comma.", OPUS, input_tokens=20, output_tokens=2)
     (one,) = found(config, *ASKED, first, Turn("r", "x", (result("c", "hello"),)), last)
@@ -224,7 +228,7 @@ def test_the_pieces_of_one_message_are_one_with_every_result_behind_it(config):
 
 
 def test_an_answer_may_end_with_a_call(config):
-    call = Turn("x", "e", answer("", [Call("c", "write", {"path": "a"})]), OPUS, stop="tool_calls")
+    call = Turn("x", "e", answer("", [LoggedCall("c", "write", {"path": "a"})]), OPUS, stop="tool_calls")
     (one,) = found(config, *ASKED, call)
     assert one.metadata.incomplete is None
     (one,) = found(config, *ASKED, call, Turn("r", "x", (result("c", "rejected"),)), Turn("i", "r", broken_off=True))
@@ -237,7 +241,7 @@ def test_a_cut_answer_is_kept_as_incomplete(config, change):
     (one,) = found(config, *ASKED, model("x", "e", "A com", OPUS, **change))
     assert one.metadata.incomplete
     with pytest.raises(RecordError, match="incomplete"):
-        interaction(one.model_dump(exclude_unset=True))
+        parse_interaction_object(one.model_dump(exclude_unset=True))
 
 
 def test_a_step_that_went_wrong_before_the_end_does_not_matter(config):
@@ -288,12 +292,12 @@ def trees(draw) -> list[Turn]:
         usual = "assistant" if number % 2 else "user"
         kind = draw(st.sampled_from([usual] * 20 + ["user", "assistant", "tool", "nothing", "system", "both"]))
         messages = {
-            "user": lambda: (said("user", draw(words)),),
-            "assistant": lambda: answer(draw(words), [Call(c, "f", {}) for c in draw(calls)]),
+            "user": lambda: (text_message("user", draw(words)),),
+            "assistant": lambda: answer(draw(words), [LoggedCall(c, "f", {}) for c in draw(calls)]),
             "tool": lambda: (result(draw(st.sampled_from("abc")), draw(words)),),
             "nothing": tuple,
-            "system": lambda: (said("system", draw(words)),),
-            "both": lambda: (*answer("I look.", [Call("a", "f", {})]), result("a", "found")),
+            "system": lambda: (text_message("system", draw(words)),),
+            "both": lambda: (*answer("I look.", [LoggedCall("a", "f", {})]), result("a", "found")),
         }[kind]()
         name = draw(st.sampled_from([QWEN, OPUS, QWEN, OPUS, SONNET, None]))
         reply = draw(st.sampled_from(["", "", "", "one"]))
@@ -308,5 +312,5 @@ def test_whatever_the_tree_what_is_found_is_an_interaction(turns):
     for one in found(config, *turns):
         if isinstance(one, RecordError):
             continue
-        assert interaction(one.model_dump(exclude_unset=True), whole=False) == one
+        assert parse_interaction_object(one.model_dump(exclude_unset=True), whole=False) == one
         assert one.metadata.consultation.teacher in config.teachers

@@ -12,7 +12,7 @@ from weakspot.config import Config
 from weakspot.importers import chat_logs, claude_code, open_webui, opencode
 from weakspot.importers.conversation_tree import Conversation
 from weakspot.importers.extraction import consultations
-from weakspot.records.parsing import RecordError, interaction
+from weakspot.records.parsing import RecordError, parse_interaction_object
 
 ANY = st.recursive(
     st.none()
@@ -128,4 +128,4 @@ def test_anything_may_stand_anywhere(name, tmp_path_factory, data):
     file.write_bytes(b"\n".join(json.dumps(one).encode() for one in values))
     for one in found(read, file):
         if not isinstance(one, RecordError):
-            assert interaction(one.model_dump(exclude_unset=True), whole=False) == one
+            assert parse_interaction_object(one.model_dump(exclude_unset=True), whole=False) == one

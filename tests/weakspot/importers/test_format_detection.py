@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from weakspot.importers.format_detection import sources
+from weakspot.importers.format_detection import find_sources
 from zddc.errors import UserError
 
 CHAT = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
@@ -44,7 +44,7 @@ def named(tmp_path):
 )
 def test_a_file_is_known_by_its_content(config, named, text, format_):
     file = named(text)
-    (found,), unknown = sources(config, file)
+    (found,), unknown = find_sources(config, file)
     assert (found.path, found.format, unknown) == (file, format_, [])
 
 
@@ -54,8 +54,8 @@ def test_databases_are_known_by_their_tables(config, opencode_database, tmp_path
     with sqlite3.connect(chats) as database:
         database.execute("CREATE TABLE chat (id, user_id, chat)")
     database.close()
-    assert [one.format for one in sources(config, plain)[0]] == ["opencode database"]
-    assert [one.format for one in sources(config, chats)[0]] == ["Open WebUI database"]
+    assert [one.format for one in find_sources(config, plain)[0]] == ["opencode database"]
+    assert [one.format for one in find_sources(config, chats)[0]] == ["Open WebUI database"]
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_databases_are_known_by_their_tables(config, opencode_database, tmp_path
 )
 def test_what_is_nothing_we_know_is_one_line_that_names_what_is(config, named, text):
     with pytest.raises(UserError) as caught:
-        sources(config, named(text))
+        find_sources(config, named(text))
     line = str(caught.value)
     assert "nothing in it is understood; what can be imported: our own format," in line
     assert "\n" not in line
@@ -76,7 +76,7 @@ def test_a_database_of_another_program_is_not_understood(config, tmp_path):
         database.execute("CREATE TABLE session (id)")
     database.close()
     with pytest.raises(UserError, match="nothing in it is understood"):
-        sources(config, tmp_path / "other.db")
+        find_sources(config, tmp_path / "other.db")
 
 
 def test_a_folder_is_searched_for_what_may_be_known(config, tmp_path, opencode_database):
@@ -87,7 +87,7 @@ def test_a_folder_is_searched_for_what_may_be_known(config, tmp_path, opencode_d
     for name in ("message", "part"):
         (tmp_path / "storage" / name).mkdir(parents=True)
     (tmp_path / "loop").symlink_to(tmp_path, target_is_directory=True)
-    found, unknown = sources(config, tmp_path)
+    found, unknown = find_sources(config, tmp_path)
     assert [(one.path.name, one.format) for one in found] == [
         ("session.jsonl", "Claude Code session"),
         ("opencode.db", "opencode database"),
@@ -98,4 +98,4 @@ def test_a_folder_is_searched_for_what_may_be_known(config, tmp_path, opencode_d
 
 def test_a_folder_of_nothing_is_a_users_mistake(config, tmp_path):
     with pytest.raises(UserError, match="nothing in it is understood"):
-        sources(config, tmp_path)
+        find_sources(config, tmp_path)

@@ -7,11 +7,11 @@ import sqlite3
 import pytest
 
 from weakspot.capture.decisions import decide
-from weakspot.capture.recorder import stored
+from weakspot.capture.recorder import iter_interactions
 from weakspot.config import Config
-from weakspot.importers.importer import examine, import_examined, import_file
+from weakspot.importers.importer import examine, import_file, import_interactions
 from weakspot.pipeline.process import process
-from weakspot.records.parsing import interaction as parsed
+from weakspot.records.parsing import parse_interaction_object as parsed
 from weakspot.storage import append_log
 from zddc.errors import UserError
 
@@ -47,7 +47,7 @@ def test_a_file_in_the_raw_format_is_imported_as_it_is(workspace, config, source
     ]
     done = import_file(workspace, config, source(*(json.loads(one.to_json()) for one in records)))
     assert (done.added, done.already_there, done.bad) == (2, 0, [])
-    assert list(stored(workspace)) == records
+    assert list(iter_interactions(workspace)) == records
 
 
 def test_an_import_is_skipped_the_second_time(workspace, config, source, interaction):
@@ -66,7 +66,7 @@ def test_what_is_twice_in_a_file_is_imported_once(workspace, config, source):
 
 def test_query_local_and_expert_are_enough(workspace, config, source):
     import_file(workspace, config, source(TEXTS, {**TEXTS, "query": "q", "domain": "cooking"}))
-    first, second = stored(workspace)
+    first, second = iter_interactions(workspace)
     assert first.metadata.domain is None
     assert second.domain == "cooking"
     assert [turn.role for turn in first.messages] == ["user", "assistant", "user", "assistant"]
@@ -77,7 +77,7 @@ def test_query_local_and_expert_are_enough(workspace, config, source):
 def test_a_record_without_metadata_gets_an_id_and_a_timestamp(workspace, config, source, interaction):
     done = import_file(workspace, config, source({"messages": json.loads(interaction().to_json())["messages"]}))
     assert done.added == 1
-    (found,) = stored(workspace)
+    (found,) = iter_interactions(workspace)
     assert found.id.startswith("int_")
 
 
@@ -109,7 +109,7 @@ FLAT_ERROR = "neither the raw format nor query, local, expert[, domain]"
         ({}, "bad-schema", f"no expert, local, query: {FLAT_ERROR}"),
         ({"query": "q", "local": "l"}, "bad-schema", f"no expert: {FLAT_ERROR}"),
         ({**TEXTS, "answer": "a"}, "bad-schema", f"unknown answer: {FLAT_ERROR}"),
-        ({**TEXTS, "expert": 7}, "bad-schema", "query, local and expert are texts"),
+        ({**TEXTS, "expert": 7}, "bad-schema", "query, local and expert must be texts"),
         ({**TEXTS, "domain": "../../x"}, "bad-schema", "metadata.domain: '../../x' is not a domain name"),
         ({**TEXTS, "domain": 7}, "bad-schema", "metadata.domain: "),
         ({**TEXTS, "expert": " "}, "empty-expert", "the expert's answer has no text"),
@@ -127,7 +127,7 @@ def test_a_bad_line_has_its_number_and_reason_and_stops_nothing(workspace, confi
     done = import_file(workspace, config, source(TEXTS, b"", entry, {**TEXTS, "query": "after"}))
     assert [(bad.line, bad.reason) for bad in done.bad] == [(3, reason)]
     assert done.bad[0].detail.startswith(detail)
-    assert done.added == len(list(stored(workspace))) == 2
+    assert done.added == len(list(iter_interactions(workspace))) == 2
 
 
 def test_an_id_that_is_there_with_other_messages_is_a_bad_line(workspace, config, source, interaction):
@@ -179,7 +179,7 @@ def test_what_a_person_had_forgotten_does_not_come_back(workspace, config, sourc
     decide(workspace, config, [(by_id.id, "forget", None), ("int_else", "forget", by_content.content_key())])
     done = import_file(workspace, config, source(*(json.loads(one.to_json()) for one in (by_id, by_content, other))))
     assert (done.added, done.already_there, done.bad) == (1, 2, [])
-    assert [one.id for one in stored(workspace)] == [other.id]
+    assert [one.id for one in iter_interactions(workspace)] == [other.id]
 
 
 # What other programs store
@@ -207,13 +207,13 @@ def test_examining_shows_the_consultations_and_imports_nothing(workspace, config
 
 
 def test_what_was_found_is_imported_once(workspace, config, sessions):
-    done = import_examined(workspace, config, examine(workspace, config, sessions))
+    done = import_interactions(workspace, config, examine(workspace, config, sessions))
     assert (done.added, done.already_there, done.bad) == (3, 0, [])
-    assert {one.metadata.source for one in stored(workspace)} == {"import:claude-code"}
-    assert len({one.id for one in stored(workspace)}) == 3
+    assert {one.metadata.source for one in iter_interactions(workspace)} == {"import:claude-code"}
+    assert len({one.id for one in iter_interactions(workspace)}) == 3
     again = examine(workspace, config, sessions)
     assert (again.found, again.already_there) == ([], 3)
-    assert import_examined(workspace, config, again).added == 0
+    assert import_interactions(workspace, config, again).added == 0
 
 
 def test_a_source_that_grew_gives_only_what_is_new(workspace, config, sessions):
@@ -246,7 +246,7 @@ def test_a_session_that_was_copied_is_there_already(workspace, config, sessions)
     (sessions / "resumed.jsonl").write_text(copied)
     found = examine(workspace, config, sessions)
     assert (len(found.found), found.already_there) == (3, 1)
-    assert import_examined(workspace, config, found).added == 3
+    assert import_interactions(workspace, config, found).added == 3
 
 
 def test_what_came_in_since_it_was_shown_is_left_for_another_time(workspace, config, sessions):
@@ -255,7 +255,7 @@ def test_what_came_in_since_it_was_shown_is_left_for_another_time(workspace, con
     late.write_text(text.splitlines(keepends=True)[2])
     found = examine(workspace, config, sessions)
     late.write_text(text)
-    assert import_examined(workspace, config, found).added == len(found.found) == 2
+    assert import_interactions(workspace, config, found).added == len(found.found) == 2
 
 
 def test_forgotten_and_secret_things_are_kept_out_of_what_is_found_as_well(workspace, config, sessions):
@@ -284,7 +284,7 @@ def test_no_consultation_is_nothing_to_import(workspace, config, source):
     chat = [{"role": "user", "content": "Hello there, model."}, {"role": "assistant", "content": "Hello."}]
     found = examine(workspace, config, source({"messages": chat * 2, "model": "qwen"}))
     assert (found.conversations, found.found, found.foreign) == (1, [], True)
-    done = import_examined(workspace, config, found)
+    done = import_interactions(workspace, config, found)
     assert (done.added, done.bad) == (0, [])
     assert not workspace.raw.exists()
 
@@ -313,7 +313,7 @@ def test_a_folder_may_hold_many_things(workspace, config, sessions, source):
     found = examine(workspace, config, folder)
     assert found.formats == {"Claude Code session": 3, "query, local, expert": 1}
     assert found.not_understood == [folder / "broken.db", folder / "notes.json"]
-    done = import_examined(workspace, config, found)
+    done = import_interactions(workspace, config, found)
     assert done.added == 4
     assert [(bad.file, bad.line, bad.reason) for bad in done.bad] == [(str(folder / "ours.jsonl"), 2, "not-json")]
 

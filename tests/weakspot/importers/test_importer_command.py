@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from weakspot.capture.recorder import stored
+from weakspot.capture.recorder import iter_interactions
 from weakspot.cli import app
 from zddc import console
 
@@ -48,7 +48,7 @@ def test_in_a_pipe_nothing_is_imported_without_a_yes(collect, session, workspace
 
 def test_a_yes_that_was_given_imports_and_the_second_time_there_is_nothing_to_ask(collect, session, workspace):
     assert collect("--from", session, "--yes") == (0, f"{SHOWN}added 1, already there 0, bad 0: {workspace.raw}\n", "")
-    assert len(list(stored(workspace))) == 1
+    assert len(list(iter_interactions(workspace))) == 1
     status, out, err = collect("--from", session)
     assert (status, err) == (0, "")
     assert out.splitlines()[-1] == f"added 0, already there 1, bad 0: {workspace.raw}"
@@ -75,7 +75,7 @@ def test_on_a_terminal_the_person_is_asked(session, workspace, answer, added):
     assert process.returncode == 0
     assert b"import 1?" in shown
     assert f"added {added}," in shown.decode()
-    assert len(list(stored(workspace))) == added
+    assert len(list(iter_interactions(workspace))) == added
 
 
 def test_a_program_gets_one_object(collect, session, workspace):
@@ -93,7 +93,7 @@ def test_a_program_gets_one_object(collect, session, workspace):
     )
     status, out, err = collect("--from", session, "--json", "--yes")
     assert (status, err, json.loads(out)["added"]) == (0, "", 1)
-    assert [record.id for record in stored(workspace)] == [one["interaction_id"]]
+    assert [record.id for record in iter_interactions(workspace)] == [one["interaction_id"]]
 
 
 def test_many_consultations_are_twenty_lines_and_a_number(collect, tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weakspot.importers.messages import Call, answer, messages_of, moment, stop_reason, tokens, words
+from weakspot.importers.messages import LoggedCall, answer, messages_of, parse_time, stop_reason, token_counts, words
 from weakspot.records import Message
 
 
@@ -59,7 +59,7 @@ def test_calls_of_openais_protocol_have_their_arguments_as_objects():
     [('{"x": ', {"unreadable": '{"x": '}), ("", {}), (None, {}), ("[1]", {"value": [1]}), (7, {"value": 7})],
 )
 def test_arguments_that_are_no_object_are_kept_as_one(arguments, kept):
-    (found,) = answer("", [Call("c", "f", arguments)])
+    (found,) = answer("", [LoggedCall("c", "f", arguments)])
     assert found.tool_calls[0].function.arguments == kept
 
 
@@ -79,11 +79,11 @@ def test_an_answer_of_nothing_is_no_message():
 
 
 def test_tokens_are_counted_as_each_provider_does():
-    assert tokens({"prompt_tokens": 5, "completion_tokens": 2}) == (5, 2)
+    assert token_counts({"prompt_tokens": 5, "completion_tokens": 2}) == (5, 2)
     cached = {"cache_creation_input_tokens": 3, "cache_read_input_tokens": 4}
-    assert tokens({"input_tokens": 5, "output_tokens": 2, **cached}) == (12, 2)
-    assert tokens({"prompt_eval_count": 5, "eval_count": 2}) == (5, 2)
-    assert tokens({"prompt_tokens": "5"}) == tokens(None) == tokens([]) == (None, None)
+    assert token_counts({"input_tokens": 5, "output_tokens": 2, **cached}) == (12, 2)
+    assert token_counts({"prompt_eval_count": 5, "eval_count": 2}) == (5, 2)
+    assert token_counts({"prompt_tokens": "5"}) == token_counts(None) == token_counts([]) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -91,12 +91,12 @@ def test_tokens_are_counted_as_each_provider_does():
     ["2025-10-31T14:30:00.000Z", "2025-10-31T15:30:00+01:00", "2025-10-31 14:30:00", 1761921000, 1761921000000],
 )
 def test_a_time_is_understood_however_it_is_written(value):
-    assert moment(value) == datetime(2025, 10, 31, 14, 30, tzinfo=UTC)
+    assert parse_time(value) == datetime(2025, 10, 31, 14, 30, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("value", ["yesterday", None, True, -1, 1e300, float("nan"), [], "0001-01-01T00:00:00+14:00"])
 def test_what_is_no_time_is_none(value):
-    assert moment(value) is None
+    assert parse_time(value) is None
 
 
 def test_a_stop_is_told_in_our_words():

@@ -3,7 +3,7 @@
 import pytest
 
 from weakspot.config import Config
-from weakspot.importers.json_stream import Entry
+from weakspot.importers.json_stream import JsonEntry
 from weakspot.importers.native import claims_flat, claims_raw, interaction_of
 from weakspot.records.parsing import RecordError
 
@@ -42,7 +42,7 @@ def test_three_texts_are_known_also_where_one_is_forgotten():
 
 
 def test_a_line_becomes_an_interaction_with_what_it_lacks_filled_in(config):
-    found = interaction_of(config, Entry(1, 0, b'{"query": "q", "local": "l", "expert": "e", "domain": "spam"}'))
+    found = interaction_of(config, JsonEntry(1, 0, b'{"query": "q", "local": "l", "expert": "e", "domain": "spam"}'))
     assert (found.query.content, found.domain, found.metadata.source) == ("q", "spam", "import")
     with pytest.raises(RecordError, match="no expert"):
-        interaction_of(config, Entry(1, 0, b'{"query": "q", "local": "l"}'))
+        interaction_of(config, JsonEntry(1, 0, b'{"query": "q", "local": "l"}'))

@@ -26,13 +26,13 @@ def test_what_is_only_in_the_log_of_a_writer_is_read(file):
     file, _ = file
     assert sqlite.is_database(file)
     assert sqlite.tables(file) == {"message": {"id", "data"}}
-    with sqlite.opened(file) as database:
+    with sqlite.open_database(file) as database:
         assert [row["data"] for row in database.execute("SELECT data FROM message")] == ["x"]
 
 
 def test_what_is_written_meanwhile_is_not_seen(file):
     file, writer = file
-    with sqlite.opened(file) as database:
+    with sqlite.open_database(file) as database:
         writer.execute("INSERT INTO message VALUES ('2', 'y')")
         assert database.execute("SELECT count(*) FROM message").fetchone()[0] == 1
 
@@ -41,7 +41,7 @@ def test_nothing_can_be_written(file):
     file, _ = file
     with (
         pytest.raises(UserError, match="cannot be read as a database: attempt to write a readonly database"),
-        sqlite.opened(file) as database,
+        sqlite.open_database(file) as database,
     ):
         database.execute("DELETE FROM message")
 

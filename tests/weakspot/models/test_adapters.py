@@ -16,7 +16,7 @@ def test_an_adapter_is_read_with_its_scorecard_and_its_base(accepted):
     manifest = adapters.read_manifest(workspace, NAME)
     assert (manifest.name, manifest.domain, manifest.version) == (str(NAME), "colours", 1)
     assert adapters.read_scorecard(workspace, NAME).verdict == "accept"
-    assert adapters.base_of(manifest).location == config.model.base
+    assert adapters.require_base(manifest).location == config.model.base
 
 
 def test_a_workspace_can_be_moved_nothing_in_it_says_where_it_lies(merged, prepared):

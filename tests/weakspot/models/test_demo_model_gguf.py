@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_what_was_written_is_read_in_silence(tiny_base, tmp_path, capfd):
-    writer.write(tiny_base, tmp_path / "model.gguf", "f32")
+    writer.write_model(tiny_base, tmp_path / "model.gguf", "f32")
     base = Base("tiny", str(tiny_base), None)
     wanted, cut = loading.load_model(base, torch.float32), loading.load_tokenizer(base)
     model, tokenizer = demo_model.load(tmp_path / "model.gguf")

@@ -42,7 +42,7 @@ def test_answers_are_those_that_transformers_writes_for_each_prompt_alone(tiny, 
     model, tokenizer = tiny
     given, ends = prompts(common=common), generation.end_tokens(model, tokenizer)
     told = []
-    found = generation.continuations(model, tokenizer, given, 10, batch_size, lambda count, _: told.append(count))
+    found = generation.generate_token_ids(model, tokenizer, given, 10, batch_size, lambda count, _: told.append(count))
     assert found == [alone(model, one, ends, 10) for one in given]
     assert len({tuple(one) for one in found}) > 1
     assert sum(told) == len(given)
@@ -84,7 +84,7 @@ def test_every_kind_of_model_writes_in_a_batch_what_it_writes_alone(kind):
     model = random_model(kind, **KINDS[kind])
     ends = generation.end_tokens(model, NoTokenizer)
     given = prompts(common=11)
-    found = generation.continuations(model, NoTokenizer, given, 12, 4)
+    found = generation.generate_token_ids(model, NoTokenizer, given, 12, 4)
     assert found == [alone(model, one, ends, 12) for one in given]
     assert len({tuple(one) for one in found}) > 1
 
@@ -92,7 +92,7 @@ def test_every_kind_of_model_writes_in_a_batch_what_it_writes_alone(kind):
 def test_an_answer_that_has_ended_takes_no_more_time_and_the_others_go_on():
     model = random_model("qwen2")
     given = prompts(seed=2)
-    free = generation.continuations(model, NoTokenizer, given, 12, 8)
+    free = generation.generate_token_ids(model, NoTokenizer, given, 12, 8)
     # A token that ends some answers early, and others not at all.
     counts = {token: sum(token in one for one in free) for one in free for token in one}
     end = next(token for token, count in counts.items() if 0 < count < len(given) and token != 7)
@@ -101,7 +101,7 @@ def test_an_answer_that_has_ended_takes_no_more_time_and_the_others_go_on():
     hook = model.register_forward_pre_hook(
         lambda _, args, kwargs: widths.append(kwargs["input_ids"].shape), with_kwargs=True
     )
-    ended = generation.continuations(model, NoTokenizer, given, 12, 8)
+    ended = generation.generate_token_ids(model, NoTokenizer, given, 12, 8)
     hook.remove()
     wanted = [one[: one.index(end) + 1] if end in one else one for one in free]
     assert ended == wanted
@@ -114,30 +114,30 @@ def test_what_all_prompts_begin_with_is_read_once():
     hook = model.get_decoder().register_forward_pre_hook(
         lambda _, args, kwargs: read.append(kwargs["input_ids"].shape[1]), with_kwargs=True
     )
-    generation.read(model, given)
+    generation.prefill(model, given)
     hook.remove()
     assert read == [20 + 3 + 4 + 5]
 
 
 def test_prompts_are_read_in_passes_of_a_limited_size(monkeypatch):
     model, given = random_model("qwen2"), prompts(lengths=(10, 10, 10, 50, 10))
-    together = generation.continuations(model, NoTokenizer, given, 6, 8)
-    monkeypatch.setattr(generation, "READ_TOKENS", 25)
-    assert [len(part) for part in generation._passes(given)] == [2, 1, 1, 1]
-    assert generation.continuations(model, NoTokenizer, given, 6, 8) == together
+    together = generation.generate_token_ids(model, NoTokenizer, given, 6, 8)
+    monkeypatch.setattr(generation, "PREFILL_TOKENS", 25)
+    assert [len(part) for part in generation._prefill_batches(given)] == [2, 1, 1, 1]
+    assert generation.generate_token_ids(model, NoTokenizer, given, 6, 8) == together
 
 
 def test_nothing_asked_is_nothing_written(tiny):
-    assert generation.answers(*tiny, [], 8, 4) == []
+    assert generation.generate_answers(*tiny, [], 8, 4) == []
 
 
 def test_the_end_of_turn_ends_an_answer_and_is_not_part_of_it(embedded):
     model, tokenizer = loading.load_model(embedded, torch.float32), loading.load_tokenizer(embedded)
     assert generation.end_tokens(model, tokenizer) == [tokenizer.eos_token_id]
-    (free,) = generation.answers(model, tokenizer, ["The first three primes are"], 8, 1)
+    (free,) = generation.generate_answers(model, tokenizer, ["The first three primes are"], 8, 1)
     ids = tokenizer(free, add_special_tokens=False)["input_ids"]
     last = max(range(len(ids)), key=lambda place: ids.index(ids[place]))
     assert ids.index(ids[last]) > 0
     model.generation_config.eos_token_id = [ids[last]]
-    (ended,) = generation.answers(model, tokenizer, ["The first three primes are"], 8, 1)
+    (ended,) = generation.generate_answers(model, tokenizer, ["The first three primes are"], 8, 1)
     assert ended == tokenizer.decode(ids[: ids.index(ids[last])])

@@ -4,7 +4,7 @@ import torch
 from transformers import DynamicCache
 
 from weakspot.models import kv_cache
-from weakspot.models.kv_cache import ReadPrompt
+from weakspot.models.kv_cache import PrefilledPrompt
 
 HEADS, WIDTH, LAYERS = 2, 4, 3
 
@@ -23,7 +23,7 @@ def keys(layer):
 
 
 def test_a_prompt_is_taken_out_of_a_row_without_its_last_token():
-    read = ReadPrompt.of(row_of(10), [5, 6, 7, 8, 9], range(2), range(6, 9))
+    read = PrefilledPrompt.of(row_of(10), [5, 6, 7, 8, 9], range(2), range(6, 9))
     assert len(read.layers) == LAYERS
     assert [layer[0][0, :, 0].tolist() for layer in read.layers] == [
         [n + 100 * m for n in (0, 1, 6, 7)] for m in range(3)
@@ -33,8 +33,8 @@ def test_a_prompt_is_taken_out_of_a_row_without_its_last_token():
 
 def test_a_batch_is_padded_on_the_left_and_grows_in_place():
     row = row_of(6)
-    prompts = [ReadPrompt.of(row, [1, 2, 3], range(3)), ReadPrompt.of(row, [4], range(3, 4))]
-    cache = kv_cache.batch_of(prompts, room=2)
+    prompts = [PrefilledPrompt.of(row, [1, 2, 3], range(3)), PrefilledPrompt.of(row, [4], range(3, 4))]
+    cache = kv_cache.build_batch_cache(prompts, room=2)
     first = cache.layers[0]
     assert keys(first) == [[0, 1], [0, 0]]
     assert first.get_seq_length() == 2
@@ -48,7 +48,7 @@ def test_a_batch_is_padded_on_the_left_and_grows_in_place():
 
 def test_sequences_that_have_ended_are_taken_out():
     row = row_of(6)
-    cache = kv_cache.batch_of([ReadPrompt.of(row, [1, 2, 3], range(n, n + 3)) for n in (0, 1, 2)], room=1)
+    cache = kv_cache.build_batch_cache([PrefilledPrompt.of(row, [1, 2, 3], range(n, n + 3)) for n in (0, 1, 2)], room=1)
     cache.batch_select_indices(torch.tensor([2, 0]))
     assert keys(cache.layers[0]) == [[2, 3], [0, 1]]
     cache.update(*(torch.zeros(2, HEADS, 1, WIDTH),) * 2, 0)

@@ -15,19 +15,19 @@ pytestmark = pytest.mark.slow
 
 def test_a_folder_without_a_model_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"config\.json is missing"):
-        loading.resolve(Model(base=str(tmp_path)))
+        loading.resolve_base(Model(base=str(tmp_path)))
 
 
 @pytest.mark.parametrize("name", ["./nowhere", "/nowhere/at/all", "smollm", "a/b/c"])
 def test_a_name_that_is_neither_folder_nor_hub_id_is_refused(name):
     with pytest.raises(UserError, match="no such folder"):
-        loading.resolve(Model(base=name))
+        loading.resolve_base(Model(base=name))
 
 
 def test_a_hub_id_that_cannot_be_had_is_one_line(monkeypatch, capfd):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(UserError) as caught:
-        loading.load_tokenizer(loading.resolve(Model(base="nobody/nothing")))
+        loading.load_tokenizer(loading.resolve_base(Model(base="nobody/nothing")))
     assert str(caught.value).startswith("[model] base = 'nobody/nothing': cannot be loaded")
     assert len(str(caught.value).splitlines()) == 1
     assert capfd.readouterr() == ("", "")
@@ -43,8 +43,8 @@ def test_a_tokenizer_without_a_chat_template_is_refused(tiny_base, tmp_path):
 def test_a_cpu_computes_in_fp32_unless_told_otherwise():
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
-    assert loading.dtype_for("auto") is torch.float32
-    assert loading.dtype_for("bf16") is torch.bfloat16
+    assert loading.choose_dtype("auto") is torch.float32
+    assert loading.choose_dtype("bf16") is torch.bfloat16
 
 
 def test_four_bits_need_a_gpu(tiny_base):
@@ -57,19 +57,19 @@ def test_four_bits_need_a_gpu(tiny_base):
 def test_too_little_memory_is_one_line():
     with (
         pytest.raises(UserError, match=r"x-lora-v1: out of memory: .*; lower the batch"),
-        loading.enough_memory("x-lora-v1", "lower the batch"),
+        loading.explain_out_of_memory("x-lora-v1", "lower the batch"),
     ):
         torch.empty(1 << 46)
 
 
 def test_other_errors_are_not_taken_for_it():
-    with pytest.raises(RuntimeError, match="something else"), loading.enough_memory("x", "y"):
+    with pytest.raises(RuntimeError, match="something else"), loading.explain_out_of_memory("x", "y"):
         raise RuntimeError("something else")
 
 
 def test_a_model_without_its_weights_has_the_shape_of_the_one_with_them(tiny_base):
     base = Base("tiny", str(tiny_base), None)
-    empty, full = loading.meta_model(base), loading.load_model(base, torch.float32)
+    empty, full = loading.build_meta_model(base), loading.load_model(base, torch.float32)
     assert {name: value.shape for name, value in empty.named_parameters()} == {
         name: value.shape for name, value in full.named_parameters()
     }
@@ -78,5 +78,5 @@ def test_a_model_without_its_weights_has_the_shape_of_the_one_with_them(tiny_bas
 
 def test_a_model_that_is_loaded_keeps_sequences_of_a_row_apart(tiny_base):
     model = loading.load_model(Base("tiny", str(tiny_base), None), torch.float32)
-    assert packed_attention.installed(model)
+    assert packed_attention.is_installed(model)
     assert not model.training

@@ -9,7 +9,7 @@ from weakspot.models import packed_attention
 from weakspot.models.packed_attention import Segment
 from weakspot.models.tokenization import Tokens
 from weakspot.training import logprobs
-from weakspot.training.packing import Piece, Row
+from weakspot.training.packing import PackedBatch, PackedItem
 
 pytestmark = pytest.mark.slow
 
@@ -87,19 +87,19 @@ def test_each_sequence_of_a_row_is_scored_as_the_plain_model_scores_it_alone(win
     with torch.no_grad():
         wanted = [plain_losses(windowed, one) for one in data]
         packed_attention.install(windowed)
-        assert packed_attention.installed(windowed)
-        found = logprobs.answer_losses(windowed, Row.of([Piece(one) for one in data], "cpu"))
+        assert packed_attention.is_installed(windowed)
+        found = logprobs.answer_losses(windowed, PackedBatch.of([PackedItem(one) for one in data], "cpu"))
     for one, other in zip(found, wanted, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
 
 
 def test_both_answers_of_a_pair_are_scored_as_the_plain_model_scores_them_behind_the_prompt(windowed):
     """Also where the window ends in the prompt that the two have in common."""
-    pieces = [Piece(one, paired=True) for one in drawn(3, paired=True)]
+    pieces = [PackedItem(one, paired=True) for one in drawn(3, paired=True)]
     with torch.no_grad():
         wanted = [plain_losses(windowed, side.tokens) for piece in pieces for side in piece.sides()]
         packed_attention.install(windowed)
-        found = logprobs.answer_losses(windowed, Row.of(pieces, "cpu"))
+        found = logprobs.answer_losses(windowed, PackedBatch.of(pieces, "cpu"))
     for one, other in zip(found, wanted, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
 
@@ -108,11 +108,11 @@ def test_a_window_matters(mistral):
     """The test of windows above would see it if they were left out."""
     (one,) = drawn(1)
     packed_attention.install(mistral)
-    near = logprobs.answer_losses(mistral, Row.of([Piece(one)], "cpu"))[0]
+    near = logprobs.answer_losses(mistral, PackedBatch.of([PackedItem(one)], "cpu"))[0]
     mistral.config.sliding_window = None
     for layer in mistral.model.layers:
         layer.self_attn.sliding_window = None
-    far = logprobs.answer_losses(mistral, Row.of([Piece(one)], "cpu"))[0]
+    far = logprobs.answer_losses(mistral, PackedBatch.of([PackedItem(one)], "cpu"))[0]
     assert not torch.allclose(near, far)
 
 
@@ -121,7 +121,8 @@ def test_what_stands_before_a_sequence_leaves_no_trace_in_it(windowed):
     one, other, third = drawn(3)
     with torch.no_grad():
         found = [
-            logprobs.answer_losses(windowed, Row.of([Piece(first), Piece(third)], "cpu"))[1] for first in (one, other)
+            logprobs.answer_losses(windowed, PackedBatch.of([PackedItem(first), PackedItem(third)], "cpu"))[1]
+            for first in (one, other)
         ]
     torch.testing.assert_close(found[0], found[1], rtol=1e-6, atol=1e-6)
 
@@ -139,18 +140,18 @@ def test_a_call_without_segments_is_what_it_was_before(windowed):
 
 
 def test_models_that_carry_a_state_along_the_row_are_not_packed(hybrid):
-    assert not packed_attention.packable(hybrid)
+    assert not packed_attention.can_pack(hybrid)
     packed_attention.install(hybrid)
-    assert not packed_attention.installed(hybrid)
-    rows = list(logprobs.rows_of(hybrid, [Piece(one) for one in drawn(3)], 10_000))
+    assert not packed_attention.is_installed(hybrid)
+    rows = list(logprobs.pack_batches(hybrid, [PackedItem(one) for one in drawn(3)], 10_000))
     assert [len(row.pieces) for row in rows] == [1, 1, 1]
 
 
 def test_a_model_that_cannot_be_packed_is_asked_for_the_two_answers_of_a_pair_one_after_the_other(hybrid):
     packed_attention.install(hybrid)
-    (piece,) = (Piece(one, paired=True) for one in drawn(1, paired=True))
+    (piece,) = (PackedItem(one, paired=True) for one in drawn(1, paired=True))
     with torch.no_grad():
-        found = logprobs.answer_losses(hybrid, Row.of([piece], "cpu"))
+        found = logprobs.answer_losses(hybrid, PackedBatch.of([piece], "cpu"))
         wanted = [plain_losses(hybrid, side.tokens) for side in piece.sides()]
     assert len(found) == 2
     for one, other in zip(found, wanted, strict=True):
@@ -164,14 +165,14 @@ def test_a_model_whose_attention_is_more_than_torchs_is_not_packed(kind):
 
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, num_hidden_layers=2))
-    assert not packed_attention.packable(model)
+    assert not packed_attention.can_pack(model)
 
 
 def test_nothing_builds_the_mask_of_the_whole_row(windowed):
     """It would be of a row's length squared."""
     packed_attention.install(windowed)
-    row = Row.of([Piece(one) for one in drawn(40)], "cpu")
-    given = packed_attention.arguments(row.segments, row.ids.device)
+    row = PackedBatch.of([PackedItem(one) for one in drawn(40)], "cpu")
+    given = packed_attention.forward_arguments(row.segments, row.ids.device)
     assert given["attention_mask"].numel() == 1
     assert given["segments"] == row.segments
 
@@ -179,7 +180,7 @@ def test_nothing_builds_the_mask_of_the_whole_row(windowed):
 @pytest.mark.parametrize("window", [None, 4])
 def test_a_mask_shows_a_second_answer_the_prompt_and_itself_up_to_the_window(window):
     segment = Segment(9, 12, origin=1, prefix=2)
-    rows = packed_attention._mask(segment, window, torch.device("cpu"))[0, 0].int().tolist()
+    rows = packed_attention._segment_mask(segment, window, torch.device("cpu"))[0, 0].int().tolist()
     whole = [[1, 1, 1, 0, 0], [1, 1, 1, 1, 0], [1, 1, 1, 1, 1]]
     assert rows == (whole if window is None else [*whole[:2], [0, 1, 1, 1, 1]])
 
@@ -190,9 +191,9 @@ def test_one_call_for_all_segments_on_a_gpu_is_what_one_for_each_is(request, loa
     model = load() if name == "llama" else request.getfixturevalue(name)
     model = model.to("cuda", torch.bfloat16)
     packed_attention.install(model)
-    pieces = [Piece(one) for one in drawn(5, 40)]
+    pieces = [PackedItem(one) for one in drawn(5, 40)]
     with torch.no_grad():
-        together = logprobs.answer_losses(model, Row.of(pieces, "cuda"))
-        alone = [logprobs.answer_losses(model.float(), Row.of([piece], "cuda"))[0] for piece in pieces]
+        together = logprobs.answer_losses(model, PackedBatch.of(pieces, "cuda"))
+        alone = [logprobs.answer_losses(model.float(), PackedBatch.of([piece], "cuda"))[0] for piece in pieces]
     for one, other in zip(together, alone, strict=True):
         torch.testing.assert_close(one, other, rtol=0.02, atol=0.05)

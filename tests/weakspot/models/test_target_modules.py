@@ -64,7 +64,7 @@ def base(tmp_path):
 
 
 def shape(base, wanted, rank=RANK):
-    return target_modules.shape(base, Config(lora=Lora(target_modules=wanted, rank=rank)))
+    return target_modules.inspect_model(base, Config(lora=Lora(target_modules=wanted, rank=rank)))
 
 
 def model_of(kind, **changed):
@@ -84,7 +84,9 @@ def model_of(kind, **changed):
 def names_of(model, preset):
     """Return the names of the layers that a preset touches, each expert's own, with their shapes ``[out, in]``."""
     found = {}
-    for layer in target_modules.chosen(preset, target_modules.adaptable(model), type(model).__name__, "it"):
+    for layer in target_modules.select_layers(
+        preset, target_modules.find_adaptable_layers(model), type(model).__name__, "it"
+    ):
         if layer.kind == "experts":
             parts = ("gate_proj", "up_proj", "down_proj")
             for number in range(layer.count):
@@ -106,7 +108,7 @@ def adapter(folder, names, *, mixture, base=""):
     folder.mkdir()
     save_file(tensors, folder / "adapter_model.safetensors", {"format": "pt"})
     settings = {"peft_type": "LORA", "task_type": "CAUSAL_LM", "r": RANK, "lora_alpha": ALPHA, "lora_dropout": 0.0}
-    settings |= {"base_model_name_or_path": base, **target_modules.peft_targets(names, mixture=mixture)}
+    settings |= {"base_model_name_or_path": base, **target_modules.peft_layer_settings(names, mixture=mixture)}
     (folder / "adapter_config.json").write_text(json.dumps(settings))
     return pairs
 
@@ -181,13 +183,15 @@ def test_a_dense_model_has_no_experts(base):
 
 def test_experts_that_no_server_loads_are_refused(base):
     with pytest.raises(UserError, match="no server loads adapters of the routed experts of it; use all-linear"):
-        target_modules.chosen("experts", target_modules.adaptable(model_of("qwen3_moe")), "OlmoeForCausalLM", "it")
+        target_modules.select_layers(
+            "experts", target_modules.find_adaptable_layers(model_of("qwen3_moe")), "OlmoeForCausalLM", "it"
+        )
 
 
 def test_thin_cover_is_refused_with_the_preset_that_helps(base):
     hybrid = base("qwen3_next", num_hidden_layers=8)
     with pytest.raises(UserError, match="touches only 2 of 8 layers of qwen3_next; use attention"):
-        target_modules.shape(hybrid, Config())
+        target_modules.inspect_model(hybrid, Config())
     with pytest.raises(UserError, match="touches only 1 of 4 layers of qwen3_moe; use attention"):
         shape(base("qwen3_moe"), GATED)
 
@@ -199,7 +203,7 @@ def test_layers_of_other_kinds_keep_the_name_that_their_configuration_gives_them
         model = AutoModelForCausalLM.from_config(
             Lfm2Config(**_SMALL, layer_types=["conv", "conv", "full_attention", "conv"])
         )
-    layers = target_modules.adaptable(model)
+    layers = target_modules.find_adaptable_layers(model)
     assert str(target_modules.coverage(layers, layers, RANK)) == "attention 1 of 1, conv 3 of 3, mlp 4 of 4"
 
 
@@ -234,7 +238,7 @@ def test_plain_peft_loads_adapters_of_experts_by_their_own_names(kind, tmp_path)
 
 
 def test_what_vllm_refuses_is_told_by_its_name():
-    served = target_modules.served_names(
+    served = target_modules.vllm_support(
         CONFIGS["qwen3_next"],
         [
             "base_model.model.model.layers.0.linear_attn.in_proj_qkvz.lora_A.weight",
@@ -247,8 +251,8 @@ def test_what_vllm_refuses_is_told_by_its_name():
     )
     assert served.layers["model.layers.0.linear_attn.in_proj_qkvz"] == "model.layers.0.linear_attn.in_proj_qkvz"
     assert served.one_rank == ["model.layers.0.linear_attn.in_proj_qkvz"]
-    stacked = "the experts are in one tensor, and vLLM wants each on its own"
-    missing = "is missing, and vLLM wants all of model.layers.2.mlp.experts or none"
+    stacked = "the routed experts are in one tensor, but vLLM needs one for each"
+    missing = "is missing, but vLLM needs all of model.layers.2.mlp.experts or none"
     assert served.refused == {
         "model.layers.0.linear_attn.query": "vLLM has no such layer",
         "model.blocks.0.self_attn.q_proj": "vLLM has no such layer",
@@ -260,7 +264,7 @@ def test_what_vllm_refuses_is_told_by_its_name():
 
 def test_of_other_architectures_nothing_is_claimed():
     assert (
-        target_modules.served_names({"architectures": ["GPT2LMHeadModel"]}, ["h.0.attn.c_attn.lora_A.weight"]) is None
+        target_modules.vllm_support({"architectures": ["GPT2LMHeadModel"]}, ["h.0.attn.c_attn.lora_A.weight"]) is None
     )
 
 
@@ -356,7 +360,7 @@ def test_vllm_itself_loads_what_is_said_and_refuses_the_rest(base, tmp_path):
             pairs = adapter(folder, layers, mixture=mixture)
             asked.setdefault(place.location, []).append(str(folder))
             tensors = [f"base_model.model.{name}.lora_{side}.weight" for name in layers for side in "AB"]
-            served = target_modules.served_names(settings, tensors)
+            served = target_modules.vllm_support(settings, tensors)
             power = dict.fromkeys(served.layers.values(), 0.0)
             for name, into in served.layers.items():
                 power[into] += float(delta(pairs[name]).square().sum())

@@ -5,7 +5,7 @@ import functools
 import pytest
 
 from weakspot.models import loading, tokenization
-from weakspot.models.tokenization import ViewError
+from weakspot.models.tokenization import UntrainableExampleError
 from weakspot.records import Message
 
 pytestmark = pytest.mark.slow
@@ -68,7 +68,7 @@ def templated(request, loaded, tokenizer, chat_template):
 
 
 def trained_text(tokenizer, example, max_length=4096):
-    one = tokenization.tokens(tokenizer, example, max_length)
+    one = tokenization.tokenize_example(tokenizer, example, max_length)
     return tokenizer.decode(one.ids[one.start :])
 
 
@@ -85,7 +85,7 @@ def test_earlier_turns_are_context_only(templated, interaction):
     else:
         context = EARLIER
     example = interaction("Now sort it", "Use sorted.", context=context)
-    one = tokenization.tokens(tokenizer, example, 4096)
+    one = tokenization.tokenize_example(tokenizer, example, 4096)
     assert tokenizer.decode(one.ids[one.start :]) == "Use sorted." + end
     prompt = tokenizer.decode(one.ids[: one.start])
     assert "Now sort it" in prompt
@@ -94,7 +94,7 @@ def test_earlier_turns_are_context_only(templated, interaction):
 
 def test_the_local_answer_and_the_escalation_are_never_seen(templated, interaction):
     tokenizer, _, _ = templated
-    one = tokenization.tokens(tokenizer, interaction("How?", "So.", local="BADANSWER"), 4096)
+    one = tokenization.tokenize_example(tokenizer, interaction("How?", "So.", local="BADANSWER"), 4096)
     text = tokenizer.decode(one.ids)
     assert "BADANSWER" not in text
     assert "consult" not in text
@@ -108,7 +108,7 @@ def test_a_tool_call_is_trained_on_as_the_template_writes_it(name, tokenizer, ch
     example = example.model_copy(update={"messages": [*example.messages[:-1], expert]})
     call = '<tool_call>\n{"name": "write", "arguments": {"path": "a.py", "text": "x = \\"é\\"\\n"}}\n</tool_call>'
     assert trained_text(tokenizer, example) == f"I write.\n{call}<|im_end|>"
-    one = tokenization.tokens(tokenizer, example, 4096)
+    one = tokenization.tokenize_example(tokenizer, example, 4096)
     assert "<tools>" in tokenizer.decode(one.ids[: one.start])
 
 
@@ -124,13 +124,13 @@ def test_arguments_that_came_as_a_string_are_rendered_once(tokenizer, chat_templ
     tokenizer.chat_template = chat_template("qwen3")
     as_text = {"id": "c1", "function": {"name": "write", "arguments": '{"path": "a.py"}'}}
     context = [EARLIER[1], {"role": "assistant", "content": "", "tool_calls": [as_text]}, *EARLIER[3:]]
-    one = tokenization.tokens(tokenizer, interaction("Now?", "Yes.", context=context), 4096)
+    one = tokenization.tokenize_example(tokenizer, interaction("Now?", "Yes.", context=context), 4096)
     assert '"arguments": {"path": "a.py"}}' in tokenizer.decode(one.ids)
 
 
 def test_an_empty_thinking_block_is_context(tokenizer, chat_template, interaction):
     tokenizer.chat_template = chat_template("qwen3")
-    one = tokenization.tokens(tokenizer, interaction("How?", "So."), 4096)
+    one = tokenization.tokenize_example(tokenizer, interaction("How?", "So."), 4096)
     assert tokenizer.decode(one.ids[: one.start]).endswith("assistant\n<think>\n\n</think>\n\n")
     assert tokenizer.decode(one.ids[one.start :]) == "So.<|im_end|>"
 
@@ -145,19 +145,19 @@ def test_thoughts_that_the_expert_gave_are_trained_on(tokenizer, chat_template, 
 
 def test_an_answer_that_the_template_would_rewrite_is_left_out(tokenizer, chat_template, interaction):
     tokenizer.chat_template = chat_template("qwen3")
-    with pytest.raises(ViewError, match="by the chat template"):
-        tokenization.tokens(tokenizer, interaction("How?", "Write </think> after the thoughts."), 4096)
+    with pytest.raises(UntrainableExampleError, match="by the chat template"):
+        tokenization.tokenize_example(tokenizer, interaction("How?", "Write </think> after the thoughts."), 4096)
 
 
 def test_an_answer_that_the_template_shortens_is_left_out(tokenizer, interaction):
     tokenizer.chat_template = "{% for m in messages %}{{ m['content'][:9] }}{% endfor %}"
-    with pytest.raises(ViewError, match="rewritten by the chat template"):
-        tokenization.tokens(tokenizer, interaction("How?", "A longer answer."), 4096)
+    with pytest.raises(UntrainableExampleError, match="rewritten by the chat template"):
+        tokenization.tokenize_example(tokenizer, interaction("How?", "A longer answer."), 4096)
 
 
 def test_a_text_with_a_control_token_is_left_out(tokenizer, interaction):
-    with pytest.raises(ViewError, match=r"control token <\|im_end\|>"):
-        tokenization.tokens(tokenizer, interaction("How?", "It ends with <|im_end|> there."), 4096)
+    with pytest.raises(UntrainableExampleError, match=r"control token <\|im_end\|>"):
+        tokenization.tokenize_example(tokenizer, interaction("How?", "It ends with <|im_end|> there."), 4096)
 
 
 def test_special_tokens_that_structure_nothing_are_words(tokenizer, interaction):
@@ -171,7 +171,7 @@ def test_the_oldest_turns_go_first_and_the_system_turn_stays(tokenizer, interact
         *({"role": r, "content": f"{n} {long}"} for n in range(4) for r in ("user", "assistant")),
     ]
     example = interaction("Last question?", "Short.", context=context)
-    one = tokenization.tokens(tokenizer, example, 220)
+    one = tokenization.tokenize_example(tokenizer, example, 220)
     text = tokenizer.decode(one.ids)
     assert len(one.ids) <= 220
     assert "You write Python." in text
@@ -183,25 +183,25 @@ def test_the_oldest_turns_go_first_and_the_system_turn_stays(tokenizer, interact
 
 
 def test_a_cut_answer_does_not_teach_to_stop(tokenizer, interaction):
-    one = tokenization.tokens(tokenizer, interaction("How?", "word " * 100), 64)
+    one = tokenization.tokenize_example(tokenizer, interaction("How?", "word " * 100), 64)
     assert len(one.ids) == 64
     assert one.cut_tokens > 0
     assert one.ids[-1] != tokenizer.eos_token_id
 
 
 def test_a_query_that_leaves_no_room_is_left_out(tokenizer, interaction):
-    with pytest.raises(ViewError, match="the query alone has"):
-        tokenization.tokens(tokenizer, interaction("word " * 100, "So."), 64)
+    with pytest.raises(UntrainableExampleError, match="the query alone has"):
+        tokenization.tokenize_example(tokenizer, interaction("word " * 100, "So."), 64)
 
 
 def test_an_example_whose_prompt_the_template_rewrites_is_left_out(tokenizer, interaction):
     tokenizer.chat_template = "{{ messages|length }}{% for m in messages %}{{ m['content'] }}{% endfor %}"
-    with pytest.raises(ViewError, match="written otherwise by the chat template"):
-        tokenization.tokens(tokenizer, interaction(), 4096)
+    with pytest.raises(UntrainableExampleError, match="renders its prompt differently once the answer follows"):
+        tokenization.tokenize_example(tokenizer, interaction(), 4096)
 
 
 def test_prompt_and_target_are_tokenized_as_a_server_does(tokenizer, interaction):
-    one = tokenization.tokens(tokenizer, interaction("How?", "\nSo."), 4096)
+    one = tokenization.tokenize_example(tokenizer, interaction("How?", "\nSo."), 4096)
     turns = [{"role": "user", "content": "How?"}]
     served = tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_dict=True)["input_ids"]
     assert list(one.ids[: one.start]) == list(served)
@@ -224,7 +224,7 @@ def test_what_tools_found_is_context_and_no_call_of_the_local_model_is_a_target(
     example = plain.model_copy(
         update={"messages": [plain.messages[0], *(Message.model_validate(s) for s in steps), *plain.messages[1:]]}
     )
-    found = tokenization.tokens(tokenizer, example, 512)
+    found = tokenization.tokenize_example(tokenizer, example, 512)
     prompt, target = tokenizer.decode(found.ids[: found.start]), tokenizer.decode(found.ids[found.start :])
     assert "x = 1" in prompt
     assert "a.py" in prompt
@@ -235,13 +235,13 @@ def test_what_tools_found_is_context_and_no_call_of_the_local_model_is_a_target(
 def test_an_agents_long_instructions_and_tools_give_way_before_the_example_does(tokenizer, interaction):
     tools = [{"type": "function", "function": {"name": f"tool_{n}", "description": "does " * 30}} for n in range(20)]
     example = interaction("What is x?", "It is 1.", context=[{"role": "system", "content": "obey " * 500}], tools=tools)
-    found = tokenization.tokens(tokenizer, example, 64)
+    found = tokenization.tokenize_example(tokenizer, example, 64)
     assert (found.dropped_turns, found.cut_tokens) == (1, 0)
     assert "What is x?" in tokenizer.decode(found.ids)
 
 
 def paired(tokenizer, example, max_length=512):
-    found = tokenization.pair(tokenizer, example, max_length)
+    found = tokenization.tokenize_pair(tokenizer, example, max_length)
     return found, tokenizer.decode(found.rejected)
 
 
@@ -249,10 +249,10 @@ def test_the_local_answer_of_a_pair_stands_behind_the_very_same_prompt(templated
     tokenizer, _, end = templated
     example = interaction("How?", "So.", local="I am not sure.")
     found, rejected = paired(tokenizer, example)
-    alone = tokenization.tokens(tokenizer, example, 512)
+    alone = tokenization.tokenize_example(tokenizer, example, 512)
     assert (found.ids, found.start) == (alone.ids, alone.start)
     assert rejected == f"I am not sure.{end}"
-    other = tokenization.tokens(tokenizer, example, 512, answer=example.local)
+    other = tokenization.tokenize_example(tokenizer, example, 512, answer=example.local)
     assert (other.ids[: other.start], other.ids[other.start :]) == (found.ids[: found.start], found.rejected)
 
 
@@ -266,7 +266,7 @@ def test_a_local_answer_that_is_empty_or_the_experts_own_is_no_rival(tokenizer, 
             update={"messages": [*example.messages[:place], plain, *example.messages[place + 1 :]]}
         )
     found, _ = paired(tokenizer, example)
-    assert found == tokenization.tokens(tokenizer, example, 512)
+    assert found == tokenization.tokenize_example(tokenizer, example, 512)
 
 
 def test_a_local_answer_that_cannot_be_rendered_leaves_the_experts(tokenizer, interaction):

@@ -10,7 +10,7 @@ from tests.weakspot.conftest import changed
 
 from weakspot.dataset.reading import read_examples
 from weakspot.deployment.releases import publish
-from weakspot.evaluation.scoring import exact, parsed_json
+from weakspot.evaluation.scoring import is_exact_match, parse_json
 from weakspot.models import adapter_files, adapters, loading
 from weakspot.pipeline.evaluate import evaluate
 from weakspot.pipeline.train import train
@@ -102,7 +102,7 @@ def test_retrieval_can_be_left_out_and_older_scorecards_are_read(evaluated):
     card = evaluate(workspace, changed(config, "evaluate", retrieval=False), "colours")
     assert (card.retrieval, card.remarks) == ([], [])
     assert all(row.retrieved is None for row in card.rows)
-    assert "Beside retrieval" not in workspace.evaluation_page(NAME).read_text()
+    assert "Compared with retrieval" not in workspace.evaluation_page(NAME).read_text()
     older = card.model_dump(exclude={"retrieval": True, "remarks": True, "rows": {"__all__": {"retrieved"}}})
     assert Scorecard.from_json(json.dumps(older)) == card
 
@@ -177,11 +177,11 @@ def test_a_scorecard_of_other_weights_does_not_count(evaluated):
 def test_another_base_of_the_same_name_is_refused(trained, tiny_base, tmp_path):
     workspace, config = trained
     shutil.copytree(tiny_base, tmp_path / "base")
-    base, known = loading.resolve(Model(base=str(tmp_path / "base"))), adapters.read_manifest(workspace, NAME)
+    base, known = loading.resolve_base(Model(base=str(tmp_path / "base"))), adapters.read_manifest(workspace, NAME)
     reference = {"name": base.name, "location": base.location, "identity": loading.identity(base)}
     manifest = known.model_copy(update={"base": known.base.model_copy(update=reference)})
     workspace.adapter_manifest(NAME).write_bytes(manifest.to_document())
-    assert adapters.base_of(adapters.read_manifest(workspace, NAME)) == base
+    assert adapters.require_base(adapters.read_manifest(workspace, NAME)) == base
     settings = tmp_path / "base" / "config.json"
     settings.write_text(json.dumps({**json.loads(settings.read_text()), "rms_norm_eps": 1e-3}))
     with pytest.raises(UserError, match="was trained on another"):
@@ -206,9 +206,9 @@ def test_without_an_adapter_it_says_what_to_run(taught):
     ],
 )
 def test_exact_is_the_same_json_value(expected, answer, right):
-    assert exact(expected, answer) is right
+    assert is_exact_match(expected, answer) is right
 
 
 @pytest.mark.parametrize("text", ["42", '"a"', "null", "no", "", "[" * 100_000])
 def test_only_objects_and_arrays_can_be_checked(text):
-    assert parsed_json(text) is None
+    assert parse_json(text) is None

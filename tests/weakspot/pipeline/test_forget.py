@@ -1,4 +1,4 @@
-"""A forgotten interaction is gone from data and scorecards, never comes back, and what saw it is marked."""
+"""A forgotten interaction is gone from data and scorecards, never comes back, and the snapshots and adapters that contain it are marked."""
 
 import pytest
 

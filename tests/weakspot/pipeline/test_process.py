@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from weakspot.config import load
 from weakspot.dataset.assignments import read_assignments
 from weakspot.dataset.near_duplicates import pairs_across
-from weakspot.dataset.splits import SHARES, compared_text, exact_keys
+from weakspot.dataset.splits import SHARES, exact_keys, similarity_text
 from weakspot.pipeline.process import process
 from weakspot.records import SPLITS, Assignment, Interaction, Rejection, Snapshot
 from weakspot.records.parsing import parse_interaction
@@ -94,7 +94,7 @@ def assert_nothing_leaks(workspace: Workspace, threshold: float = 0.8) -> None:
     """No pair at or above the threshold, and no conversation or question, is in two splits."""
     found = {split: examples(workspace.split(split)) for split in SPLITS}
     for left, right in (("train", "val"), ("train", "test"), ("val", "test")):
-        texts = [[compared_text(example) for example in found[split]] for split in (left, right)]
+        texts = [[similarity_text(example) for example in found[split]] for split in (left, right)]
         assert list(pairs_across(*texts, threshold)) == []
         keys = [{key for example in found[split] for key in exact_keys(example)} for split in (left, right)]
         assert keys[0].isdisjoint(keys[1])
@@ -561,7 +561,7 @@ def test_a_damaged_manifest_is_not_taken_for_the_dataset_of_today(filled, config
 
 def test_two_do_not_process_at_once(filled, config):
     with (
-        atomic.locked(filled.lock, "process, train or deploy"),
+        atomic.hold_lock(filled.lock, "process, train or deploy"),
         pytest.raises(UserError, match="another process, train or deploy is running here; wait until it has ended"),
     ):
         process(filled, config)

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weakspot.capture.decisions import append, made_now
+from weakspot.capture.decisions import append_decisions, new_decision
 from weakspot.dataset import reading
 from weakspot.dataset.assignments import read_assignments
 from weakspot.pipeline.forget import forget
@@ -14,7 +14,7 @@ from weakspot.workspace import Workspace
 
 
 def decided(workspace: Workspace, config, identity: str, action: str, **words: str) -> None:
-    append(workspace, config, [made_now(identity, action, **words)])
+    append_decisions(workspace, config, [new_decision(identity, action, **words)])
 
 
 def examples(workspace: Workspace) -> dict[str, Interaction]:

@@ -3,7 +3,7 @@
 import pytest
 from tests.weakspot.conftest import changed
 
-from weakspot.pipeline.run import due, due_domains, run
+from weakspot.pipeline.run import due_domains, run, training_reasons
 from weakspot.pipeline.status import status
 from weakspot.pipeline.train import train_together
 from weakspot.workspace import AdapterName
@@ -52,7 +52,7 @@ def test_a_domain_whose_training_was_interrupted_is_due(taught):
     checkpoint = workspace.adapter_checkpoint(AdapterName("numbers", 1))
     checkpoint.mkdir(parents=True)
     entries = status(workspace, config).domains
-    assert due(workspace, entries)["numbers"] == "resumed"
+    assert training_reasons(workspace, entries)["numbers"] == "resumed"
     assert "numbers" in due_domains(workspace, config)
 
 

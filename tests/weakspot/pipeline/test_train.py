@@ -19,7 +19,7 @@ from weakspot.models import adapter_files
 from weakspot.pipeline import train as stage
 from weakspot.pipeline.train import train, train_together
 from weakspot.records import AdapterManifest
-from weakspot.training.adapter_trainer import Progress
+from weakspot.training.adapter_trainer import StepMetrics
 from weakspot.training.distributed import Ranks
 from weakspot.training.preparation import TrainOptions, preflight, prepare
 from weakspot.workspace import AdapterName, Workspace
@@ -67,8 +67,8 @@ def test_of_several_processes_the_first_alone_tells_of_its_steps(taught, capfd):
     metrics = workspace.adapter_metrics(NAME)
     for number in (1, 0):
         with ExitStack() as files:
-            (run,) = stage._runs(workspace, replace(prepared, ranks=Ranks(number, 2)), files)
-            run.on_step(Progress(1, 2.5, 1e-3, 1.0, 100, 10))
+            (run,) = stage._open_runs(workspace, replace(prepared, ranks=Ranks(number, 2)), files)
+            run.on_step(StepMetrics(1, 2.5, 1e-3, 1.0, 100, 10))
         assert metrics.exists() == (number == 0)
     assert json.loads(metrics.read_text())["loss"] == 2.5
     assert capfd.readouterr() == ("", "")
@@ -131,7 +131,7 @@ def test_domains_are_trained_in_one_pass_and_each_is_what_it_is_alone(taught):
 
 def test_a_domain_named_twice_is_one_line(taught):
     workspace, config = taught
-    with pytest.raises(UserError, match="names a domain twice; name each once"):
+    with pytest.raises(UserError, match="train: colours is named twice; name each domain once"):
         train_together(workspace, config, ["colours", "colours"])
 
 
@@ -154,7 +154,7 @@ def test_a_preference_without_any_local_answer_is_one_line(workspace, taught, in
 
     capture(workspace, [interaction(f"What is {n * 7919}?", "It.", local="It.", domain="same") for n in range(30)])
     process(workspace, config)
-    with pytest.raises(UserError, match="same: has no local answer to set dpo against; use objective sft"):
+    with pytest.raises(UserError, match="same: has no local answer, which dpo needs; use objective sft"):
         train(workspace, changed(config, objective="dpo"), "same")
 
 
@@ -290,7 +290,7 @@ def test_two_trainings_at_once_are_refused(taught):
     from weakspot.storage import atomic
 
     with (
-        atomic.locked(workspace.lock, "train"),
+        atomic.hold_lock(workspace.lock, "train"),
         pytest.raises(UserError, match="another process, train or deploy is running"),
     ):
         train(workspace, config, "colours")

@@ -11,7 +11,7 @@ from weakspot.pipeline.process import process
 from weakspot.pipeline.train import train
 from weakspot.settings import Model
 from weakspot.training import checkpoints, metrics
-from weakspot.training.adapter_trainer import Learner
+from weakspot.training.adapter_trainer import AdapterTrainer
 from weakspot.workspace import AdapterName, Workspace
 
 pytestmark = pytest.mark.slow
@@ -34,7 +34,7 @@ def cut(taught, tiny_base, tmp_path, monkeypatch):
     config = changed(config, "train", max_steps=STEPS, eval_steps=2)
     fresh = Workspace(tmp_path / "fresh")
     shutil.copytree(workspace.root, fresh.root)
-    teller = metrics.teller
+    teller = metrics.metrics_writer
 
     def until_it_breaks_off(*given):
         tell = teller(*given)
@@ -47,24 +47,24 @@ def cut(taught, tiny_base, tmp_path, monkeypatch):
         return on_step
 
     with monkeypatch.context() as patch:
-        patch.setattr(metrics, "teller", until_it_breaks_off)
+        patch.setattr(metrics, "metrics_writer", until_it_breaks_off)
         with pytest.raises(KeyboardInterrupt):
             train(workspace, config, "colours")
-    assert checkpoints.steps(workspace.adapter_checkpoint(NAME)) == [KEPT]
+    assert checkpoints.find_steps(workspace.adapter_checkpoint(NAME)) == [KEPT]
     return workspace, fresh, config
 
 
 @pytest.fixture
 def steps_made(monkeypatch) -> list[int]:
     """The steps that are made, those before a checkpoint aside."""
-    made, learn = [], Learner.learn
+    made, learn = [], AdapterTrainer.apply_step
 
     def noted(learner, *given):
         progress = learn(learner, *given)
         made.append(progress.step)
         return progress
 
-    monkeypatch.setattr(Learner, "learn", noted)
+    monkeypatch.setattr(AdapterTrainer, "apply_step", noted)
     return made
 
 

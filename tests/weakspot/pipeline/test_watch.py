@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from weakspot.config import load
-from weakspot.pipeline.watch import watch, why_not
+from weakspot.pipeline.watch import reason_to_wait, watch
 from weakspot.settings import Watch
 from weakspot.storage import atomic
 from weakspot.workspace import AdapterName
@@ -36,7 +36,7 @@ def watching(workspace, config, **more):
      ("09:30-17:00", 12, True), ("09:30-17:00", 9, False), ("09:30-17:00", 17, False)],
 )  # fmt: skip
 def test_the_window_may_go_past_midnight(workspace, window, hour, open_):
-    assert (why_not(workspace, Watch(window=window), at(hour)) == "") is open_
+    assert (reason_to_wait(workspace, Watch(window=window), at(hour)) == "") is open_
 
 
 @pytest.mark.parametrize("window", ["22:00", "24:00-01:00", "22:00-06:60", "10-11"])
@@ -51,8 +51,8 @@ def test_nothing_is_trained_while_somebody_asks(workspace, name):
     file.parent.mkdir(parents=True, exist_ok=True)
     file.touch()
     moment = datetime.fromtimestamp(file.stat().st_mtime)  # noqa: DTZ006
-    assert why_not(workspace, Watch(idle_minutes=10), moment + timedelta(minutes=9)).startswith("last asked at ")
-    assert why_not(workspace, Watch(idle_minutes=10), moment + timedelta(minutes=11)) == ""
+    assert reason_to_wait(workspace, Watch(idle_minutes=10), moment + timedelta(minutes=9)).startswith("last asked at ")
+    assert reason_to_wait(workspace, Watch(idle_minutes=10), moment + timedelta(minutes=11)) == ""
 
 
 @pytest.mark.slow
@@ -122,5 +122,5 @@ def test_a_domain_that_cannot_be_trained_keeps_no_other_from_being_trained(watch
 
 
 def test_two_do_not_watch_the_same_workspace(workspace, config):
-    with atomic.locked(workspace.watch_lock, "watch"), pytest.raises(UserError, match="another watch is running"):
+    with atomic.hold_lock(workspace.watch_lock, "watch"), pytest.raises(UserError, match="another watch is running"):
         watching(workspace, config, once=True)

@@ -19,8 +19,8 @@ from pathlib import Path
 import pytest
 from tests.processes import started
 
-from weakspot.deployment.releases import answering, live, read_releases
-from weakspot.deployment.targets.merged import read_merged
+from weakspot.deployment.releases import is_live, live, read_releases
+from weakspot.deployment.targets.merged import load_manifest
 from weakspot.models import adapter_files, adapters
 from weakspot.records import Assignment
 from weakspot.storage import append_log
@@ -143,11 +143,11 @@ def require_sound(workspace, captured: int, places: dict[str, str]) -> str | Non
     current = live(found).get(("colours", "merged"))
     if current is None:
         return None
-    name = AdapterName.parsed(current.adapter)
+    name = AdapterName.parse(current.adapter)
     manifest = adapters.read_manifest(workspace, name)  # compares the files with their digests
     assert manifest.files[adapter_files.WEIGHTS] == current.adapter_sha256
     assert adapters.read_scorecard(workspace, name).verdict == "accept"
-    assert read_merged(workspace, name).adapter_sha256 == current.adapter_sha256
+    assert load_manifest(workspace, name).adapter_sha256 == current.adapter_sha256
     assert current.location == str(workspace.merged(name))
     return current.adapter
 
@@ -213,7 +213,7 @@ def test_killed_at_many_points_it_goes_on_and_deploys_only_whole_and_accepted_ad
         watch.finish()
     newest = str(workspace.newest_adapter("colours"))
     answers = require_sound(workspace, captured, places)
-    verdict = adapters.read_scorecard(workspace, AdapterName.parsed(newest)).verdict
+    verdict = adapters.read_scorecard(workspace, AdapterName.parse(newest)).verdict
     print(f"killed while {dict(reached)}; newest {newest} {verdict}; live {answers}")
     assert verdict != "accept" or answers == newest
     assert len(set(reached) - {"ended before", MOMENT}) >= 3
@@ -224,4 +224,4 @@ def _settled(workspace) -> bool:
     """Whether the newest adapter was taken to its end."""
     name = workspace.newest_adapter("colours")
     card = adapters.read_scorecard(workspace, name)
-    return card is not None and (card.verdict != "accept" or answering(read_releases(workspace), str(name)))
+    return card is not None and (card.verdict != "accept" or is_live(read_releases(workspace), str(name)))

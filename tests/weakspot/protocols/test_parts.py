@@ -2,7 +2,7 @@
 
 import pytest
 
-from weakspot.protocols.parts import Answer, Call, Finished, Text, Thought, read_arguments, shown_arguments
+from weakspot.protocols.parts import Answer, Call, Finished, Text, Thought, parse_arguments, readable_arguments
 
 
 def test_an_answer_is_its_parts():
@@ -39,10 +39,10 @@ def test_an_answer_is_complete_if_it_came_to_its_own_end(parts, complete):
 
 
 def test_arguments_are_a_mapping_or_its_json():
-    assert read_arguments({"a": 1}) == read_arguments('{"a": 1}') == {"a": 1}
-    assert read_arguments("") == read_arguments(None or "") == {}
-    assert [read_arguments(one) for one in ("[1]", "{", "1", 5, [1])] == [None] * 5
-    assert shown_arguments("{") == {"unreadable": "{"}
+    assert parse_arguments({"a": 1}) == parse_arguments('{"a": 1}') == {"a": 1}
+    assert parse_arguments("") == parse_arguments(None or "") == {}
+    assert [parse_arguments(one) for one in ("[1]", "{", "1", 5, [1])] == [None] * 5
+    assert readable_arguments("{") == {"unreadable": "{"}
 
 
 @pytest.mark.parametrize("halves", [["\ud83d", "\ude00"], ["\ud83d\ude00"]])

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from weakspot.protocols.parts import Finished, Part, StreamError, Text
-from weakspot.protocols.reading import StreamReader, count, error_text
+from weakspot.protocols.reading import StreamReader, error_text, token_count
 
 
 class Reader(StreamReader):
@@ -46,4 +46,4 @@ def test_errors_have_words_in_several_places():
 
 
 def test_a_count_is_a_number():
-    assert [count(one) for one in (5, 0, None, "5", True, 5.0)] == [5, 0, None, None, None, None]
+    assert [token_count(one) for one in (5, 0, None, "5", True, 5.0)] == [5, 0, None, None, None, None]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from weakspot.records.parsing import RecordError, interaction
+from weakspot.records.parsing import RecordError, parse_interaction_object
 
 
 def call(name: str) -> dict:
@@ -21,7 +21,7 @@ def said(*turns: str | dict) -> list[dict]:
 
 def made(*turns: str | dict, **metadata):
     about = {"timestamp": "2025-10-31T14:30:00.000Z", "interaction_id": "int_1", **metadata}
-    return interaction({"messages": said(*turns), "metadata": about})
+    return parse_interaction_object({"messages": said(*turns), "metadata": about})
 
 
 def words(messages) -> list[str]:
@@ -83,7 +83,7 @@ def test_another_order_is_no_consultation(turns):
 
 def test_metadata_that_is_set_overrides_and_the_rest_is_kept():
     found = made("u:how", "a:wrong", "u:consult", "a:right", domain="old", note="kept")
-    again = found.described({"domain": "new", "adapter": "lora-v1-new"}).metadata.model_dump(exclude_unset=True)
+    again = found.with_metadata({"domain": "new", "adapter": "lora-v1-new"}).metadata.model_dump(exclude_unset=True)
     assert (again["domain"], again["adapter"], again["note"]) == ("new", "lora-v1-new", "kept")
     assert found.domain == "old"
 

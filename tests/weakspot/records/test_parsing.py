@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weakspot.records import Assignment, Interaction, Rejection, domain_name, normalised
+from weakspot.records import Assignment, Interaction, Rejection, normalise_text, parse_domain_name
 from weakspot.records.parsing import RecordError, parse_interaction, parse_json_object
 
 METADATA = {"timestamp": "2025-10-31T14:30:00.000Z", "interaction_id": "int_1"}
@@ -163,12 +163,12 @@ def test_bad_metadata_is_bad_schema_and_names_the_key(metadata, place):
 @pytest.mark.parametrize("name", ["multi-domain", "all", "rejections", "", "-x", "a" * 65, "a b", "é"])
 def test_a_domain_name_is_one_that_can_name_a_file_beside_the_others(name):
     with pytest.raises(ValueError, match="name"):
-        domain_name(name)
+        parse_domain_name(name)
 
 
 @pytest.mark.parametrize("name", ["zddc-naming", "x", "9_lives", "a" * 64])
 def test_a_good_domain_name_is_returned(name):
-    assert domain_name(name) == name
+    assert parse_domain_name(name) == name
 
 
 @pytest.mark.parametrize(
@@ -260,16 +260,16 @@ def test_a_word_moved_to_another_turn_is_another_content():
 
 @given(st.text())
 def test_normalising_twice_is_normalising_once(text):
-    assert normalised(normalised(text)) == normalised(text)
+    assert normalise_text(normalise_text(text)) == normalise_text(text)
 
 
 def test_a_label_keeps_everything_else():
     found = Interaction.model_validate(record(teacher="S", source="import"))
-    named = found.described({"domain": "build-system"})
+    named = found.with_metadata({"domain": "build-system"})
     assert named.domain == "build-system"
     assert named.messages == found.messages
     assert named.metadata.model_extra == {"teacher": "S"}
-    assert named.described({"domain": "other"}).domain == "other"
+    assert named.with_metadata({"domain": "other"}).domain == "other"
 
 
 def test_a_domain_that_is_not_set_is_not_made_up():

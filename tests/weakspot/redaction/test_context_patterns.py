@@ -4,14 +4,14 @@ import base64
 
 import pytest
 
-from weakspot.redaction.context_patterns import CONTEXTS, kind_under
+from weakspot.redaction.context_patterns import CONTEXT_PATTERNS, kind_under
 from weakspot.redaction.rules import spans
 
 KEY = "9f86d081884c7d65" + "9a2feaa0c55ad015"
 
 
 def found(text: str) -> list[str]:
-    return [text[span.start : span.end] for span in sorted({*spans(CONTEXTS, text)})]
+    return [text[span.start : span.end] for span in sorted({*spans(CONTEXT_PATTERNS, text)})]
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weakspot.redaction.context_patterns import CONTEXTS
-from weakspot.redaction.rules import Rule, Span, occurrences, spans
-from weakspot.redaction.token_patterns import FORMS
+from weakspot.redaction.context_patterns import CONTEXT_PATTERNS
+from weakspot.redaction.rules import Rule, SecretSpan, occurrences, spans
+from weakspot.redaction.token_patterns import TOKEN_PATTERNS
 
 RULE = Rule("token", ("key ",), re.compile(r"key (?P<secret>\d+)", re.IGNORECASE), lambda match: match["secret"] != "0")
 
@@ -30,7 +30,7 @@ def test_the_items_of_a_list_are_found_inside_of_it_only():
 
 def test_a_secret_may_stand_before_its_word():
     rule = Rule("token", (":aa",), re.compile(r"(?P<secret>\d+:AA)"), lambda match: True, anywhere=True)
-    assert list(spans([rule], "x 12:AA y 34:AA")) == [Span(2, 7, "token"), Span(10, 15, "token")]
+    assert list(spans([rule], "x 12:AA y 34:AA")) == [SecretSpan(2, 7, "token"), SecretSpan(10, 15, "token")]
     assert list(spans([rule], "x 12:BB")) == []
 
 
@@ -45,7 +45,7 @@ ESCAPES_AND_CLASSES = re.compile(r"\\.|\[(?:\\.|[^]])*]")
 WITHOUT_BOUND = re.compile(r"[*+]|\{\d*,\}")
 
 
-@pytest.mark.parametrize("rule", [*FORMS, *CONTEXTS], ids=lambda rule: f"{rule.kind}: {rule.words[0]}")
+@pytest.mark.parametrize("rule", [*TOKEN_PATTERNS, *CONTEXT_PATTERNS], ids=lambda rule: f"{rule.kind}: {rule.words[0]}")
 def test_every_repetition_has_a_bound(rule):
     for pattern in filter(None, (rule.pattern, rule.items)):
         assert not WITHOUT_BOUND.search(ESCAPES_AND_CLASSES.sub("", pattern.pattern))

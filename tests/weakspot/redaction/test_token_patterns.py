@@ -3,7 +3,7 @@
 import pytest
 
 from weakspot.redaction.rules import spans
-from weakspot.redaction.token_patterns import FORMS
+from weakspot.redaction.token_patterns import TOKEN_PATTERNS
 
 # In parts, as no key may stand in a repository.
 GITHUB = "ghp_" + "aB3dE5gH7jK9mN1pQ2rS" + "4tU6vW8xY0zA1b2C"
@@ -12,7 +12,7 @@ HEADER, END = ("-----" + word + " PRIVATE KEY-----" for word in ("BEGIN", "END")
 
 
 def found(text: str) -> list[str]:
-    return [text[span.start : span.end] for span in spans(FORMS, text)]
+    return [text[span.start : span.end] for span in spans(TOKEN_PATTERNS, text)]
 
 
 @pytest.mark.parametrize(

@@ -250,7 +250,7 @@ def test_a_line_that_is_not_any_more_what_was_read_stops_everything(file):
     a, b = append_log.read_lines(file)
     append_log.replace(file, {a: "A"})
     before = file.read_bytes()
-    with pytest.raises(UserError, match=r"interactions.jsonl:1: the line is not any more what was read; run"):
+    with pytest.raises(UserError, match=r"interactions.jsonl:1: the line has changed since it was read; run"):
         append_log.replace(file, {b: "B", a: "Z"})
     assert file.read_bytes() == before
 

@@ -59,7 +59,7 @@ def test_a_file_is_replaced_whole(file):
 
 def test_a_folder_is_there_when_it_is_whole(tmp_path):
     folder = tmp_path / "snapshots" / "v1"
-    with atomic.folder_written_whole(folder) as temporary:
+    with atomic.write_folder_atomically(folder) as temporary:
         (temporary / "inner").mkdir()
         (temporary / "inner" / "a").write_text("a")
         assert not folder.exists()
@@ -71,7 +71,7 @@ def test_a_folder_that_was_not_finished_leaves_nothing(tmp_path):
     folder = tmp_path / "snapshots" / "v1"
 
     def fill_in_part():
-        with atomic.folder_written_whole(folder) as temporary:
+        with atomic.write_folder_atomically(folder) as temporary:
             (temporary / "a").write_text("a")
             raise KeyboardInterrupt
 
@@ -82,11 +82,11 @@ def test_a_folder_that_was_not_finished_leaves_nothing(tmp_path):
 
 def test_the_scraps_of_a_killed_writer_do_not_get_into_the_next_folder(tmp_path):
     folder = tmp_path / "snapshots" / "v1"
-    with atomic.folder_written_whole(folder) as temporary:
+    with atomic.write_folder_atomically(folder) as temporary:
         name = temporary.name
     folder.rename(tmp_path / "snapshots" / name)
     (tmp_path / "snapshots" / name / "scrap").touch()
-    with atomic.folder_written_whole(folder):
+    with atomic.write_folder_atomically(folder):
         pass
     assert list(folder.iterdir()) == []
 
@@ -94,12 +94,12 @@ def test_the_scraps_of_a_killed_writer_do_not_get_into_the_next_folder(tmp_path)
 def test_a_lock_is_refused_to_another_process_and_free_afterwards(tmp_path):
     lock = tmp_path / "workspace" / ".lock"
     with (
-        atomic.locked(lock, "process"),
+        atomic.hold_lock(lock, "process"),
         pytest.raises(UserError, match="workspace: another process is running here; wait until it has ended"),
-        atomic.locked(lock, "process"),
+        atomic.hold_lock(lock, "process"),
     ):
         pytest.fail("two held one lock")
-    with atomic.locked(lock, "process"):
+    with atomic.hold_lock(lock, "process"):
         pass
 
 
@@ -114,7 +114,7 @@ with atomic.locked(Path({str(lock)!r}), "process"):
     os.kill(os.getpid(), signal.SIGKILL)
 """
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -signal.SIGKILL
-    with atomic.locked(lock, "process"):
+    with atomic.hold_lock(lock, "process"):
         pass
 
 
@@ -126,15 +126,15 @@ def test_sha256_is_that_of_the_bytes(tmp_path):
 
 def test_a_folder_that_was_there_is_replaced_as_a_whole(tmp_path):
     for content in ("old", "new"):
-        with atomic.folder_written_whole(tmp_path / "folder") as folder:
+        with atomic.write_folder_atomically(tmp_path / "folder") as folder:
             (folder / content).write_text(content)
     assert [file.name for file in (tmp_path / "folder").iterdir()] == ["new"]
     assert [file.name for file in tmp_path.iterdir()] == ["folder"]
 
 
 def test_a_folder_that_was_there_stays_where_the_new_one_fails(tmp_path):
-    with atomic.folder_written_whole(tmp_path / "folder") as folder:
+    with atomic.write_folder_atomically(tmp_path / "folder") as folder:
         (folder / "old").write_text("old")
-    with pytest.raises(RuntimeError), atomic.folder_written_whole(tmp_path / "folder"):
+    with pytest.raises(RuntimeError), atomic.write_folder_atomically(tmp_path / "folder"):
         raise RuntimeError
     assert [file.name for file in (tmp_path / "folder").iterdir()] == ["old"]

@@ -24,7 +24,7 @@ def test_a_folder_survives_a_power_cut(disk):
     """Whatever is in it, however deep, and also where it takes the place of another."""
     whole = disk.folder / "new" / "whole"
     for written in (b"first" * 1000, b"second" * 2000):
-        with atomic.folder_written_whole(whole) as folder:
+        with atomic.write_folder_atomically(whole) as folder:
             (folder / "one").write_bytes(written)
             (folder / "deep" / "deeper").mkdir(parents=True)
             (folder / "deep" / "deeper" / "two").write_bytes(written[::-1])

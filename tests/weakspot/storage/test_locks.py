@@ -116,9 +116,9 @@ def test_who_goes_on_reading_is_not_waited_for_for_ever(file, monkeypatch):
 
 def test_an_error_names_the_file(file):
     missing = file.with_name("missing.jsonl")
-    with pytest.raises(FileNotFoundError) as caught, locks.opened(missing):
+    with pytest.raises(FileNotFoundError) as caught, locks.open_and_lock(missing):
         pass
     assert caught.value.filename == str(missing)
-    with pytest.raises(OSError, match="Bad file descriptor") as caught, locks.opened(file):
+    with pytest.raises(OSError, match="Bad file descriptor") as caught, locks.open_and_lock(file):
         os.fstat(-1)
     assert caught.value.filename == str(file)

@@ -15,7 +15,7 @@ from weakspot.models.loading import Base
 from weakspot.models.tokenization import Tokens
 from weakspot.settings import Lora, Train
 from weakspot.training import loop, lora_layers
-from weakspot.training.adapter_trainer import Progress, Run, State
+from weakspot.training.adapter_trainer import StepMetrics, TrainingRun, TrainingState
 
 ALL = ["q_proj", "k_proj", "v_proj", "o_proj"]
 # That there are no others can be learned.
@@ -43,8 +43,8 @@ class Trained:
     """What came of a pass: each adapter's tensors, its state, and all that was told of its steps."""
 
     tensors: list[dict[str, torch.Tensor]]
-    states: list[State]
-    steps: list[list[Progress]]
+    states: list[TrainingState]
+    steps: list[list[StepMetrics]]
     gradients: list[list[dict[str, torch.Tensor]]] = field(default_factory=list)
 
 
@@ -108,8 +108,8 @@ def train(load, tmp_path, monkeypatch) -> Callable[..., Trained]:
         steps = [[] for _ in given]
         told = iter(range(10**9))
 
-        def tell(number: int) -> Callable[[Progress], None]:
-            def on_step(progress: Progress) -> None:
+        def tell(number: int) -> Callable[[StepMetrics], None]:
+            def on_step(progress: StepMetrics) -> None:
                 steps[number].append(progress)
                 if stop_after is not None and next(told) + 1 == stop_after:
                     raise KeyboardInterrupt
@@ -117,7 +117,7 @@ def train(load, tmp_path, monkeypatch) -> Callable[..., Trained]:
             return on_step
 
         runs = [
-            Run(
+            TrainingRun(
                 name,
                 data,
                 val,

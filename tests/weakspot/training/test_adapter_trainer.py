@@ -6,25 +6,27 @@ import pytest
 import torch
 
 from weakspot.settings import Lora, Train
-from weakspot.training.adapter_trainer import Learner, Run
+from weakspot.training.adapter_trainer import AdapterTrainer, TrainingRun
 
 
 @pytest.fixture
 def learner(sequences, tmp_path):
     """Make a learner of one small matrix, on ten examples of which two are for val."""
 
-    def made(**settings) -> tuple[Learner, torch.nn.Parameter]:
+    def made(**settings) -> tuple[AdapterTrainer, torch.nn.Parameter]:
         own = Train(**{"batch_size": 2, "gradient_accumulation": 1, "max_steps": 10, **settings})
         matrix = torch.nn.Parameter(torch.full((3, 2), 0.5))
         data = sequences(10, paired=True)
-        return Learner(Run("one", data[:8], data[8:], own, Lora(), tmp_path, ""), 0, {"matrix": matrix}), matrix
+        return AdapterTrainer(
+            TrainingRun("one", data[:8], data[8:], own, Lora(), tmp_path, ""), 0, {"matrix": matrix}
+        ), matrix
 
     return made
 
 
-def step(learner: Learner, matrix: torch.nn.Parameter, gradient: float = 0.1):
+def step(learner: AdapterTrainer, matrix: torch.nn.Parameter, gradient: float = 0.1):
     matrix.grad = torch.full_like(matrix, gradient)
-    return learner.learn(learner.pieces(), loss=1.0, preferred=1.0)
+    return learner.apply_step(learner.pieces(), loss=1.0, preferred=1.0)
 
 
 def test_steps_are_those_of_adamw_at_a_rate_that_warms_up_and_falls(learner):
@@ -85,10 +87,10 @@ def test_the_weights_of_the_best_val_loss_are_put_back(learner):
 
 def test_without_val_the_last_weights_are_the_best(learner, sequences):
     one, matrix = learner()
-    one.run = Run("one", one.run.data, [], one.run.settings, Lora(), one.run.checkpoint, "")
+    one.run = TrainingRun("one", one.run.data, [], one.run.settings, Lora(), one.run.checkpoint, "")
     one.note(step(one, matrix))
     last = matrix.detach().clone()
-    assert not one.measures()
+    assert not one.is_validation_due()
     assert one.finish().best_step == 1
     assert torch.equal(matrix.detach(), last)
 

@@ -23,9 +23,9 @@ STATE = {
 
 
 def test_what_was_written_is_read_again_to_the_bit(tmp_path):
-    checkpoints.write(tmp_path / "run", 5, TENSORS, STATE)
-    tensors, state = checkpoints.read(tmp_path / "run", 5)
-    assert state == STATE == checkpoints.state_of(tmp_path / "run", 5)
+    checkpoints.write_checkpoint(tmp_path / "run", 5, TENSORS, STATE)
+    tensors, state = checkpoints.load_checkpoint(tmp_path / "run", 5)
+    assert state == STATE == checkpoints.load_state(tmp_path / "run", 5)
     assert tensors.keys() == TENSORS.keys()
     assert all(torch.equal(tensors[name], TENSORS[name]) for name in TENSORS)
     assert all(tensors[name].dtype == TENSORS[name].dtype for name in TENSORS)
@@ -34,50 +34,50 @@ def test_what_was_written_is_read_again_to_the_bit(tmp_path):
 
 def test_a_tensor_that_is_a_view_of_another_is_written_as_it_looks(tmp_path):
     whole = torch.arange(12.0).view(3, 4)
-    checkpoints.write(tmp_path, 1, {"a": whole.T, "b": whole[1:, 1:]}, {})
-    tensors, _ = checkpoints.read(tmp_path, 1)
+    checkpoints.write_checkpoint(tmp_path, 1, {"a": whole.T, "b": whole[1:, 1:]}, {})
+    tensors, _ = checkpoints.load_checkpoint(tmp_path, 1)
     assert torch.equal(tensors["a"], whole.T)
     assert torch.equal(tensors["b"], whole[1:, 1:])
 
 
 def test_steps_are_told_in_order_of_their_numbers(tmp_path):
     for step in (1_000_000, 2, 10):
-        checkpoints.write(tmp_path, step, TENSORS, STATE)
-    assert checkpoints.steps(tmp_path) == [2, 10, 1_000_000]
-    assert checkpoints.steps(tmp_path / "none") == []
+        checkpoints.write_checkpoint(tmp_path, step, TENSORS, STATE)
+    assert checkpoints.find_steps(tmp_path) == [2, 10, 1_000_000]
+    assert checkpoints.find_steps(tmp_path / "none") == []
 
 
 def test_only_whole_checkpoints_count(tmp_path):
     """As after a kill in the middle of writing, and beside other files."""
-    checkpoints.write(tmp_path, 2, TENSORS, STATE)
+    checkpoints.write_checkpoint(tmp_path, 2, TENSORS, STATE)
     (tmp_path / "state-000004.tmp").write_bytes(b"half of it")
     (tmp_path / "state-none.safetensors").write_bytes(b"")
-    assert checkpoints.steps(tmp_path) == [2]
+    assert checkpoints.find_steps(tmp_path) == [2]
 
 
 def test_others_stay_until_they_are_told_to_go(tmp_path):
     for step in (2, 4, 6):
-        checkpoints.write(tmp_path, step, TENSORS, STATE)
-    assert checkpoints.steps(tmp_path) == [2, 4, 6]
-    checkpoints.keep_only(tmp_path, 6)
-    assert checkpoints.steps(tmp_path) == [6]
+        checkpoints.write_checkpoint(tmp_path, step, TENSORS, STATE)
+    assert checkpoints.find_steps(tmp_path) == [2, 4, 6]
+    checkpoints.remove_other_steps(tmp_path, 6)
+    assert checkpoints.find_steps(tmp_path) == [6]
     checkpoints.discard(tmp_path)
     assert not tmp_path.exists()
     checkpoints.discard(tmp_path)
 
 
 def test_a_checkpoint_of_the_same_step_is_replaced(tmp_path):
-    checkpoints.write(tmp_path, 2, TENSORS, STATE)
-    checkpoints.write(tmp_path, 2, {"now/a": torch.zeros(1)}, {"step": 2})
-    assert checkpoints.read(tmp_path, 2) == ({"now/a": torch.zeros(1)}, {"step": 2})
+    checkpoints.write_checkpoint(tmp_path, 2, TENSORS, STATE)
+    checkpoints.write_checkpoint(tmp_path, 2, {"now/a": torch.zeros(1)}, {"step": 2})
+    assert checkpoints.load_checkpoint(tmp_path, 2) == ({"now/a": torch.zeros(1)}, {"step": 2})
 
 
 def test_a_full_disk_names_the_file_and_the_checkpoint_before_stays(small_disk):
-    checkpoints.write(small_disk, 2, {"now/a": torch.zeros(100)}, STATE)
+    checkpoints.write_checkpoint(small_disk, 2, {"now/a": torch.zeros(100)}, STATE)
     with pytest.raises(OSError, match=r"No space left on device: .*state-000004"):
-        checkpoints.write(small_disk, 4, {"now/a": torch.zeros(50_000)}, STATE)
-    assert checkpoints.steps(small_disk) == [2]
-    assert checkpoints.state_of(small_disk, 2) == STATE
+        checkpoints.write_checkpoint(small_disk, 4, {"now/a": torch.zeros(50_000)}, STATE)
+    assert checkpoints.find_steps(small_disk) == [2]
+    assert checkpoints.load_state(small_disk, 2) == STATE
 
 
 @pytest.mark.slow

@@ -27,9 +27,9 @@ from weakspot.models.tokenization import Tokens
 from weakspot.settings import Lora, Train
 from weakspot.storage import atomic
 from weakspot.training import checkpoints, distributed, fsdp, loop, lora_layers, memory_plan
-from weakspot.training.adapter_trainer import Learner, Run
+from weakspot.training.adapter_trainer import AdapterTrainer, TrainingRun
 from weakspot.training.distributed import ALONE, Ranks
-from weakspot.training.packing import Piece, Row
+from weakspot.training.packing import PackedBatch, PackedItem
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
@@ -53,21 +53,21 @@ def three():
 
 def both(base: Base, folder: Path) -> None:
     """Train in the processes that there are, over a whole base and over one that is spread."""
-    with distributed.joined() as together:
+    with distributed.join_process_group() as together:
         for spread in (False, True):
             place = folder / ("spread" if spread else "whole")
             place.mkdir(exist_ok=True)
-            _train(base, place, together.keeping_step(spread), recomputed=1 if spread else 0)
+            _train(base, place, together.with_sharding(spread), recomputed=1 if spread else 0)
 
 
 def _train(base: Base, place: Path, own: Ranks, recomputed: int) -> None:
     """Let the first process write down what came of it."""
     steps, gradients, digests = [[], [], []], [[], [], []], []
-    model = fsdp.load_spread(base, torch.float32, own) if own.sharded else loading.load_model(base, torch.float32)
+    model = fsdp.load_with_fsdp(base, torch.float32, own) if own.sharded else loading.load_model(base, torch.float32)
     adapters = lora_layers.attach(model, TARGETS)
     memory_plan.checkpoint_layers(model, recomputed)
     runs = [
-        Run(f"run-{n}", data, val, settings, Lora(rank=4, alpha=4), place / f"run-{n}", "same", steps[n].append)
+        TrainingRun(f"run-{n}", data, val, settings, Lora(rank=4, alpha=4), place / f"run-{n}", "same", steps[n].append)
         for n, (data, val, settings) in enumerate(three())
     ]
 
@@ -76,7 +76,7 @@ def _train(base: Base, place: Path, own: Ranks, recomputed: int) -> None:
         for slot in adapters.slots():
             for value in adapters.parameters(slot).values():
                 hashed.update(value.detach().numpy().tobytes())
-        digests.append(own.gathered(hashed.hexdigest()))
+        digests.append(own.all_gather(hashed.hexdigest()))
 
     with pytest.MonkeyPatch.context() as patch:
         _watch(adapters, gradients, patch)
@@ -204,7 +204,7 @@ def command(taught):
 
 def watched(folder: Path, tells: int | None, *arguments: object) -> None:
     """Run the command, tell of so many steps at most, and write down this process' number and the steps it makes."""
-    rank, learn = os.environ["RANK"], Learner.learn
+    rank, learn = os.environ["RANK"], AdapterTrainer.apply_step
     (folder / f"number-{rank}").write_text(str(os.getpid()))
     with (folder / f"made-{rank}").open("w", encoding="utf-8") as made:
 
@@ -213,7 +213,7 @@ def watched(folder: Path, tells: int | None, *arguments: object) -> None:
             print(learner.slot, progress.step, file=made, flush=True)
             return progress
 
-        Learner.learn = noted
+        AdapterTrainer.apply_step = noted
         if tells is not None:
             forked.hold(tells)
         forked.weakspot(*arguments)
@@ -234,10 +234,10 @@ def test_the_first_process_writes_and_speaks_and_a_killed_pass_is_gone_on_from(c
     folder, other = (workspace.adapter_checkpoint(AdapterName(domain, 1)) for domain in ("colours", "numbers"))
     logs = tmp_path / "killed"
     with forked.begun(logs, launch, logs, watched, logs, 2 * (STEPS - 2), *arguments) as killed:
-        killed.until(lambda: max(checkpoints.steps(folder), default=0) >= 3)
+        killed.until(lambda: max(checkpoints.find_steps(folder), default=0) >= 3)
         os.kill(int((logs / "number-0").read_text()), signal.SIGKILL)
         assert killed.status() == 1, killed.err
-    reached = max({*checkpoints.steps(folder)} & {*checkpoints.steps(other)})
+    reached = max({*checkpoints.find_steps(folder)} & {*checkpoints.find_steps(other)})
     assert not workspace.adapter_manifest(AdapterName("colours", 1)).exists()
     again = torchrun_forked(tmp_path / "again", watched, tmp_path / "again", None, *arguments)
     assert again.status == 0, (again.err, again.launcher)
@@ -258,7 +258,7 @@ def test_the_first_process_writes_and_speaks_and_a_killed_pass_is_gone_on_from(c
 @pytest.mark.parametrize("wrong", ["the lock is taken, which the first alone sees", "a domain that nobody has"])
 def test_an_error_is_one_line_and_ends_all(command, tmp_path, wrong):
     workspace, arguments = command
-    with atomic.locked(workspace.lock, "train") if "lock" in wrong else contextlib.nullcontext():
+    with atomic.hold_lock(workspace.lock, "train") if "lock" in wrong else contextlib.nullcontext():
         line = [("nothing" if one == "numbers" else one) for one in arguments]
         failed = torchrun_forked(tmp_path / "logs", forked.weakspot, *line)
     line = "another process, train or deploy is running here" if "lock" in wrong else "nothing: no examples"
@@ -268,40 +268,42 @@ def test_an_error_is_one_line_and_ends_all(command, tmp_path, wrong):
     assert failed.out == ["", ""]
 
 
-def rows(*lengths: int) -> list[Row]:
-    return [Row.of([Piece(Tokens(str(n), (1,) * length, 1), 0)], "cpu") for n, length in enumerate(lengths)]
+def rows(*lengths: int) -> list[PackedBatch]:
+    return [
+        PackedBatch.of([PackedItem(Tokens(str(n), (1,) * length, 1), 0)], "cpu") for n, length in enumerate(lengths)
+    ]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 7])
 @pytest.mark.parametrize("sharded", [False, True])
 def test_every_row_counts_once_and_a_spread_base_keeps_step(count, sharded):
     given = rows(5, 9, 3, 7, 7)
-    dealt = [Ranks(number, count).keeping_step(sharded).share(given) for number in range(count)]
+    dealt = [Ranks(number, count).with_sharding(sharded).share(given) for number in range(count)]
     counted = sorted(id(row) for own in dealt for row, counts in own if counts)
     assert counted == sorted(map(id, given))
     assert not sharded or len({len(own) for own in dealt}) == 1
 
 
 def test_a_row_is_short_enough_that_there_is_one_for_every_process():
-    assert Ranks(0, 4).even(4096, 1000) == 250
-    assert Ranks(0, 4).even(100, 1000) == 100
-    assert ALONE.even(4096, 1000) == 1000
+    assert Ranks(0, 4).batch_budget(4096, 1000) == 250
+    assert Ranks(0, 4).batch_budget(100, 1000) == 100
+    assert ALONE.batch_budget(4096, 1000) == 1000
 
 
 def test_alone_there_is_nobody_to_ask():
-    assert ALONE.gathered("own") == ["own"]
-    assert ALONE.from_first(lambda: 7) == 7
+    assert ALONE.all_gather("own") == ["own"]
+    assert ALONE.broadcast_from_first(lambda: 7) == 7
     assert ALONE.first
     ALONE.wait()
     ALONE.require_same("own", "anything")
-    with distributed.joined() as together:
+    with distributed.join_process_group() as together:
         assert together == ALONE
 
 
 @pytest.mark.parametrize(
     ("environment", "line"),
     [
-        ({"WORLD_SIZE": "two"}, "WORLD_SIZE=two: is no number of processes; start them by torchrun, or unset it"),
+        ({"WORLD_SIZE": "two"}, "WORLD_SIZE=two: is not a number of processes; start them with torchrun, or unset it"),
         ({"WORLD_SIZE": "2", "RANK": "0"}, "WORLD_SIZE=2: LOCAL_RANK, MASTER_ADDR, MASTER_PORT not set; start"),
     ],
 )
@@ -310,7 +312,7 @@ def test_an_environment_that_names_no_group_is_refused(monkeypatch, environment,
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(UserError, match=f"^{line}"), distributed.joined():
+    with pytest.raises(UserError, match=f"^{line}"), distributed.join_process_group():
         pass
 
 
@@ -321,5 +323,5 @@ def test_a_process_takes_the_gpu_of_its_own_number(monkeypatch):
     monkeypatch.setenv("LOCAL_RANK", "1")
     assert device.local_gpu() == 1
     monkeypatch.setenv("LOCAL_RANK", "2")
-    with pytest.raises(UserError, match="LOCAL_RANK=2: there are 2 GPUs here"):
+    with pytest.raises(UserError, match="LOCAL_RANK=2: this machine has 2 GPUs"):
         device.local_gpu()

@@ -12,7 +12,7 @@ from weakspot.models.loading import Base
 from weakspot.settings import Lora
 from weakspot.training import fsdp, memory_plan
 from weakspot.training.distributed import Ranks
-from weakspot.training.memory_plan import Machine, Work
+from weakspot.training.memory_plan import Machine, Workload
 from zddc.errors import UserError
 
 pytestmark = pytest.mark.slow
@@ -29,7 +29,9 @@ def group(tmp_path):
 
 def test_a_spread_base_says_what_the_whole_one_does(group, load, small_base):
     whole = load()
-    spread = fsdp.shard(loading.meta_model(Base("small", str(small_base), None)), load(), group, torch.device("cpu"))
+    spread = fsdp.shard_model(
+        loading.build_meta_model(Base("small", str(small_base), None)), load(), group, torch.device("cpu")
+    )
     ids = torch.arange(100, 130)[None]
     with torch.no_grad():
         assert torch.equal(spread(input_ids=ids).logits, whole(input_ids=ids).logits)
@@ -42,7 +44,7 @@ def test_a_spread_base_says_what_the_whole_one_does(group, load, small_base):
 def test_types_are_those_of_the_whole_base(group, small_base):
     base = Base("small", str(small_base), None)
     whole = loading.load_model(base, torch.bfloat16)
-    spread = fsdp.shard(loading.meta_model(base), whole, group, torch.device("cpu"))
+    spread = fsdp.shard_model(loading.build_meta_model(base), whole, group, torch.device("cpu"))
     mine, theirs = (
         {name: tensor.dtype for name, tensor in (*model.named_parameters(), *model.named_buffers())}
         for model in (spread, whole)
@@ -52,16 +54,20 @@ def test_types_are_those_of_the_whole_base(group, small_base):
 
 
 def test_the_plan_counts_a_part_of_every_layer_and_three_whole_ones(small_base):
-    base, machine = Base("small", str(small_base), None), Machine.named("24GB")
-    work = Work(["q_proj"], [Lora(rank=4)], tokens=64, longest=32, supervised=0.5)
+    base, machine = Base("small", str(small_base), None), Machine.parse_gpu("24GB")
+    work = Workload(["q_proj"], [Lora(rank=4)], tokens=64, longest=32, supervised=0.5)
     whole, spread = (
-        memory_plan.plan(loading.meta_model(base), torch.float32, replace(work, shards=shards), machine).weights
+        memory_plan.plan_memory(
+            loading.build_meta_model(base), torch.float32, replace(work, shards=shards), machine
+        ).weights
         for shards in (1, 4)
     )
-    layer = 4 * sum(parameter.numel() for parameter in loading.meta_model(base).get_decoder().layers[0].parameters())
+    layer = 4 * sum(
+        parameter.numel() for parameter in loading.build_meta_model(base).get_decoder().layers[0].parameters()
+    )
     assert spread == whole - 2 * layer * 3 // 4 + 3 * layer
 
 
 def test_a_model_without_layers_is_refused(group):
-    with pytest.raises(UserError, match=r"^\[train\] shard: the base has no layers that can be spread; set it to"):
-        fsdp.shard(torch.nn.Linear(2, 2), None, group, torch.device("cpu"))
+    with pytest.raises(UserError, match=r"^\[train\] shard: the base has no layers that can be sharded; set it to"):
+        fsdp.shard_model(torch.nn.Linear(2, 2), None, group, torch.device("cpu"))

@@ -7,7 +7,7 @@ from torch.nn.functional import cross_entropy
 from weakspot.models import packed_attention
 from weakspot.models.tokenization import Tokens
 from weakspot.training import logprobs
-from weakspot.training.packing import Piece, Row
+from weakspot.training.packing import PackedBatch, PackedItem
 
 pytestmark = pytest.mark.slow
 
@@ -60,11 +60,11 @@ def test_the_prompt_gets_no_loss(load, sequences):
 
 def test_gradients_of_a_packed_row_are_the_sum_of_those_alone(adapted, sequences):
     model, adapters = adapted
-    pieces = [Piece(one, 0) for one in sequences(4)]
+    pieces = [PackedItem(one, 0) for one in sequences(4)]
     parameters = adapters.parameters(0)
 
     def gradients(part):
-        row = Row.of(part, "cpu")
+        row = PackedBatch.of(part, "cpu")
         adapters.layout.set(row, dropout=False)
         total = torch.cat(logprobs.answer_losses(model, row)).sum()
         return torch.autograd.grad(total, list(parameters.values()))
@@ -77,7 +77,7 @@ def test_gradients_of_a_packed_row_are_the_sum_of_those_alone(adapted, sequences
 
 def test_rows_are_as_few_as_best_fit_finds(load, sequences):
     model, data = load(), sequences(9)
-    rows = list(logprobs.rows_of(model, [Piece(one) for one in data], 100))
+    rows = list(logprobs.pack_batches(model, [PackedItem(one) for one in data], 100))
     assert len(rows) < len(data)
     assert all(len(row.ids) <= 100 for row in rows)
     assert sorted(piece.tokens.id for row in rows for piece in row.pieces) == sorted(one.id for one in data)
@@ -107,7 +107,7 @@ def test_models_that_do_more_to_their_logits_are_asked_for_them(kind, sequences)
     for one in sequences(3):
         tokens = Tokens(one.id, tuple(n % 500 for n in one.ids), one.start)
         with torch.no_grad():
-            (found,) = logprobs.answer_losses(model, Row.of([Piece(tokens)], "cpu"))
+            (found,) = logprobs.answer_losses(model, PackedBatch.of([PackedItem(tokens)], "cpu"))
             torch.testing.assert_close(found, plain_losses(model, tokens), rtol=1e-5, atol=1e-5)
 
 
@@ -120,7 +120,7 @@ def test_logits_exist_only_where_a_token_is_under_loss(load):
     counted = {}
     for start in (1, 399):
         with FlopCounterMode(display=False) as counter, torch.no_grad():
-            logprobs.answer_losses(model, Row.of([Piece(Tokens("x", ids, start))], "cpu"))
+            logprobs.answer_losses(model, PackedBatch.of([PackedItem(Tokens("x", ids, start))], "cpu"))
         counted[start] = counter.get_total_flops()
     vocabulary, width = model.lm_head.weight.shape
     assert counted[1] - counted[399] == 2 * 398 * vocabulary * width

@@ -142,7 +142,7 @@ def test_a_checkpoint_of_another_run_is_not_gone_on_from(train, sequences, tmp_p
     given = (sequences(20), [], SETTINGS)
     with pytest.raises(KeyboardInterrupt):
         train(given, stop_after=8)
-    monkeypatch.setattr("weakspot.training.adapter_trainer.Learner.checkpointed", lambda _self: [])
+    monkeypatch.setattr("weakspot.training.adapter_trainer.AdapterTrainer.resumable_steps", lambda _self: [])
     assert [step.step for step in train((sequences(4), [], settings(max_steps=2))).steps[0]] == [1, 2]
 
 
@@ -164,7 +164,7 @@ def test_a_loss_that_is_no_number_stops_the_run_and_is_named(train, sequences):
 def test_out_of_memory_halves_the_pass_and_goes_on_with_the_same_losses(train, sequences, tmp_path, monkeypatch):
     given = (sequences(20), sequences(4, seed=9), settings(max_steps=4, batch_size=4))
     wanted = train(given, folder=tmp_path / "roomy", budget=1000)
-    budgets, scored = [], loop._Pass.scored
+    budgets, scored = [], loop._TrainingPass.score_batch
 
     def small(self, row, learners, *, dropout):
         budgets.append(self.budget)
@@ -172,7 +172,7 @@ def test_out_of_memory_halves_the_pass_and_goes_on_with_the_same_losses(train, s
             raise torch.OutOfMemoryError("CUDA out of memory")
         return scored(self, row, learners, dropout=dropout)
 
-    monkeypatch.setattr(loop._Pass, "scored", small)
+    monkeypatch.setattr(loop._TrainingPass, "score_batch", small)
     found = train(given, folder=tmp_path / "small", budget=1000)
     assert min(budgets) <= 90 < max(budgets)
     for step, other in zip(found.steps[0], wanted.steps[0], strict=True):
@@ -183,6 +183,6 @@ def test_a_sequence_that_fits_in_no_way_is_an_error(train, sequences, monkeypatc
     def full(*_args, **_options):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(loop._Pass, "scored", full)
+    monkeypatch.setattr(loop._TrainingPass, "score_batch", full)
     with pytest.raises(torch.OutOfMemoryError):
         train((sequences(20), [], SETTINGS))

@@ -15,7 +15,7 @@ def test_a_pass_that_breaks_off_while_checkpoints_are_written_has_a_step_in_comm
     train, sequences, tmp_path, monkeypatch, whole
 ):
     given = [(sequences(8, seed=seed), [], SETTINGS) for seed in range(3)]
-    write, written = checkpoints.write, []
+    write, written = checkpoints.write_checkpoint, []
 
     def until_the_disk_is_full(folder, *what):
         if len(written) == whole:
@@ -24,10 +24,10 @@ def test_a_pass_that_breaks_off_while_checkpoints_are_written_has_a_step_in_comm
         written.append(folder)
 
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoints, "write", until_the_disk_is_full)
+        patch.setattr(checkpoints, "write_checkpoint", until_the_disk_is_full)
         with pytest.raises(OSError, match="No space left"):
             train(*given)
-    kept = [set(checkpoints.steps(tmp_path / f"run-{number}")) for number in range(3)]
+    kept = [set(checkpoints.find_steps(tmp_path / f"run-{number}")) for number in range(3)]
     assert kept[0] & kept[1] & kept[2] == {whole // 3}
     alone = train(*given, folder=tmp_path / "uninterrupted")
     assert train(*given).steps == alone.steps

@@ -8,7 +8,7 @@ from weakspot.models.tokenization import Tokens
 from weakspot.settings import Lora
 from weakspot.training import logprobs, lora_layers
 from weakspot.training.lora_layout import Layout
-from weakspot.training.packing import Piece, Row
+from weakspot.training.packing import PackedBatch, PackedItem
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +32,7 @@ def adapt(load, *adapters: Lora, targets=LINEAR, seed=5):
 def losses_and_gradients(model, adapters, pieces, *, dropout=False, grouped=None):
     """Return each piece's losses by its id, and the gradients of each adapter by the sum of their means."""
     adapters.layout.grouped = grouped
-    row = Row.of(pieces, "cpu")
+    row = PackedBatch.of(pieces, "cpu")
     adapters.layout.set(row, dropout=dropout)
     losses = logprobs.answer_losses(model, row)
     slots = sorted({piece.slot for piece in pieces if piece.slot is not None})
@@ -65,7 +65,7 @@ def test_outputs_and_gradients_are_those_of_pefts_own_lora(load, sequences, alph
         for name, value in theirs.items():
             value.copy_(ours[name])
     for tokens in sequences(3):
-        row = Row.of([Piece(tokens, 0)], "cpu")
+        row = PackedBatch.of([PackedItem(tokens, 0)], "cpu")
         adapters.layout.set(row, dropout=False)
         found, wanted = (one(input_ids=row.ids[None]).logits for one in (model, peft))
         torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5)
@@ -81,7 +81,7 @@ def test_a_fresh_adapter_changes_nothing_and_its_first_matrix_is_drawn_as_peft_d
     from peft import LoraConfig, get_peft_model
 
     model, adapters = load(), None
-    row = Row.of([Piece(sequences(1)[0], 0)], "cpu")
+    row = PackedBatch.of([PackedItem(sequences(1)[0], 0)], "cpu")
     with torch.no_grad():
         before = model(input_ids=row.ids[None]).logits
         adapters = lora_layers.attach(model, LINEAR)
@@ -125,8 +125,8 @@ def test_the_same_seed_gives_the_same_weights_whatever_else_is_made(load):
 def test_one_grouped_product_is_what_a_loop_over_the_adapters_is(load, sequences, dropout, base):
     settings = [Lora(rank=4, alpha=2 + n, dropout=0.1 + 0.1 * n) for n in range(3)]
     model, adapters = adapt(load, *settings)
-    pieces = [Piece(one, n % 3, n) for n, one in enumerate(sequences(7))]
-    pieces += [Piece(one) for one in sequences(2, seed=1)] if base else []
+    pieces = [PackedItem(one, n % 3, n) for n, one in enumerate(sequences(7))]
+    pieces += [PackedItem(one) for one in sequences(2, seed=1)] if base else []
     looped, grouped = (
         losses_and_gradients(model, adapters, pieces, dropout=dropout, grouped=forced) for forced in (False, True)
     )
@@ -137,7 +137,7 @@ def test_one_grouped_product_is_what_a_loop_over_the_adapters_is(load, sequences
 
 def test_adapters_of_different_ranks_stand_in_one_row(load, sequences):
     model, adapters = adapt(load, Lora(rank=2), Lora(rank=5))
-    pieces = [Piece(one, n % 2, n) for n, one in enumerate(sequences(4))]
+    pieces = [PackedItem(one, n % 2, n) for n, one in enumerate(sequences(4))]
     together, _ = losses_and_gradients(model, adapters, pieces, grouped=True)
     for piece in pieces:
         alone, _ = losses_and_gradients(model, adapters, [piece])
@@ -147,7 +147,7 @@ def test_adapters_of_different_ranks_stand_in_one_row(load, sequences):
 @pytest.mark.parametrize("grouped", [False, True], ids=["slices", "grouped"])
 def test_the_noise_of_a_sequence_does_not_depend_on_what_else_is_in_the_row(load, sequences, grouped):
     model, adapters = adapt(load, Lora(rank=4, dropout=0.3), Lora(rank=4, dropout=0.1), Lora(rank=4))
-    pieces = [Piece(one, n % 3, 100 + n) for n, one in enumerate(sequences(6))]
+    pieces = [PackedItem(one, n % 3, 100 + n) for n, one in enumerate(sequences(6))]
     together, gradients = losses_and_gradients(model, adapters, pieces, dropout=True, grouped=grouped)
     wanted = {key: torch.zeros_like(value) for key, value in gradients.items()}
     for piece in pieces:
@@ -163,7 +163,7 @@ def test_another_seed_is_other_noise_and_without_dropout_there_is_none(load, seq
     (tokens,) = sequences(1)
 
     def losses(seed, *, dropout):
-        return losses_and_gradients(model, adapters, [Piece(tokens, 0, seed)], dropout=dropout)[0][tokens.id]
+        return losses_and_gradients(model, adapters, [PackedItem(tokens, 0, seed)], dropout=dropout)[0][tokens.id]
 
     assert torch.equal(losses(1, dropout=True), losses(1, dropout=True))
     assert not torch.equal(losses(1, dropout=True), losses(2, dropout=True))
@@ -174,7 +174,7 @@ def test_dropout_leaves_out_its_share_of_an_adapters_input_and_makes_up_for_it(l
     """Against the formula, written out: y = W x + alpha / rank B A (x kept / (1 - p))."""
     model, adapters = adapt(load, Lora(rank=4, alpha=12, dropout=0.25), targets=["o_proj"])
     layer = adapters.layers["model.layers.0.self_attn.o_proj"]
-    row = Row.of([Piece(Tokens("x", tuple(range(3, 403)), 1), 0, 11)], "cpu")
+    row = PackedBatch.of([PackedItem(Tokens("x", tuple(range(3, 403)), 1), 0, 11)], "cpu")
     adapters.layout.set(row, dropout=True)
     x = torch.randn(1, 400, 32)
     kept = adapters.layout.kept(layer.number, x[0], 0, 0.25)
@@ -198,7 +198,7 @@ def test_layers_that_share_their_input_share_its_noise_and_others_do_not(load):
 
 def test_what_is_shared_is_drawn_once_also_by_several_adapters(sequences):
     layout = Layout()
-    layout.set(Row.of([Piece(one, n) for n, one in enumerate(sequences(2))], "cpu"), dropout=True)
+    layout.set(PackedBatch.of([PackedItem(one, n) for n, one in enumerate(sequences(2))], "cpu"), dropout=True)
 
     def kept(number):
         return [layout.kept(number, torch.zeros(stop - start, 8), start, 0.5) for _, start, stop in layout.spans]
@@ -210,7 +210,7 @@ def test_what_is_shared_is_drawn_once_also_by_several_adapters(sequences):
 
 def test_the_noise_is_the_same_in_every_type(load):
     """What a run on a GPU sees is drawn there; on one machine the type of the numbers makes no difference."""
-    row = Row.of([Piece(Tokens("x", tuple(range(50)), 1), 0, 3)], "cpu")
+    row = PackedBatch.of([PackedItem(Tokens("x", tuple(range(50)), 1), 0, 3)], "cpu")
     layout = Layout()
     found = []
     for dtype in (torch.float32, torch.float64):
@@ -224,7 +224,7 @@ def test_without_a_row_the_model_is_the_base(load, sequences):
     ids = torch.tensor([tokens.ids])
     model, adapters = adapt(load, Lora(rank=4))
     with torch.no_grad():
-        adapters.layout.set(Row.of([Piece(tokens, 0)], "cpu"), dropout=False)
+        adapters.layout.set(PackedBatch.of([PackedItem(tokens, 0)], "cpu"), dropout=False)
         adapted = model(input_ids=ids).logits
         adapters.layout.set(None, dropout=False)
         assert torch.equal(model(input_ids=ids).logits, load()(input_ids=ids).logits)
@@ -234,12 +234,12 @@ def test_without_a_row_the_model_is_the_base(load, sequences):
 def test_pieces_of_the_base_in_a_row_are_not_adapted(load, sequences):
     first, second = sequences(2)
     model, adapters = adapt(load, Lora(rank=4))
-    row = Row.of([Piece(first), Piece(second, 0)], "cpu")
+    row = PackedBatch.of([PackedItem(first), PackedItem(second, 0)], "cpu")
     adapters.layout.set(row, dropout=False)
     with torch.no_grad():
         base, adapted = logprobs.answer_losses(model, row)
         adapters.layout.set(None, dropout=False)
-        alone = [logprobs.answer_losses(model, Row.of([Piece(one)], "cpu"))[0] for one in (first, second)]
+        alone = [logprobs.answer_losses(model, PackedBatch.of([PackedItem(one)], "cpu"))[0] for one in (first, second)]
     torch.testing.assert_close(base, alone[0], rtol=1e-5, atol=1e-5)
     assert not torch.allclose(adapted, alone[1], rtol=1e-3)
 
@@ -249,10 +249,10 @@ def test_a_bias_is_added_once(sequences):
     torch.manual_seed(1)
     linear = nn.Linear(8, 12)
     layout = Layout()
-    layer = lora_layers.Adapted(linear, layout, 0)
+    layer = lora_layers.LoraLinear(linear, layout, 0)
     layer.add(0, Lora(rank=4), torch.Generator().manual_seed(1))
     layer.add(1, Lora(rank=4), torch.Generator().manual_seed(2))
-    row = Row.of([Piece(Tokens("a", (1, 2, 3), 1), 0), Piece(Tokens("b", (1, 2), 1), 1)], "cpu")
+    row = PackedBatch.of([PackedItem(Tokens("a", (1, 2, 3), 1), 0), PackedItem(Tokens("b", (1, 2), 1), 1)], "cpu")
     for forced in (False, True):
         layout.grouped = forced
         layout.set(row, dropout=False)
@@ -263,7 +263,7 @@ def test_a_bias_is_added_once(sequences):
 def test_recomputing_layers_gives_the_same_gradients_also_with_dropout(load, sequences):
     from weakspot.training import memory_plan
 
-    pieces = [Piece(one, n % 2, n) for n, one in enumerate(sequences(5))]
+    pieces = [PackedItem(one, n % 2, n) for n, one in enumerate(sequences(5))]
     found = []
     for count in (0, 1, 2):
         model, adapters = adapt(load, Lora(rank=4, dropout=0.2), Lora(rank=4, dropout=0.2))
@@ -279,7 +279,7 @@ def test_recomputing_layers_gives_the_same_gradients_also_with_dropout(load, seq
 def test_one_grouped_product_on_a_gpu_is_what_a_loop_is(load, sequences):
     model, adapters = adapt(load, *[Lora(rank=16, dropout=0.1)] * 3)
     model = model.to("cuda", torch.bfloat16)
-    row = Row.of([Piece(one, n % 3, n) for n, one in enumerate(sequences(9))], "cuda")
+    row = PackedBatch.of([PackedItem(one, n % 3, n) for n, one in enumerate(sequences(9))], "cuda")
     found = []
     for forced in (False, True):
         adapters.layout.grouped = forced

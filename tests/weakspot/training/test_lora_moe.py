@@ -7,8 +7,8 @@ from weakspot.models import packed_attention
 from weakspot.models.tokenization import Tokens
 from weakspot.settings import Lora
 from weakspot.training import logprobs, lora_layers
-from weakspot.training.lora_moe import AdaptedExperts
-from weakspot.training.packing import Piece, Row
+from weakspot.training.lora_moe import LoraRoutedExperts
+from weakspot.training.packing import PackedBatch, PackedItem
 
 pytestmark = pytest.mark.slow
 
@@ -50,8 +50,8 @@ def drawn(count):
     return [Tokens(str(n), tuple(torch.randint(300, (12 + n,)).tolist()), 4) for n in range(count)]
 
 
-def experts_of(adapters) -> dict[str, AdaptedExperts]:
-    return {name: layer for name, layer in adapters.layers.items() if isinstance(layer, AdaptedExperts)}
+def experts_of(adapters) -> dict[str, LoraRoutedExperts]:
+    return {name: layer for name, layer in adapters.layers.items() if isinstance(layer, LoraRoutedExperts)}
 
 
 def changed(layer, slot):
@@ -70,8 +70,8 @@ def test_outputs_and_gradients_are_those_of_experts_with_changed_weights(grouped
     (layer,) = experts_of(adapters).values()
     adapters.layout.grouped = grouped
     spans = [(0, 0, 9), (2, 9, 11), (1, 11, 30)]
-    pieces = [Piece(Tokens("", (0,) * (stop - start), 1), slot) for slot, start, stop in spans]
-    row = Row.of(pieces, "cpu")
+    pieces = [PackedItem(Tokens("", (0,) * (stop - start), 1), slot) for slot, start, stop in spans]
+    row = PackedBatch.of(pieces, "cpu")
     adapters.layout.set(row, dropout=True)
     hidden = torch.randn(30, 32, requires_grad=True)
     chosen = torch.stack([torch.randperm(4)[:2] for _ in range(30)])
@@ -95,7 +95,7 @@ def test_outputs_and_gradients_are_those_of_experts_with_changed_weights(grouped
 
 
 def losses(model, adapters, pieces):
-    row = Row.of(pieces, "cpu")
+    row = PackedBatch.of(pieces, "cpu")
     adapters.layout.set(row, dropout=False)
     with torch.no_grad():
         found = logprobs.answer_losses(model, row)
@@ -106,7 +106,7 @@ def losses(model, adapters, pieces):
 def test_each_sequence_of_a_row_is_scored_as_it_is_alone():
     model = mixture()
     adapters = adapt(model, 2)
-    pieces = [Piece(one, (None, 0, 1)[n % 3]) for n, one in enumerate(drawn(6))]
+    pieces = [PackedItem(one, (None, 0, 1)[n % 3]) for n, one in enumerate(drawn(6))]
     together = losses(model, adapters, pieces)
     for piece in pieces:
         torch.testing.assert_close(
@@ -118,16 +118,16 @@ def test_an_adapter_changes_something_only_once_it_has_learned():
     (tokens,) = drawn(1)
     model = mixture()
     with torch.no_grad():
-        (base,) = logprobs.answer_losses(model, Row.of([Piece(tokens)], "cpu"))
+        (base,) = logprobs.answer_losses(model, PackedBatch.of([PackedItem(tokens)], "cpu"))
     adapters = lora_layers.attach(model, TARGETS)
     adapters.add(0, Lora(rank=4), 1)
-    torch.testing.assert_close(losses(model, adapters, [Piece(tokens, 0)])["0"], base)
+    torch.testing.assert_close(losses(model, adapters, [PackedItem(tokens, 0)])["0"], base)
     with torch.no_grad():
         for layer in experts_of(adapters).values():
             for name, value in layer.trained(0).items():
                 value.normal_(std=0.2) if "lora_B" in name else None
-    assert not torch.allclose(losses(model, adapters, [Piece(tokens, 0)])["0"], base, rtol=1e-3)
-    torch.testing.assert_close(losses(model, adapters, [Piece(tokens)])["0"], base)
+    assert not torch.allclose(losses(model, adapters, [PackedItem(tokens, 0)])["0"], base, rtol=1e-3)
+    torch.testing.assert_close(losses(model, adapters, [PackedItem(tokens)])["0"], base)
 
 
 def test_every_matrix_of_every_expert_has_its_own_name_on_disk():
@@ -160,11 +160,11 @@ def test_the_same_seed_gives_the_same_weights_and_every_expert_its_own():
 def test_a_mixture_is_planned_for_without_its_weights():
     """What goes through experts depends on values, of which there are none: one of them is given everything."""
     from weakspot.training import memory_plan
-    from weakspot.training.memory_plan import Machine, Work
+    from weakspot.training.memory_plan import Machine, Workload
 
     model = mixture().to("meta")
-    work = Work(TARGETS, [Lora(rank=4)] * 2, tokens=512, longest=64, supervised=0.5)
-    plan = memory_plan.plan(model, torch.float32, work, Machine("x", "cuda", 1 << 40, 0))
+    work = Workload(TARGETS, [Lora(rank=4)] * 2, tokens=512, longest=64, supervised=0.5)
+    plan = memory_plan.plan_memory(model, torch.float32, work, Machine("x", "cuda", 1 << 40, 0))
     assert plan.fits
     experts = 2 * 4 * 4 * (3 * (32 + 12))
     attention_ = 2 * 4 * ((32 + 32) + (32 + 16))

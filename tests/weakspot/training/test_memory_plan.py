@@ -10,15 +10,15 @@ from weakspot.models.tokenization import Tokens
 from weakspot.settings import Lora
 from weakspot.training import lora_layers, memory_plan
 from weakspot.training.lora_layout import Layout
-from weakspot.training.memory_plan import Machine, Work
-from weakspot.training.packing import Piece, Row
+from weakspot.training.memory_plan import Machine, Workload
+from weakspot.training.packing import PackedBatch, PackedItem
 from zddc.errors import UserError
 
 ATTENTION = ["q_proj", "k_proj", "v_proj", "o_proj"]
 # Hidden, intermediate, layers, heads, key-value heads, vocabulary.
 SMALL = (64, 128, 4, 4, 2, 1000)
 QWEN_7B, QWEN_14B = (3584, 18944, 28, 28, 4, 152064), (5120, 13824, 48, 40, 8, 152064)
-WORK = Work(ATTENTION, [Lora(rank=4)], tokens=4096, longest=256, supervised=0.5)
+WORK = Workload(ATTENTION, [Lora(rank=4)], tokens=4096, longest=256, supervised=0.5)
 
 
 def qwen(hidden, intermediate, layers_, heads, groups, vocabulary):
@@ -34,7 +34,7 @@ def qwen(hidden, intermediate, layers_, heads, groups, vocabulary):
 
 
 def planned(capacity, work=WORK, shape=SMALL, dtype=torch.float32, device="cuda", **options):
-    return memory_plan.plan(qwen(*shape), dtype, work, Machine("x", device, capacity, 0), **options)
+    return memory_plan.plan_memory(qwen(*shape), dtype, work, Machine("x", device, capacity, 0), **options)
 
 
 @pytest.fixture(scope="module")
@@ -48,12 +48,12 @@ def roomy():
 def test_one_adapted_layer_takes_what_can_be_counted_by_hand(width, out):
     rows, rank = 128, 4
     with torch.device("meta"):
-        layer = lora_layers.Adapted(nn.Linear(width, out), layout := Layout(), 0)
+        layer = lora_layers.LoraLinear(nn.Linear(width, out), layout := Layout(), 0)
         x = torch.empty(rows, width, requires_grad=True)
     layer.requires_grad_(False)
     layer.add(0, Lora(rank=rank, dropout=0.0), torch.Generator())
-    layout.set(Row.of([Piece(Tokens("", (0,) * rows, 1), 0)], "meta"), dropout=True)
-    with memory_plan._counting([x, *layer.parameters()]) as counter:
+    layout.set(PackedBatch.of([PackedItem(Tokens("", (0,) * rows, 1), 0)], "meta"), dropout=True)
+    with memory_plan._count_bytes([x, *layer.parameters()]) as counter:
         layer(x).sum().backward()
     a, b, narrow, number = 4 * rank * width, 4 * out * rank, 4 * rows * rank, 4
     forward = 4 * rows * out + narrow + number  # the output, B's input, and the sum
@@ -63,7 +63,7 @@ def test_one_adapted_layer_takes_what_can_be_counted_by_hand(width, out):
 
 
 def test_a_tensor_that_is_gone_is_not_counted_and_a_view_is_counted_once():
-    with memory_plan._counting([]) as counter:
+    with memory_plan._count_bytes([]) as counter:
         kept = torch.empty(1000, device="meta")
         view = kept[10:].view(-1, 2)
         del kept
@@ -138,15 +138,20 @@ def test_the_logits_of_all_tokens_never_exist_at_once(monkeypatch):
 def test_layers_are_recomputed_from_the_first_on(roomy):
     model = qwen(*SMALL)
     memory_plan.checkpoint_layers(model, 2)
-    assert [layer.gradient_checkpointing for layer in memory_plan.checkpointable(model)] == [True, True, False, False]
+    assert [layer.gradient_checkpointing for layer in memory_plan.checkpointable_layers(model)] == [
+        True,
+        True,
+        False,
+        False,
+    ]
     memory_plan.checkpoint_layers(model, 0)
-    assert not any(layer.gradient_checkpointing for layer in memory_plan.checkpointable(model))
-    assert roomy.layers == len(memory_plan.checkpointable(model)) == 4
+    assert not any(layer.gradient_checkpointing for layer in memory_plan.checkpointable_layers(model))
+    assert roomy.layers == len(memory_plan.checkpointable_layers(model)) == 4
 
 
 @pytest.mark.parametrize(("text", "size"), [("24GB", 24), ("24 gb", 24), ("1.5GiB", 1.5), (" 80G ", 80)])
 def test_a_machine_may_be_named_by_its_memory(text, size):
-    machine = Machine.named(text)
+    machine = Machine.parse_gpu(text)
     assert (machine.device, machine.capacity) == ("cuda", size * (1 << 30))
     assert 0 < machine.overhead < machine.capacity
 
@@ -154,7 +159,7 @@ def test_a_machine_may_be_named_by_its_memory(text, size):
 @pytest.mark.parametrize("text", ["", "24", "24MB", "0GB", "0.0 GB", "-3GB", "GB", "24GB please", "A100", "1e3GB"])
 def test_what_is_no_amount_of_memory_is_one_line(text):
     with pytest.raises(UserError) as caught:
-        Machine.named(text)
+        Machine.parse_gpu(text)
     assert str(caught.value) == f"--on {text}: not an amount of memory; write --on 24GB"
 
 
@@ -178,18 +183,18 @@ HARDWARE = {
 def test_what_is_said_of_hardware_is_what_the_plan_says(name):
     """The least that there is: every layer is recomputed, and one sequence is in a pass."""
     shape, four_bit, enough, too_little = HARDWARE[name]
-    work = Work(ATTENTION, [Lora()], tokens=8 * 2048, longest=2048, supervised=0.5, four_bit=four_bit)
-    card, model = Machine.named(enough), qwen(*shape)
-    smallest = memory_plan.plan(model, torch.bfloat16, work, card, tokens=work.longest, recompute=True)
-    assert Machine.named(too_little).capacity < smallest.peak < card.capacity
+    work = Workload(ATTENTION, [Lora()], tokens=8 * 2048, longest=2048, supervised=0.5, four_bit=four_bit)
+    card, model = Machine.parse_gpu(enough), qwen(*shape)
+    smallest = memory_plan.plan_memory(model, torch.bfloat16, work, card, tokens=work.longest, recompute=True)
+    assert Machine.parse_gpu(too_little).capacity < smallest.peak < card.capacity
     assert smallest.fits
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_7b_on_24_gigabytes_recomputes_some_of_its_layers_and_is_busy():
-    work = Work(ATTENTION, [Lora()], tokens=8 * 2048, longest=2048, supervised=0.5)
-    plan = memory_plan.plan(qwen(*QWEN_7B), torch.bfloat16, work, Machine.named("24GB"))
+    work = Workload(ATTENTION, [Lora()], tokens=8 * 2048, longest=2048, supervised=0.5)
+    plan = memory_plan.plan_memory(qwen(*QWEN_7B), torch.bfloat16, work, Machine.parse_gpu("24GB"))
     assert (plan.fits, plan.recompute) == (True, "selective")
     assert plan.micro_batch_tokens >= 2 * 2048
     assert plan.weights == pytest.approx(2 * 7_615_616_512, rel=0.001)

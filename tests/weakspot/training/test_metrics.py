@@ -3,16 +3,18 @@
 import json
 
 from weakspot.training import metrics
-from weakspot.training.adapter_trainer import Progress
+from weakspot.training.adapter_trainer import StepMetrics
 
 
 def test_each_step_is_a_line_at_once_and_a_note(tmp_path):
     notes = []
-    with metrics.opened(tmp_path / "new" / "metrics.jsonl") as stream:
-        tell = metrics.teller("eggs", stream, lambda count, note: notes.append((count, note)), metrics.Clock())
-        tell(Progress(1, 2.5, 1e-3, 1.0, 100, 10))
+    with metrics.open_metrics(tmp_path / "new" / "metrics.jsonl") as stream:
+        tell = metrics.metrics_writer(
+            "eggs", stream, lambda count, note: notes.append((count, note)), metrics.ThroughputMeter()
+        )
+        tell(StepMetrics(1, 2.5, 1e-3, 1.0, 100, 10))
         written = (tmp_path / "new" / "metrics.jsonl").read_text()
-        tell(Progress(2, 2.25, 1e-3, 1.0, 100, 10, val_loss=2.0))
+        tell(StepMetrics(2, 2.25, 1e-3, 1.0, 100, 10, val_loss=2.0))
     assert json.loads(written)["loss"] == 2.5
     assert len((tmp_path / "new" / "metrics.jsonl").read_text().splitlines()) == 2
     assert [count for count, _ in notes] == [1, 1]
@@ -23,5 +25,5 @@ def test_each_step_is_a_line_at_once_and_a_note(tmp_path):
 
 def test_the_file_begins_empty(tmp_path):
     (tmp_path / "metrics.jsonl").write_text("of a run before\n")
-    metrics.opened(tmp_path / "metrics.jsonl").close()
+    metrics.open_metrics(tmp_path / "metrics.jsonl").close()
     assert (tmp_path / "metrics.jsonl").read_text() == ""

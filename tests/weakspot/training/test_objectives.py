@@ -10,23 +10,23 @@ from hypothesis import strategies as st
 from weakspot.models.tokenization import Tokens
 from weakspot.settings import Train
 from weakspot.training import objectives
-from weakspot.training.objectives import Scored, Shares
-from weakspot.training.packing import Piece
+from weakspot.training.objectives import ItemLosses, StepCounts
+from weakspot.training.packing import PackedItem
 
 LOSSES = st.lists(st.floats(0.01, 20), min_size=1, max_size=12)
 
 
-def scored(chosen, rejected=None, references=None) -> Scored:
+def scored(chosen, rejected=None, references=None) -> ItemLosses:
     """Give a piece these losses of its tokens, and the base these sums."""
     paired = rejected is not None
     tokens = Tokens("x", tuple(range(len(chosen) + 1)), 1, rejected=tuple(range(len(rejected or ()))))
     sides = [None if side is None else torch.tensor(side, dtype=torch.float64) for side in (chosen, rejected)]
-    return Scored(Piece(tokens, 0, paired=paired), *sides, references)
+    return ItemLosses(PackedItem(tokens, 0, paired=paired), *sides, references)
 
 
-def loss(one: Scored, **settings) -> float:
+def loss(one: ItemLosses, **settings) -> float:
     """Return the loss of a step of this one piece."""
-    return float(objectives.loss(one, Train(**settings), Shares.of([one.piece])))
+    return float(objectives.loss(one, Train(**settings), StepCounts.of([one.piece])))
 
 
 def sigmoid(x: float) -> float:
@@ -87,10 +87,10 @@ def test_a_step_is_the_mean_over_its_tokens_and_over_its_pairs(objective):
         scored([0.5], [0.7, 0.1], (0.4, 0.9)),
         scored([2.0, 2.0, 2.0]),
     ]
-    shares = Shares.of([one.piece for one in pieces])
+    shares = StepCounts.of([one.piece for one in pieces])
     assert (shares.tokens, shares.pairs) == (6, 2)
     whole = sum(float(objectives.loss(one, settings, shares)) for one in pieces)
-    alone = [float(objectives.loss(one, settings, Shares.of([one.piece]))) for one in pieces]
+    alone = [float(objectives.loss(one, settings, StepCounts.of([one.piece]))) for one in pieces]
     plain = [settings.sft_weight if objective == "dpo" else 1] * 3
     means = [1.5, 0.5, 2.0]
     preference = [value - weight * mean for value, weight, mean in zip(alone, plain, means, strict=True)]
@@ -101,7 +101,7 @@ def test_a_step_is_the_mean_over_its_tokens_and_over_its_pairs(objective):
 @given(LOSSES, LOSSES, st.floats(0, 1))
 def test_the_guard_leaves_out_its_share_of_what_is_past_the_shorter_answers_end(chosen, rejected, guard):
     common = min(len(chosen), len(rejected))
-    found = objectives.guarded(torch.tensor(chosen), torch.tensor(rejected), guard)
+    found = objectives.length_guard_sums(torch.tensor(chosen), torch.tensor(rejected), guard)
     for side, value in zip((chosen, rejected), found, strict=True):
         assert float(value) == pytest.approx(sum(side[:common]) + (1 - guard) * sum(side[common:]), rel=1e-5)
 
@@ -128,7 +128,7 @@ def test_answers_that_are_all_but_sure_or_all_but_impossible_give_numbers_and_sl
     chosen, rejected = (torch.tensor(side, dtype=torch.float32, requires_grad=True) for side in sides)
     one = scored(*sides, (1.0, 1.0))
     value = objectives.loss(
-        Scored(one.piece, chosen, rejected, one.references), Train(objective=objective), Shares(len(chosen), 1)
+        ItemLosses(one.piece, chosen, rejected, one.references), Train(objective=objective), StepCounts(len(chosen), 1)
     )
     slopes = torch.autograd.grad(value, [chosen, rejected])
     assert value.isfinite()

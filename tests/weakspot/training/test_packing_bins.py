@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weakspot.training.packing import packed
+from weakspot.training.packing import pack_into_bins
 
 BUDGETS = st.integers(1, 300)
 LENGTHS = st.lists(st.integers(1, 400), max_size=60)
@@ -23,30 +23,30 @@ def cut_bins(draw) -> tuple[list[int], int, int]:
 
 @given(LENGTHS, BUDGETS)
 def test_nothing_is_lost_and_nothing_is_there_twice(lengths, budget):
-    assert sorted(index for each in packed(lengths, budget) for index in each) == list(range(len(lengths)))
+    assert sorted(index for each in pack_into_bins(lengths, budget) for index in each) == list(range(len(lengths)))
 
 
 @given(LENGTHS, BUDGETS)
 def test_only_what_is_too_long_by_itself_is_over_the_budget_and_it_is_alone(lengths, budget):
-    for each in packed(lengths, budget):
+    for each in pack_into_bins(lengths, budget):
         assert sum(lengths[index] for index in each) <= budget or len(each) == 1
 
 
 @given(cut_bins())
 def test_there_are_about_as_few_bins_as_there_can_be(cut):
     lengths, budget, fewest = cut
-    assert fewest <= len(packed(lengths, budget)) <= 11 / 9 * fewest + 1
+    assert fewest <= len(pack_into_bins(lengths, budget)) <= 11 / 9 * fewest + 1
 
 
 @given(LENGTHS, BUDGETS)
 def test_no_two_bins_would_fit_into_one(lengths, budget):
-    sums = sorted(sum(lengths[index] for index in each) for each in packed(lengths, budget))
+    sums = sorted(sum(lengths[index] for index in each) for each in pack_into_bins(lengths, budget))
     assert len(sums) < 2 or sums[0] + sums[1] > budget
 
 
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=20))
 def test_without_a_budget_everything_is_alone(lengths):
-    assert all(len(each) == 1 for each in packed(lengths, 0))
+    assert all(len(each) == 1 for each in pack_into_bins(lengths, 0))
 
 
 @pytest.mark.parametrize(
@@ -60,4 +60,4 @@ def test_without_a_budget_everything_is_alone(lengths):
     ],
 )
 def test_each_goes_into_the_fullest_bin_that_has_room_the_longest_first(lengths, budget, wanted):
-    assert packed(lengths, budget) == wanted
+    assert pack_into_bins(lengths, budget) == wanted

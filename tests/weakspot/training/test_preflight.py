@@ -11,7 +11,7 @@ from weakspot.models.loading import Base
 from weakspot.models.tokenization import Tokens
 from weakspot.settings import Lora, Train
 from weakspot.training.preflight import describe
-from weakspot.training.schedule import Plan
+from weakspot.training.schedule import Schedule
 
 pytestmark = pytest.mark.slow
 
@@ -46,7 +46,15 @@ def data(tokenizer):
 
 def described(tiny, tokenizer, data, config=CONFIG, dtype=torch.float32, val=(), left_out=None):
     return describe(
-        "x-lora-v1", tiny, dtype, target_modules.shape(tiny, config), data, val, left_out or {}, config, tokenizer
+        "x-lora-v1",
+        tiny,
+        dtype,
+        target_modules.inspect_model(tiny, config),
+        data,
+        val,
+        left_out or {},
+        config,
+        tokenizer,
     )
 
 
@@ -67,7 +75,7 @@ def test_the_sample_is_the_shortest_example_parted_where_the_loss_begins(tiny, t
 
 
 def test_steps_are_those_of_the_schedule(tiny, tokenizer, data):
-    assert described(tiny, tokenizer, data).steps == 6 == Plan.of(5, CONFIG.train).steps
+    assert described(tiny, tokenizer, data).steps == 6 == Schedule.of(5, CONFIG.train).steps
 
 
 def test_what_is_trained_is_told_by_layers_and_parameters(tiny, tokenizer, data):

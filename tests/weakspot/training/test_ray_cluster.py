@@ -20,7 +20,7 @@ from weakspot.models import adapter_files
 from weakspot.pipeline import train as stage
 from weakspot.pipeline.train import train
 from weakspot.training import ray_cluster
-from weakspot.training.adapter_trainer import Learner
+from weakspot.training.adapter_trainer import AdapterTrainer
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
@@ -58,7 +58,7 @@ def run_tasks(folder: str) -> None:
     }
     told = {"items": []}
     try:
-        for item in ray_cluster.spread(task, tasks):
+        for item in ray_cluster.run_on_cluster(task, tasks):
             told["items"].append(item)
     except UserError as error:
         told["error"] = str(error)
@@ -67,9 +67,9 @@ def run_tasks(folder: str) -> None:
 
 def trained(workspace: Workspace, *given: object) -> Iterator[object]:
     """Train, and write down the steps that are made; the first time, die in step ``LAST`` of the first domain."""
-    notes, learn = workspace.root.with_name("made"), Learner.learn
+    notes, learn = workspace.root.with_name("made"), AdapterTrainer.apply_step
 
-    def noted(learner: Learner, *values: object) -> object:
+    def noted(learner: AdapterTrainer, *values: object) -> object:
         progress = learn(learner, *values)
         with notes.open("a", encoding="utf-8") as made:
             print(learner.run.name, os.getpid(), progress.step, file=made)
@@ -79,15 +79,15 @@ def trained(workspace: Workspace, *given: object) -> Iterator[object]:
             os.kill(os.getpid(), signal.SIGKILL)
         return progress
 
-    Learner.learn = noted
-    yield from stage._trained(workspace, *given)
+    AdapterTrainer.apply_step = noted
+    yield from stage._prepare_and_train(workspace, *given)
 
 
 def run_command(*arguments: str) -> None:
     """Run the command; of what its workers do they write down the steps."""
     from weakspot.cli import main
 
-    stage._trained = trained  # of this process alone: a worker has its own
+    stage._prepare_and_train = trained  # of this process alone: a worker has its own
     sys.argv = ["weakspot", *arguments]
     main()
 
@@ -143,13 +143,15 @@ def test_a_cluster_trains_the_adapters_that_this_process_does_and_a_killed_worke
 def test_without_ray_it_is_said_how_to_install_it(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     with pytest.raises(UserError, match=r"^--engine ray: Ray is not installed; run: pip install 'zddc\[ray\]'$"):
-        next(ray_cluster.spread(counted, {}))
+        next(ray_cluster.run_on_cluster(counted, {}))
 
 
 def test_a_cluster_is_not_reached_through_rays_client(monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", "ray://somewhere:10001")
-    with pytest.raises(UserError, match=r"^RAY_ADDRESS=ray://somewhere:10001: is a Ray client's; run this on a"):
-        next(ray_cluster.spread(counted, {}))
+    with pytest.raises(
+        UserError, match=r"^RAY_ADDRESS=ray://somewhere:10001: is the address of a Ray client; run this on a"
+    ):
+        next(ray_cluster.run_on_cluster(counted, {}))
 
 
 if __name__ == "__main__":

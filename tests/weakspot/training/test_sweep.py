@@ -107,10 +107,10 @@ def test_the_lowest_val_loss_wins_and_of_equals_the_first(losses, chosen):
 
 
 def test_the_report_says_of_each_what_was_tried_and_what_came_of_it(train, four):
-    from weakspot.training.adapter_trainer import Run
+    from weakspot.training.adapter_trainer import TrainingRun
 
     done = train(*four[:2])
-    runs = [Run(str(n), *given, Lora(rank=4, alpha=8), None, "") for n, given in enumerate(four[:2])]
+    runs = [TrainingRun(str(n), *given, Lora(rank=4, alpha=8), None, "") for n, given in enumerate(four[:2])]
     rows = json.loads(sweep.report(dict(enumerate(zip(runs, done.states, strict=True))), 1))
     assert [row["learning_rate"] for row in rows] == RATES[:2]
     assert [row["chosen"] for row in rows] == [False, True]

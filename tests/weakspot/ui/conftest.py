@@ -69,7 +69,7 @@ def served(workspace: Workspace, config: Config) -> Iterator[Client]:
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     try:
-        start = server.started(workspace, config, "127.0.0.1:0")
+        start = server.start_server(workspace, config, "127.0.0.1:0")
         runner, address = asyncio.run_coroutine_threadsafe(start, loop).result(120)
         try:
             yield Client(address)

@@ -5,9 +5,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from weakspot.capture.decisions import read_decisions
+from weakspot.capture.decisions import load_decisions
 from weakspot.pipeline.process import process
-from weakspot.records import Release, Use
+from weakspot.records import Release, UsageEvent
 from weakspot.storage import append_log
 from weakspot.workspace import AdapterName
 
@@ -60,7 +60,7 @@ def test_review_begins_with_the_first_and_goes_on_to_its_neighbours(client, five
 def test_accepting_and_rejecting_lead_to_the_next(decide, workspace, five):
     assert decide("accept", five[0].id) == five[1].id
     assert decide("reject", five[1].id) == five[2].id
-    found = read_decisions(workspace)
+    found = load_decisions(workspace)
     assert [found.judgement(one.id) for one in five[:3]] == ["accept", "reject", None]
 
 
@@ -100,10 +100,10 @@ def test_undo_goes_back_through_what_was_decided_here(client, decide, workspace,
     decide("reject", five[1].id)
     assert 'data-key="u"' in client.get("/review").text
     assert [decide("undo", five[4].id), decide("undo", five[4].id)] == [five[1].id, five[0].id]
-    found = read_decisions(workspace)
+    found = load_decisions(workspace)
     assert [found.judgement(one.id) for one in five] == [None] * 5
     decide("undo", five[0].id)
-    assert "nothing was decided since this page is served" in client.get("/review").text
+    assert "nothing was decided since the server started" in client.get("/review").text
 
 
 def test_what_is_forgotten_leads_on_and_is_out_of_the_dataset(client, decide, workspace, config, five):
@@ -120,7 +120,7 @@ def test_what_is_forgotten_leads_on_and_is_out_of_the_dataset(client, decide, wo
     [
         ("move", {"to": "No Domain"}, "is not a domain name"),
         ("edit", {"query": "", "expert": "So."}, "the query would be empty"),
-        ("destroy", {}, "is none of the decisions"),
+        ("destroy", {}, "is not a known decision"),
     ],
 )
 def test_a_mistake_is_told_once_on_the_page_of_the_same_interaction(
@@ -187,7 +187,7 @@ def test_what_was_saved_is_a_picture_as_soon_as_something_was_counted(client, wo
     assert client.get("/economics.svg").status == 404
     assert "Nothing was counted yet" in client.get("/releases").text
     uses = [
-        Use(
+        UsageEvent(
             timestamp=f"2026-01-{day:02}T12:00:00.000Z",
             domain="spam",
             model="local",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from weakspot.capture.decisions import read_decisions
+from weakspot.capture.decisions import load_decisions
 from weakspot.dataset import reading
 from weakspot.pipeline.process import process
 from weakspot.records import Rejection
@@ -171,7 +171,7 @@ def test_a_key_pressed_before_the_next_page_is_there_decides_nothing_about_this_
                 keys,
             )
     assert browser.query == made[2].query.text
-    found = read_decisions(workspace)
+    found = load_decisions(workspace)
     assert [found.judgement(one.id) for one in made] == ["accept", None, None]
 
 

@@ -2,26 +2,26 @@
 
 import pytest
 
-from weakspot.capture.decisions import append, decide, made_now
+from weakspot.capture.decisions import append_decisions, decide, new_decision
 from weakspot.pipeline.forget import forget
 from weakspot.storage import append_log
-from weakspot.ui.review import STATES, Filter, Index
+from weakspot.ui.review import STATES, Filter, ReviewIndex
 
 
 @pytest.fixture
 def indexed(workspace, config, capture):
     """Capture interactions, and index them."""
 
-    def made(*interactions) -> Index:
+    def made(*interactions) -> ReviewIndex:
         capture(workspace, interactions)
-        index = Index(workspace, config)
+        index = ReviewIndex(workspace, config)
         index.refresh()
         return index
 
     return made
 
 
-def ids(index: Index, **wanted: str) -> list[str]:
+def ids(index: ReviewIndex, **wanted: str) -> list[str]:
     return [entry.id for entry in index.matching(Filter(**wanted))]
 
 
@@ -42,7 +42,7 @@ def test_a_domain_is_the_one_that_process_would_give_and_then_that_of_the_move(
         interaction("Name the drawing 123-EL-0001_A - Cable schedule.pdf by the zddc convention"),
     )
     index = indexed(named, moved, detected)
-    append(workspace, config, [made_now(moved.id, "move", domain="ham")])
+    append_decisions(workspace, config, [new_decision(moved.id, "move", domain="ham")])
     index.refresh()
     assert ids(index, domain="eggs") == [named.id]
     assert ids(index, domain="ham") == [moved.id]
@@ -57,7 +57,7 @@ def test_each_state_has_its_interactions(indexed, workspace, config, example):
     index = indexed(*made.values())
     for name, action in [("accepted", "accept"), ("allowed", "allow"), ("rejected", "reject"), ("refused", "refuse")]:
         decide(workspace, config, [(made[name].id, action, None)])
-    append(workspace, config, [made_now(made["edited"].id, "edit", expert="So.")])
+    append_decisions(workspace, config, [new_decision(made["edited"].id, "edit", expert="So.")])
     index.refresh()
     found = {state: {name for name in names if made[name].id in ids(index, state=state)} for state in STATES}
     assert found == {
@@ -133,7 +133,7 @@ def test_lines_that_are_no_interaction_are_passed_over_and_of_two_with_one_id_th
 
 
 def test_an_answer_that_was_cut_off_is_shown_and_marked(indexed, interaction):
-    index = indexed(cut := interaction().described({"incomplete": True}))
+    index = indexed(cut := interaction().with_metadata({"incomplete": True}))
     assert index.entry(cut.id).incomplete
 
 

@@ -25,7 +25,7 @@ def start(workspace, listen: str, **more: bool) -> str:
     """Start and stop the server; return the address that it had."""
 
     async def run() -> str:
-        runner, address = await server.started(workspace, Config(), listen, **more)
+        runner, address = await server.start_server(workspace, Config(), listen, **more)
         await runner.cleanup()
         return address()
 

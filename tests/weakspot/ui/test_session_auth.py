@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from weakspot.capture.decisions import read_decisions
+from weakspot.capture.decisions import load_decisions
 
 pytestmark = pytest.mark.slow
 
@@ -21,7 +21,7 @@ def form(client, workspace, example, capture):
 
 
 def accepted(workspace, form) -> bool:
-    return read_decisions(workspace).judgement(form["id"]) == "accept"
+    return load_decisions(workspace).judgement(form["id"]) == "accept"
 
 
 @pytest.mark.parametrize("path", PAGES)

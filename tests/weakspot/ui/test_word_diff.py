@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weakspot.ui.word_diff import Piece, differences
+from weakspot.ui.word_diff import DiffPiece, differences
 
 
-def marked(pieces: list[Piece]) -> list[str]:
+def marked(pieces: list[DiffPiece]) -> list[str]:
     return [piece.text for piece in pieces if piece.differs]
 
 
-def joined(pieces: list[Piece]) -> str:
+def joined(pieces: list[DiffPiece]) -> str:
     return "".join(piece.text for piece in pieces)
 
 
@@ -60,7 +60,7 @@ def test_words_are_marked_and_not_letters():
 def test_what_only_one_has_is_marked_there():
     found = differences("Call sorted on it.", "Call sorted on it, and keep the result.")
     assert marked(found.left) == []
-    assert joined([Piece(text, True) for text in marked(found.right)]) == ", and keep the result"
+    assert joined([DiffPiece(text, True) for text in marked(found.right)]) == ", and keep the result"
 
 
 def test_another_line_break_or_indentation_is_not_marked():

@@ -1,4 +1,4 @@
-"""What llama.cpp must know of a model's shape: GGUF's keys, its names of tensors, and its order of their rows."""
+"""A model's architecture in GGUF: the keys for its shape, the tensor names, and the row order that llama.cpp needs."""
 
 import json
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _ARCHITECTURES = {"LlamaForCausalLM": "llama", "Qwen2ForCausalLM": "qwen2", "Qwe
 
 @dataclass(frozen=True)
 class Architecture:
-    """A dense decoder as its ``config.json`` describes it; ``name`` is GGUF's name of its kind."""
+    """A dense decoder, described by its ``config.json``; ``name`` is GGUF's name of the architecture."""
 
     name: str
     layers: int
@@ -32,7 +32,7 @@ class Architecture:
     tied: bool
 
     def add_keys(self, writer: "GGUFWriter") -> None:
-        """Put the shape among the keys of a model's file."""
+        """Write the shape into the keys of a model's file."""
         writer.add_block_count(self.layers)
         writer.add_context_length(self.context)
         writer.add_embedding_length(self.hidden)
@@ -54,10 +54,10 @@ class Architecture:
         return gguf.get_tensor_name_map(kind, self.layers)
 
     def ordered(self, name: str, tensor: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
-        """Return the rows of a tensor (or of a LoRA's B for it) as llama.cpp wants them; ``name`` is transformers'.
+        """Return the rows of a tensor, or of its LoRA matrix B, in the order of llama.cpp; ``name`` is transformers'.
 
-        Of a Llama's queries and keys, llama.cpp turns neighbouring rows by one angle (the paper's order), and
-        transformers row i and row i + half: so each head's two halves are interleaved.
+        For the queries and keys of a Llama, llama.cpp rotates neighbouring rows together (the order of the paper),
+        while transformers rotates row i with row i + half; therefore the two halves of each head are interleaved.
         """
         heads = {"q_proj": self.heads, "k_proj": self.key_value_heads}.get(name.split(".")[-2])
         if self.name != "llama" or heads is None:
@@ -69,13 +69,13 @@ class Architecture:
 def read_architecture(folder: Path) -> Architecture:
     """Read a model's shape from its ``config.json``.
 
-    Raises :class:`UserError` for a model that is no Llama, Qwen2 or Qwen3, or that computes in another way.
+    Raises :class:`UserError` for a model that is not a Llama, Qwen2 or Qwen3, or that uses an unsupported variant.
     """
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     kinds = config.get("architectures") or ["a model without architectures"]
     if kinds[0] not in _ARCHITECTURES:
         raise _refusal(folder, kinds[0])
-    # Since transformers 5 the table holds the base, too; before, it was there for other than plain RoPE only.
+    # Since transformers 5 this table also has the RoPE base; before, it existed only if RoPE was not the plain kind.
     rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
     if (kind := rope.get("rope_type", rope.get("type", "default"))) != "default":
         raise _refusal(folder, f"{kinds[0]} with RoPE of the kind {kind}")

@@ -1,4 +1,4 @@
-"""A byte-level BPE tokenizer as GGUF's keys, so that llama.cpp cuts every text as transformers does."""
+"""Writes a byte-level BPE tokenizer into GGUF keys, so that llama.cpp splits every text into the same tokens."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _BYTES = "ByteLevel"
 _TAIL = r"[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 _HEAD = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"
-# How a tokenizer splits a text before its merges, and llama.cpp's name for it.
+# The pre-tokenizer's steps (how a text is split before the merges), and llama.cpp's name for them.
 _SPLITS = {
     (_BYTES,): "gpt-2",
     ("Digits", _BYTES): "smollm",
@@ -22,11 +22,11 @@ _SPLITS = {
 }
 
 
-def add(writer: "GGUFWriter", folder: Path, rows: int) -> None:
-    """Put the tokenizer of a model's folder among the keys: ``rows`` tokens, merges, special tokens, chat template.
+def add_tokenizer(writer: "GGUFWriter", folder: Path, rows: int) -> None:
+    """Write a tokenizer into the keys: its tokens (padded to ``rows``), merges, special tokens, chat template.
 
-    The split before the merges is read off the tokenizer itself: two models of one family may differ in it.
-    Raises :class:`UserError` for a tokenizer that llama.cpp would imitate in another way than token for token.
+    The pre-tokenizer is taken from the tokenizer itself: two models of one family may have different ones.
+    Raises :class:`UserError` for a tokenizer that llama.cpp could not reproduce token for token.
     """
     import gguf
     from tokenizers import Tokenizer
@@ -40,7 +40,7 @@ def add(writer: "GGUFWriter", folder: Path, rows: int) -> None:
     texts, kinds = _tokens(tokenizer, stored["added_tokens"])
     if len(texts) > rows:
         raise UserError(folder, f"has {len(texts)} tokens, but its model only {rows}", "use the model's own tokenizer")
-    # Rows that no token has are there for the speed of some accelerators.
+    # Some models have more embedding rows than tokens, for the speed of some accelerators.
     spare = range(len(texts), rows)
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre(split)
@@ -55,7 +55,7 @@ def _split(folder: Path, stored: dict[str, Any]) -> str:
     model, before, normalizer = stored["model"], stored["pre_tokenizer"] or {}, stored["normalizer"] or {}
     steps = before.get("pretokenizers", [before])
     split = _SPLITS.get(tuple(name for step in steps if (name := _step(step))))
-    # llama.cpp takes a text as it is: decomposed letters, which few people type, it cuts as they stand.
+    # llama.cpp does not normalise: decomposed letters, which are rarely typed, it splits as they are.
     as_it_is = normalizer.get("type", "NFC") == "NFC"
     whole_words = bool(model.get("ignore_merges"))
     if model["type"] != "BPE" or model.get("byte_fallback") or not as_it_is or whole_words != (split == "llama-bpe"):
@@ -66,7 +66,7 @@ def _split(folder: Path, stored: dict[str, Any]) -> str:
 
 
 def _step(step: dict[str, Any]) -> str | None:
-    """Return a split's pattern, or its name where it is a kind of its own; None where it splits nothing."""
+    """Return the pattern of a pre-tokenizer step, or its name if it has no pattern; None if it does not split."""
     match step:
         case {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": False}:
             return str(pattern)
@@ -79,7 +79,7 @@ def _step(step: dict[str, Any]) -> str | None:
 
 
 def _tokens(tokenizer: "Tokenizer", added: list[dict[str, Any]]) -> tuple[list[str], list[int]]:
-    """Return the text and the kind of every token, by its id; an id that nothing has is unused."""
+    """Return text and type of every token, by id; an id without a token has the type UNUSED."""
     import gguf
 
     vocabulary = tokenizer.get_vocab(with_added_tokens=True)
@@ -94,6 +94,6 @@ def _tokens(tokenizer: "Tokenizer", added: list[dict[str, Any]]) -> tuple[list[s
 
 
 def _ends(tokenizer: "Tokenizer", special: dict[str, int]) -> dict[str, bool]:
-    """Return whether the tokenizer puts a special token before and after every text."""
+    """Return whether the tokenizer adds a special token before ("bos") and after ("eos") every text."""
     ids = tokenizer.encode("a").ids
     return {"bos": ids[0] == special.get("bos"), "eos": ids[-1] == special.get("eos")}

@@ -1,7 +1,7 @@
-"""The target `gguf`: files for llama.cpp and what is built on it, proved by another reader than their writer.
+"""The target `gguf`: files for llama.cpp and programs built on it, proved by reading them back with other code.
 
-A folder holds the merged model, quantised as the settings say, and the adapter by itself, for a server that has
-the base's GGUF already.
+The folder contains the merged model, quantised as the settings say, and the adapter alone, for a server that already
+has the base as GGUF.
 """
 
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ from weakspot.config import Config
 from weakspot.deployment import parity_check
 from weakspot.deployment.gguf import writer
 from weakspot.deployment.targets import merged
-from weakspot.deployment.types import Candidate, Destination, Placed
+from weakspot.deployment.types import Candidate, Deployment, Destination
 from weakspot.models import adapter_files, adapters, demo_model, loading, merge
 from weakspot.progress import bar
 from weakspot.records import MergedManifest
@@ -19,7 +19,7 @@ from weakspot.settings import Quantisation
 from weakspot.storage import atomic
 from weakspot.workspace import Workspace
 
-# Nats a token, on the mean, that a quantisation may take away: ten times what was measured, see docs/serving.md.
+# Mean nats per token that a quantisation may cost: ten times the measured loss, see docs/serving.md.
 _LIMITS: dict[Quantisation, float] = {
     **dict.fromkeys(("f32", "f16", "bf16"), 0.01),
     "q8_0": 0.02,
@@ -28,46 +28,45 @@ _LIMITS: dict[Quantisation, float] = {
 }
 
 
-def place(workspace: Workspace, config: Config, candidate: Candidate, _: Destination) -> Placed:
-    """Write the files and prove the model's; there is no name to ask for, only the file."""
+def place(workspace: Workspace, config: Config, candidate: Candidate, _: Destination) -> Deployment:
+    """Write the files and prove the model; it has no name on a server, only a file."""
     done = write(workspace, config, candidate)
-    return Placed(str(model_file(workspace, config, candidate)), None, done.proof)
+    return Deployment(str(model_file(workspace, config, candidate)), None, done.proof)
 
 
 def model_file(workspace: Workspace, config: Config, candidate: Candidate) -> Path:
-    """Return where the merged model's file is."""
+    """Return the path of the merged model's file."""
     return workspace.gguf(candidate.name) / f"{candidate.name}-{config.deploy.quantisation}.gguf"
 
 
 def limit(config: Config, candidate: Candidate) -> float:
-    """Return how far, in nats a token on the mean, the quantised model may be from the adapter as it was trained."""
+    """Return the largest mean distance (nats per token) allowed between the quantised model and the trained adapter."""
     import torch
 
-    precision = loading.dtype_for(candidate.manifest.settings["train"]["precision"])
+    precision = loading.choose_dtype(candidate.manifest.settings["train"]["precision"])
     return _LIMITS[config.deploy.quantisation] + (0.0 if precision == torch.float32 else parity_check.LOSSY)
 
 
 def write(workspace: Workspace, config: Config, candidate: Candidate) -> MergedManifest:
-    """Write a folder of the merged model and of the adapter; one that is there and whole is returned.
+    """Write the folder with merged model and adapter, and return its manifest; a complete one is not written again.
 
-    Raises :class:`UserError` where the model that is read back does not answer as the adapter does: then nothing
-    is left.
+    Raises :class:`UserError` if the model that is read back does not answer as the adapter does: then no file is left.
     """
     target, quantisation = model_file(workspace, config, candidate), config.deploy.quantisation
     manifest = workspace.gguf_manifest(candidate.name)
     sha256 = candidate.manifest.files[adapter_files.WEIGHTS]
-    done = merged.read_manifest(manifest)
+    done = merged.load_manifest_file(manifest)
     if done is not None and done.adapter_sha256 == sha256 and target.name in done.files:
         return done
     whole = merged.write(workspace, config, candidate)
-    expectation = parity_check.expectation(workspace, config, candidate)
-    base = adapters.base_of(candidate.manifest)
-    with atomic.folder_written_whole(manifest.parent) as folder:
+    expectation = parity_check.ensure_reference_answers(workspace, config, candidate)
+    base = adapters.require_base(candidate.manifest)
+    with atomic.write_folder_atomically(manifest.parent) as folder:
         with bar(f"writing {target.name}"):
-            writer.write(workspace.merged(candidate.name), folder / target.name, quantisation)
+            writer.write_model(workspace.merged(candidate.name), folder / target.name, quantisation)
             writer.write_adapter(
                 workspace.adapter(candidate.name),
-                merge.base_folder(base.location, base.revision),
+                merge.fetch_base_folder(base.location, base.revision),
                 folder / f"{candidate.name}-adapter.gguf",
             )
             model, tokenizer = demo_model.load(folder / target.name)

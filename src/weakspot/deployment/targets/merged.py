@@ -1,4 +1,4 @@
-"""The target `merged`: a standalone model in a folder, proved to answer as base and adapter do."""
+"""The target `merged`: writes base and adapter as one standalone model, and proves that it answers the same."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from weakspot.config import Config
 from weakspot.dataset import reading
 from weakspot.deployment import parity_check
-from weakspot.deployment.types import Candidate, Destination, Placed
+from weakspot.deployment.types import Candidate, Deployment, Destination
 from weakspot.evaluation import scoring
 from weakspot.models import adapter_files, adapters, generation, loading, merge
 from weakspot.models.loading import Base
@@ -21,70 +21,70 @@ from weakspot.workspace import AdapterName, Workspace
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-# Nats a token, on the mean. In fp32 a merge differs by 1e-4; in bf16 it rounds each weight to three digits.
+# Mean nats per token. In fp32 a merged model differs by 1e-4; bf16 rounds each weight to three digits.
 _EXACT = 1e-2
 
 
-def place(workspace: Workspace, config: Config, candidate: Candidate, _: Destination) -> Placed:
-    """Write the merged model, as :func:`write` does; there is no name to ask for, only the folder."""
-    return Placed(str(workspace.merged(candidate.name)), None, write(workspace, config, candidate).proof)
+def place(workspace: Workspace, config: Config, candidate: Candidate, _: Destination) -> Deployment:
+    """Write the merged model with :func:`write`; it has no name on a server, only a folder."""
+    return Deployment(str(workspace.merged(candidate.name)), None, write(workspace, config, candidate).proof)
 
 
 def write(workspace: Workspace, config: Config, candidate: Candidate) -> MergedManifest:
-    """Merge an adapter into its base, load the result, and prove it; one that is there and whole is returned.
+    """Merge an adapter into its base, load and prove the result, and return its manifest.
 
-    Raises :class:`UserError` where the merged model does not answer as base and adapter do, and where these do
-    not differ at all: then nothing is left.
+    A complete merged model of the same weights is not written again. Raises :class:`UserError` if the merged model
+    does not answer as base and adapter do, or if adapter and base do not differ: then no file is left.
     """
     import torch
 
     name, manifest = candidate.name, candidate.manifest
-    done = read_merged(workspace, name)
+    done = load_manifest(workspace, name)
     if done is not None and done.adapter_sha256 == manifest.files[adapter_files.WEIGHTS]:
         return done
-    expectation = parity_check.expectation(workspace, config, candidate)
+    expectation = parity_check.ensure_reference_answers(workspace, config, candidate)
     parity_check.require_change(expectation, str(name))
-    base = adapters.base_of(manifest)
+    base = adapters.require_base(manifest)
     tokenizer = loading.load_tokenizer(base)
-    with atomic.folder_written_whole(workspace.merged(name)) as folder:
+    with atomic.write_folder_atomically(workspace.merged(name)) as folder:
         with bar(f"merging {name}") as advance:
-            merge.merge(merge.base_folder(base.location, base.revision), workspace.adapter(name), folder, advance)
+            merge.merge(merge.fetch_base_folder(base.location, base.revision), workspace.adapter(name), folder, advance)
         tokenizer.save_pretrained(folder)
         merged = loading.load_model(
-            Base(str(name), str(folder), None), loading.dtype_for(manifest.settings["train"]["precision"])
+            Base(str(name), str(folder), None), loading.choose_dtype(manifest.settings["train"]["precision"])
         )
         limit = _EXACT if merged.dtype == torch.float32 else parity_check.LOSSY
         proved = parity_check.prove(
             expectation, parity_check.ask_in_process(merged, tokenizer), f"{name}, merged", limit
         )
-        sample = _sample(workspace, config, name.domain, merged, tokenizer)
+        sample = _answer_sample(workspace, config, name.domain, merged, tokenizer)
         _write_manifest(workspace, candidate, folder, proved, sample)
-    written = read_merged(workspace, name)
+    written = load_manifest(workspace, name)
     if written is None:
         raise RuntimeError(f"{workspace.merged(name)} has no manifest after it was written")
     return written
 
 
-def read_merged(workspace: Workspace, name: AdapterName) -> MergedManifest | None:
-    """Read what a merged model was made of, None where it is not complete, or older than its proof."""
-    return read_manifest(workspace.merged_manifest(name))
+def load_manifest(workspace: Workspace, name: AdapterName) -> MergedManifest | None:
+    """Return the manifest of a merged model; None if the model is incomplete or its manifest has an old form."""
+    return load_manifest_file(workspace.merged_manifest(name))
 
 
-def read_manifest(file: Path) -> MergedManifest | None:
-    """Read what a model was made of, None where there is no such manifest, or one of another form."""
+def load_manifest_file(file: Path) -> MergedManifest | None:
+    """Return the manifest in a file; None if there is no such file, or it has another form."""
     try:
         return MergedManifest.from_json(file.read_bytes()) if file.exists() else None
     except ValidationError:
         return None
 
 
-def _sample(
+def _answer_sample(
     workspace: Workspace, config: Config, domain: str, merged: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase"
 ) -> dict[str, str]:
-    examples = reading.split_examples(workspace, "test", domain) or reading.split_examples(workspace, "test")
+    examples = reading.load_split(workspace, "test", domain) or reading.load_split(workspace, "test")
     example: Interaction = min(examples, key=lambda one: len(one.query.text))
-    text = scoring.prompt(tokenizer, example)
-    (answer,) = generation.answers(merged, tokenizer, [text], min(config.evaluate.max_new_tokens, 128), 1)
+    text = scoring.render_prompt(tokenizer, example)
+    (answer,) = generation.generate_answers(merged, tokenizer, [text], min(config.evaluate.max_new_tokens, 128), 1)
     return {"query": example.query.text, "answer": answer, "expert": example.expert.text}
 
 

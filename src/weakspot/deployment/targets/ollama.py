@@ -1,4 +1,4 @@
-"""The target `ollama`: the GGUF file with a Modelfile beside it, and the model made of them in a running Ollama."""
+"""The target `ollama`: writes a Modelfile next to the GGUF file, and creates the model in a running Ollama."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from weakspot.config import Config
 from weakspot.deployment import parity_check
-from weakspot.deployment.openai_client import Server, ServerError
+from weakspot.deployment.openai_client import OpenAIClient, ServerError
 from weakspot.deployment.targets import gguf
-from weakspot.deployment.types import Candidate, Destination, Placed
+from weakspot.deployment.types import Candidate, Deployment, Destination
 from weakspot.models import adapters, loading
 from weakspot.storage import atomic
 from weakspot.workspace import Workspace
@@ -19,39 +19,39 @@ if TYPE_CHECKING:
 
 _TURN = "<|im_start|>{role}\n{text}<|im_end|>\n"
 _ANSWER = "<|im_start|>assistant\n"
-# Go's text/template, https://docs.ollama.com/template: the turns of ChatML, which SmolLM2's and Qwen's templates write.
+# Go's text/template (https://docs.ollama.com/template) for ChatML, the format of SmolLM2's and Qwen's chat templates.
 _CHATML = "{{- range .Messages }}<|im_start|>{{ .Role }}\n{{ .Content }}<|im_end|>\n{{ end }}" + _ANSWER
 _UPLOAD_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
-class Prompting:
-    """How Ollama writes a prompt; ``template`` is None where it is left to it, which reads the one in the file."""
+class PromptFormat:
+    """The prompt format for Ollama; if ``template`` is None, Ollama uses the one in the GGUF file."""
 
     template: str | None
     system: str = ""
     stop: tuple[str, ...] = ()
 
 
-def place(workspace: Workspace, config: Config, candidate: Candidate, destination: Destination) -> Placed:
-    """Write the GGUF file, proved, and the Modelfile; make the model, proved again, where a server is given.
+def place(workspace: Workspace, config: Config, candidate: Candidate, destination: Destination) -> Deployment:
+    """Write and prove the GGUF file, write the Modelfile, and if a server is given create the model and prove it there.
 
-    Without one, the location is the Modelfile, and the name is the one to give `ollama create`.
+    Without a server the location is the Modelfile, and the name is the one for `ollama create`.
     """
     placed = gguf.place(workspace, config, candidate, destination)
     weights = gguf.model_file(workspace, config, candidate)
     name = f"{candidate.name}:{config.deploy.quantisation}"
-    how = prompting(loading.load_tokenizer(adapters.base_of(candidate.manifest)))
+    how = choose_prompt_format(loading.load_tokenizer(adapters.require_base(candidate.manifest)))
     file = weights.with_name("Modelfile")
-    atomic.write_atomically(file, modelfile(weights.name, how).encode())
+    atomic.write_atomically(file, format_modelfile(weights.name, how).encode())
     if not destination.server:
-        return Placed(str(file), name, placed.proof)
+        return Deployment(str(file), name, placed.proof)
     address = destination.server.rstrip("/").removesuffix("/v1")
     _create(address, name, weights, how)
-    server = Server(f"{address}/v1")
+    server = OpenAIClient(f"{address}/v1")
     try:
         proved = parity_check.prove(
-            parity_check.expectation(workspace, config, candidate),
+            parity_check.ensure_reference_answers(workspace, config, candidate),
             parity_check.ask_server(server, name),
             f"{name} at {address}",
             gguf.limit(config, candidate),
@@ -59,11 +59,11 @@ def place(workspace: Workspace, config: Config, candidate: Candidate, destinatio
     except UserError:
         _call(address, "DELETE", "/api/delete", {"model": name})
         raise
-    return Placed(address, name, proved)
+    return Deployment(address, name, proved)
 
 
-def modelfile(weights: str, how: Prompting) -> str:
-    """Return a Modelfile for a GGUF file beside it: https://docs.ollama.com/modelfile."""
+def format_modelfile(weights: str, how: PromptFormat) -> str:
+    """Return the Modelfile for a GGUF file in the same folder: https://docs.ollama.com/modelfile."""
     lines = [f"FROM ./{weights}", "PARAMETER temperature 0"]
     if how.template is not None:
         lines.append(f'TEMPLATE """{how.template}"""')
@@ -73,23 +73,23 @@ def modelfile(weights: str, how: Prompting) -> str:
     return "\n".join(lines) + "\n"
 
 
-def prompting(tokenizer: "PreTrainedTokenizerBase") -> Prompting:
-    """Return ChatML, with the system turn that the model's own template puts first, where that template writes it."""
+def choose_prompt_format(tokenizer: "PreTrainedTokenizerBase") -> PromptFormat:
+    """Return ChatML and the template's default system turn, if the model's chat template writes ChatML; else none."""
     options: dict[str, Any] = {"tokenize": False, "add_generation_prompt": True, "enable_thinking": False}
     turns = [{"role": role, "content": role} for role in ("system", "user", "assistant", "user")]
     written = "".join(_TURN.format(role=one["role"], text=one["content"]) for one in turns)
     if tokenizer.apply_chat_template(turns, **options) != written + _ANSWER:
-        return Prompting(None)
+        return PromptFormat(None)
     alone = str(tokenizer.apply_chat_template(turns[1:2], **options))
     first = alone.removesuffix(_TURN.format(role="user", text="user") + _ANSWER)
     system = first.removeprefix("<|im_start|>system\n").removesuffix("<|im_end|>\n")
     if first not in ("", _TURN.format(role="system", text=system)):
-        return Prompting(None)
-    return Prompting(_CHATML, system, ("<|im_end|>",))
+        return PromptFormat(None)
+    return PromptFormat(_CHATML, system, ("<|im_end|>",))
 
 
-def _create(address: str, name: str, weights: Path, how: Prompting) -> None:
-    """Make a model in a running Ollama: https://docs.ollama.com/api/create."""
+def _create(address: str, name: str, weights: Path, how: PromptFormat) -> None:
+    """Create a model in a running Ollama: https://docs.ollama.com/api/create."""
     digest = f"sha256:{atomic.sha256(weights)}"
     _upload(address, weights, digest)
     body = {
@@ -110,13 +110,13 @@ def _upload(address: str, file: Path, digest: str) -> None:
         with file.open("rb") as stream:
             answer = httpx2.post(f"{address}/api/blobs/{digest}", content=stream, timeout=_UPLOAD_SECONDS)
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        raise UserError(address, f"cannot be asked ({type(error).__name__})", "run 'ollama serve' there") from None
+        raise UserError(address, f"cannot be reached ({type(error).__name__})", "run 'ollama serve' there") from None
     if answer.status_code not in (200, 201):
-        raise UserError(address, f"took no file: HTTP {answer.status_code}", "give the address of an Ollama")
+        raise UserError(address, f"refused the file: HTTP {answer.status_code}", "give the address of an Ollama")
 
 
 def _call(address: str, method: str, path: str, body: dict[str, Any]) -> None:
-    server = Server(address)
+    server = OpenAIClient(address)
     try:
         server.call(method, path, body)
     except ServerError as error:

@@ -30,7 +30,7 @@ CHARACTERS = st.characters(exclude_categories=("Cs",), exclude_characters="\0")
 def both(request, thin, tmp_path_factory):
     """A tokenizer in llama.cpp and in transformers."""
     file = tmp_path_factory.mktemp("vocabulary") / "model.gguf"
-    writer.write(thin(request.param), file, "f16")
+    writer.write_model(thin(request.param), file, "f16")
     with served(file) as server:
         yield server, loading.load_tokenizer(Base("thin", str(thin(request.param)), None))
 
@@ -67,7 +67,7 @@ def spoiled(thin, tmp_path):
         settings = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
         settings["model"].update(changes.pop("model", {}))
         (folder / "tokenizer.json").write_text(json.dumps({**settings, **changes}), encoding="utf-8")
-        writer.write(folder, tmp_path / "model.gguf", "f16")
+        writer.write_model(folder, tmp_path / "model.gguf", "f16")
 
     return write
 

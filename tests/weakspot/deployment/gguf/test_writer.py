@@ -47,8 +47,8 @@ def adapter(thin, tmp_path_factory):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_llama_cpp_answers_as_transformers_does(thin, tmp_path, kind):
-    writer.write(thin(kind), tmp_path / "model.gguf", "f32")
-    wanted = parity_check.answers_in_process(*loaded(thin(kind)), [(ASKED, 8)])[0]
+    writer.write_model(thin(kind), tmp_path / "model.gguf", "f32")
+    wanted = parity_check.generate_in_process(*loaded(thin(kind)), [(ASKED, 8)])[0]
     with served(tmp_path / "model.gguf") as server:
         answer = server.chat("any", ASKED, 8)
         assert answer.prompt_tokens == wanted.prompt_tokens
@@ -61,9 +61,9 @@ def test_an_adapter_on_its_base_answers_as_the_two_merged(thin, adapter, tmp_pat
     folder, merged = adapter(kind), tmp_path / "merged"
     merged.mkdir()
     merge.merge(thin(kind), folder, merged)
-    writer.write(thin(kind), tmp_path / "base.gguf", "f32")
+    writer.write_model(thin(kind), tmp_path / "base.gguf", "f32")
     writer.write_adapter(folder, thin(kind), tmp_path / "adapter.gguf")
-    wanted = parity_check.answers_in_process(*loaded(merged), [(ASKED, 8)])[0]
+    wanted = parity_check.generate_in_process(*loaded(merged), [(ASKED, 8)])[0]
     with served(tmp_path / "base.gguf", tmp_path / "adapter.gguf") as server:
         answer = server.chat("any", ASKED, 8)
     assert answer.ids == wanted.ids
@@ -75,7 +75,7 @@ def test_an_adapter_on_its_base_answers_as_the_two_merged(thin, adapter, tmp_pat
 @pytest.mark.parametrize("quantisation", QUANTISATIONS)
 def test_transformers_reads_back_what_was_written(thin, tmp_path, quantisation):
     file = tmp_path / "model.gguf"
-    writer.write(thin("llama"), file, quantisation)
+    writer.write_model(thin("llama"), file, quantisation)
     (read, _), (model, _) = demo_model.load(file), loaded(thin("llama"))
     weights = model.state_dict()
     for name, tensor in read.state_dict().items():
@@ -88,18 +88,18 @@ def test_transformers_reads_back_what_was_written(thin, tmp_path, quantisation):
 def test_a_smaller_kind_makes_a_smaller_file(thin, tmp_path):
     sizes = []
     for quantisation in ("f32", "f16", "q8_0", "q4_0"):
-        writer.write(thin("qwen2"), tmp_path / "model.gguf", quantisation)
+        writer.write_model(thin("qwen2"), tmp_path / "model.gguf", quantisation)
         sizes.append((tmp_path / "model.gguf").stat().st_size)
     assert sizes == sorted(sizes, reverse=True)
 
 
 def test_rows_that_blocks_do_not_fill_are_written_in_16_bits(thin, tmp_path):
-    writer.write(thin("llama"), tmp_path / "model.gguf", "q4_0")
+    writer.write_model(thin("llama"), tmp_path / "model.gguf", "q4_0")
     kinds = {one.name: one.tensor_type.name for one in gguf.GGUFReader(tmp_path / "model.gguf").tensors}
     assert kinds["blk.0.ffn_down.weight"] == "Q4_0"
     assert kinds["token_embd.weight"] == "Q8_0"
     assert kinds["output_norm.weight"] == "F32"
-    assert writer._kind("blk.0.ffn_down.weight", (64, 40), "q8_0").name == "F16"
+    assert writer._tensor_type("blk.0.ffn_down.weight", (64, 40), "q8_0").name == "F16"
 
 
 def test_a_rank_stabilised_adapter_counts_as_peft_counts_it(thin, adapter, tmp_path):
@@ -114,7 +114,7 @@ def test_a_rank_stabilised_adapter_counts_as_peft_counts_it(thin, adapter, tmp_p
 
 def test_another_bases_adapter_is_refused(thin, adapter, tmp_path):
     folder, target = adapter("llama"), tmp_path / "adapter.gguf"
-    with pytest.raises(UserError, match="which qwen3 does not have so"):
+    with pytest.raises(UserError, match="which does not fit qwen3"):
         writer.write_adapter(folder, thin("qwen3"), target)
     assert list(tmp_path.iterdir()) == []
 
@@ -124,5 +124,5 @@ def test_a_tensor_that_llama_cpp_does_not_know_is_refused(thin, tmp_path):
     shutil.copytree(thin("llama"), folder)
     save_file({**load_file(folder / "model.safetensors"), "model.extra": torch.ones(2)}, folder / "model.safetensors")
     with pytest.raises(UserError, match=r"a tensor that llama\.cpp does not know, model\.extra"):
-        writer.write(folder, tmp_path / "model.gguf", "f32")
+        writer.write_model(folder, tmp_path / "model.gguf", "f32")
     assert list(tmp_path.iterdir()) == [folder]

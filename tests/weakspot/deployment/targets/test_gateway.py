@@ -4,7 +4,7 @@ import pytest
 from tests.weakspot.deployment.llama import served
 
 from weakspot.config import load
-from weakspot.deployment.openai_client import Server
+from weakspot.deployment.openai_client import OpenAIClient
 from weakspot.deployment.targets import gateway, gguf
 from weakspot.deployment.types import Candidate, Destination
 from weakspot.models import adapters
@@ -67,4 +67,4 @@ def test_a_server_without_it_that_takes_none_is_told_how_to_be_started(accepted,
 def test_going_back_to_the_base_asks_no_server(accepted):
     workspace, config = accepted
     gateway.restore(workspace, config, None)
-    assert Server.of(config).url
+    assert OpenAIClient.of(config).url

@@ -39,7 +39,7 @@ def wanted(demo, workspace, deployed):
     prompts = [
         tokenizer.apply_chat_template(said(one), tokenize=False, add_generation_prompt=True) for one in questions
     ]
-    return generation.answers(model, tokenizer, prompts, ANSWER_TOKENS, 4)
+    return generation.generate_answers(model, tokenizer, prompts, ANSWER_TOKENS, 4)
 
 
 def said(question):
@@ -58,7 +58,7 @@ def test_the_merged_models_file_answers_as_the_merged_model(demo, deployed, want
 
 
 def test_the_adapters_file_on_the_base_answers_so_too(embedded, demo, deployed, wanted, tmp_path):
-    writer.write(Path(embedded.location), tmp_path / "base.gguf", "f32")
+    writer.write_model(Path(embedded.location), tmp_path / "base.gguf", "f32")
     adapter = Path(deployed.location).with_name(f"{deployed.adapter}-adapter.gguf")
     with served(tmp_path / "base.gguf", adapter) as server:
         assert answers(server, demo.questions[:4]) == wanted[:4]

@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from weakspot.deployment.targets import merged as merged_models
-from weakspot.deployment.targets.merged import read_merged
+from weakspot.deployment.targets.merged import load_manifest
 from weakspot.deployment.types import Candidate
 from weakspot.models import adapter_files, loading, merge
 from weakspot.models.adapters import read_manifest, read_scorecard
@@ -62,10 +62,10 @@ def test_a_merge_that_answers_otherwise_is_not_deployed(accepted, monkeypatch):
         return 1
 
     monkeypatch.setattr(merged_models.merging, "merge", lossy)
-    with pytest.raises(UserError, match="answers otherwise than the trained adapter"):
+    with pytest.raises(UserError, match="does not answer as the trained adapter"):
         write(workspace, config)
     assert not workspace.merged(NAME).exists()
-    assert read_merged(workspace, NAME) is None
+    assert load_manifest(workspace, NAME) is None
 
 
 def test_an_adapter_that_changes_nothing_is_refused(trained):

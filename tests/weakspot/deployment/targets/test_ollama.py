@@ -11,7 +11,7 @@ from tests.weakspot.deployment.llama import served
 
 from weakspot.deployment.openai_client import ServerError
 from weakspot.deployment.targets import ollama
-from weakspot.deployment.targets.ollama import Prompting
+from weakspot.deployment.targets.ollama import PromptFormat
 from weakspot.deployment.types import Candidate, Destination
 from weakspot.models import adapters, loading
 from weakspot.models.loading import Base
@@ -127,7 +127,7 @@ def test_in_a_running_ollama_the_model_is_made_and_proved(place, running):
 
 def test_a_model_that_answers_otherwise_is_taken_away_again(place, running):
     running.spoil = True
-    with pytest.raises(UserError, match="answers otherwise than the trained adapter"):
+    with pytest.raises(UserError, match="does not answer as the trained adapter"):
         place(running.address)
     assert running.models == {}
 
@@ -135,14 +135,14 @@ def test_a_model_that_answers_otherwise_is_taken_away_again(place, running):
 def test_a_server_that_is_none_is_one_line(running, tmp_path):
     file = tmp_path / "w.gguf"
     file.write_bytes(b"weights")
-    with pytest.raises(UserError, match="cannot be asked"):
-        ollama._create("http://127.0.0.1:9", "any", file, Prompting(None))
-    with pytest.raises(UserError, match="took no file: HTTP 400"):
+    with pytest.raises(UserError, match="cannot be reached"):
+        ollama._create("http://127.0.0.1:9", "any", file, PromptFormat(None))
+    with pytest.raises(UserError, match="refused the file: HTTP 400"):
         ollama._upload(running.address, file, "sha256:0")
 
 
 def test_the_modelfile_of_a_chatml_model_has_its_template_and_system_turn(tokenizer):
-    assert ollama.modelfile("w.gguf", ollama.prompting(tokenizer)) == (
+    assert ollama.format_modelfile("w.gguf", ollama.choose_prompt_format(tokenizer)) == (
         "FROM ./w.gguf\n"
         "PARAMETER temperature 0\n"
         'TEMPLATE """{{- range .Messages }}<|im_start|>{{ .Role }}\n'
@@ -155,7 +155,10 @@ def test_the_modelfile_of_a_chatml_model_has_its_template_and_system_turn(tokeni
 
 def test_a_model_that_adds_no_system_turn_has_none(tokenizer):
     tokenizer.chat_template = CHATML
-    assert (ollama.prompting(tokenizer).system, "SYSTEM" in ollama.modelfile("w", ollama.prompting(tokenizer))) == (
+    assert (
+        ollama.choose_prompt_format(tokenizer).system,
+        "SYSTEM" in ollama.format_modelfile("w", ollama.choose_prompt_format(tokenizer)),
+    ) == (
         "",
         False,
     )
@@ -172,5 +175,5 @@ def test_a_model_that_adds_no_system_turn_has_none(tokenizer):
 )
 def test_a_template_of_another_kind_is_left_to_ollama(tokenizer, template):
     tokenizer.chat_template = template
-    assert ollama.prompting(tokenizer) == Prompting(None)
-    assert ollama.modelfile("w", ollama.prompting(tokenizer)) == "FROM ./w\nPARAMETER temperature 0\n"
+    assert ollama.choose_prompt_format(tokenizer) == PromptFormat(None)
+    assert ollama.format_modelfile("w", ollama.choose_prompt_format(tokenizer)) == "FROM ./w\nPARAMETER temperature 0\n"

@@ -11,7 +11,7 @@ from tests.weakspot.deployment.conftest import DEMO_DOMAIN, FIRST, SECOND, plant
 from tests.weakspot.deployment.real_vllm import BASE, names, put, said, served
 
 from weakspot.deployment import parity_check
-from weakspot.deployment.openai_client import Server
+from weakspot.deployment.openai_client import OpenAIClient
 from weakspot.deployment.releases import live, read_releases
 from weakspot.deployment.targets import vllm
 from weakspot.deployment.types import Destination
@@ -43,10 +43,10 @@ def workspace(released, url, tmp_path):
     """A copy of that workspace; the server has its adapter under the domain's name, and nothing else, until the end."""
     shutil.copytree(released[0].root, tmp_path / "training-data")
     workspace = Workspace(tmp_path / "training-data")
-    vllm.load(Server(url), workspace.adapter(FIRST), DEMO_DOMAIN, None)
+    vllm.load(OpenAIClient(url), workspace.adapter(FIRST), DEMO_DOMAIN, None)
     assert names(url) == {BASE, DEMO_DOMAIN}
     yield workspace
-    vllm.unload(Server(url), DEMO_DOMAIN)
+    vllm.unload(OpenAIClient(url), DEMO_DOMAIN)
     assert names(url) == {BASE}
 
 
@@ -62,7 +62,7 @@ def test_what_is_loaded_is_proved_and_answers_by_the_domains_name_until_it_is_un
     first = said(url, DEMO_DOMAIN, demo.questions[0])
     assert first.startswith('{"tracking_number": ')
     assert said(url, BASE, demo.questions[0]) != first
-    vllm.unload(Server(url), DEMO_DOMAIN)
+    vllm.unload(OpenAIClient(url), DEMO_DOMAIN)
     assert names(url) == {BASE}
 
 
@@ -167,10 +167,10 @@ def test_weights_that_do_nothing_are_caught_and_the_release_before_stays(demo, w
     answer = said(url, DEMO_DOMAIN, demo.questions[0])
     planted(workspace, change)
     if change is not zeroed:  # what was written down is of the sound weights: the server must not pass over the names
-        expected = parity_check.read_expectation(workspace, FIRST)
+        expected = parity_check.load_reference_answers(workspace, FIRST)
         sha256 = atomic.sha256(workspace.adapter(SECOND) / adapter_files.WEIGHTS)
         sound = expected.model_copy(update={"adapter_sha256": sha256})
-        workspace.expectation(SECOND).write_bytes(sound.to_document())
+        workspace.reference_answers(SECOND).write_bytes(sound.to_document())
     with pytest.raises(UserError, match=words):
         put(workspace, config, url)
     assert live(read_releases(workspace))[DEMO_DOMAIN, "vllm"] == before
@@ -185,5 +185,5 @@ def test_behind_the_gateway_each_version_has_its_own_name(demo, workspace, confi
     assert names(url) == {BASE, DEMO_DOMAIN, str(SECOND)}
     (back,) = rollback(workspace, config, DEMO_DOMAIN, "gateway")
     assert back.adapter is None
-    vllm.unload(Server(url), str(SECOND))
-    assert loading.identity(adapters.base_of(adapters.read_manifest(workspace, SECOND)))
+    vllm.unload(OpenAIClient(url), str(SECOND))
+    assert loading.identity(adapters.require_base(adapters.read_manifest(workspace, SECOND)))

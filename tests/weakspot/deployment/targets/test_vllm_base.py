@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from weakspot.deployment.openai_client import Server
+from weakspot.deployment.openai_client import OpenAIClient
 from weakspot.deployment.targets import vllm
 from weakspot.records import BaseReference
 from zddc.errors import UserError
@@ -69,7 +69,7 @@ def load(server, folder, tmp_path):
     def loading(root):
         server.root = str(root)
         base = BaseReference(name="ours", location=str(ours), revision=None, identity="0")
-        vllm.load(Server(f"http://127.0.0.1:{server.server_port}/v1"), tmp_path, "spam", base)
+        vllm.load(OpenAIClient(f"http://127.0.0.1:{server.server_port}/v1"), tmp_path, "spam", base)
 
     return loading
 

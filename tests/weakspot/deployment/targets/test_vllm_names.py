@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from weakspot.deployment.openai_client import Server
+from weakspot.deployment.openai_client import OpenAIClient
 from weakspot.deployment.targets import vllm
 from weakspot.records import BaseReference
 from zddc.errors import UserError
@@ -26,7 +26,7 @@ def load(tmp_path):
             tmp_path / vllm.adapter_files.WEIGHTS,
         )
         base = BaseReference(name="base", location=str(tmp_path), revision=None, identity="0")
-        vllm.load(Server(NOBODY), tmp_path, "spam-lora-v1", base)
+        vllm.load(OpenAIClient(NOBODY), tmp_path, "spam-lora-v1", base)
 
     return loading
 
@@ -37,7 +37,9 @@ def test_a_layer_that_vllm_does_not_have_is_named(load):
 
 
 def test_experts_in_one_tensor_are_told(load):
-    with pytest.raises(UserError, match="the experts are in one tensor, and vLLM wants each on its own, and so 1 more"):
+    with pytest.raises(
+        UserError, match="the routed experts are in one tensor, but vLLM needs one for each, and so 1 more"
+    ):
         load("Qwen3MoeForCausalLM", "model.layers.0.mlp.experts.base_layer.lora_A", "model.layers.0.mlp.experts.lora_A")
 
 
