@@ -34,7 +34,8 @@ def claims_flat(value: dict[str, Any]) -> bool:
 def interaction_of(config: Config, entry: JsonEntry) -> Interaction:
     """Return the interaction of a line, its id, timestamp and source filled in where they are missing.
 
-    Raises :class:`RecordError` as :func:`parse_interaction_object` does; an answer that is marked as incomplete is accepted.
+    Raises :class:`RecordError` as :func:`parse_interaction_object` does. An answer that is marked as incomplete is
+    accepted.
     """
     value = parse_json_object(entry.data)
     if "messages" not in value:

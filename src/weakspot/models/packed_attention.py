@@ -45,7 +45,7 @@ def can_pack(model: "PreTrainedModel") -> bool:
 
 
 def install(model: "PreTrainedModel") -> None:
-    """Make ``model`` attend within segments in calls that pass :func:`forward_arguments`, and as usual in all others."""
+    """Make ``model`` attend within segments in calls that pass :func:`forward_arguments`, as usual in all others."""
     from transformers import AttentionInterface, AttentionMaskInterface
     from transformers.masking_utils import sdpa_mask
 

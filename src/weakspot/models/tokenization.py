@@ -56,8 +56,8 @@ def render_example(
     The target is what the template writes for the answer, up to and including the end-of-turn token. Role headers and
     empty thinking blocks before it belong to the prompt; the newline after the turn is dropped.
 
-    Raises :class:`UntrainableExampleError` for a text that contains a control token of the template, and for an answer that the
-    template changes, because then something else than the answer would be trained on.
+    Raises :class:`UntrainableExampleError` for a text that contains a control token of the template, and for an answer
+    that the template changes, because then something else than the answer would be trained on.
     """
     controls = control_tokens(tokenizer)
     for message in (*turns, answer):

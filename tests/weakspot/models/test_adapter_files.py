@@ -129,7 +129,8 @@ def test_the_same_seed_gives_the_same_bytes_whatever_the_hash_seed_and_peft_is_n
         "from weakspot.training import adapter_export, lora_layers; from weakspot.models import loading\n"
         "plain = loading.load_model(loading.Base('tiny', sys.argv[1], None), torch.float32)\n"
         f"adapters = lora_layers.attach(plain, {ALL}); adapters.add(0, Lora(rank=4, alpha=8), 7)\n"
-        "adapter_export.save(adapters, 0, Path(sys.argv[2]), 'base'); print(hash('it')); sys.exit('peft' in sys.modules)\n"
+        "adapter_export.save(adapters, 0, Path(sys.argv[2]), 'base')\n"
+        "print(hash('it')); sys.exit('peft' in sys.modules)\n"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"}
     command = [sys.executable, "-c", code, str(tiny_base), str(tmp_path / "theirs")]

@@ -1,4 +1,4 @@
-"""A forgotten interaction is gone from data and scorecards, never comes back, and the snapshots and adapters that contain it are marked."""
+"""A forgotten interaction is gone from data and scorecards and never comes back; what contains it is marked."""
 
 import pytest
 

@@ -33,7 +33,10 @@ def line_of(file, text: str) -> Line:
 @contextlib.contextmanager
 def started(script: str, file: Path) -> Iterator[subprocess.Popen]:
     """Run a script in another process, with ``file`` and ``journal`` at hand; it must end well, and is ended anyway."""
-    program = f"import sys\nfrom pathlib import Path\nfrom weakspot.storage import append_log\nfile = Path(sys.argv[1])\n{script}"
+    program = (
+        "import sys\nfrom pathlib import Path\nfrom weakspot.storage import append_log\n"
+        f"file = Path(sys.argv[1])\n{script}"
+    )
     with subprocess.Popen([sys.executable, "-c", program, str(file)], stdin=subprocess.PIPE, text=True) as process:
         try:
             yield process
