@@ -15,11 +15,21 @@ from tests import waiting
 
 # It takes seconds to load them.
 LOADED = [
-    "pytest", "weakspot.cli", "weakspot.pipeline.run", "weakspot.pipeline.train", "weakspot.training.loop",
-    "weakspot.training.lora_layers", "weakspot.training.lora_moe", "torch.distributed.run", "transformers.models.llama.modeling_llama",
-    "transformers.models.auto.tokenization_auto", "transformers.tokenization_utils_tokenizers", "safetensors.torch",
-    "matplotlib.figure", "matplotlib.backends.backend_agg",
-]  # fmt: skip
+    "pytest",
+    "weakspot.cli",
+    "weakspot.pipeline.run",
+    "weakspot.pipeline.train",
+    "weakspot.training.loop",
+    "weakspot.training.lora_layers",
+    "weakspot.training.lora_moe",
+    "torch.distributed.run",
+    "transformers.models.llama.modeling_llama",
+    "transformers.models.auto.tokenization_auto",
+    "transformers.tokenization_utils_tokenizers",
+    "safetensors.torch",
+    "matplotlib.figure",
+    "matplotlib.backends.backend_agg",
+]
 PATIENCE_SECONDS = 240.0
 PR_SET_PDEATHSIG = 1
 

@@ -117,7 +117,7 @@ class Teachers:
             for part in ended:
                 yield part
         except StreamError as error:
-            raise TeacherError(502, f"teacher {name}: {self._shown(str(error))}", "5") from None
+            raise TeacherError(502, f"teacher {name}: {self._one_line(str(error))}", "5") from None
         except TimeoutError:
             raise TeacherError(504, f"teacher {name}: no answer in time", "5") from None
 
@@ -145,7 +145,7 @@ class Teachers:
                 proxy=_proxy(address),
             ) as response:
                 if response.status != 200:
-                    raise self._refused(name, response.status, response.headers, await response.read())
+                    raise self._http_error(name, response.status, response.headers, await response.read())
                 async for data in response.content.iter_any():
                     yield data
         except aiohttp.ClientConnectorError as error:
@@ -165,7 +165,7 @@ class Teachers:
                 async for data in response.iter_bytes():
                     yield data
         except anthropic.APIStatusError as error:
-            raise self._refused(name, error.status_code, error.response.headers, error.response.content) from None
+            raise self._http_error(name, error.status_code, error.response.headers, error.response.content) from None
         except anthropic.APITimeoutError:
             raise TimeoutError from None
         except anthropic.APIConnectionError as error:
@@ -183,12 +183,12 @@ class Teachers:
                 text = text.replace(json.dumps(secret)[1:-1], "<API_KEY>")
         return replace(question, messages=json.loads(text))
 
-    def _refused(self, name: str, status: int, headers: Mapping[str, str], data: bytes) -> TeacherError:
+    def _http_error(self, name: str, status: int, headers: Mapping[str, str], data: bytes) -> TeacherError:
         try:
             text = error_text(json.loads(data)["error"])
         except (ValueError, TypeError, KeyError):
             text = data.decode("utf-8", "replace")
-        message = f"teacher {name}: HTTP {status}: {self._shown(text)}"
+        message = f"teacher {name}: HTTP {status}: {self._one_line(text)}"
         if status in (429, 529):
             return TeacherError(429, message, headers.get("Retry-After", "5"))
         if status >= 500:
@@ -196,7 +196,7 @@ class Teachers:
         # The teacher refuses our key, not the client's: a 401 would make the user check the wrong one.
         return TeacherError(status if status in (400, 413) else 502, message)
 
-    def _shown(self, text: str) -> str:
+    def _one_line(self, text: str) -> str:
         """Return a server's message as one line without secrets."""
         return " ".join(scrub_text(text, api_keys(self._config)).split())[:500]
 

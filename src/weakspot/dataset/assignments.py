@@ -1,4 +1,4 @@
-"""Which group of examples went to which split, for ever."""
+"""Assignments of groups of examples to splits, which never change."""
 
 from pathlib import Path
 

@@ -65,7 +65,7 @@ class OpenAIClient:
             found = self.call("GET", "/models")["data"]
             return [ServedModel(str(one["id"]), one.get("root"), one.get("parent")) for one in found]
         except ServerError as error:
-            raise self.failed(error) from None
+            raise self.to_user_error(error) from None
         except (TypeError, KeyError, AttributeError):
             raise UserError(self.url, "lists no models", "give the address of an OpenAI-compatible server") from None
 
@@ -89,7 +89,7 @@ class OpenAIClient:
         try:
             return _parse_answer(self.call("POST", "/chat/completions", body))
         except ServerError as error:
-            raise self.failed(error) from None
+            raise self.to_user_error(error) from None
         except (TypeError, KeyError, IndexError, AttributeError, ValueError):
             raise UserError(self.url, f"gave no answer for {model}", "see the server's log") from None
 
@@ -109,17 +109,17 @@ class OpenAIClient:
                 self.url, f"cannot be reached ({type(error).__name__})", "start the server, or give --server"
             ) from None
         if answer.status_code != 200:
-            raise ServerError(answer.status_code, self._shown(answer))
+            raise ServerError(answer.status_code, self._safe_error_text(answer))
         try:
             return answer.json()
         except ValueError:
             return answer.text
 
-    def failed(self, error: ServerError) -> UserError:
+    def to_user_error(self, error: ServerError) -> UserError:
         """Return the error to show to the user for a server's error."""
         return UserError(self.url, f"HTTP {error.status}: {error.text}", "see the server's log")
 
-    def _shown(self, answer: "httpx2.Response") -> str:
+    def _safe_error_text(self, answer: "httpx2.Response") -> str:
         try:
             text = error_text(answer.json()["error"])
         except (ValueError, TypeError, KeyError):

@@ -85,13 +85,15 @@ class TeacherAsJudge:
         conversation = [{"role": turn.role, "text": turn.text} for turn in example.prompt]
         # JSON encoding prevents prompt injection across field boundaries.
         material = json.dumps({"conversation": conversation, "A": first, "B": second}, ensure_ascii=False)
-        answer = await self._asked(teachers, Question([{"role": "user", "content": f"{_INSTRUCTION}\n\n{material}"}]))
+        answer = await self._ask_teacher(
+            teachers, Question([{"role": "user", "content": f"{_INSTRUCTION}\n\n{material}"}])
+        )
         if answer.finished is not None:
             paid = cost(self._config.teachers[self._teacher], answer.finished)
             self.cost_usd = None if self.cost_usd is None or paid is None else self.cost_usd + paid
         return parse_verdict(answer.text) if answer.complete else None
 
-    async def _asked(self, teachers: Teachers, question: Question) -> Answer:
+    async def _ask_teacher(self, teachers: Teachers, question: Question) -> Answer:
         for tries_left in reversed(range(_TRIES)):
             try:
                 answer = Answer()

@@ -37,7 +37,7 @@ async def answer_messages_request(
     try:
         answer = Answer.of(openai_chat.parts_of_completion(data))
     except StreamError as error:
-        raise upstream.failed(str(error)) from None
+        raise upstream.server_error(str(error)) from None
     hear(data, False)
     return web.json_response(writer.whole(answer))
 
@@ -65,12 +65,12 @@ async def _stream_answer(
             answer.add(part)
             await response.write(writer.write(part))
     except StreamError as error:
-        await response.write(writer.failed(502, str(upstream.failed(str(error)))))
+        await response.write(writer.error_event(502, str(upstream.server_error(str(error)))))
         return response
     except ClientPayloadError:
         answer.finished = None
     if answer.finished is None:
-        await response.write(writer.failed(502, _BROKEN_OFF))
+        await response.write(writer.error_event(502, _BROKEN_OFF))
         return response
     await response.write(writer.end())
     hear(bytes(heard), True)

@@ -84,7 +84,7 @@ class Gateway:
             usage_wanted = bool((body.get("stream_options") or {}).get("include_usage"))
             writer = openai_chat.Writer(str(body.get("model", "")), usage_wanted=usage_wanted)
             return await self.consultations.answer(request, wish, body, writer)
-        asked = await self.local.asked(request, body, conversation)
+        asked = await self.local.route_request(request, body, conversation)
         # An unchanged request goes on as the very bytes that came.
         sent = data if asked.chat == body else asked.data
         hear = partial(self.local.remember_answer, asked, conversation)
@@ -99,7 +99,7 @@ class Gateway:
         if wish is not None:
             writer = anthropic_messages.Writer(str(body.get("model", "")))
             return await self.consultations.answer(request, wish, chat, writer)
-        asked = await self.local.asked(request, chat, conversation, any_name=True)
+        asked = await self.local.route_request(request, chat, conversation, any_name=True)
         return await answer_messages_request(
             asked, request, chat, partial(self.local.remember_answer, asked, conversation)
         )
@@ -109,7 +109,7 @@ class Gateway:
         _, body = await parse_json_body(request)
         chat = chat_of_messages(body)
         return await answer_token_count(
-            await self.local.asked(request, chat, _conversation(chat), any_name=True), request
+            await self.local.route_request(request, chat, _conversation(chat), any_name=True), request
         )
 
     async def models(self, request: "web.Request") -> "web.StreamResponse":
@@ -191,10 +191,10 @@ def application(workspace: Workspace, config: Config) -> "web.Application":
     app.router.add_get("/metrics", gateway.show_metrics)
     app.router.add_route("*", "/{path:.*}", gateway.pass_on)
 
-    async def ended(_app: web.Application) -> None:
+    async def close_gateway(_app: web.Application) -> None:
         await gateway.close()
 
-    app.on_cleanup.append(ended)
+    app.on_cleanup.append(close_gateway)
     return app
 
 

@@ -86,10 +86,10 @@ class Consultations:
             async with contextlib.aclosing(self._teachers.ask(wish.teacher, question)) as parts:
                 return await self._send_answer(request, one, writer, parts, stream=bool(chat.get("stream")))
         except TeacherError:
-            await asyncio.shield(self._ended(one, "failed"))
+            await asyncio.shield(self._finish_consultation(one, "failed"))
             raise
         finally:
-            self._ended(one, "client-gone")
+            self._finish_consultation(one, "client-gone")
 
     async def close(self) -> None:
         """Wait for what is being stored, at most some seconds, and close the connections to the teachers."""
@@ -129,25 +129,25 @@ class Consultations:
         except TeacherError as error:
             if not stream:
                 raise
-            await asyncio.shield(self._ended(one, "failed"))
-            await response.write(writer.failed(error.status, str(error)))
+            await asyncio.shield(self._finish_consultation(one, "failed"))
+            await response.write(writer.error_event(error.status, str(error)))
             return response
         one.answer.add(part)
-        await asyncio.shield(self._ended(one, "answered" if one.answer.complete else "cut"))
+        await asyncio.shield(self._finish_consultation(one, "answered" if one.answer.complete else "cut"))
         if not stream:
             return web.json_response(writer.whole(one.answer))
         await response.write(writer.write(part) + writer.end())
         return response
 
-    def _ended(self, one: _Consultation, outcome: str) -> "asyncio.Task[None]":
+    def _finish_consultation(self, one: _Consultation, outcome: str) -> "asyncio.Task[None]":
         """Count a consultation, and store it in a task that outlives the client; later calls change nothing."""
         if one.stored is None:
             seconds = time.monotonic() - one.started
             finished = one.answer.finished
             spent = cost(self._config.teachers[one.wish.teacher], finished) if finished else None
-            self._metrics.consulted(one.wish.teacher, outcome, finished, spent, seconds)
+            self._metrics.count_consultation(one.wish.teacher, outcome, finished, spent, seconds)
             if outcome in _REACHED:
-                self._local.consulted(one.wish.teacher, one.wish.query, seconds, spent)
+                self._local.note_consultation(one.wish.teacher, one.wish.query, seconds, spent)
             _log.info("consulted %s: %s, %.1f s", one.wish.teacher, outcome, seconds)
             one.stored = asyncio.create_task(self._store(one, seconds, spent))
             self._unfinished.add(one.stored)

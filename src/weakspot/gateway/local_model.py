@@ -62,7 +62,7 @@ class LocalModel:
         self._keeper, self._attempts = keeper, attempts
         self._index = ExampleIndex(workspace, config) if config.retrieval.enabled else None
 
-    async def asked(
+    async def route_request(
         self, request: "web.Request", chat: dict[str, Any], conversation: Conversation, *, any_name: bool = False
     ) -> RoutedRequest:
         """Return a request as its server gets it; ``conversation`` is that of ``chat`` where it is sound.
@@ -90,7 +90,9 @@ class LocalModel:
         """Ask the local model what the teacher is asked; return its turn, empty where it gives none."""
         kept = {key: chat[key] for key in _KEPT if key in chat}
         try:
-            asked = await self.asked(request, {**kept, "messages": conversation.messages}, conversation, any_name=True)
+            asked = await self.route_request(
+                request, {**kept, "messages": conversation.messages}, conversation, any_name=True
+            )
             upstream = asked.route.upstream
             data = await upstream.completion(asked.chat, upstream.json_headers(request))
             answer = Answer.of(openai_chat.parts_of_completion(data))
@@ -99,7 +101,9 @@ class LocalModel:
         self._note(asked)
         return [] if answer.empty else [answer.message()]
 
-    def consulted(self, teacher: str, conversation: Conversation, seconds: float, cost_usd: float | None) -> None:
+    def note_consultation(
+        self, teacher: str, conversation: Conversation, seconds: float, cost_usd: float | None
+    ) -> None:
         """Note that a teacher was consulted about the question that a conversation ends in."""
         domain, release = self._routing.choice(conversation)
         use = UsageEvent(

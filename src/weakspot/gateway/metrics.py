@@ -51,7 +51,7 @@ class Metrics:
             registry=registry,
         )
 
-    def consulted(
+    def count_consultation(
         self, teacher: str, outcome: str, finished: "Finished | None", cost_usd: float | None, seconds: float
     ) -> None:
         """Count a consultation that has ended, and its cost where that is known."""

@@ -38,7 +38,7 @@ class Guard:
         from aiohttp import web
 
         @web.middleware
-        async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+        async def guard_request(request: web.Request, handler: Handler) -> web.StreamResponse:
             if request.path in self._exempt:
                 return await handler(request)
             endpoint, started, status = request.path if request.path in self._named else "other", time.monotonic(), 499
@@ -52,7 +52,7 @@ class Guard:
                 self._metrics.requests.labels(endpoint, str(status)).inc()
                 self._metrics.seconds.labels(endpoint).observe(time.monotonic() - started)
 
-        return guarded
+        return guard_request
 
     def _count(self, change: int) -> None:
         self._in_flight += change

@@ -55,7 +55,7 @@ class Routing:
         the base. So does a name that the server does not have, if ``any_name``: clients of another provider know
         that provider's names only. Every other name is the server's own.
         """
-        domain, known = self._domain(conversation), self._known()
+        domain, known = self._domain(conversation), self._current_releases()
         own = self._upstreams[self._own]
         if model != self._config.gateway.alias and not (any_name and model not in await own.models(headers)):
             named = (one for one in releases.live(known).values() if one.target == _TARGET and one.served_name == model)
@@ -70,11 +70,11 @@ class Routing:
     def choice(self, conversation: Conversation) -> tuple[str, Release | None]:
         """Return a question's domain, and the release that the alias stands for, None for the base."""
         domain = self._domain(conversation)
-        return domain, find_release(self._known(), domain, conversation)
+        return domain, find_release(self._current_releases(), domain, conversation)
 
     def live(self) -> dict[str, str]:
         """Return the adapter that answers for each domain that has one."""
-        found = releases.live(self._known())
+        found = releases.live(self._current_releases())
         return {domain: one.adapter for (domain, target), one in found.items() if target == _TARGET and one.adapter}
 
     async def close(self) -> None:
@@ -83,7 +83,7 @@ class Routing:
             if address != self._own:
                 await upstream.close()
 
-    def _known(self) -> list[Release]:
+    def _current_releases(self) -> list[Release]:
         state = atomic.FileState.of(self._workspace.releases)
         if state != self._state:
             self._state = state

@@ -113,9 +113,9 @@ class Upstream:
             text = error_text(json.loads(data)["error"])
         except (ValueError, TypeError, KeyError):
             text = data[:300].decode("utf-8", "replace")
-        raise self.failed(text, status if status >= 400 else 502)
+        raise self.server_error(text, status if status >= 400 else 502)
 
-    def failed(self, text: str, status: int = 502) -> GatewayError:
+    def server_error(self, text: str, status: int = 502) -> GatewayError:
         """Return an error with the server's own message as one line, without our key."""
         message = " ".join(self.without_key(text.encode("utf-8", "replace")).decode().split())
         return GatewayError(status, f"the local model's server: {message}")

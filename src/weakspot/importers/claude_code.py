@@ -78,7 +78,7 @@ class _Session:
             said = [_without_reminders(one) for one in messages.messages_of({**message, "role": "user"})]
             moment = messages.parse_time(value.get("timestamp"))
             results = tuple(one for one in said if one.role == "tool")
-            asked, broken_off = self._asked(uuid, parent, value, said)
+            asked, broken_off = self._user_message(uuid, parent, value, said)
             if results and asked:
                 yield Turn(f"{uuid}/results", parent, results, moment=moment)
                 parent, results = f"{uuid}/results", ()
@@ -86,7 +86,7 @@ class _Session:
         else:
             yield Turn(uuid, parent)
 
-    def _asked(
+    def _user_message(
         self, uuid: str, parent: str | None, value: dict[str, Any], said: list[Message]
     ) -> tuple[tuple[Message, ...], bool]:
         """Return the user's message, if any, and whether it only interrupted the answer."""

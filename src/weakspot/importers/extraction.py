@@ -30,7 +30,9 @@ def consultations(config: Config, conversation: Conversation, source: str) -> It
     finder = _Finder(config, conversation, source)
     for turn in finder.tree.turns:
         if turn.question is not None:
-            yield from finder.asked(turn) if parse_trigger(config, turn.question) else finder.find_model_switch(turn)
+            yield from (
+                finder.find_escalation(turn) if parse_trigger(config, turn.question) else finder.find_model_switch(turn)
+            )
 
 
 def teacher_of(config: Config, model: str | None) -> str | None:
@@ -64,7 +66,7 @@ class _Finder:
             if turn.question is not None:
                 self._twins.setdefault((self.tree.before(turn), normalise_text(turn.question)), []).append(turn)
 
-    def asked(self, turn: Turn) -> Iterator[Interaction | RecordError]:
+    def find_escalation(self, turn: Turn) -> Iterator[Interaction | RecordError]:
         """Yield the consultation that the trigger phrase in ``turn`` started."""
         path = self.tree.path(turn)
         users = [place for place, one in enumerate(path) if one.question is not None]

@@ -73,7 +73,7 @@ class Reader(StreamReader):
             case "input_json_delta" if index in self._calls:
                 yield Call(self._calls[index], str(delta["partial_json"]))
 
-    def _finished(self) -> Finished | None:
+    def _final_part(self) -> Finished | None:
         if not self._reason:
             return None
         read = [tokens for key in _READ_TOKENS if (tokens := token_count(self._usage.get(key))) is not None]
@@ -108,17 +108,17 @@ class Writer:
                 delta = {"stop_reason": _WRITTEN[part.reason], "stop_sequence": None}
                 return data + _event("message_delta", delta=delta, usage=_usage(part))
             case Call(index, arguments, identity, name) if self._call in (None, index):
-                start = b"" if self._call == index else self._opened(_use(identity, name))
+                start = b"" if self._call == index else self._open_block(_use(identity, name))
                 self._call = index
                 return start + self._delta("input_json_delta", partial_json=arguments)
             case _ if self._call is not None:
                 self._waiting.add(part)
                 return _event("ping")
             case Text(text):
-                start = b"" if self._open == "text" else self._opened({"type": "text", "text": ""})
+                start = b"" if self._open == "text" else self._open_block({"type": "text", "text": ""})
                 return start + self._delta("text_delta", text=text)
             case Thought(text):
-                start = b"" if self._open == "thinking" else self._opened(_thinking(""))
+                start = b"" if self._open == "thinking" else self._open_block(_thinking(""))
                 return start + self._delta("thinking_delta", thinking=text)
         raise TypeError(part)
 
@@ -126,7 +126,7 @@ class Writer:
         """Return the events after the last part."""
         return _event("message_stop")
 
-    def failed(self, status: int, message: str) -> bytes:
+    def error_event(self, status: int, message: str) -> bytes:
         """Return the event that ends a stream early with an error."""
         return event(json.dumps(error(status, message)), "error")
 
@@ -136,7 +136,7 @@ class Writer:
         reason = {"stop_reason": _WRITTEN[finished.reason], "stop_sequence": None}
         return {**self._envelope, "content": _blocks(answer), **reason, "usage": _usage(finished)}
 
-    def _opened(self, block: dict[str, Any]) -> bytes:
+    def _open_block(self, block: dict[str, Any]) -> bytes:
         data = self._close_block()
         self._open = block["type"]
         return data + _event("content_block_start", index=self._count, content_block=block)
@@ -154,12 +154,14 @@ class Writer:
         """Return a whole block as the events of a stream."""
         match block["type"]:
             case "text":
-                data = self._opened({**block, "text": ""}) + self._delta("text_delta", text=block["text"])
+                data = self._open_block({**block, "text": ""}) + self._delta("text_delta", text=block["text"])
             case "thinking":
-                data = self._opened(_thinking("")) + self._delta("thinking_delta", thinking=block["thinking"])
+                data = self._open_block(_thinking("")) + self._delta("thinking_delta", thinking=block["thinking"])
             case _:
                 arguments = json.dumps(block["input"])
-                data = self._opened({**block, "input": {}}) + self._delta("input_json_delta", partial_json=arguments)
+                data = self._open_block({**block, "input": {}}) + self._delta(
+                    "input_json_delta", partial_json=arguments
+                )
         return data + self._close_block()
 
 

@@ -64,7 +64,7 @@ class Reader(StreamReader):
     def completion(self, body: dict[str, Any]) -> Iterator[Part]:
         """Yield the parts of a decoded answer that came in one piece."""
         yield from self._parse_body(body, "message")
-        if (finished := self._finished()) is not None:
+        if (finished := self._final_part()) is not None:
             yield finished
 
     def _event(self, event: dict[str, Any]) -> Iterator[Part]:
@@ -109,7 +109,7 @@ class Reader(StreamReader):
         self._ids.append(identity)
         return Call(number, arguments, identity or f"call_{uuid.uuid4().hex}", function.get("name") or "")
 
-    def _finished(self) -> Finished | None:
+    def _final_part(self) -> Finished | None:
         if not self._reason:
             return None
         reason = "refused" if self._refused else _REASONS.get(self._reason, "length")
@@ -149,7 +149,7 @@ class Writer:
         """Return the events after the last part."""
         return event("[DONE]")
 
-    def failed(self, status: int, message: str) -> bytes:
+    def error_event(self, status: int, message: str) -> bytes:
         """Return the event that ends a stream early with an error."""
         return event(json.dumps(error(status, message)))
 

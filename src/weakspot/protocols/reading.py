@@ -31,7 +31,7 @@ class StreamReader(ABC):
             except ValueError:
                 continue  # the stream was cut in the middle of an event
             yield from self._parts(one)
-        if (finished := self._finished()) is not None:
+        if (finished := self._final_part()) is not None:
             yield finished
 
     def _parts(self, data: str) -> Iterator[Part]:
@@ -49,7 +49,7 @@ class StreamReader(ABC):
     def _event(self, event: dict[str, Any]) -> Iterator[Part]: ...
 
     @abstractmethod
-    def _finished(self) -> Finished | None: ...
+    def _final_part(self) -> Finished | None: ...
 
 
 def error_text(error: Any) -> str:

@@ -24,13 +24,13 @@ class Decoder:
             after_cr, self._after_cr = self._after_cr, text.endswith("\r")
             *ended, rest = _LINE_END.split(text.removeprefix("\n") if after_cr else text)
             for end in ended:
-                yield from self._ended(end)
+                yield from self._end_line(end)
             self._line.append(rest)
         if last:
-            yield from self._ended("")
-            yield from self._ended("")
+            yield from self._end_line("")
+            yield from self._end_line("")
 
-    def _ended(self, end: str) -> Iterator[str]:
+    def _end_line(self, end: str) -> Iterator[str]:
         line = "".join([*self._line, end])
         self._line.clear()
         name, _, value = line.partition(":")

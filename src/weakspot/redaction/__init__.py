@@ -1,1 +1,6 @@
-"""Secrets and personal data are found in texts and replaced."""
+"""Redaction: finds secrets and personal data in texts, and replaces them with placeholders.
+
+Reading order: ``redact`` replaces what the rules find; ``rules`` applies a list of rules to a text; ``token_patterns``
+and ``context_patterns`` are the rules, ``entropy`` tells random values from words; ``betterleaks`` adds the rules of a
+library, where it is installed.
+"""

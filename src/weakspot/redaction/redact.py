@@ -80,7 +80,7 @@ class _Record:
         """Return the value with placeholders; all strings are searched before any of them is changed."""
         found: list[list[SecretSpan]] = []
 
-        def read(key: str, text: str) -> str:
+        def collect_spans(key: str, text: str) -> str:
             known = (span for secret in self._known for span in occurrences(secret, "api-key", text))
             found.append(_without_overlaps(text, [*known, *_spans(key, text)]))
             for start, end, kind, in_context in found[-1]:
@@ -91,7 +91,7 @@ class _Record:
                 self._numbers[label] = max(self._numbers[label], int(number))
             return text
 
-        _map_strings(value, read)
+        _map_strings(value, collect_spans)
         rest = iter(found)
         return _map_strings(value, lambda key, text: self._replace_secrets(text, next(rest)))
 

@@ -35,13 +35,13 @@ class LoraLinear(nn.Module):
         self.lora_B[str(slot)] = init_lora_b((self.linear.out_features, settings.rank), weight)
         self.settings[slot] = settings
 
-    def trained(self, slot: int) -> dict[str, nn.Parameter]:
+    def trainable_parameters(self, slot: int) -> dict[str, nn.Parameter]:
         """Return the pair of an adapter, by the last parts of the parameters' names."""
         return {"lora_A.weight": self.lora_A[str(slot)], "lora_B.weight": self.lora_B[str(slot)]}
 
-    def exported(self, slot: int) -> dict[str, torch.Tensor]:
+    def peft_tensors(self, slot: int) -> dict[str, torch.Tensor]:
         """Return the tensors to store for an adapter, by the last parts of PEFT's names."""
-        return {name: value.detach() for name, value in self.trained(slot).items()}
+        return {name: value.detach() for name, value in self.trainable_parameters(slot).items()}
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the layer's output ``[..., out]`` for the input ``[..., in]``."""
@@ -90,7 +90,7 @@ class Adapters:
         return {
             f"{PREFIX}{name}.{end}": value
             for name, layer in self.layers.items()
-            for end, value in layer.trained(slot).items()
+            for end, value in layer.trainable_parameters(slot).items()
         }
 
     def tensors(self, slot: int) -> dict[str, torch.Tensor]:
@@ -98,7 +98,7 @@ class Adapters:
         return {
             f"{PREFIX}{name}.{end}": value
             for name, layer in self.layers.items()
-            for end, value in layer.exported(slot).items()
+            for end, value in layer.peft_tensors(slot).items()
         }
 
     def slots(self) -> Iterator[int]:

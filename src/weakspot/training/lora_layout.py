@@ -46,7 +46,7 @@ class Layout:
         """Return the spans, cut to ``count`` tokens."""
         return [(slot, start, min(stop, count)) for slot, start, stop in self.spans]
 
-    def kept(self, number: int, rows: "torch.Tensor", start: int, probability: float) -> "torch.Tensor | None":
+    def dropout_mask(self, number: int, rows: "torch.Tensor", start: int, probability: float) -> "torch.Tensor | None":
         """Return the dropout mask, ones and zeros of the shape of ``rows``; None without dropout.
 
         ``rows`` begin at row ``start`` of the batch. Each sequence draws its mask from its seed and the layer's

@@ -45,7 +45,7 @@ class _LoraMatmul(torch.autograd.Function):
         y = functional.linear(x, layer.dense(x), layer.bias)
         ctx.layer, ctx.spans = layer, spans
         masks = [
-            layer.layout.kept(layer.number, x[start:stop], start, layer.settings[slot].dropout)
+            layer.layout.dropout_mask(layer.number, x[start:stop], start, layer.settings[slot].dropout)
             for slot, start, stop in spans
         ]
         ctx.scales = [

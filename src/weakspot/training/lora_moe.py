@@ -51,7 +51,7 @@ class LoraRoutedExperts(nn.Module):
             self.lora_A[f"{name}:{slot}"] = init_lora_a((count, settings.rank, width), matrix, generator)
             self.lora_B[f"{name}:{slot}"] = init_lora_b((count, out, settings.rank), matrix)
 
-    def trained(self, slot: int) -> dict[str, nn.Parameter]:
+    def trainable_parameters(self, slot: int) -> dict[str, nn.Parameter]:
         """Return the pairs of an adapter; one parameter holds those of all routed experts."""
         sides = {"lora_A": self.lora_A, "lora_B": self.lora_B}
         return {
@@ -60,11 +60,11 @@ class LoraRoutedExperts(nn.Module):
             for side, pairs in sides.items()
         }
 
-    def exported(self, slot: int) -> dict[str, torch.Tensor]:
+    def peft_tensors(self, slot: int) -> dict[str, torch.Tensor]:
         """Return the tensors to store for an adapter, a pair for each routed expert, named as vLLM and PEFT expect."""
         return {
             f"{number}.{name}": matrix
-            for name, parameter in self.trained(slot).items()
+            for name, parameter in self.trainable_parameters(slot).items()
             for number, matrix in enumerate(parameter.detach().unbind())
         }
 

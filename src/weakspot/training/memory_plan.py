@@ -151,7 +151,7 @@ def plan_memory(
         except RuntimeError:  # the architecture reads values, and meta tensors have none
             return _estimate_peak(model, dtype, work, count, checkpointed) + wasted
 
-    def drawn(count: int, checkpointed: int) -> MemoryPlan:
+    def make_plan(count: int, checkpointed: int) -> MemoryPlan:
         return MemoryPlan(
             machine.name, machine.capacity, depth, checkpointed, count, weights, states, peak(count, checkpointed),
             machine.overhead,
@@ -165,7 +165,7 @@ def plan_memory(
     )
     if tokens:
         fast = most = max(least, min(tokens, work.tokens))
-    if not recompute and (simplest := drawn(most, 0)).fits:
+    if not recompute and (simplest := make_plan(most, 0)).fits:
         return simplest
     # The peak is linear in both: it grows with the tokens and falls with the number of recomputed layers.
     corners = {(count, layer): peak(count, layer) for count in (least, 2 * least) for layer in (0, depth)}
@@ -179,11 +179,11 @@ def plan_memory(
 
     layers_ = range(depth + 1) if recompute is None else [depth if recompute else 0]
     layer = next((one for one in layers_ if most_fitting(one) >= fast), layers_[-1])
-    best = drawn(min(most, max(least, most_fitting(layer))), layer)
-    if not best.fits and not (smallest := drawn(least, layer)).fits:
+    best = make_plan(min(most, max(least, most_fitting(layer))), layer)
+    if not best.fits and not (smallest := make_plan(least, layer)).fits:
         return smallest
     while not best.fits:  # the smallest plan fits, so this ends
-        best = drawn(max(least, int(best.micro_batch_tokens * 0.95)), layer)
+        best = make_plan(max(least, int(best.micro_batch_tokens * 0.95)), layer)
     return best
 
 

@@ -1,4 +1,4 @@
-"""What is trained together: examples as tokens, settings, the base, and a plan of the memory."""
+"""Preparation of a training pass: examples as tokens, settings, the base, and a plan of the memory."""
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor

@@ -70,9 +70,9 @@ class Pages:
         self._index.refresh()
         entries = self._index.matching(wanted)
         place = next((n for n, entry in enumerate(entries) if entry.id == identity), None)
-        if place is None and entries and self._index.read(identity) is None:
+        if place is None and entries and self._index.load(identity) is None:
             place, identity = 0, entries[0].id
-        captured = self._index.read(identity)
+        captured = self._index.load(identity)
         first = (place or 0) // _LISTED * _LISTED
         listed = entries[first : first + _LISTED]
         return self._page(
@@ -83,7 +83,7 @@ class Pages:
             count=len(entries),
             place=place,
             listed=[(entry, self._marks(entry)) for entry in listed],
-            current=self._shown(captured) if captured else None,
+            current=self._review_fields(captured) if captured else None,
             previous=entries[place - 1].id if place else None,
             following=next((entry.id for entry in entries[0 if place is None else place + 1 :][:1]), None),
             undoable=bool(self._decided),
@@ -102,7 +102,7 @@ class Pages:
         }
         return [state for state, holds in states.items() if holds]
 
-    def _shown(self, captured: Interaction) -> dict[str, object]:
+    def _review_fields(self, captured: Interaction) -> dict[str, object]:
         entry = self._index.entry(captured.id)
         revised = self._index.decisions.with_edits(captured)
         changed = [
@@ -150,7 +150,7 @@ class Pages:
             identity = self._decided.pop()
             review.undo(workspace, config, identity)
             return identity
-        captured = self._index.read(identity)
+        captured = self._index.load(identity)
         if captured is None:
             raise UserError(identity or "id", "no such interaction", "load the page again")
         if action in ("accept", "reject"):

@@ -132,7 +132,7 @@ class ReviewIndex:
             and (has_state is None or has_state(self.decisions, entry))
         ]
 
-    def read(self, identity: str) -> Interaction | None:
+    def load(self, identity: str) -> Interaction | None:
         """Return an interaction as it was captured; None where there is none, or not any more."""
         entry = self._entries.get(identity)
         if entry is None or identity in self.decisions.forgotten:

@@ -133,10 +133,10 @@ def application(workspace: Workspace, config: Config, door: SessionAuth) -> "web
     app.router.add_get("/economics.svg", site.economics)
     app.router.add_get("/{name:" + "|".join(_STATIC) + "}", site.static)
 
-    async def ended(_app: web.Application) -> None:
+    async def close_site(_app: web.Application) -> None:
         await site.close()
 
-    app.on_cleanup.append(ended)
+    app.on_cleanup.append(close_site)
     return app
 
 

@@ -43,7 +43,7 @@ class SessionAuth:
         from aiohttp import web
 
         @web.middleware
-        async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+        async def guard_request(request: web.Request, handler: Handler) -> web.StreamResponse:
             try:
                 response = self._start_session(request) or await self._answer_in_session(request, handler)
             except web.HTTPException as error:
@@ -54,7 +54,7 @@ class SessionAuth:
                 response.headers.setdefault(name, value)
             return response
 
-        return guarded
+        return guard_request
 
     def _start_session(self, request: "web.Request") -> "web.Response | None":
         """Answer a request that has the token: set the session's cookie, and replace the token; None without it."""

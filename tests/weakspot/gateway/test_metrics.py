@@ -10,9 +10,9 @@ from weakspot.protocols.parts import Finished
 
 def test_a_consultation_is_counted_with_what_it_cost():
     metrics = Metrics()
-    metrics.consulted("sonnet", "answered", Finished("stop", "m", 1_000_000, 1000), 2.01, 2.5)
-    metrics.consulted("sonnet", "answered", Finished("stop", "m"), None, 1.0)
-    metrics.consulted("sonnet", "failed", None, None, 0.5)
+    metrics.count_consultation("sonnet", "answered", Finished("stop", "m", 1_000_000, 1000), 2.01, 2.5)
+    metrics.count_consultation("sonnet", "answered", Finished("stop", "m"), None, 1.0)
+    metrics.count_consultation("sonnet", "failed", None, None, 0.5)
     found = {
         (sample.name, *sorted(sample.labels.values())): sample.value
         for family in text_string_to_metric_families(metrics.text().decode())

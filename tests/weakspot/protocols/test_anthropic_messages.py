@@ -183,7 +183,7 @@ def test_a_call_that_was_cut_is_shown_as_what_it_is():
 
 def test_an_error_in_the_middle_is_one_for_the_official_client():
     writer = anthropic_messages.Writer("m")
-    data = writer.begin() + writer.write(Text("a")) + writer.failed(502, "it broke off")
+    data = writer.begin() + writer.write(Text("a")) + writer.error_event(502, "it broke off")
     with (
         pytest.raises(anthropic.APIStatusError, match="it broke off"),
         client(data).messages.stream(model="m", max_tokens=9, messages=[]) as events,

@@ -252,7 +252,7 @@ def test_usage_is_streamed_to_those_who_asked_for_it():
 
 def test_an_error_in_the_middle_is_one_for_the_official_client():
     writer = openai_chat.Writer("m")
-    data = writer.begin() + writer.write(Text("a")) + writer.failed(502, "it broke off")
+    data = writer.begin() + writer.write(Text("a")) + writer.error_event(502, "it broke off")
     with pytest.raises(openai.APIError, match="it broke off"):
         list(client(data).chat.completions.create(model="m", messages=[], stream=True))
 

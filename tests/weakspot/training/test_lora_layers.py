@@ -177,7 +177,7 @@ def test_dropout_leaves_out_its_share_of_an_adapters_input_and_makes_up_for_it(l
     row = PackedBatch.of([PackedItem(Tokens("x", tuple(range(3, 403)), 1), 0, 11)], "cpu")
     adapters.layout.set(row, dropout=True)
     x = torch.randn(1, 400, 32)
-    kept = adapters.layout.kept(layer.number, x[0], 0, 0.25)
+    kept = adapters.layout.dropout_mask(layer.number, x[0], 0, 0.25)
     assert set(kept.unique().tolist()) == {0.0, 1.0}
     assert float(kept.mean()) == pytest.approx(0.75, abs=0.02)
     a, b = (value for name, value in adapters.parameters(0).items() if "layers.0." in name)
@@ -201,7 +201,9 @@ def test_what_is_shared_is_drawn_once_also_by_several_adapters(sequences):
     layout.set(PackedBatch.of([PackedItem(one, n) for n, one in enumerate(sequences(2))], "cpu"), dropout=True)
 
     def kept(number):
-        return [layout.kept(number, torch.zeros(stop - start, 8), start, 0.5) for _, start, stop in layout.spans]
+        return [
+            layout.dropout_mask(number, torch.zeros(stop - start, 8), start, 0.5) for _, start, stop in layout.spans
+        ]
 
     first, again, other = kept(0), kept(0), kept(1)
     assert all(one is two for one, two in zip(first, again, strict=True))
@@ -215,7 +217,7 @@ def test_the_noise_is_the_same_in_every_type(load):
     found = []
     for dtype in (torch.float32, torch.float64):
         layout.set(row, dropout=True)
-        found.append(layout.kept(0, torch.zeros(50, 16, dtype=dtype), 0, 0.5).bool())
+        found.append(layout.dropout_mask(0, torch.zeros(50, 16, dtype=dtype), 0, 0.5).bool())
     assert torch.equal(*found)
 
 

@@ -56,7 +56,7 @@ def experts_of(adapters) -> dict[str, LoraRoutedExperts]:
 
 def changed(layer, slot):
     """Return the weights of a block's experts with an adapter's products added, as a function of its pairs."""
-    pairs = layer.trained(slot)
+    pairs = layer.trainable_parameters(slot)
     delta = {part: 2 * pairs[f"{part}.lora_B.weight"] @ pairs[f"{part}.lora_A.weight"] for part in layer._matrices()}
     frozen = layer.experts
     gate_up = frozen.gate_up_proj + torch.cat([delta["gate_proj"], delta["up_proj"]], dim=1)
@@ -77,7 +77,7 @@ def test_outputs_and_gradients_are_those_of_experts_with_changed_weights(grouped
     chosen = torch.stack([torch.randperm(4)[:2] for _ in range(30)])
     weights = torch.rand(30, 2, requires_grad=True)
     upstream = torch.randn(30, 32)
-    parameters = [value for slot in range(3) for value in layer.trained(slot).values()]
+    parameters = [value for slot in range(3) for value in layer.trainable_parameters(slot).values()]
     found = layer(hidden, chosen, weights)
     slopes = torch.autograd.grad((found * upstream).sum(), [hidden, weights, *parameters])
     parts = []
@@ -124,7 +124,7 @@ def test_an_adapter_changes_something_only_once_it_has_learned():
     torch.testing.assert_close(losses(model, adapters, [PackedItem(tokens, 0)])["0"], base)
     with torch.no_grad():
         for layer in experts_of(adapters).values():
-            for name, value in layer.trained(0).items():
+            for name, value in layer.trainable_parameters(0).items():
                 value.normal_(std=0.2) if "lora_B" in name else None
     assert not torch.allclose(losses(model, adapters, [PackedItem(tokens, 0)])["0"], base, rtol=1e-3)
     torch.testing.assert_close(losses(model, adapters, [PackedItem(tokens)])["0"], base)
@@ -150,7 +150,7 @@ def test_the_same_seed_gives_the_same_weights_and_every_expert_its_own():
     adapters = adapt(mixture(1), 2)
     adapters.add(2, Lora(rank=4), 0)
     (layer,) = experts_of(adapters).values()
-    first, other, again = (layer.trained(slot)["up_proj.lora_A.weight"] for slot in range(3))
+    first, other, again = (layer.trainable_parameters(slot)["up_proj.lora_A.weight"] for slot in range(3))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert not torch.equal(first[0], first[1])

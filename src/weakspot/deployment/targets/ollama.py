@@ -120,4 +120,4 @@ def _call(address: str, method: str, path: str, body: dict[str, Any]) -> None:
     try:
         server.call(method, path, body)
     except ServerError as error:
-        raise server.failed(error) from None
+        raise server.to_user_error(error) from None

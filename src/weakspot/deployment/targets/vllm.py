@@ -104,7 +104,7 @@ def unload(server: OpenAIClient, name: str) -> None:
         server.call("POST", _UNLOAD, {"lora_name": name})
     except ServerError as error:
         if error.status != 404:
-            raise server.failed(error) from None
+            raise server.to_user_error(error) from None
 
 
 def serve_command(adapter: Path, listed: list[ServedModel], base: BaseReference | None) -> str:
