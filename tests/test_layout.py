@@ -437,3 +437,35 @@ def test_every_direct_dependency_is_pinned():
     wanted = [*project["dependencies"], *settings["build-system"]["requires"]]
     wanted += [one for group in project["optional-dependencies"].values() for one in group]
     assert sorted({normal(one) for one in wanted} - {normal(line) for line in pins()}) == []
+
+
+# Words in -ed that are no participles, and participles that do not end in it.
+NO_PARTICIPLES = frozenset({"need", "feed", "seed", "speed", "exceed", "proceed", "embed", "shed", "hundred", "indeed"})
+PARTICIPLES = frozenset(
+    {
+        *("kept", "found", "made", "told", "begun", "taken", "sent", "written"),
+        *("read", "known", "seen", "shown", "built", "given", "drawn", "held"),
+    }
+)
+MOST_PARTICIPLES = 60
+
+
+def named_by_a_participle(name: str) -> bool:
+    words = set(name.strip("_").split("_"))
+    ends = {word for word in words if len(word) > 3 and word.endswith("ed")} - NO_PARTICIPLES
+    return not name.startswith(("is_", "has_")) and bool(ends or words & PARTICIPLES)
+
+
+def test_functions_are_named_by_what_they_do():
+    """A participle hides it: few functions have one in their name, and those are values."""
+    found = []
+    for file in MODULES:
+        functions = [node for node in nodes_of(file) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+        found += at(file, ((node.lineno, node.name) for node in functions if named_by_a_participle(node.name)))
+    assert len(found) <= MOST_PARTICIPLES, found
+
+
+def test_a_module_says_in_a_statement_what_it_is():
+    asking = re.compile(r"(What|Who|Where|How|Whether|When|Which|Why)\b|.*\?$")
+    first = {name_of(file): (ast.get_docstring(tree_of(file)) or "").partition("\n")[0] for file in MODULES}
+    assert {name: line for name, line in first.items() if asking.match(line)} == {}

@@ -109,7 +109,7 @@ class ReviewIndex:
         moved = self.decisions.latest(entry.id, "move")
         known = (moved and moved.domain) or entry.domain or self._detected.get(entry.digest)
         if known is None:
-            captured = self.read(entry.id)
+            captured = self.load(entry.id)
             known = with_domain(captured, self._config).domain if captured else self._config.collect.default_domain
             self._detected[entry.digest] = known
         return known

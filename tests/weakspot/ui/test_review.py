@@ -29,8 +29,8 @@ def test_all_are_found_in_the_order_of_capture_and_read_as_they_were(indexed, ex
     made = [example(n) for n in range(5)]
     index = indexed(*made)
     assert ids(index) == [one.id for one in made]
-    assert [index.read(one.id) for one in made] == made
-    assert index.read("int_none") is None
+    assert [index.load(one.id) for one in made] == made
+    assert index.load("int_none") is None
 
 
 def test_a_domain_is_the_one_that_process_would_give_and_then_that_of_the_move(
@@ -105,10 +105,10 @@ def test_what_was_forgotten_is_gone_at_once_also_for_an_index_that_does_not_know
     one, two = example(1), example(2)
     index = indexed(one, two)
     forget(workspace, config, one.id)
-    assert index.read(one.id) is None
+    assert index.load(one.id) is None
     index.refresh()
     assert ids(index) == [two.id]
-    assert index.read(two.id) == two
+    assert index.load(two.id) == two
 
 
 def test_where_forgetting_was_broken_off_after_the_decision_it_is_gone_too(indexed, workspace, config, example):
@@ -116,7 +116,7 @@ def test_where_forgetting_was_broken_off_after_the_decision_it_is_gone_too(index
     decide(workspace, config, [(one.id, "forget", one.content_key())])
     index.refresh()
     assert ids(index) == [two.id]
-    assert index.read(one.id) is None
+    assert index.load(one.id) is None
 
 
 def test_lines_that_are_no_interaction_are_passed_over_and_of_two_with_one_id_the_first_counts(
@@ -128,7 +128,7 @@ def test_lines_that_are_no_interaction_are_passed_over_and_of_two_with_one_id_th
         stream.write(f'{{"half": \n\n{second.to_json()}\n')
     index.refresh()
     assert ids(index) == ["int_a"]
-    assert index.read("int_a") == first
+    assert index.load("int_a") == first
     assert ids(index, search="second") == []
 
 

@@ -1,1 +1,1 @@
-"""Where an adapter can be put into service: one module a target."""
+"""Targets of deployment: one module for each place where an adapter can be put into service."""
