@@ -6,12 +6,11 @@ import multiprocessing
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-
-from tests import waiting
 
 # It takes seconds to load them.
 LOADED = [
@@ -53,7 +52,9 @@ class Begun:
 
     def until(self, condition: Callable[[], object]) -> None:
         """Return when the condition holds, which it must before the process ends."""
-        waiting.until(lambda: condition() or self.process.exitcode is not None)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not condition() and self.process.exitcode is None and time.monotonic() < deadline:
+            time.sleep(0.002)
         assert condition(), self.err
 
     def status(self) -> int:

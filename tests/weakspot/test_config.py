@@ -214,3 +214,9 @@ def test_every_table_of_the_commented_file_has_a_sentence_above_it():
 def test_settings_cannot_be_changed_after_loading(file):
     with pytest.raises(configuration.ValidationError):
         load(file).train.epochs = 5
+
+
+def test_the_turn_that_stands_for_a_consultation_may_be_one_sign(tmp_path):
+    assert load(tmp_path / "none.toml", ["collect.escalation=?"]).collect.escalation == "?"
+    with pytest.raises(UserError, match="escalation"):
+        load(tmp_path / "none.toml", ['collect.escalation=""'])

@@ -233,7 +233,7 @@ def _cut_lost_tail(descriptor: int) -> None:
         tail = os.pread(descriptor, size, max(0, end - size))
         kept = tail.rstrip(_ERASED + b"\n\0")
         size *= 2
-    newline = tail.find(b"\n", len(kept))
+    newline = tail.find(b"\n", len(kept)) if kept else -1  # of a file that holds nothing, nothing is left
     os.ftruncate(descriptor, end - len(tail) + (len(kept) if newline < 0 else newline + 1))
 
 

@@ -135,3 +135,9 @@ def test_the_line_does_not_sell_chance_as_a_change(workspace, config):
 
 def test_of_nothing_the_line_says_so(workspace, config):
     assert format_summary(economics(workspace, config)) == "nothing was asked yet"
+
+
+def test_a_day_that_is_asked_about_is_looked_at_with_what_was_released_on_it(used, config):
+    found = economics(used, config, since=date(2026, 3, 9))
+    assert [effect.release.number for effect in found.releases] == [1]
+    assert economics(used, config, since=date(2026, 3, 10)).releases == []

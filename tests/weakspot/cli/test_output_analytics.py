@@ -91,3 +91,13 @@ def test_whereabouts_show_the_split_that_each_has_it_in(shown):
         "adapters d-lora-v1 (train)",
         "in service d-lora-v1 for d at gateway (release 3)",
     ]
+
+
+def test_the_sum_of_all_stands_below_several_domains_only(shown):
+    total = Tally(questions=4, consultations=1).figures()
+    both = Tally(questions=8, consultations=2).figures()
+    domains = [DomainEconomics(name, total, {"2026-03-02": total}, None) for name in ("d", "e")]
+    for count_, whole in ((1, total), (2, both)):
+        found = Economics("usage", "week", None, whole, {"2026-03-02": whole}, domains[:count_], [], {}, unreadable=0)
+        show_savings.economics(found, None)
+        assert ("\nall 8 2 25.0%" in shown()) == (count_ == 2)

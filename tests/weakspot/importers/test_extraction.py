@@ -314,3 +314,15 @@ def test_whatever_the_tree_what_is_found_is_an_interaction(turns):
             continue
         assert parse_interaction_object(one.model_dump(exclude_unset=True), whole=False) == one
         assert one.metadata.consultation.teacher in config.teachers
+
+
+def test_an_answer_in_several_steps_ends_with_the_last_of_them(config):
+    began = datetime(2025, 10, 31, 14, 30, tzinfo=UTC)
+    steps = [
+        model("x", "e", "I look into it.", OPUS, moment=began, stop="tool_calls"),
+        model("y", "x", "A comma is missing.", OPUS, moment=began.replace(minute=31), stop="stop"),
+    ]
+    (one,) = found(config, *ASKED, *steps)
+    assert one.expert.content == "A comma is missing."
+    assert one.metadata.consultation.stop_reason == "stop"
+    assert one.metadata.timestamp == "2025-10-31T14:31:00.000Z"

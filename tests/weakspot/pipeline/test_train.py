@@ -189,6 +189,7 @@ def command(workspace, config, *domains) -> list[str]:
     return ["train", *domains, "--workspace", str(workspace.root), "--json", *options]
 
 
+@pytest.mark.timeout(900)  # several processes, one after the other
 @pytest.mark.parametrize(
     ("domains", "points"), [(["colours"], (1, 5, 9, 14, 22)), (["colours", "numbers"], (3, 13))], ids=["one", "two"]
 )

@@ -283,3 +283,9 @@ def test_records_are_written_with_their_fields_in_order_and_read_back():
     assert Assignment.from_json(place.to_json()) == place
     left_out = Rejection(line=3, reason="not-json", detail="é", interaction_id=None)
     assert Rejection.from_json(left_out.to_json()) == left_out
+
+
+def test_of_several_complaints_the_first_is_told():
+    with pytest.raises(RecordError) as caught:
+        parse_interaction(b'{"messages": "none", "metadata": "none", "more": 1}')
+    assert str(caught.value).startswith("messages: ")
