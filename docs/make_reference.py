@@ -17,12 +17,13 @@ PAGE = Path(__file__).with_name("reference.md")
 _HEAD = """\
 # Reference
 
-Written by `make docs` from the commands and the settings themselves. What the stages do is in
-[pipeline.md](pipeline.md), what they write in [data-format.md](data-format.md).
+Written by `make docs` from the commands and the settings themselves. [pipeline.md](pipeline.md) says what the stages
+do, [data-format.md](data-format.md) what they write.
 
-Every command also has `--help`. Exit status: 0 for done, 1 for a mistake, which one line on standard error names
-with what to do about it, 130 for an interruption. With 1 end also `weakspot validate` for failures,
-`weakspot collect --from` for bad lines, and `zddc check` for names that do not conform.
+Every command also has `--help`. The exit status is 0 for success, 1 for a mistake, and 130 for an interruption. A
+mistake is one line on standard error that says what is wrong and what to do next. The status is also 1 if
+`weakspot validate` finds failures, `weakspot collect --from` finds bad lines, or `zddc check` finds names that do not
+conform.
 """
 _SETTINGS = """\
 ## Settings
@@ -91,8 +92,8 @@ def _settings(config: Config) -> Iterator[str]:
         yield f"### [{field.alias or name}]\n\n{table.__doc__}\n"
         yield from _keys(table)
     yield f"### [domains.NAME]\n\n{Domain.__doc__}"
-    yield "The domain with the most different triggers wins; among equals, the first. Domains of the file come before"
-    yield "these, which stay; a domain of the same name replaces the one shown here.\n"
+    yield "The domain with the most different triggers wins; if several have equally many, the first one. The domains"
+    yield "below always exist, and come after those of the file. A domain of the file replaces one of the same name.\n"
     yield "| domain | default of `triggers` |\n|---|---|"
     for domain, entry in config.domains.items():
         yield f"| `{domain}` | {', '.join(f'`{trigger}`' for trigger in entry.triggers)} |"
