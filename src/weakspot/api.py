@@ -185,5 +185,5 @@ def _training(
     if not how.get("all_due"):
         return loaded, domains or [MULTI_DOMAIN], options
     if domains:
-        raise UserError("--all", "and domains are named", "give one or the other")
+        raise UserError("--all", "does not go with names of domains", "give one or the other")
     return loaded, due_domains(workspace, loaded), options

@@ -85,7 +85,7 @@ def test_an_import_is_approved_first(workspace, tmp_path):
 
 
 def test_a_canary_needs_the_gateway_and_all_goes_with_no_domain(workspace):
-    with pytest.raises(UserError, match="cannot share questions out"):
+    with pytest.raises(UserError, match="cannot answer only a share"):
         api.deploy(workspace, "spam", share=0.5)
-    with pytest.raises(UserError, match="and domains are named"):
+    with pytest.raises(UserError, match="does not go with names of domains"):
         api.train(workspace, "spam", all_due=True)

@@ -20,7 +20,7 @@ async def test_what_waits_is_told_once(workspace, caplog, monkeypatch):
         loop.call_soon_threadsafe(stored.set)
 
     one = WriteQueue(workspace, Config(), Metrics())
-    await one.keep(refused_four_times)
+    await one.store(refused_four_times)
     async with asyncio.timeout(120):
         await stored.wait()
     await one.close()

@@ -57,5 +57,5 @@ def test_another_base_by_the_same_name_is_refused(accepted, monkeypatch):
     workspace, _ = accepted
     manifest = adapters.read_manifest(workspace, NAME)
     monkeypatch.setattr(loading, "identity", lambda base: "other")
-    with pytest.raises(UserError, match="was trained on another"):
+    with pytest.raises(UserError, match="was trained on a different"):
         adapters.load(workspace, manifest)

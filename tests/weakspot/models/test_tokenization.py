@@ -145,7 +145,7 @@ def test_thoughts_that_the_expert_gave_are_trained_on(tokenizer, chat_template, 
 
 def test_an_answer_that_the_template_would_rewrite_is_left_out(tokenizer, chat_template, interaction):
     tokenizer.chat_template = chat_template("qwen3")
-    with pytest.raises(UntrainableExampleError, match="by the chat template"):
+    with pytest.raises(UntrainableExampleError, match="the chat template renders its prompt differently"):
         tokenization.tokenize_example(tokenizer, interaction("How?", "Write </think> after the thoughts."), 4096)
 
 

@@ -184,7 +184,7 @@ def test_another_base_of_the_same_name_is_refused(trained, tiny_base, tmp_path):
     assert adapters.require_base(adapters.read_manifest(workspace, NAME)) == base
     settings = tmp_path / "base" / "config.json"
     settings.write_text(json.dumps({**json.loads(settings.read_text()), "rms_norm_eps": 1e-3}))
-    with pytest.raises(UserError, match="was trained on another"):
+    with pytest.raises(UserError, match="was trained on a different"):
         evaluate(workspace, config, "colours")
 
 

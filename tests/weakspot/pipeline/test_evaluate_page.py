@@ -3,12 +3,12 @@
 import pytest
 
 from weakspot.evaluation import html_report
-from weakspot.records import Row
+from weakspot.records import ScoredExample
 
 
-def row(domain: str) -> Row:
+def row(domain: str) -> ScoredExample:
     texts = {"interaction_id": "i", "domain": domain, "query": "q", "local": "l", "expert": "e", "tokens": 1}
-    return Row(**texts, base_loss=2.0, adapter_loss=1.0, base_margin=0.0, adapter_margin=1.0)
+    return ScoredExample(**texts, base_loss=2.0, adapter_loss=1.0, base_margin=0.0, adapter_margin=1.0)
 
 
 @pytest.mark.parametrize("domains", [["spam"], ["spam", "eggs"]], ids=["own", "both"])

@@ -53,12 +53,12 @@ class Case:
 
     @property
     def secrets(self) -> list[str]:
-        return [mark[1] for mark in MARK.finditer(self._parse_body(self.marked))]
+        return [mark[1] for mark in MARK.finditer(self._read(self.marked))]
 
     @property
     def kept(self) -> list[str]:
         """What stands between the secrets."""
-        return MARK.sub("\0", self._parse_body(self.marked)).split("\0")
+        return MARK.sub("\0", self._read(self.marked)).split("\0")
 
     @cached_property
     def scrubbed(self) -> str:

@@ -110,7 +110,7 @@ def test_a_lock_ends_with_its_holder(tmp_path):
 import os, signal
 from pathlib import Path
 from weakspot.storage import atomic
-with atomic.locked(Path({str(lock)!r}), "process"):
+with atomic.hold_lock(Path({str(lock)!r}), "process"):
     os.kill(os.getpid(), signal.SIGKILL)
 """
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -signal.SIGKILL

@@ -26,7 +26,7 @@ import os, sys
 from pathlib import Path
 from weakspot.storage import locks
 file = Path(sys.argv[1])
-with locks.opened(file) as descriptor:
+with locks.open_and_lock(file) as descriptor:
     if sys.argv[2] == "content":
         locks.release_end(descriptor)
         locks.lock_content(descriptor, file)

@@ -85,7 +85,7 @@ def test_looking_for_checkpoints_loads_no_torch(tmp_path):
     """``status`` and ``watch`` look whether a run is unfinished."""
     code = (
         "import sys; from pathlib import Path; from weakspot.training import checkpoints\n"
-        "checkpoints.steps(Path(sys.argv[1])); sys.exit('torch' in sys.modules)"
+        "checkpoints.find_steps(Path(sys.argv[1])); sys.exit('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -136,5 +136,5 @@ def test_answers_that_are_all_but_sure_or_all_but_impossible_give_numbers_and_sl
 
 
 def test_a_margin_without_what_the_base_makes_of_it_is_refused():
-    with pytest.raises(ValueError, match="of a pair and of what the base makes of it"):
+    with pytest.raises(ValueError, match="needs a pair and the base's scores of it"):
         objectives.margin(scored([1.0], [2.0]), Train(objective="dpo"))

@@ -44,7 +44,7 @@ def test_a_server_that_has_the_model_by_its_name_is_proved_and_pointed_at(accept
 
 def test_the_base_by_the_adapters_name_is_not(accepted, candidate, tiny_base, tmp_path):
     workspace, config = accepted
-    gguf.writer.write(tiny_base, tmp_path / "base.gguf", "f32")
+    gguf.writer.write_model(tiny_base, tmp_path / "base.gguf", "f32")
     with (
         served(tmp_path / "base.gguf", name=str(NAME)) as server,
         pytest.raises(UserError, match="answers as the base does: the server ignores the adapter"),

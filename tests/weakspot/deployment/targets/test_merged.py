@@ -61,7 +61,7 @@ def test_a_merge_that_answers_otherwise_is_not_deployed(accepted, monkeypatch):
         save_file({**tensors, name: tensors[name] + 1}, target / "model.safetensors", {"format": "pt"})
         return 1
 
-    monkeypatch.setattr(merged_models.merging, "merge", lossy)
+    monkeypatch.setattr(merged_models.merge, "merge", lossy)
     with pytest.raises(UserError, match="does not answer as the trained adapter"):
         write(workspace, config)
     assert not workspace.merged(NAME).exists()

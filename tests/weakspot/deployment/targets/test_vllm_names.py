@@ -38,7 +38,7 @@ def test_a_layer_that_vllm_does_not_have_is_named(load):
 
 def test_experts_in_one_tensor_are_told(load):
     with pytest.raises(
-        UserError, match="the routed experts are in one tensor, but vLLM needs one for each, and so 1 more"
+        UserError, match="the routed experts are in one tensor, but vLLM needs one for each, and 1 more"
     ):
         load("Qwen3MoeForCausalLM", "model.layers.0.mlp.experts.base_layer.lora_A", "model.layers.0.mlp.experts.lora_A")
 
