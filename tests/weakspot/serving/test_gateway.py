@@ -12,6 +12,8 @@ from weakspot.serving.server import Server
 from weakspot.workspace import AdapterName
 from zddc.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 NAME = AdapterName("colours", 1)
 
 

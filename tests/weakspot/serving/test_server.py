@@ -14,6 +14,8 @@ from weakspot.serving import gguf_files
 from weakspot.serving.server import Server, ServerError
 from zddc.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 QUESTION = [{"role": "user", "content": "Which colour?"}]
 
 
