@@ -14,6 +14,8 @@ from weakspot.models import generation, loading
 from weakspot.models.loading import Base
 from zddc.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 QUESTION = [{"role": "user", "content": "Which colour?"}]
 
 

@@ -10,6 +10,8 @@ from weakspot.records import ReferenceAnswer, ReferenceAnswers
 from weakspot.workspace import AdapterName
 from zddc.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 NAME = AdapterName("colours", 1)
 
 

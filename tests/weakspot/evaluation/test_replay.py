@@ -141,7 +141,7 @@ def listening(script: Script) -> Iterator[str]:
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
     thread.start()
     try:
-        yield address.result(10)
+        yield address.result(120)
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join()

@@ -13,6 +13,7 @@ def test_status_of_an_empty_workspace_is_empty(workspace, config):
     assert (found.raw_lines, found.domains, found.snapshot) == (0, [], None)
 
 
+@pytest.mark.slow
 def test_status_counts_what_is_not_processed_yet(taught, interaction, capture):
     workspace, config = taught
     capture(workspace, [interaction("One more?", "Yes.")])

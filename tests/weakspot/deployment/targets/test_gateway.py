@@ -12,6 +12,8 @@ from weakspot.records import Release
 from weakspot.workspace import AdapterName
 from zddc.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 NAME = AdapterName("colours", 1)
 
 

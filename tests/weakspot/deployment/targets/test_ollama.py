@@ -19,6 +19,8 @@ from weakspot.settings import Deploy
 from weakspot.workspace import AdapterName
 from zddc.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 NAME = AdapterName("colours", 1)
 SMOLLM = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
 CHATML = "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content + '<|im_end|>\n' }}{% endfor %}"
