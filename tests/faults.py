@@ -899,8 +899,7 @@ NAMED = (
         "weights that were changed since are not noticed",
         "src/weakspot/models/adapters.py",
         "in atomic.changed_files(workspace.adapter(name), manifest.files) if verify else ():",
-        "in (workspace.adapter(name) / one for one in manifest.files if not"
-        " (workspace.adapter(name) / one).exists()):",
+        "in (workspace.adapter(name) / one for one in manifest.files if not (workspace.adapter(name) / one).exists()):",
         "tests/weakspot/models/test_adapters.py::test_weights_that_were_changed_since_are_told",
     ),
     Fault(
@@ -1185,7 +1184,7 @@ NAMED = (
         "src/weakspot/cli/pipeline.py",
         '(strict and report.verdict == "warnings")',
         'report.verdict == "warnings"',
-        "tests/weakspot/test_cli.py::test_warnings_end_with_status_0_and_with_1_when_strict",
+        "tests/weakspot/cli/test_cli.py::test_warnings_end_with_status_0_and_with_1_when_strict",
     ),
     Fault(
         "a canary of 10% is ten times everything",

@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import json
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from tests.weakspot.deployment.llama import served
@@ -27,8 +27,11 @@ CHATML = "{% for m in messages %}{{ '<|im_start|>' + m.role + '\n' + m.content +
 CHATML += "{{ '<|im_start|>assistant\n' }}"
 
 
-class StandIn(ThreadingHTTPServer):
-    """Ollama's documented protocol, as much of it as is needed, over a real llama.cpp."""
+class StandIn(HTTPServer):
+    """Ollama's documented protocol, as much of it as is needed, over a real llama.cpp.
+
+    One thread answers all requests: what it starts ends with the thread.
+    """
 
     def __init__(self, folder):
         super().__init__(("127.0.0.1", 0), Handler)
