@@ -191,7 +191,8 @@ NAMED = (
         "self.failed = True",
         "self.failed = False",
         "tests/weakspot/storage/test_append_log_faults.py::test_a_disk_that_goes_on_failing_acknowledges_nothing"
-        " tests/weakspot/storage/test_append_log_disk.py::test_after_a_failed_sync_nothing_is_acknowledged_until_reopened",
+        " tests/weakspot/storage/test_append_log_disk.py"
+        "::test_after_a_failed_sync_nothing_is_acknowledged_until_reopened",
     ),
     Fault(
         "a record that is gone is not missed when a journal is reopened",

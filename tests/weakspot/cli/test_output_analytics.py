@@ -99,5 +99,5 @@ def test_the_sum_of_all_stands_below_several_domains_only(shown):
     domains = [DomainEconomics(name, total, {"2026-03-02": total}, None) for name in ("d", "e")]
     for count_, whole in ((1, total), (2, both)):
         found = Economics("usage", "week", None, whole, {"2026-03-02": whole}, domains[:count_], [], {}, unreadable=0)
-        show_savings.economics(found, None)
+        output_analytics.print_economics(found, None)
         assert ("\nall 8 2 25.0%" in shown()) == (count_ == 2)

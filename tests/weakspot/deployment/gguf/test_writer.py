@@ -114,7 +114,7 @@ def test_a_rank_stabilised_adapter_counts_as_peft_counts_it(thin, adapter, tmp_p
 
 def test_another_bases_adapter_is_refused(thin, adapter, tmp_path):
     folder, target = adapter("llama"), tmp_path / "adapter.gguf"
-    with pytest.raises(UserError, match="which does not fit .*qwen3"):
+    with pytest.raises(UserError, match=r"which does not fit .*qwen3"):
         writer.write_adapter(folder, thin("qwen3"), target)
     assert list(tmp_path.iterdir()) == []
 
