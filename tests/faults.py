@@ -883,6 +883,13 @@ NAMED = (
         "tests/weakspot/pipeline/test_evaluate.py::test_an_example_that_was_trained_on_is_never_tested_on",
     ),
     Fault(
+        "the local answer is preferred where the expert's is",
+        "src/weakspot/evaluation/scoring.py",
+        "adapter_margin=adapter.local - adapter.expert",
+        "adapter_margin=adapter.expert - adapter.local",
+        "tests/weakspot/evaluation/test_scoring.py::test_a_batch_is_measured_as_each_example_alone",
+    ),
+    Fault(
         "a rejected adapter is deployed where the unproven are allowed",
         "src/weakspot/pipeline/deploy.py",
         'if card is not None and card.verdict == "reject":',
@@ -1185,7 +1192,7 @@ NAMED = (
         "src/weakspot/cli/pipeline.py",
         '(strict and report.verdict == "warnings")',
         'report.verdict == "warnings"',
-        "tests/weakspot/cli/test_cli.py::test_warnings_end_with_status_0_and_with_1_when_strict",
+        "tests/weakspot/test_cli.py::test_warnings_end_with_status_0_and_with_1_when_strict",
     ),
     Fault(
         "a canary of 10% is ten times everything",
