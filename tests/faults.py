@@ -1185,7 +1185,7 @@ NAMED = (
         "src/weakspot/cli/pipeline.py",
         '(strict and report.verdict == "warnings")',
         'report.verdict == "warnings"',
-        "tests/weakspot/cli/test_cli.py::test_warnings_end_with_status_0_and_with_1_when_strict",
+        "tests/weakspot/test_cli.py::test_warnings_end_with_status_0_and_with_1_when_strict",
     ),
     Fault(
         "a canary of 10% is ten times everything",
