@@ -29,7 +29,7 @@ test: setup      ## run every test but those that need a GPU or a vLLM
 	$(BIN)/python -m pytest $(PARALLEL)
 
 test-serving: setup build/vllm/ready  ## put adapters into a real vLLM and a real llama.cpp, and break them
-	$(BIN)/python -m pytest -m serving
+	$(BIN)/python -m pytest -m serving --numprocesses 2 --dist loadfile
 
 # What its packages bring for a GPU breaks the import of a CPU build, or is a gigabyte that nothing uses.
 build/vllm/ready: constraints-vllm.txt
