@@ -77,6 +77,8 @@ class WriteQueue:
             task = self._pending.popleft()
             if not await self._try_to_store(task, again=True):
                 self._pending.appendleft(task)
+                # What began to wait during the retry did not count this one.
+                self._metrics.pending.set(len(self._pending))
                 return
             self._metrics.pending.set(len(self._pending))
 

@@ -1,8 +1,11 @@
 """What cannot be stored holds up nobody, waits, is stored when there is room again, and is counted where it is lost."""
 
+import asyncio
+import threading
+
 import pytest
 from tests.servers import Reply
-from tests.waiting import happens
+from tests.waiting import PATIENCE_SECONDS, happens
 from tests.weakspot.gateway.worlds import World, opened
 
 from weakspot.capture.recorder import conversation, store_interaction
@@ -108,6 +111,29 @@ async def test_the_oldest_are_lost_where_too_many_wait(alone, workspace, monkeyp
     assert [
         b'"q%d"' % n in line.data for n, line in zip((2, 3, 4), append_log.read_lines(workspace.raw), strict=True)
     ] == [True] * 3
+
+
+async def test_what_begins_to_wait_during_a_retry_is_counted_with_what_is_tried_again(alone, monkeypatch):
+    monkeypatch.setattr(write_queue, "RETRY_SECONDS", 0.01)
+    one, metrics = alone
+    begun, may_fail = threading.Event(), threading.Event()
+
+    def refused(_: Journal):
+        raise OSError(28, "No space left on device")
+
+    def refused_later(journal: Journal):
+        begun.set()
+        assert may_fail.wait(PATIENCE_SECONDS)
+        return refused(journal)
+
+    await one.store(refused)
+    storing = asyncio.create_task(one.store(refused_later))
+    await happens(begun.is_set)
+    await happens(lambda: not one._pending)  # the first is tried again, behind the second
+    may_fail.set()
+    await storing
+    await happens(lambda: value(metrics, "weakspot_capture_pending") == 2)
+    await one.close()
 
 
 async def test_what_is_being_stored_when_the_keeper_is_closed_is_stored_once(alone, workspace, monkeypatch):
