@@ -71,6 +71,17 @@ def append_raw(workspace: Workspace, interactions: Iterable[Interaction]) -> Non
     append_log.append(workspace.raw, [one.to_json() for one in interactions])
 
 
+# Whatever is built on these loads a model.
+MODELS = frozenset({"embedded", "tiny_base", "small_base", "thin"})
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what loads a model as slow, by its fixtures."""
+    for item in items:
+        if MODELS & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(name="interaction", scope="session")
 def interaction_fixture() -> Callable[..., Interaction]:
     return make_interaction

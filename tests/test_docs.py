@@ -44,7 +44,7 @@ NOT_RUN = {
     r"torchrun |accelerate launch |ray start ": "needs several GPUs or machines",
 }
 MOST_NOT_RUN = 17
-NEEDS_THE_MODEL = re.compile(r"^weakspot (train|evaluate|deploy|ask|run)\b", re.MULTILINE)
+NEEDS_THE_MODEL = re.compile(r"^weakspot (train|evaluate|deploy|ask|run)\b|^from weakspot import .*train", re.MULTILINE)
 
 
 @dataclass
@@ -150,9 +150,14 @@ def run_commands(block: Block) -> str:
     return "\n".join(command.text for command in commands(block)) if block.kind in ("console", "console fails") else ""
 
 
+def python_of(block: Block) -> str:
+    """Return the Python of a block that is run."""
+    return block.text if block.kind == "python" else ""
+
+
 def page_parameters() -> Iterator[object]:
     for page in PAGES:
-        slow = any(NEEDS_THE_MODEL.search(run_commands(block)) for block in blocks(page))
+        slow = any(NEEDS_THE_MODEL.search(f"{run_commands(block)}\n{python_of(block)}") for block in blocks(page))
         marks = [pytest.mark.slow, pytest.mark.timeout(900)] if slow else []
         yield pytest.param(page, id=page.relative_to(ROOT).as_posix(), marks=marks)
 

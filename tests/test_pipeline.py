@@ -62,7 +62,7 @@ def test_605_real_records_become_an_adapter_that_lowers_the_test_loss(embedded, 
     own = {one["metadata"]["interaction_id"] for one in lines(folder / "processed" / f"{domain}.jsonl")}
     trained = own & {one["metadata"]["interaction_id"] for one in splits["train"]}
     assert manifest["examples"] == len(trained - plan["left_out"].keys())
-    assert all("tokens of 96" in reason for reason in plan["left_out"].values())
+    assert all("max_length is 96" in reason for reason in plan["left_out"].values())
     steps = lines(folder / "adapters" / manifest["name"] / "metrics.jsonl")
     assert all(step["gradient_norm"] > 0 for step in steps)
 

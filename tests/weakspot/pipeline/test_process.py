@@ -331,7 +331,7 @@ drawn = st.tuples(
 )
 
 
-@settings(max_examples=10)
+@settings(max_examples=10 if SOAK else 4)
 @given(st.lists(st.lists(drawn, max_size=6), min_size=10, max_size=10))
 def test_ten_batches_with_process_between_end_as_one_batch(new_workspace, config, example, capture, drawn_batches):
     batches = [
@@ -345,7 +345,7 @@ def test_ten_batches_with_process_between_end_as_one_batch(new_workspace, config
     assert_batches_equal_one(new_workspace, config, [capture_first, *batches], capture)
 
 
-@settings(max_examples=15)
+@settings(max_examples=15 if SOAK else 6)
 @given(counts=st.lists(st.integers(10, 45), min_size=1, max_size=3), chance=st.randoms(use_true_random=False))
 def test_every_domain_with_ten_groups_is_within_one_group_of_its_shares(
     new_workspace, config, example, capture, counts, chance

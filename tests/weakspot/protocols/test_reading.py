@@ -15,7 +15,7 @@ class Reader(StreamReader):
     def _event(self, event: dict[str, Any]) -> Iterator[Part]:
         yield Text(event["text"])
 
-    def _finished(self) -> Finished | None:
+    def _final_part(self) -> Finished | None:
         return Finished("stop")
 
 
