@@ -1,4 +1,4 @@
-"""Adapter files in PEFT's format: writes a trained adapter, and loads one onto its base."""
+"""Adapter files in PEFT's format: loads a trained adapter onto its base."""
 
 import warnings
 from pathlib import Path

@@ -1,5 +1,7 @@
 """What a reviewer decided is in the dataset from the next run on, and no group ever changes its split."""
 
+import os
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
