@@ -7,6 +7,7 @@ import shutil
 import string
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ from hypothesis import HealthCheck, settings
 
 # Two threads on two busy cores wait for each other most of the time; small models need one. Before torch is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from tests.weakspot import small
 
 from weakspot.config import Config, load
 from weakspot.models import demo_model, loading
@@ -177,24 +180,5 @@ def made_once(tmp_path_factory) -> Callable[[str, Callable[[Path], None]], Path]
 
 @pytest.fixture(scope="session")
 def tiny_base(embedded, made_once) -> Path:
-    """A Llama of two thin layers with random weights and SmolLM2's tokenizer: all code paths, in a second."""
-
-    def build(folder: Path) -> None:
-        import torch
-        from transformers import LlamaConfig, LlamaForCausalLM
-
-        torch.manual_seed(1)
-        shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
-        settings = LlamaConfig(
-            vocab_size=49152,
-            num_key_value_heads=2,
-            bos_token_id=1,
-            eos_token_id=2,
-            pad_token_id=2,
-            tie_word_embeddings=True,
-            **shape,
-        )
-        LlamaForCausalLM(settings).save_pretrained(folder)
-        loading.load_tokenizer(embedded).save_pretrained(folder)
-
-    return made_once("tiny-base", build)
+    """A Llama of two thin layers with random weights and the start of SmolLM2's tokenizer: all code paths, at once."""
+    return made_once("small-base", partial(small.make, embedded))

@@ -28,3 +28,13 @@ def bar(task: str, total: int | None = None) -> Iterator[Advance]:
             progress.update(identity, advance=count, note=note)
 
         yield advance
+
+
+def silence_libraries() -> None:
+    """Turn off the libraries' own progress bars and messages: every failure is reported once, by us."""
+    from huggingface_hub.utils import logging as hub
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    hub.set_verbosity_error()

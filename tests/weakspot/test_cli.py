@@ -15,6 +15,8 @@ from zddc import console
 
 TEXTS = ["--query", "Why this error?", "--qwen", "No idea.", "--expert", "It is not defined."]
 
+NEXT = "next: weakspot collect, or weakspot gateway in front of your model\n"
+
 
 @pytest.fixture
 def as_json(weakspot):
@@ -60,13 +62,13 @@ def import_file(tmp_path):
 
 def test_init_makes_a_workspace_with_commented_settings(weakspot, workspace):
     status, out, err = weakspot("init", str(workspace.root))
-    assert (status, out, err) == (0, f"wrote {workspace.config_file}\n", "")
+    assert (status, out, err) == (0, f"wrote {workspace.config_file}\n{NEXT}", "")
     assert config.load(workspace.config_file) == config.Config()
 
 
 def test_init_makes_training_data_here(weakspot, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert weakspot("init") == (0, "wrote training-data/weakspot.toml\n", "")
+    assert weakspot("init") == (0, f"wrote training-data/weakspot.toml\n{NEXT}", "")
 
 
 def test_init_says_what_it_wrote_as_json(as_json, workspace):

@@ -42,6 +42,7 @@ def init(
         print_json({"config": str(workspace.config_file)})
     else:
         output.print_line(f"wrote {workspace.config_file}")
+        output.print_line("next: weakspot collect, or weakspot gateway in front of your model")
 
 
 def process(workspace: WorkspaceOption = None, set_: SetOption = None, json_: JsonOption = False) -> None:

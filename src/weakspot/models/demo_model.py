@@ -15,6 +15,7 @@ import sys
 import tempfile
 import zipfile
 
+from weakspot.progress import silence_libraries
 from weakspot.storage import atomic
 from zddc.errors import UserError
 
@@ -69,6 +70,7 @@ def download_gguf(scratch: Path) -> Path:
 
 
 def _convert_gguf(gguf: Path, target: Path) -> None:
+    silence_libraries()
     model, tokenizer = load(gguf)
     with atomic.write_folder_atomically(target) as temporary:
         model.save_pretrained(temporary)

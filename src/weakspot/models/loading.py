@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from weakspot.models import demo_model, packed_attention
 from weakspot.models.device import local_gpu
+from weakspot.progress import silence_libraries
 from weakspot.settings import Model as ModelSettings
 from zddc.errors import UserError
 
@@ -57,16 +58,6 @@ def resolve_base(settings: ModelSettings) -> Base:
             f"[model] base = {settings.base!r}", "no such folder", f"give a folder, a hub id or {demo_model.NAME}"
         )
     return Base(settings.base, settings.base, settings.revision)
-
-
-def silence_libraries() -> None:
-    """Turn off the libraries' own progress bars and messages: every failure is reported once, by us."""
-    from huggingface_hub.utils import logging as hub
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    logging.set_verbosity_error()
-    hub.set_verbosity_error()
 
 
 def load_tokenizer(base: Base) -> "PreTrainedTokenizerBase":
