@@ -6,6 +6,7 @@ ends with status 1 where a named one is not caught, or a drawn one survives with
 
 import argparse
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -1318,6 +1319,7 @@ class Copy:
                 shutil.copy2(repository / name, self.root / name)
         python = repository / ".venv" / "bin" / "python"
         hidden = ("PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER", "WEAKSPOT_SOAK", "PYTHONPYCACHEPREFIX")
+        hidden += ("PYTHONDONTWRITEBYTECODE",)
         given = {key: value for key, value in os.environ.items() if key not in hidden}
         given |= {"PYTHONPATH": str(self.root / "src"), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         self._server = subprocess.Popen(
@@ -1405,6 +1407,7 @@ def serve() -> None:
     for name in PRELOADED:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    gc.freeze()  # nothing of it is looked through, and so copied, in a fork
     for line in sys.stdin:
         order = json.loads(line)
         process = os.fork()
