@@ -108,7 +108,7 @@ def test_several_domains_are_trained_together_and_each_is_told(in_taught):
 
 
 def test_what_does_not_fit_is_said_before_anything_is_loaded(in_taught):
-    status, shown, error = in_taught("train", "colours", "--dry-run", "--on", "1.001GB")
+    status, shown, error = in_taught("train", "colours", "--dry-run", "--on", "1.00005GB")
     assert status == 0
     assert "recompute: full, 2 of 2 layers" in shown
     assert error.startswith("memory: this does not fit; lower [train] max_length")
