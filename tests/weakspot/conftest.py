@@ -8,6 +8,7 @@ import pytest
 
 from weakspot import cli
 from weakspot import config as configuration
+from weakspot.deployment.targets import gguf
 from weakspot.deployment.targets import merged as merging
 from weakspot.deployment.types import Candidate
 from weakspot.models.adapters import read_manifest, read_scorecard
@@ -73,15 +74,20 @@ def prepared(made_once, workspace, tiny_base, interaction, capture):
         judged(workspace, SECOND, "accept")
         merge(workspace, config, SECOND)
 
-    stages = {stage.__name__: stage for stage in (taught, trained, evaluated, accepted, merged, second)}
-    names = list(stages)
+    def written_as_gguf(workspace):
+        gguf.write(workspace, changed(config, "deploy", quantisation="f32"), candidate(workspace, FIRST))
+
+    stages = [taught, trained, evaluated, accepted, merged, written_as_gguf]
+    before = dict(zip([*stages[1:], second], [*stages[:-1], merged], strict=True))
+    named = {stage.__name__: stage for stage in [*stages, second]}
     base = hashlib.sha256(str(tiny_base).encode()).hexdigest()[:8]
 
     def folder(name):
         def build(target):
-            if before := names[: names.index(name)]:
-                shutil.copytree(folder(before[-1]), target, dirs_exist_ok=True)
-            stages[name](Workspace(target))
+            stage = named[name]
+            if stage in before:
+                shutil.copytree(folder(before[stage].__name__), target, dirs_exist_ok=True)
+            stage(Workspace(target))
 
         return made_once(f"{name}-{base}", build)
 
@@ -164,6 +170,13 @@ def merged(at_stage):
 
 
 @pytest.fixture
+def written_as_gguf(at_stage):
+    """A workspace whose accepted adapter is merged and written as GGUF in 32 bits, and settings for that."""
+    workspace, config = at_stage("written_as_gguf")
+    return workspace, changed(config, "deploy", quantisation="f32")
+
+
+@pytest.fixture
 def add_second(prepared, workspace):
     """Bring in another adapter for colours, accepted and merged as the first one."""
 
@@ -193,4 +206,9 @@ def judged(workspace: Workspace, name: AdapterName, verdict: str) -> None:
 
 def merge(workspace, config, name):
     """Write an adapter's merged model, and prove it."""
-    merging.write(workspace, config, Candidate(name, read_manifest(workspace, name), read_scorecard(workspace, name)))
+    merging.write(workspace, config, candidate(workspace, name))
+
+
+def candidate(workspace, name):
+    """Return an adapter as it is deployed."""
+    return Candidate(name, read_manifest(workspace, name), read_scorecard(workspace, name))

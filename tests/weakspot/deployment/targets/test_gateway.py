@@ -3,7 +3,6 @@
 import pytest
 from tests.weakspot.deployment.llama import served
 
-from weakspot.config import load
 from weakspot.deployment.openai_client import OpenAIClient
 from weakspot.deployment.targets import gateway, gguf
 from weakspot.deployment.types import Candidate, Destination
@@ -19,33 +18,31 @@ NAME = AdapterName("colours", 1)
 
 @pytest.fixture(scope="session")
 def tiny_base(thin):
-    """What `accepted` is trained on: a small vocabulary is read and written in no time."""
+    """What is trained on: a small vocabulary is read and written in no time."""
     return thin("llama")
 
 
 @pytest.fixture
-def candidate(accepted):
-    workspace, _ = accepted
+def candidate(written_as_gguf):
+    workspace, _ = written_as_gguf
     return Candidate(NAME, adapters.read_manifest(workspace, NAME), adapters.read_scorecard(workspace, NAME))
 
 
 @pytest.fixture
-def file(accepted, candidate):
-    workspace, config = accepted
-    config = config.model_copy(update={"deploy": load(workspace.config_file, ["deploy.quantisation=f32"]).deploy})
-    return gguf.place(workspace, config, candidate, Destination("gguf")).location
+def file(written_as_gguf, candidate):
+    return gguf.model_file(*written_as_gguf, candidate)
 
 
-def test_a_server_that_has_the_model_by_its_name_is_proved_and_pointed_at(accepted, candidate, file):
-    workspace, config = accepted
+def test_a_server_that_has_the_model_by_its_name_is_proved_and_pointed_at(written_as_gguf, candidate, file):
+    workspace, config = written_as_gguf
     with served(file, name=str(NAME)) as server:
         placed = gateway.place(workspace, config, candidate, Destination("gateway", server.url))
         assert (placed.location, placed.served_name) == (server.url, "colours-lora-v1")
         assert placed.proof.same_answers == placed.proof.prompts == 8
 
 
-def test_the_base_by_the_adapters_name_is_not(accepted, candidate, tiny_base, tmp_path):
-    workspace, config = accepted
+def test_the_base_by_the_adapters_name_is_not(written_as_gguf, candidate, tiny_base, tmp_path):
+    workspace, config = written_as_gguf
     gguf.writer.write_model(tiny_base, tmp_path / "base.gguf", "f32")
     with (
         served(tmp_path / "base.gguf", name=str(NAME)) as server,
@@ -54,8 +51,8 @@ def test_the_base_by_the_adapters_name_is_not(accepted, candidate, tiny_base, tm
         gateway.place(workspace, config, candidate, Destination("gateway", server.url))
 
 
-def test_a_server_without_it_that_takes_none_is_told_how_to_be_started(accepted, candidate, file):
-    workspace, config = accepted
+def test_a_server_without_it_that_takes_none_is_told_how_to_be_started(written_as_gguf, candidate, file):
+    workspace, config = written_as_gguf
     with served(file, name="other") as server:
         with pytest.raises(UserError, match=r"takes no adapters while it runs; start it as: VLLM_ALLOW\S+ vllm serve"):
             gateway.place(workspace, config, candidate, Destination("gateway", server.url))
@@ -66,7 +63,7 @@ def test_a_server_without_it_that_takes_none_is_told_how_to_be_started(accepted,
             gateway.restore(workspace, config, earlier)
 
 
-def test_going_back_to_the_base_asks_no_server(accepted):
-    workspace, config = accepted
+def test_going_back_to_the_base_asks_no_server(written_as_gguf):
+    workspace, config = written_as_gguf
     gateway.restore(workspace, config, None)
     assert OpenAIClient.of(config).url

@@ -15,7 +15,6 @@ from weakspot.deployment.targets.ollama import PromptFormat
 from weakspot.deployment.types import Candidate, Destination
 from weakspot.models import adapters, loading
 from weakspot.models.loading import Base
-from weakspot.settings import Deploy
 from weakspot.workspace import AdapterName
 from zddc.errors import UserError
 
@@ -91,14 +90,13 @@ def running(tmp_path):
 
 @pytest.fixture(scope="session")
 def tiny_base(thin):
-    """What `accepted` is trained on: a small vocabulary is read and written in no time."""
+    """What is trained on: a small vocabulary is read and written in no time."""
     return thin("llama")
 
 
 @pytest.fixture
-def place(accepted):
-    workspace, config = accepted
-    config = config.model_copy(update={"deploy": Deploy(quantisation="f32")})
+def place(written_as_gguf):
+    workspace, config = written_as_gguf
 
     def place(server=""):
         candidate = Candidate(NAME, adapters.read_manifest(workspace, NAME), adapters.read_scorecard(workspace, NAME))
@@ -112,8 +110,8 @@ def tokenizer(thin):
     return loading.load_tokenizer(Base("thin", str(thin("llama")), None))
 
 
-def test_without_a_server_there_is_a_modelfile_beside_the_weights(place, accepted):
-    file = accepted[0].gguf(NAME) / "Modelfile"
+def test_without_a_server_there_is_a_modelfile_beside_the_weights(place, written_as_gguf):
+    file = written_as_gguf[0].gguf(NAME) / "Modelfile"
     placed = place()
     assert (placed.location, placed.served_name) == (str(file), "colours-lora-v1:f32")
     assert file.read_text().startswith("FROM ./colours-lora-v1-f32.gguf\n")
