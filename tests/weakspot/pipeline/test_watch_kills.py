@@ -3,21 +3,17 @@
 In ``make test`` it dies three times, once in each of its longest stages; in ``make soak`` twenty times.
 """
 
-import contextlib
 import os
 import random
 import signal
-import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import count, islice
 from pathlib import Path
 
 import pytest
-from tests.processes import started
+from tests import forked
 
 from weakspot.deployment.releases import is_live, live, read_releases
 from weakspot.deployment.targets.merged import load_manifest
@@ -30,24 +26,18 @@ SOAK = "WEAKSPOT_SOAK" in os.environ
 MOMENT = "moment"  # dies by the clock
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600 if SOAK else 600)]
 
-# Forks anew for each line that it reads, so that every start is a process of its own but imports are paid once.
-# A line is a stage and a number: the process kills itself when it is about to change that many files in that stage.
-NURSERY = """
-import os, signal, sys
-import torch, transformers, peft, scipy.stats, matplotlib.pyplot
-from weakspot import cli
-from weakspot.models import adapters
 
-root, log = sys.argv[2], os.open(sys.argv.pop(), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-
-def changed(event, arguments):
+def written_file(event: str, arguments: tuple) -> str | None:
+    """Return the file that a call of the system is about to change; None where it changes none, or has no name."""
     if event == "open" and (not isinstance(arguments[2], int) or not arguments[2] & (os.O_WRONLY | os.O_RDWR)):
         return None
     known = event in ("open", "os.rename", "os.mkdir", "os.remove", "os.chmod")
-    return arguments[0] if known and not isinstance(arguments[0], int) else None
+    return os.fsdecode(arguments[0]) if known and not isinstance(arguments[0], int) else None
 
-def stage_of(path):
-    place, *below = os.path.relpath(os.fsdecode(path), root).split(os.sep)
+
+def stage_of(file: str, root: Path) -> str | None:
+    """Return the stage that writes a file; None for what belongs to none, as locks."""
+    place, *below = Path(os.path.relpath(file, root)).parts or [""]
     if place != "adapters":
         dataset = place in ("processed", "validation", "snapshots")
         return "processing" if dataset else "deploying" if place == "releases.jsonl" else None
@@ -55,29 +45,26 @@ def stage_of(path):
         return "deploying"
     return "evaluating" if any(name in "".join(below[1:]) for name in ("evaluation.", "expected.")) else "training"
 
-def dying(wanted, left):
-    def look(event, arguments):
-        nonlocal left
-        path = changed(event, arguments)
-        stage = stage_of(path) if path is not None else None
-        if stage is not None:
-            os.write(log, f"{stage}\\n".encode())
-            left -= stage == wanted
-            if stage == wanted and left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-    return look
 
-print("ready", flush=True)
-for line in sys.stdin:
-    stage, number = line.split()
-    if (child := os.fork()) == 0:
-        os.dup2(2, 1)
-        sys.addaudithook(dying(stage, int(number)))
-        sys.argv = ["weakspot", "watch", "--once", *sys.argv[1:]]
-        cli.main()
-    print(child, flush=True)
-    print(os.waitpid(child, 0)[1], flush=True)
-"""
+def watch(root: Path, options: list[str], log: Path, stage: str, number: int) -> None:
+    """Run ``weakspot watch --once``, which dies when it is about to change the file of that number in a stage.
+
+    The stages of all files that it changes are written to a log.
+    """
+    left, stream = number, os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+
+    def look(event: str, arguments: tuple) -> None:
+        nonlocal left
+        file = written_file(event, arguments)
+        found = stage_of(file, root) if file is not None else None
+        if found is not None:
+            os.write(stream, f"{found}\n".encode())
+            left -= found == stage
+            if found == stage and left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(look)
+    forked.weakspot("watch", "--once", "--workspace", root, *options)
 
 
 @pytest.fixture
@@ -88,48 +75,6 @@ def settings(tiny_base) -> list[str]:
         "train.save_steps=4", "train.max_length=128", "evaluate.retrieval=false", "evaluate.max_harm=10",
         "deploy.proof_prompts=2", "watch.idle_minutes=0", "status.retrain_streak=1000",
     ]  # fmt: skip
-
-
-@dataclass
-class Nursery:
-    """Starts ``weakspot watch --once`` on a workspace as often as asked."""
-
-    process: subprocess.Popen
-    log: Path
-
-    def read(self) -> str:
-        line = self.process.stdout.readline().strip()
-        assert line, "it ended"
-        return line
-
-    def start(self, stage: str = "none", number: int = 0) -> int:
-        """Start it, to die at the file of that number in a stage; return its process."""
-        self.process.stdin.write(f"{stage} {number}\n")
-        self.process.stdin.flush()
-        return int(self.read())
-
-    def ended(self) -> int:
-        """Wait for what was started; return the status that the system gives."""
-        return int(self.read())
-
-    def finish(self) -> None:
-        """Let it go through to its end."""
-        self.start()
-        assert self.ended() == 0
-
-    def changed(self) -> Counter[str]:
-        """Count the files that were changed so far, by stage."""
-        return Counter(self.log.read_text().split())
-
-
-@contextlib.contextmanager
-def nursery(workspace, settings, log) -> Iterator[Nursery]:
-    options = [word for setting in settings for word in ("--set", setting)]
-    command = [sys.executable, "-c", NURSERY, "--workspace", workspace.root, *options, log]
-    with started(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        found = Nursery(process, log)
-        assert found.read() == "ready"
-        yield found
 
 
 def require_sound(workspace, captured: int, places: dict[str, str]) -> str | None:
@@ -170,7 +115,8 @@ def test_killed_at_many_points_it_goes_on_and_deploys_only_whole_and_accepted_ad
 ):
     colours = ["red", "green", "blue", "black", "white", "brown"]
     chance, numbers = random.Random(11), count()
-    captured, places, reached = 0, {}, Counter()
+    captured, places, reached, rounds = 0, {}, Counter(), count()
+    options = [word for setting in settings for word in ("--set", setting)]
 
     def consult(number: int) -> int:
         """Capture so many consultations more, which make the domain due."""
@@ -188,29 +134,33 @@ def test_killed_at_many_points_it_goes_on_and_deploys_only_whole_and_accepted_ad
         )
         return number
 
-    with nursery(workspace, settings, tmp_path / "changed") as watch:
-        captured += consult(60)
-        begun = time.monotonic()
-        watch.finish()
-        longest = time.monotonic() - begun
-        assert require_sound(workspace, captured, places) == "colours-lora-v1"
-        files = watch.changed()
-        assert set(files) == {"processing", "training", "evaluating", "deploying"}
-        for stage, number in deaths(files, chance):
-            status = None
-            while status != signal.SIGKILL:  # a round that goes on where another ended changes fewer files
-                if not workspace.adapter_checkpoint(workspace.next_adapter("colours")).exists() and _settled(workspace):
-                    captured += consult(50)
-                child = watch.start(stage, number)
-                if stage == MOMENT:
-                    time.sleep(chance.uniform(0, longest))
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(child, signal.SIGKILL)
-                status = watch.ended()
-                assert status in (0, signal.SIGKILL)
-                reached[stage if status else "ended before"] += 1
-                require_sound(workspace, captured, places)
-        watch.finish()
+    def one_round(stage: str = "none", number: int = 0) -> int:
+        """Run it, until it ends or dies; return its status."""
+        folder = tmp_path / f"round-{next(rounds)}"
+        with forked.begun(folder, watch, workspace.root, options, tmp_path / "changed", stage, number) as process:
+            if stage == MOMENT:
+                time.sleep(chance.uniform(0, longest))
+                process.kill()
+            status = process.status()
+            assert status in (0, -signal.SIGKILL), process.err
+            return status
+
+    captured += consult(60)
+    began = time.monotonic()
+    assert one_round() == 0
+    longest = time.monotonic() - began
+    assert require_sound(workspace, captured, places) == "colours-lora-v1"
+    files = Counter((tmp_path / "changed").read_text().split())
+    assert set(files) == {"processing", "training", "evaluating", "deploying"}
+    for stage, number in deaths(files, chance):
+        status = 0
+        while not status:  # a round that goes on where another ended changes fewer files
+            if not workspace.adapter_checkpoint(workspace.next_adapter("colours")).exists() and _settled(workspace):
+                captured += consult(50)
+            status = one_round(stage, number)
+            reached[stage if status else "ended before"] += 1
+            require_sound(workspace, captured, places)
+    assert one_round() == 0
     newest = str(workspace.newest_adapter("colours"))
     answers = require_sound(workspace, captured, places)
     verdict = adapters.read_scorecard(workspace, AdapterName.parse(newest)).verdict
