@@ -119,10 +119,16 @@ def healthy(tmp_path) -> Config:
 
 
 @pytest.fixture
-def processed(workspace, example, capture, config) -> Workspace:
+def processed(workspace, made_once) -> Workspace:
     """A sound workspace: twenty examples in each of two domains."""
-    capture(workspace, [example(n, domain="spam" if n % 2 else "eggs") for n in range(40)])
-    process(workspace, config)
+
+    def build(folder: Path) -> None:
+        made = Workspace(folder / "training-data")
+        domains = ("eggs", "spam")
+        append_raw(made, [make_example(n, domain=domains[n % 2], interaction_id=f"int_p{n:05}") for n in range(40)])
+        process(made, Config())
+
+    shutil.copytree(made_once("processed", build) / "training-data", workspace.root)
     return workspace
 
 
