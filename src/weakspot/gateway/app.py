@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-import signal
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -23,9 +22,9 @@ from weakspot.gateway.routing import Routing
 from weakspot.gateway.schemas import chat_of_messages, parse_json_body, require_chat
 from weakspot.gateway.upstream import GatewayError, Upstream, end_to_end
 from weakspot.gateway.write_queue import WriteQueue
+from weakspot.http_server import start_app, wait_for_signal
 from weakspot.protocols import anthropic_messages, openai_chat
 from weakspot.workspace import Workspace
-from zddc.errors import UserError
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -35,8 +34,6 @@ _CHAT, _COUNT = "/v1/chat/completions", f"{MESSAGES}/count_tokens"
 _OWN = ("/health", "/metrics")
 _NAMED = (_CHAT, MESSAGES, _COUNT, "/v1/responses", "/v1/completions", "/v1/embeddings", "/v1/models")
 _HEALTH_SECONDS = 2.0
-# How long Ctrl-C waits for requests in progress: a stream may go on for minutes.
-_LAST_SECONDS = 3.0
 _http_log = logging.getLogger(f"{__name__}.http")
 
 
@@ -203,28 +200,15 @@ async def start_server(workspace: Workspace, config: Config) -> "tuple[web.AppRu
 
     Raises :class:`UserError` for an address that cannot be listened on.
     """
-    from aiohttp import web
-
     if not any(isinstance(one, SecretFreeLogFilter) for one in _http_log.filters):
         _http_log.addFilter(SecretFreeLogFilter())
-    runner = web.AppRunner(
+    return await start_app(
         application(workspace, config),
-        access_log=None,
+        config.gateway.listen,
         logger=_http_log,
         handler_cancellation=True,
         auto_decompress=False,
-        shutdown_timeout=_LAST_SECONDS,
     )
-    await runner.setup()
-    host, _, port = config.gateway.listen.rpartition(":")
-    try:
-        await web.TCPSite(runner, host.strip("[]"), int(port), backlog=1024).start()
-    except (OSError, OverflowError) as error:
-        await runner.cleanup()
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UserError(config.gateway.listen, reason.lower(), "choose another with --listen") from None
-    name, bound = runner.addresses[0][:2]
-    return runner, f"http://[{name}]:{bound}" if ":" in name else f"http://{name}:{bound}"
 
 
 async def serve(workspace: Workspace, config: Config, listening: Callable[[str], None]) -> None:
@@ -233,11 +217,4 @@ async def serve(workspace: Workspace, config: Config, listening: Callable[[str],
     Raises :class:`UserError` for an address that cannot be listened on.
     """
     runner, address = await start_server(workspace, config)
-    try:
-        stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        listening(address)
-        await stop.wait()
-    finally:
-        await runner.cleanup()
+    await wait_for_signal(runner, lambda: listening(address))

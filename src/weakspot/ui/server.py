@@ -4,7 +4,6 @@ import asyncio
 import ipaddress
 import logging
 import os
-import signal
 import webbrowser
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, TypeVar
 
 from weakspot.config import Config
+from weakspot.http_server import start_app, wait_for_signal
 from weakspot.ui.pages import Pages, review_url
 from weakspot.ui.review import Filter
 from weakspot.ui.session_auth import SessionAuth
@@ -27,7 +27,6 @@ T = TypeVar("T")
 _STATIC = {"style.css": "text/css", "keys.js": "text/javascript", "icon.svg": "image/svg+xml"}
 # Charts and scorecards contain styles of their own, and must be allowed nothing else.
 _ALONE = {"Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"}
-_LAST_SECONDS = 3.0
 _log = logging.getLogger(__name__)
 
 
@@ -147,27 +146,15 @@ async def start_server(
 
     Raises :class:`UserError` for an address that cannot be listened on, or that others could reach.
     """
-    from aiohttp import web
-
-    host, _, port = listen.rpartition(":")
-    host = host.strip("[]")
-    if not allow_remote and not _is_loopback(host):
+    host = listen.rpartition(":")[0]
+    if not allow_remote and not _is_loopback(host.strip("[]")):
         remedy = "listen on 127.0.0.1, or say --allow-remote: the pages then go over the network unencrypted"
         raise UserError(listen, "can be reached from other machines", remedy)
     door = SessionAuth(lambda: _log.info("opened in a browser; the address for another browser: %s", address()))
-    runner = web.AppRunner(application(workspace, config, door), access_log=None, shutdown_timeout=_LAST_SECONDS)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, host, int(port)).start()
-    except (OSError, OverflowError, ValueError) as error:
-        await runner.cleanup()
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UserError(listen, reason.lower(), "choose another with --listen") from None
-    name, bound = runner.addresses[0][:2]
-    shown = f"[{name}]" if ":" in name else name
+    runner, root = await start_app(application(workspace, config, door), listen)
 
     def address() -> str:
-        return f"http://{shown}:{bound}/?token={door.token}"
+        return f"{root}/?token={door.token}"
 
     return runner, address
 
@@ -177,14 +164,7 @@ async def serve(
 ) -> None:
     """Run the pages until SIGINT or SIGTERM; call ``listening`` with the address to open."""
     runner, address = await start_server(workspace, config, listen, allow_remote=allow_remote)
-    try:
-        stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        listening(address())
-        await stop.wait()
-    finally:
-        await runner.cleanup()
+    await wait_for_signal(runner, lambda: listening(address()))
 
 
 def open_in_browser(address: str) -> None:

@@ -1,0 +1,47 @@
+"""Runs an aiohttp application: binds an address that a person wrote, and stops at a signal."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from zddc.errors import UserError
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+# How long Ctrl-C waits for requests in progress: a stream may go on for minutes.
+_LAST_SECONDS = 3.0
+
+
+async def start_app(app: "web.Application", listen: str, **options: Any) -> "tuple[web.AppRunner, str]":
+    """Serve ``app`` on ``listen``, HOST:PORT, in the running event loop; return its runner and its address.
+
+    ``options`` are those of aiohttp's runner. The caller ends it with ``runner.cleanup()``. Raises
+    :class:`UserError` for an address that cannot be listened on; the application is closed then.
+    """
+    from aiohttp import web
+
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_LAST_SECONDS, **options)
+    await runner.setup()
+    host, _, port = listen.rpartition(":")
+    try:
+        await web.TCPSite(runner, host.strip("[]"), int(port), backlog=1024).start()
+    except (OSError, OverflowError, ValueError) as error:
+        await runner.cleanup()
+        reason = getattr(error, "strerror", None) or str(error)
+        raise UserError(listen, reason.lower(), "choose another with --listen") from None
+    name, bound = runner.addresses[0][:2]
+    return runner, f"http://[{name}]:{bound}" if ":" in name else f"http://{name}:{bound}"
+
+
+async def wait_for_signal(runner: "web.AppRunner", announce: Callable[[], None]) -> None:
+    """Call ``announce``, wait for SIGINT or SIGTERM, and end the server."""
+    try:
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        announce()
+        await stop.wait()
+    finally:
+        await runner.cleanup()
