@@ -4,15 +4,19 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from weakspot.capture import consultation
 from weakspot.capture.consultation import MODEL_PREFIX, ConsultationRequest
 from weakspot.capture.conversation import Conversation
+from weakspot.capture.recorder import timestamp
+from weakspot.capture.trigger_phrases import resembles_wish
 from weakspot.config import Config
 from weakspot.gateway.answer_cache import AnswerCache
 from weakspot.gateway.anthropic_bridge import answer_messages_request, answer_token_count
+from weakspot.gateway.clients import client_name
 from weakspot.gateway.consult import Consultations
 from weakspot.gateway.local_model import LocalModel
 from weakspot.gateway.metrics import Metrics
@@ -24,6 +28,10 @@ from weakspot.gateway.upstream import GatewayError, Upstream, end_to_end
 from weakspot.gateway.write_queue import WriteQueue
 from weakspot.http_server import start_app, wait_for_signal
 from weakspot.protocols import anthropic_messages, openai_chat
+from weakspot.protocols.responses import turns_of_responses
+from weakspot.records import UnheardWish
+from weakspot.redaction.redact import scrub_text
+from weakspot.teachers import api_keys
 from weakspot.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -34,6 +42,7 @@ _CHAT, _COUNT = "/v1/chat/completions", f"{MESSAGES}/count_tokens"
 _OWN = ("/health", "/metrics")
 _NAMED = (_CHAT, MESSAGES, _COUNT, "/v1/responses", "/v1/completions", "/v1/embeddings", "/v1/models")
 _HEALTH_SECONDS = 2.0
+_SHOWN_CHARACTERS = 200
 _http_log = logging.getLogger(f"{__name__}.http")
 
 
@@ -75,7 +84,7 @@ class Gateway:
     async def chat(self, request: "web.Request") -> "web.StreamResponse":
         """Chat completions: a consultation, or the local model."""
         data, body = await parse_json_body(request)
-        conversation = _conversation(body)
+        conversation = Conversation.of(body.get("messages"))
         wish = self._consultation_request(request, body, conversation)
         if wish is not None:
             usage_wanted = bool((body.get("stream_options") or {}).get("include_usage"))
@@ -91,7 +100,7 @@ class Gateway:
         """Anthropic's Messages API: a consultation, or the local model's answer in its format."""
         _, body = await parse_json_body(request)
         chat = chat_of_messages(body)
-        conversation = _conversation(chat)
+        conversation = Conversation.of(chat["messages"])
         wish = self._consultation_request(request, chat, conversation)
         if wish is not None:
             writer = anthropic_messages.Writer(str(body.get("model", "")))
@@ -106,7 +115,7 @@ class Gateway:
         _, body = await parse_json_body(request)
         chat = chat_of_messages(body)
         return await answer_token_count(
-            await self.local.route_request(request, chat, _conversation(chat), any_name=True), request
+            await self.local.route_request(request, chat, Conversation.of(chat["messages"]), any_name=True), request
         )
 
     async def models(self, request: "web.Request") -> "web.StreamResponse":
@@ -126,6 +135,15 @@ class Gateway:
             data = self.upstream.without_key(data)  # an answer in an unknown format is passed on as it is
         returned.popall("Content-Length", None)
         return web.Response(status=status, body=data, headers=returned)
+
+    async def responses(self, request: "web.Request") -> "web.StreamResponse":
+        """OpenAI's Responses API: passed on unchanged, but for a request for a teacher, which it cannot carry yet."""
+        data, body = await parse_json_body(request)
+        conversation = Conversation.of(turns_of_responses(body))
+        named = _named_teacher(request, body)
+        if named is not None or consultation.parse_consultation_request(self.config, conversation, None) is not None:
+            raise GatewayError(400, f"a teacher cannot be consulted on {request.path} yet: use {_CHAT} or {MESSAGES}")
+        return await forward_request(self.upstream, request, data)
 
     async def pass_on(self, request: "web.Request") -> "web.StreamResponse":
         """Pass every other request on unchanged."""
@@ -154,23 +172,33 @@ class Gateway:
         self, request: "web.Request", chat: dict[str, Any], conversation: Conversation
     ) -> ConsultationRequest | None:
         """Return the request for a teacher; None for the local model, whose server itself refuses malformed bodies."""
-        model, named = chat.get("model"), request.headers.get(CONSULT_HEADER)
-        if named is None and isinstance(model, str) and model.startswith(MODEL_PREFIX):
-            named = model.removeprefix(MODEL_PREFIX)
+        named = _named_teacher(request, chat)
         wish = consultation.parse_consultation_request(self.config, conversation, named)
         if wish is None and named is None:
+            self._note_unheard_wish(request, conversation)
             return None
         require_chat(chat)
         if wish is None:
             raise GatewayError(400, "there is no question to consult a teacher about")
         return wish
 
+    def _note_unheard_wish(self, request: "web.Request", conversation: Conversation) -> None:
+        """Count a last message that looks like a request for an expert, and keep its beginning for 'status'."""
+        if not conversation.ends_in_query or not resembles_wish(self.config, conversation.words):
+            return
+        client = client_name(request.headers.get("User-Agent", ""))
+        self.metrics.unheard.labels(client).inc()
+        words = scrub_text(conversation.words[:_SHOWN_CHARACTERS], api_keys(self.config))
+        now = timestamp(datetime.now(UTC))
+        self.keeper.note_unheard(UnheardWish(timestamp=now, client=client, words=words))
 
-def _conversation(chat: dict[str, Any]) -> Conversation:
-    """Return the conversation of a request, an empty one where its messages are none."""
-    messages = chat.get("messages")
-    sound = isinstance(messages, list) and all(isinstance(message, dict) for message in messages)
-    return Conversation(messages if isinstance(messages, list) and sound else [])
+
+def _named_teacher(request: "web.Request", body: dict[str, Any]) -> str | None:
+    """Return the teacher that a request names in its header or as its model, None where it names none."""
+    model, named = body.get("model"), request.headers.get(CONSULT_HEADER)
+    if named is None and isinstance(model, str) and model.startswith(MODEL_PREFIX):
+        return model.removeprefix(MODEL_PREFIX)
+    return named
 
 
 def application(workspace: Workspace, config: Config) -> "web.Application":
@@ -183,6 +211,7 @@ def application(workspace: Workspace, config: Config) -> "web.Application":
     app.router.add_post(_CHAT, gateway.chat)
     app.router.add_post(MESSAGES, gateway.messages)
     app.router.add_post(_COUNT, gateway.count_tokens)
+    app.router.add_post("/v1/responses", gateway.responses)
     app.router.add_get("/v1/models", gateway.models, allow_head=False)
     app.router.add_get("/health", gateway.health)
     app.router.add_get("/metrics", gateway.show_metrics)
