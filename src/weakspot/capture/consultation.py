@@ -1,6 +1,8 @@
 """Parses a consultation request from a conversation, and builds the record from the answer."""
 
 import json
+import logging
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -21,6 +23,7 @@ from weakspot.redaction.redact import scrub
 from weakspot.storage.append_log import Journal
 from weakspot.teachers import Question
 from weakspot.workspace import Workspace
+from zddc.errors import UserError
 
 MODEL_PREFIX = "expert/"
 # The local model is trained to give this answer by itself: it must make sense without the attempt.
@@ -30,6 +33,7 @@ _INSTRUCTION = (
     "do not mention the attempt, the other model or this request."
 )
 _BROKEN_IN = "(the user broke in)"
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -269,7 +273,15 @@ def _store(
             said = scrub(said, secrets).value
         return recorder.store_interaction(workspace, config, said["messages"], said["metadata"], into)
     except RecordError as error:
-        return recorder.store_unfitted(workspace, config, kept, error, secrets)
+        reason, detail = str(error.reason), error.detail
+    except (OSError, UserError):
+        raise  # the disk's, which a retry may mend
+    except Exception as error:  # a bug of ours must not cost what was paid for
+        # The error's text may quote the conversation.
+        _log.error("%s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
+        reason, detail = "bug", f"{type(error).__name__} in weakspot itself; its log says where"
+    told = kept.model_copy(update={"reason": reason, "detail": detail})
+    return recorder.store_unfitted(workspace, config, told, secrets)
 
 
 def find_misfit(one: ConsultationRequest) -> RecordError | None:

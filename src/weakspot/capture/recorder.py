@@ -14,7 +14,7 @@ from typing import Any
 
 from weakspot.config import Config
 from weakspot.dataset.domains import Detection, detect_domain
-from weakspot.records import Interaction, Reason, UnfittedConsultation
+from weakspot.records import Interaction, UnfittedConsultation
 from weakspot.records.parsing import RecordError, parse_interaction_object, parse_json_object
 from weakspot.redaction.redact import scrub
 from weakspot.storage import append_log
@@ -38,7 +38,7 @@ class Unfitted:
     """A consultation that is stored, but is no interaction: why, and in which file it is."""
 
     interaction_id: str
-    reason: Reason
+    reason: str
     detail: str
     file: Path
 
@@ -72,20 +72,23 @@ def store_interaction(
 
 
 def store_unfitted(
-    workspace: Workspace, config: Config, kept: UnfittedConsultation, error: RecordError, secrets: Sequence[str]
+    workspace: Workspace, config: Config, one: UnfittedConsultation, secrets: Sequence[str] = ()
 ) -> Unfitted:
-    """Append a consultation that is no interaction, with the reason; secrets are replaced first.
+    """Append a consultation that is no interaction; secrets are replaced first.
 
     Raises ``OSError`` or :class:`UserError` where it cannot be stored.
     """
-    told = {**kept.model_dump(), "reason": error.reason, "detail": error.detail}
     # Half a character, which cannot be written, may be the very reason.
-    plain = json.loads(json.dumps(told, ensure_ascii=False).encode("utf-8", "replace"))
+    plain = json.loads(json.dumps(one.model_dump(), ensure_ascii=False).encode("utf-8", "replace"))
     cleaned = scrub(plain, [*api_keys(config), *secrets])
     collect = config.collect
-    line = json.dumps(cleaned.value, ensure_ascii=False)
-    append_log.append(workspace.unfitted, [line], collect.durability, allow_network=collect.allow_network_filesystem)
-    return Unfitted(kept.id, error.reason, error.detail, workspace.unfitted)
+    append_log.append(
+        workspace.unfitted,
+        [json.dumps(cleaned.value, ensure_ascii=False)],
+        collect.durability,
+        allow_network=collect.allow_network_filesystem,
+    )
+    return Unfitted(one.id, one.reason, one.detail, workspace.unfitted)
 
 
 def journal_of(workspace: Workspace, config: Config) -> Journal:

@@ -1,6 +1,7 @@
 """The gateway's endpoints: a request for a teacher is a consultation, all others go to the local model."""
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections.abc import Callable
@@ -138,11 +139,12 @@ class Gateway:
 
     async def responses(self, request: "web.Request") -> "web.StreamResponse":
         """OpenAI's Responses API: passed on unchanged, but for a request for a teacher, which it cannot carry yet."""
-        data, body = await parse_json_body(request)
-        conversation = Conversation.of(turns_of_responses(body))
-        named = _named_teacher(request, body)
-        if named is not None or consultation.parse_consultation_request(self.config, conversation, None) is not None:
-            raise GatewayError(400, f"a teacher cannot be consulted on {request.path} yet: use {_CHAT} or {MESSAGES}")
+        data = await request.read()
+        with contextlib.suppress(ValueError, RecursionError):  # the local model's server refuses what is no JSON
+            body = json.loads(data)
+            if isinstance(body, dict) and self._asks_for_teacher(request, body):
+                known = f"{_CHAT} or {MESSAGES}"
+                raise GatewayError(400, f"a teacher cannot be consulted on {request.path} yet: use {known}")
         return await forward_request(self.upstream, request, data)
 
     async def pass_on(self, request: "web.Request") -> "web.StreamResponse":
@@ -181,6 +183,12 @@ class Gateway:
         if wish is None:
             raise GatewayError(400, "there is no question to consult a teacher about")
         return wish
+
+    def _asks_for_teacher(self, request: "web.Request", body: dict[str, Any]) -> bool:
+        """Whether a request of the Responses API names a teacher, or ends in a trigger phrase."""
+        turns = Conversation.of(turns_of_responses(body))
+        named = _named_teacher(request, body)
+        return named is not None or consultation.parse_consultation_request(self.config, turns, None) is not None
 
     def _note_unheard_wish(self, request: "web.Request", conversation: Conversation) -> None:
         """Count a last message that looks like a request for an expert, and keep its beginning for 'status'."""

@@ -68,6 +68,8 @@ def _canonical_message(message: dict[str, Any]) -> dict[str, Any]:
         thoughts, found["content"] = split_thoughts(content)
         if thoughts:
             found["reasoning_content"] = thoughts
+    if found.get("role") != "assistant":
+        found.pop("tool_calls", None)
     return found
 
 
