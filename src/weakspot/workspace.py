@@ -64,6 +64,11 @@ class Workspace:
         return self.root / "raw" / "unfitted.jsonl"
 
     @property
+    def thoughts(self) -> Path:
+        """What teachers wrote before their answers, append only; nothing reads it."""
+        return self.root / "raw" / "thoughts.jsonl"
+
+    @property
     def unheard(self) -> Path:
         """Messages that look like a request for an expert and were not taken for one, append only."""
         return self.root / "raw" / "unheard.jsonl"

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from weakspot.capture import recorder
 from weakspot.capture.conversation import Conversation
-from weakspot.capture.frames import is_tool_result
+from weakspot.capture.frames import bare_query, is_tool_result
 from weakspot.capture.recorder import Collected, Unfitted
 from weakspot.capture.trigger_phrases import Trigger, find_teacher, parse_trigger, trigger_phrase
 from weakspot.config import Config
@@ -224,7 +224,6 @@ def store_consultation(
         "seconds": round(seconds, 3),
         "cost_usd": cost_usd,
         "stop_reason": finished.reason if finished else None,
-        "thoughts": answer.thought or None,
     }
     metadata: dict[str, Any] = {
         "timestamp": recorder.timestamp(now),
@@ -245,7 +244,10 @@ def store_consultation(
         answer=answer.message(),
         metadata=metadata,
     )
-    return _store(workspace, config, one, kept, secrets, into)
+    stored = _store(workspace, config, one, kept, secrets, into)
+    if answer.thought:
+        recorder.store_thoughts(workspace, config, kept.id, answer.thought, secrets)
+    return stored
 
 
 def retry_unfitted(workspace: Workspace, config: Config, kept: UnfittedConsultation) -> Collected:
@@ -298,8 +300,8 @@ def find_misfit(one: ConsultationRequest) -> RecordError | None:
 
 def _record_messages(one: ConsultationRequest, answer: dict[str, Any]) -> tuple[Messages, dict[str, str]]:
     """Return the messages of a record, and its metadata where the query is not all that stood in the user's turn."""
-    sent, words = one.query.query, one.query.words
-    bare = sent if sent.strip() == words else words
+    sent = one.query.query
+    bare = bare_query(sent)
     # A record always has a local answer: where none is known, an empty one. A result needs a call before it.
     attempt = one.attempt
     if not attempt or attempt[0].get("role") != "assistant":

@@ -57,6 +57,12 @@ def user_text(text: str) -> str:
     return _take_off(text)[0]
 
 
+def bare_query(text: str) -> str:
+    """Return a query as records hold it: as it was sent, or where a program wrote around it the user's words only."""
+    words = user_text(text)
+    return text if not words or text.strip() == words else words
+
+
 def is_tool_result(text: str) -> bool:
     """Whether a message of the user is the result of a tool, as agents without tool calls send it."""
     return _take_off(text)[1]

@@ -4,6 +4,7 @@ What was answered and is no interaction goes to a file of its own, so that nothi
 """
 
 import json
+import logging
 import secrets as random_source
 import string
 from collections.abc import Iterator, Sequence
@@ -14,13 +15,16 @@ from typing import Any
 
 from weakspot.config import Config
 from weakspot.dataset.domains import Detection, detect_domain
-from weakspot.records import Interaction, UnfittedConsultation
+from weakspot.records import Interaction, Thoughts, UnfittedConsultation
 from weakspot.records.parsing import RecordError, parse_interaction_object, parse_json_object
-from weakspot.redaction.redact import scrub
+from weakspot.redaction.redact import scrub, scrub_text
 from weakspot.storage import append_log
 from weakspot.storage.append_log import Journal
 from weakspot.teachers import api_keys
 from weakspot.workspace import Workspace
+from zddc.errors import UserError
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,18 @@ def store_unfitted(
         allow_network=collect.allow_network_filesystem,
     )
     return Unfitted(one.id, one.reason, one.detail, workspace.unfitted)
+
+
+def store_thoughts(
+    workspace: Workspace, config: Config, identity: str, thoughts: str, secrets: Sequence[str] = ()
+) -> None:
+    """Append a teacher's thoughts, without secrets; a failure is only logged, since nothing depends on them."""
+    cleaned = scrub_text(thoughts, [*api_keys(config), *secrets])
+    line = Thoughts(interaction_id=identity, thoughts=cleaned).to_json()
+    try:
+        append_log.append(workspace.thoughts, [line], "process", allow_network=config.collect.allow_network_filesystem)
+    except (OSError, UserError) as error:
+        _log.error("a teacher's thoughts are not stored: %s", error)
 
 
 def journal_of(workspace: Workspace, config: Config) -> Journal:

@@ -64,7 +64,7 @@ def rescrub(workspace: Workspace, config: Config, *, dry_run: bool) -> Rescrubbe
             found.append(SecretFinding(record.id, line.number, dict(cleaned.counts.items())))
             changes[line] = text
     changed = {workspace.raw: changes}
-    for file in (workspace.unfitted, workspace.unheard):
+    for file in (workspace.unfitted, workspace.unheard, workspace.thoughts):
         changed[file] = dict(_scrub_lines(file, known, found))
     if not dry_run:
         collect = config.collect
@@ -80,6 +80,6 @@ def _scrub_lines(file: Path, known: Sequence[str], found: list[SecretFinding]) -
             cleaned = scrub(parse_json_object(line.data), known)
             if cleaned.counts:
                 value: Any = cleaned.value
-                identity = str((value.get("metadata") or {}).get("interaction_id", file.name))
+                identity = str((value.get("metadata") or value).get("interaction_id", file.name))
                 found.append(SecretFinding(identity, line.number, dict(cleaned.counts.items())))
                 yield line, json.dumps(value, ensure_ascii=False)

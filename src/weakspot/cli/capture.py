@@ -49,24 +49,16 @@ def collect(
     """Capture one consultation, or import consultations from files."""
     place = find_workspace(workspace)
     texts = {"--query": query, "--local": local, "--expert": expert}
-    if from_ is not None or unfitted:
-        chosen = "--unfitted" if unfitted else "--from"
-        options = {**texts, "--domain": domain, "--escalation": escalation, **({"--from": from_} if unfitted else {})}
-        extra = [name for name, value in options.items() if value is not None]
-        if extra:
-            raise UserError("collect", f"{chosen} does not go with {', '.join(extra)}", "give one or the other")
+    others = {**texts, "--domain": domain, "--escalation": escalation}
     if unfitted:
+        _refuse_together("--unfitted", others)
         _retry_unfitted(place, set_ or (), json_)
         return
     if from_ is not None:
+        _refuse_together("--from", others)
         _import_files(place, from_, set_ or (), yes, json_)
         return
-    missing = [name for name, value in texts.items() if value is None]
-    if missing:
-        raise UserError("collect", f"{', '.join(missing)} missing", "give all three texts, or --from PATH")
-    if list(texts.values()).count("-") > 1:
-        raise UserError("collect", "standard input can be only one of the texts", "give the others as @file")
-    given = {name: load_text(name, value) for name, value in texts.items() if value is not None}
+    given = _load_texts(texts)
     found = api.collect(
         place,
         query=given["--query"],
@@ -82,6 +74,21 @@ def collect(
         print_json({**metadata, "adapter": found.adapter, "file": str(found.file), "hits": found.hits})
     else:
         output.print_capture(found)
+
+
+def _load_texts(texts: dict[str, str | None]) -> dict[str, str]:
+    missing = [name for name, value in texts.items() if value is None]
+    if missing:
+        raise UserError("collect", f"{', '.join(missing)} missing", "give all three texts, or --from PATH")
+    if list(texts.values()).count("-") > 1:
+        raise UserError("collect", "standard input can be only one of the texts", "give the others as @file")
+    return {name: load_text(name, value) for name, value in texts.items() if value is not None}
+
+
+def _refuse_together(chosen: str, options: dict[str, str | None]) -> None:
+    extra = [name for name, value in options.items() if value is not None]
+    if extra:
+        raise UserError("collect", f"{chosen} does not go with {', '.join(extra)}", "give one or the other")
 
 
 def _retry_unfitted(place: Workspace, settings: Sequence[str], json_: bool) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from weakspot.capture.frames import user_text
+from weakspot.capture.frames import bare_query, user_text
 from weakspot.capture.recorder import timestamp
 from weakspot.capture.trigger_phrases import Trigger, parse_trigger, trigger_phrase
 from weakspot.config import Config
@@ -131,10 +131,15 @@ class _Finder:
         expert = self._messages(reply)
         while expert and expert[-1].role == "tool":  # the answer was broken off before the next step
             expert.pop()
-        messages = [*self._messages(before), *self._messages(attempt), Message(role="user", content=escalation)]
+        asked, tried = self._messages(before), self._messages(attempt)
+        sent = asked[-1].content or ""
+        bare = bare_query(sent)
+        asked[-1] = asked[-1].model_copy(update={"content": bare})
+        messages = [*asked, *tried, Message(role="user", content=bare_query(escalation)), *expert]
+        metadata = self._metadata(before[-1], attempt, reply, teacher)
         value = {
-            "messages": [message.model_dump(exclude_unset=True) for message in (*messages, *expert)],
-            "metadata": self._metadata(before[-1], attempt, reply, teacher),
+            "messages": [message.model_dump(exclude_unset=True) for message in messages],
+            "metadata": metadata if bare == sent else {**metadata, "query_as_sent": sent},
         }
         try:
             yield parse_interaction_object(value, whole=False)

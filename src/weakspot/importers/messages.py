@@ -5,7 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from weakspot.protocols.notice import without_notice
 from weakspot.protocols.parts import StopReason
+from weakspot.protocols.thoughts import split_thoughts
 from weakspot.records import Message
 from weakspot.records.strict_json import parse_strict_json
 
@@ -44,7 +46,8 @@ def text_message(role: str, text: str) -> Message:
 
 
 def answer(text: str, calls: Sequence[LoggedCall] = ()) -> tuple[Message, ...]:
-    """Return text and tool calls of a model as one message, none where it has neither."""
+    """Return text and tool calls of a model as one message, without its thoughts; none where it has neither."""
+    text = without_notice(split_thoughts(text)[1])
     if not calls:
         return (text_message("assistant", text),) if text.strip() else ()
     written = [

@@ -41,8 +41,9 @@ def forget(workspace: Workspace, config: Config, identity: str) -> Forgotten:
     The decision is written first: even if the rest is interrupted, no stage uses the interaction again and no import
     brings it back. Running it again finishes the work.
     """
-    found = {file: list(_find_lines(file, identity)) for file in (workspace.raw, workspace.unfitted)}
-    lines = [line for of_file in found.values() for line in of_file]
+    files = (workspace.raw, workspace.unfitted, workspace.thoughts)
+    found = {file: list(_find_lines(file, identity)) for file in files}
+    lines = [*found[workspace.raw], *found[workspace.unfitted]]
     if not lines and identity not in load_decisions(workspace).forgotten:
         raise UserError(identity, "no such interaction", "look the id up in the raw file or the rejections")
     decide(workspace, config, [(identity, "forget", _content_key(line)) for line in lines])
@@ -73,12 +74,13 @@ def _find_lines(file: Path, identity: str) -> Iterator[Line]:
     """Yield every line of a file with the id, usable or not."""
     for line in append_log.read_lines(file):
         try:
-            metadata = parse_json_object(line.data).get("metadata")
+            value = parse_json_object(line.data)
         except RecordError:
             # Half a line, left by an interrupted erasure elsewhere: only the id itself can be searched for.
             if json.dumps(identity).encode() in line.data:
                 yield line
             continue
+        metadata = value.get("metadata", value)
         if isinstance(metadata, dict) and metadata.get("interaction_id") == identity:
             yield line
 

@@ -105,7 +105,7 @@ class Consultation(Record):
     """The teacher that answered, the terms of its answer, and the cost.
 
     ``policy`` says whether the answer may be used for training, ``terms`` names the licence or the provider's terms
-    behind it. The cost is in US dollars; None is unknown. ``thoughts`` are the teacher's, which are never trained on.
+    behind it. The cost is in US dollars; None is unknown.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -119,7 +119,6 @@ class Consultation(Record):
     seconds: float | None = None
     cost_usd: float | None = None
     stop_reason: str | None = None
-    thoughts: str | None = None
 
 
 class Metadata(Record):
@@ -267,6 +266,13 @@ class UnfittedConsultation(Record):
     def id(self) -> str:
         """The id of the interaction that it may become."""
         return str(self.metadata["interaction_id"])
+
+
+class Thoughts(Record):
+    """What a teacher wrote before its answer to a consultation; it is kept apart, and never trained on."""
+
+    interaction_id: str
+    thoughts: str
 
 
 class UnheardWish(Record):

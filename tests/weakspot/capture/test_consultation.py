@@ -241,7 +241,6 @@ def test_a_record_tells_who_answered_under_which_terms_and_for_how_much(workspac
         "seconds": 1.235,
         "cost_usd": 3.0,
         "stop_reason": "stop",
-        "thoughts": None,
     }
     assert (metadata.source, metadata.attempt, metadata.model_extra["tools"]) == (
         "test",

@@ -128,7 +128,6 @@ async def test_a_teacher_is_consulted(world, client, stream, teacher, way):
             "output_tokens": 200,
             "cost_usd": 0.004 if teacher == "sonnet" else None,
             "stop_reason": "stop",
-            "thoughts": "Let me think.",
         }
 
 

@@ -4,6 +4,8 @@ import pytest
 
 from weakspot.pipeline.process import process
 from weakspot.pipeline.status import status, why_due
+from weakspot.records import UnheardWish
+from weakspot.storage import append_log
 from weakspot.workspace import AdapterName
 from zddc.errors import UserError
 
@@ -29,6 +31,18 @@ def test_status_counts_what_waits_for_permission(workspace, config, example, cap
     process(workspace, config)
     found = status(workspace, config)
     assert (found.waiting, found.unprocessed) == (1, 0)
+
+
+def test_status_names_what_was_not_heard_and_what_does_not_fit(workspace, config):
+    wishes = [("Aider", "ask opus?"), ("Cline", "opus maybe"), ("Aider", "opus?")]
+    lines = [UnheardWish(timestamp="2026-11-28T12:00:00Z", client=who, words=what).to_json() for who, what in wishes]
+    append_log.append(workspace.unheard, [*lines, '{"half'])
+    found = status(workspace, config)
+    assert [(one.client, one.count, one.latest) for one in found.unheard] == [
+        ("Aider", 2, "opus?"),
+        ("Cline", 1, "opus maybe"),
+    ]
+    assert found.unfitted == 0
 
 
 def test_an_adapter_that_saw_a_forgotten_interaction_is_due(config):

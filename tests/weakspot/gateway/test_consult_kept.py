@@ -1,0 +1,133 @@
+"""What was paid for is kept whatever the order of its turns, and a client learns what became of its record."""
+
+import json
+
+import aiohttp
+import pytest
+from tests.servers import Reply
+
+from weakspot.capture.unfitted import read_unfitted
+from weakspot.pipeline.status import status
+from weakspot.storage import append_log
+
+pytestmark = pytest.mark.slow
+
+CHAT, MESSAGES = "/v1/chat/completions", "/v1/messages"
+Q, A = {"role": "user", "content": "Which revision is newer?"}, {"role": "assistant", "content": "A."}
+ASK, LATE = {"role": "user", "content": "consult the big coder"}, {"role": "system", "content": "It is noon."}
+NARRATOR = {"role": "narrator", "content": "It was night."}
+RESULT = {"role": "user", "content": "[read_file for 'a.md'] Result:\nB comes after A."}
+
+
+async def post(one, messages, path=CHAT, headers=None, **more):
+    body = {"model": "m", "max_tokens": 50, "messages": messages, **more}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(one.address + path, json=body, headers=headers) as answer,
+    ):
+        return answer.status, answer.headers, await answer.text()
+
+
+@pytest.mark.parametrize("path", [CHAT, MESSAGES])
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [Q, LATE, A, ASK],
+        [Q, A, ASK, LATE],
+        [Q, A, LATE, ASK],
+        [A, Q, A, ASK],
+        [{"role": "user", "content": "Here are two."}, Q, A, ASK],
+        [Q, A, A, ASK],
+        [Q, {**A, "content": "<think>hm</think>"}, ASK],
+        [Q, {**A, "content": "<read_file/>"}, RESULT, A, ASK],
+        [Q, A, ASK, {**A, "content": "<read_file/>"}, RESULT],
+    ],
+    ids=range(9),
+)
+async def test_any_order_is_one_interaction(world, messages, path):
+    async with world() as one:
+        one.coder.script = Reply("B is newer.")
+        code, headers, _ = await post(one, messages, path)
+        assert code == 200
+        record = one.record
+        assert headers["x-weakspot-capture"] == f"stored; id={record.id}"
+        assert record.query.content == Q["content"]
+        assert record.expert.content == "B is newer."
+        assert record.domain == "zddc-naming"
+
+
+async def test_tool_results_as_text_reach_the_teacher_and_are_results_in_the_record(world):
+    async with world() as one:
+        one.coder.script = Reply("B is newer.")
+        await post(one, [Q, A, ASK, {**A, "content": "<read_file/>"}, RESULT])
+        assert "B comes after A." in json.dumps(one.coder.chats[-1].body["messages"][-1])
+        assert [message.role for message in one.record.messages][-3:] == ["assistant", "tool", "assistant"]
+
+
+async def test_a_strict_server_gets_one_system_message_and_turns_in_alternation(world):
+    async with world() as one:
+        await post(one, [{"role": "system", "content": "s"}, LATE, Q, LATE, Q, A, A, Q])
+        roles = [message["role"] for message in one.upstream.chats[-1].body["messages"]]
+        assert roles == ["system", "user", "assistant", "user"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("path", [CHAT, MESSAGES])
+async def test_a_misfit_is_told_once_and_goes_nowhere(world, path, stream):
+    async with world() as one:
+        one.coder.script = Reply("B is newer.")
+        _, headers, first = await post(one, [Q, NARRATOR, A, ASK], path, stream=stream)
+        assert headers["x-weakspot-capture"] == "unfitted; reason=bad-schema"
+        assert "weakspot validate" in first
+        [kept] = read_unfitted(one.workspace)
+        assert (one.records, kept.answer["content"]) == ([], "B is newer.")
+        told = "B is newer.\n\n[weakspot: stored, but not fit to train on (bad-schema); see 'weakspot validate']"
+        again = [Q, NARRATOR, A, ASK, {"role": "assistant", "content": told}, {"role": "user", "content": "Sure?"}]
+        await post(one, again, path)
+        assert "[weakspot: " not in json.dumps(one.upstream.chats[-1].body)
+        _, _, second = await post(one, [*again, A, ASK], path, stream=stream)
+        assert "weakspot validate" not in second
+        assert "[weakspot: " not in json.dumps(one.coder.chats[-1].body)
+        assert len(read_unfitted(one.workspace)) == 2
+        assert await one.metric('weakspot_unfitted_total{reason="bad-schema"}') == 2
+
+
+async def test_the_notice_can_be_switched_off(world):
+    async with world("notices=false") as one:
+        _, headers, answer = await post(one, [Q, NARRATOR, A, ASK])
+        assert headers["x-weakspot-capture"].startswith("unfitted")
+        assert "weakspot validate" not in answer
+
+
+async def test_a_wish_that_is_not_heard_is_counted_by_client(world):
+    async with world() as one:
+        words = "hmm, perhaps the big coder might be asked instead"
+        code, _, _ = await post(one, [Q, A, {"role": "user", "content": words}], headers={"User-Agent": "Aider/0.99"})
+        assert code == 200
+        await one.counted('weakspot_unheard_wishes_total{client="Aider"}', 1)
+        await post(one, [Q, A, {"role": "user", "content": "Thanks, now sort the list."}])
+        await one.counted("weakspot_unheard_wishes_total", 1)
+
+        lines = list(append_log.read_lines(one.workspace.unheard))
+        assert json.loads(lines[0].data)["words"] == words
+        [unheard] = status(one.workspace, one.config).unheard
+        assert (unheard.client, unheard.count, unheard.latest) == ("Aider", 1, words)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"model": "m", "input": [Q, A, ASK]},
+        {"model": "expert/sonnet", "input": "q"},
+        {"model": "m", "input": [{"role": "user", "content": [{"type": "input_text", "text": "q"}]}, A, ASK]},
+    ],
+)
+async def test_the_responses_api_refuses_a_wish_in_words(world, body):
+    async with world() as one, aiohttp.ClientSession() as session:
+        async with session.post(f"{one.address}/v1/responses", json=body) as answer:
+            assert answer.status == 400
+            assert "use /v1/chat/completions or /v1/messages" in await answer.text()
+        assert one.upstream.asked == []
+        async with session.post(f"{one.address}/v1/responses", json={"model": "m", "input": "q"}) as answer:
+            await answer.read()
+        assert [request.path for request in one.upstream.asked] == ["/v1/responses"]
