@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
@@ -11,8 +12,9 @@ from weakspot.protocols.parts import Finished, Part, StreamError, Text, Thought
 from weakspot.protocols.sse import Decoder
 from weakspot.protocols.thoughts import ThoughtSplitter
 
-# Usage may come behind the reason; some servers then neither end the stream nor close the connection.
-_SECONDS_BEHIND_THE_REASON = 1.0
+# Some servers neither end a stream nor close the connection. Usage may come behind the reason; behind the end there is
+# only the end of the connection's use, which must be read for it to be used again.
+_SECONDS_BEHIND_THE_REASON, SECONDS_BEHIND_THE_END = 1.0, 0.2
 _BODY_STARTS = (b"{", b"[", b"<")
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
@@ -112,10 +114,11 @@ class StreamReader(ABC):
 
 async def read_parts(reader: StreamReader, pieces: AsyncIterator[bytes]) -> AsyncGenerator[Part]:
     """Yield the parts of an answer until its end, which may come before the server closes the connection."""
-    deadline: float | None = None
-    while not reader.ended:
+    clock = asyncio.get_running_loop()
+    deadline = math.inf
+    while True:
         try:
-            async with asyncio.timeout_at(deadline) as limit:
+            async with asyncio.timeout_at(None if deadline == math.inf else deadline) as limit:
                 data = await anext(pieces, None)
         except TimeoutError:
             if not limit.expired():
@@ -125,8 +128,10 @@ async def read_parts(reader: StreamReader, pieces: AsyncIterator[bytes]) -> Asyn
             break
         for part in reader.feed(data):
             yield part
-        if deadline is None and reader.finishing:
-            deadline = asyncio.get_running_loop().time() + _SECONDS_BEHIND_THE_REASON
+        if reader.ended:
+            deadline = min(deadline, clock.time() + SECONDS_BEHIND_THE_END)
+        elif reader.finishing:
+            deadline = min(deadline, clock.time() + _SECONDS_BEHIND_THE_REASON)
     for part in reader.end():
         yield part
 
