@@ -81,7 +81,11 @@ class Consultations:
         """
         wish, asked = self._find_attempt(request, wish, chat)
         one = _Consultation(wish, asked, chat.get("tools") or [], _secrets(request))
-        question = replace(consultation.question(wish, one.tools, _limit(chat)), secrets=tuple(one.secrets))
+        question = replace(
+            consultation.question(wish, one.tools, _limit(chat)),
+            secrets=tuple(one.secrets),
+            options=openai_chat.answer_options(chat),
+        )
         try:
             async with contextlib.aclosing(self._teachers.ask(wish.teacher, question)) as parts:
                 return await self._send_answer(request, one, writer, parts, stream=bool(chat.get("stream")))
