@@ -8,7 +8,8 @@ import random
 
 import aiohttp
 import pytest
-from tests.servers import Reply, raw_server, sse
+from tests.servers import Reply, completion, endless_server, raw_server, sse
+from tests.waiting import PATIENCE_SECONDS
 from tests.weakspot.gateway.worlds import SOAK
 from yarl import URL
 
@@ -238,3 +239,153 @@ async def test_nothing_piles_up_in_a_thousand_long_streams(world):
             async with session.post(one.address + CHAT, json=body) as got:
                 assert len(await got.read()) > 100_000
         assert len(asyncio.all_tasks()) < 20
+
+
+@pytest.mark.parametrize("ping", [b": ping\n\n", b""])
+async def test_a_completion_ends_though_the_server_keeps_the_connection(world, ping):
+    sent = sse({"choices": [{"delta": {"content": "a"}, "finish_reason": "stop"}]}) + b"data: [DONE]\n\n"
+    body = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "q"}]}
+    async with (
+        endless_server(sent, ping) as (url, left),
+        world(upstream=url) as one,
+        aiohttp.ClientSession() as session,
+    ):
+        async with session.post(one.address + CHAT, json=body) as got:
+            assert (await asyncio.wait_for(got.read(), PATIENCE_SECONDS)).startswith(sent)
+        await asyncio.wait_for(left.wait(), PATIENCE_SECONDS)
+        # The answer is an attempt.
+        async with session.post(one.address + CHAT, json={**body, "model": "expert/coder", "stream": False}) as got:
+            assert got.status == 200
+        assert one.record.local.content == "a"
+
+
+async def test_a_compressed_answer_goes_through_as_it_is(world, path):
+    data = gzip.compress(b'{"choices": [{"message": {"content": "hi"}}]}')
+    async with world() as one, aiohttp.ClientSession(auto_decompress=False) as session:
+        one.upstream.script = Reply(data=data, headers={"Content-Encoding": "gzip"})
+        async with session.post(one.address + path, json={"messages": [{"role": "user", "content": "q"}]}) as got:
+            assert (got.headers["Content-Encoding"], await got.read()) == ("gzip", data)
+
+
+async def test_a_compressed_request_goes_through_where_nobody_reads_it(world):
+    data = gzip.compress(b'{"input": "a"}')
+    async with world() as one, aiohttp.ClientSession() as session:
+        headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+        async with session.post(f"{one.address}/v1/embeddings", data=data, headers=headers) as got:
+            await got.read()
+        assert one.upstream.asked[0].headers["Content-Encoding"] == "gzip"
+        async with session.post(one.address + CHAT, data=data, headers=headers) as got:
+            assert got.status == 415
+            assert "compressed" in (await got.json())["error"]["message"]
+        assert len(one.upstream.asked) == 1
+
+
+async def test_a_large_body_goes_through_in_either_framing(world):
+    body = json.dumps({"messages": [{"role": "user", "content": "x" * 3_000_000}]}).encode()
+
+    async def pieces():
+        for start in range(0, len(body), 100_000):
+            yield body[start : start + 100_000]
+
+    async with world() as one, aiohttp.ClientSession() as session:
+        for path, data in ((CHAT, io.BytesIO(body)), (CHAT, pieces()), ("/v1/embeddings", pieces())):
+            async with session.post(one.address + path, data=data, expect100=True) as got:
+                assert got.status == 200
+        assert [asked.data == body for asked in one.upstream.asked] == [True] * 3
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_server_that_breaks_off_is_seen_to(world, stream):
+    event = sse({"choices": [{"delta": {"content": "half"}}]})
+    size = b"%x\r\n%b\r\n" % (len(event), event)
+    framing = b"Transfer-Encoding: chunked\r\n\r\n" + size if stream else b"Content-Length: 5000\r\n\r\n" + event
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n" + framing
+    async with (
+        raw_server(lambda _: [head]) as upstream,
+        world(upstream=upstream) as one,
+        aiohttp.ClientSession() as session,
+    ):
+        body = {"model": "m", "messages": [{"role": "user", "content": "q"}], "stream": stream}
+        async with session.post(one.address + CHAT, json=body) as got:
+            with pytest.raises(aiohttp.ClientPayloadError):
+                await got.read()
+        # Nothing is remembered that was not whole.
+        async with one.openai() as client:
+            await client.chat.completions.create(model="expert/coder", messages=body["messages"])
+        assert one.record.metadata.attempt == "missing"
+
+
+async def test_an_error_does_not_name_our_key_to_the_server(world, monkeypatch):
+    monkeypatch.setenv("LOCAL_KEY", "local-3Gh5Kp92")
+    async with world('upstream_api_key_env = "LOCAL_KEY"') as one, aiohttp.ClientSession() as session:
+        one.upstream.script = Reply(status=401, data=b'{"error": "no such key: local-3Gh5Kp92"}')
+        for path in (CHAT, "/v1/embeddings", "/v1/messages"):
+            body = {"messages": [], "max_tokens": 1}
+            async with session.post(one.address + path, json=body, headers={"Authorization": "Bearer client"}) as got:
+                assert got.status == 401
+                assert "no such key: <API_KEY>" in await got.text()
+        assert {asked.headers["Authorization"] for asked in one.upstream.asked} == {"Bearer local-3Gh5Kp92"}
+
+
+@pytest.mark.skipif(not SOAK, reason="WEAKSPOT_SOAK=1 asks for it")
+async def test_nothing_piles_up_in_a_thousand_long_streams(world):
+    async with world("remembered_bytes = 1_000_000") as one, aiohttp.ClientSession() as session:
+        one.upstream.script = Reply("word " * 20_000, pieces=100)
+        for number in range(1000):
+            body = {"messages": [{"role": "user", "content": f"q{number}"}], "stream": True}
+            async with session.post(one.address + CHAT, json=body) as got:
+                assert len(await got.read()) > 100_000
+        assert len(asyncio.all_tasks()) < 20
+
+
+@pytest.mark.parametrize("pings", [True, False])
+async def test_a_completion_ends_though_the_server_keeps_the_connection(world, pings):
+    sent = sse({"choices": [{"delta": {"content": "a"}, "finish_reason": "stop"}]}) + b"data: [DONE]\n\n"
+    left = asyncio.Event()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + sent)
+        with contextlib.suppress(ConnectionError):
+            while not writer.transport.is_closing():
+                if pings:
+                    writer.write(b": ping\n\n")
+                await writer.drain()
+                await asyncio.sleep(0.02)
+        left.set()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    body = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "q"}]}
+    async with world(upstream=address) as one, aiohttp.ClientSession() as session:
+        async with session.post(one.address + CHAT, json=body) as got:
+            assert (await asyncio.wait_for(got.read(), PATIENCE_SECONDS)).startswith(sent)
+        await asyncio.wait_for(left.wait(), PATIENCE_SECONDS)
+        # The answer is an attempt.
+        async with session.post(one.address + CHAT, json={**body, "model": "expert/coder", "stream": False}) as got:
+            assert got.status == 200
+        assert one.record.local.content == "a"
+    server.close()
+
+
+async def test_a_compressed_answer_goes_through_and_is_an_attempt(world):
+    answer = gzip.compress(json.dumps(completion(Reply("Local."))).encode())
+    body = {"model": "m", "messages": [{"role": "user", "content": "q"}]}
+    async with world() as one, aiohttp.ClientSession(auto_decompress=False) as session:
+        one.upstream.script = Reply(data=answer, headers={"Content-Encoding": "gzip"})
+        async with session.post(one.address + CHAT, json=body) as got:
+            assert await got.read() == answer
+        async with session.post(one.address + CHAT, json={**body, "model": "expert/coder"}) as got:
+            assert got.status == 200
+        assert (one.record.local.content, one.record.metadata.attempt) == ("Local.", "remembered")
+
+
+@pytest.mark.parametrize("path", ["/chat/completions", "/v1/v1/chat/completions", "//v1/chat/completions/"])
+async def test_an_endpoint_is_reached_by_other_paths(world, path):
+    async with world() as one, aiohttp.ClientSession() as session:
+        asked = {"model": "m", "messages": [{"role": "user", "content": "q"}]}
+        async with session.post(URL(one.address + path, encoded=True), json=asked) as got:
+            assert got.status == 200
+        assert one.upstream.chats[-1].path == CHAT
+        async with session.post(URL(one.address + path, encoded=True), json={**asked, "model": "expert/coder"}) as got:
+            assert (await got.json())["choices"][0]["message"]["content"] == "Coder's answer."
