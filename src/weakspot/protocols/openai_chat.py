@@ -19,7 +19,10 @@ _LONGEST_ID = 40
 _REASONS: dict[str, StopReason] = {
     "stop": "stop",
     "eos": "stop",
+    "end_turn": "stop",
     "tool_calls": "tool_calls",
+    "tool_call": "tool_calls",
+    "tool_use": "tool_calls",
     "function_call": "tool_calls",
     "content_filter": "refused",
 }
