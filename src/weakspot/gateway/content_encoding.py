@@ -51,7 +51,7 @@ class ContentDecoder:
         return bytes(found)
 
 
-def decoded(data: bytes, encoding: str) -> bytes:
+def plain_body(data: bytes, encoding: str) -> bytes:
     """Return a whole body as it was before it was compressed; raise :class:`EncodingError` where it cannot be."""
     return ContentDecoder(encoding).feed(data)
 
@@ -65,4 +65,4 @@ async def read_pieces(answer: "ClientResponse") -> AsyncGenerator[bytes]:
 
 async def read_body(answer: "ClientResponse") -> bytes:
     """Return the whole decoded body of an answer; raise :class:`EncodingError` where it cannot be decoded."""
-    return decoded(await answer.read(), answer.headers.get("Content-Encoding", ""))
+    return plain_body(await answer.read(), answer.headers.get("Content-Encoding", ""))

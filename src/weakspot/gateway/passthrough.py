@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from weakspot.gateway.content_encoding import EncodingError, decoded
+from weakspot.gateway.content_encoding import EncodingError, plain_body
 from weakspot.gateway.paths import canonical_path
 from weakspot.gateway.upstream import Upstream, end_to_end
 from weakspot.protocols.reading import SECONDS_BEHIND_THE_END
@@ -45,7 +45,7 @@ async def forward_request(
         await response.write_eof()
         if hear is not None and answer.status == 200 and len(heard) <= _LONGEST_HEARD:
             with contextlib.suppress(EncodingError):
-                plain = decoded(bytes(heard), answer.headers.get("Content-Encoding", ""))
+                plain = plain_body(bytes(heard), answer.headers.get("Content-Encoding", ""))
                 hear(plain, answer.content_type == "text/event-stream")
     return response
 

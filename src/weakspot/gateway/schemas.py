@@ -64,7 +64,7 @@ class _Tool(BaseModel):
     name: str | None = None
 
     @model_validator(mode="after")
-    def _named(self) -> Self:
+    def _has_function(self) -> Self:
         if self.type == "function" and self.function is None and self.name is None:
             raise ValueError("function is missing")
         return self

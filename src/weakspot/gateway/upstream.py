@@ -101,16 +101,16 @@ class Upstream:
         """
         messages = media_behind_results(chat["messages"])
         try:
-            async with self._successful({**chat, "messages": messages}, headers) as response:
+            async with self._ask_once({**chat, "messages": messages}, headers) as response:
                 yield response
             return
         except _UnseenError:
             pass
-        async with self._successful({**chat, "messages": without_media(messages)}, headers) as response:
+        async with self._ask_once({**chat, "messages": without_media(messages)}, headers) as response:
             yield response
 
     @asynccontextmanager
-    async def _successful(self, chat: dict[str, Any], headers: Mapping[str, str]) -> AsyncIterator["ClientResponse"]:
+    async def _ask_once(self, chat: dict[str, Any], headers: Mapping[str, str]) -> AsyncIterator["ClientResponse"]:
         async with self.request("POST", "/v1/chat/completions", headers, json.dumps(chat).encode()) as response:
             if response.status != 200:
                 data = await read_body(response)

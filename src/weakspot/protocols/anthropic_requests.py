@@ -85,15 +85,15 @@ def _chat_messages(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
                 function = {"name": block["name"], "arguments": json.dumps(block["input"], ensure_ascii=False)}
                 calls.append({"id": block["id"], "type": "function", "function": function})
             case "tool_result":
-                result = _joined(block_parts(block.get("content")))
+                result = _content(block_parts(block.get("content")))
                 yield {"role": "tool", "tool_call_id": block["tool_use_id"], "content": result}
     if calls:
         yield {"role": role, "content": text_of_parts(said) or None, "tool_calls": calls}
     elif said:
-        yield {"role": role, "content": _joined(said)}
+        yield {"role": role, "content": _content(said)}
 
 
-def _joined(parts: list[dict[str, Any]]) -> str | list[dict[str, Any]]:
+def _content(parts: list[dict[str, Any]]) -> str | list[dict[str, Any]]:
     """Return parts as one text, unless there is a picture or a file among them."""
     return parts if any(map(is_media, parts)) else text_of_parts(parts)
 

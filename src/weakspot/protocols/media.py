@@ -135,13 +135,13 @@ def document_block(file: dict[str, Any]) -> Part | None:
     if data and (kind == _PDF or data.startswith("JVBERi")):
         source = {"type": "base64", "media_type": _PDF, "data": data}
     elif kind.startswith("text/") or kind == "application/json":
-        source = {"type": "text", "media_type": "text/plain", "data": _decoded_text(data)}
+        source = {"type": "text", "media_type": "text/plain", "data": _text_of_data(data)}
     else:
         return None
     return {"type": "document", "source": source, **titled}
 
 
-def _decoded_text(data: str) -> str:
+def _text_of_data(data: str) -> str:
     try:
         return base64.b64decode(data).decode("utf-8", "replace")
     except (binascii.Error, ValueError):
@@ -159,18 +159,18 @@ def block_parts(content: Any) -> list[Part]:
                 found.append({"type": "text", "text": block["text"]})
             case "image":
                 url = source_url(block["source"])
-                found.append({"type": "image_url", "image_url": {"url": url}} if url else _named(block))
+                found.append({"type": "image_url", "image_url": {"url": url}} if url else _type_as_text(block))
             case "document":
                 found += document_parts(block)
             case "search_result":
                 said = [block["title"], block["source"], text_of_parts(block["content"])]
                 found.append({"type": "text", "text": "\n".join(said)})
             case _:
-                found.append(_named(block))
+                found.append(_type_as_text(block))
     return found
 
 
-def _named(part: Part) -> Part:
+def _type_as_text(part: Part) -> Part:
     return {"type": "text", "text": f"[{part['type']}]"}
 
 
@@ -184,15 +184,15 @@ def blocks_of_parts(content: Any) -> list[Part]:
                 found += [{"type": "text", "text": text}] if text.strip() else []
             case "image_url":
                 source = image_source(part["image_url"]["url"])
-                found.append({"type": "image", "source": source} if source else _unseen(part))
+                found.append({"type": "image", "source": source} if source else _unseen_text(part))
             case "file":
-                found.append(document_block(part["file"]) or _unseen(part))
+                found.append(document_block(part["file"]) or _unseen_text(part))
             case "thinking" | "reasoning" | "redacted_thinking":
                 pass
             case _:
-                found.append(_named(part))
+                found.append(_type_as_text(part))
     return found
 
 
-def _unseen(part: Part) -> Part:
+def _unseen_text(part: Part) -> Part:
     return {"type": "text", "text": _UNSEEN[part["type"]]}

@@ -69,31 +69,31 @@ def with_safe_names(
 
     A result belongs to the latest call of its id.
     """
-    renamed = [_renamed(tool, names) for tool in tools]
+    named = [_with_safe_name(tool, names) for tool in tools]
     seen: dict[str, int] = {}
-    return [_with_safe_calls(message, names, ids, seen) for message in messages], renamed
+    return [_with_safe_calls(message, names, ids, seen) for message in messages], named
 
 
 def _with_safe_calls(message: dict[str, Any], names: SafeNames, ids: SafeNames, seen: dict[str, int]) -> dict[str, Any]:
     """Return a message with safe names and ids; ``seen`` counts the calls of each id."""
     if message["role"] == "tool":
         identity = str(message.get("tool_call_id") or "")
-        return {**message, "tool_call_id": ids.safe(_numbered(identity, seen.get(identity, 1)))}
+        return {**message, "tool_call_id": ids.safe(_distinct_id(identity, seen.get(identity, 1)))}
     if not message.get("tool_calls"):
         return message
     calls = []
     for call in map(_function_call, message["tool_calls"]):
         identity = str(call.get("id") or "")
         seen[identity] = seen.get(identity, 0) + 1
-        calls.append({**_renamed(call, names), "id": ids.safe(_numbered(identity, seen[identity]))})
+        calls.append({**_with_safe_name(call, names), "id": ids.safe(_distinct_id(identity, seen[identity]))})
     return {**message, "tool_calls": calls}
 
 
-def _renamed(one: dict[str, Any], names: SafeNames) -> dict[str, Any]:
+def _with_safe_name(one: dict[str, Any], names: SafeNames) -> dict[str, Any]:
     return {**one, "function": {**one["function"], "name": names.safe(one["function"]["name"])}}
 
 
-def _numbered(identity: str, number: int) -> str:
+def _distinct_id(identity: str, number: int) -> str:
     return identity if number == 1 else f"{identity} {number}"
 
 

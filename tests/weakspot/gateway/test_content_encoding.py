@@ -6,7 +6,7 @@ import zlib
 import pytest
 
 from weakspot.gateway import content_encoding
-from weakspot.gateway.content_encoding import ContentDecoder, EncodingError, decoded
+from weakspot.gateway.content_encoding import ContentDecoder, EncodingError, plain_body
 
 TEXT = b'data: {"a": "b"}\n\n' * 500
 RAW = zlib.compressobj(wbits=-zlib.MAX_WBITS)
@@ -25,7 +25,7 @@ BODIES = {
 def test_a_body_is_decoded(encoding, size):
     data, decoder = BODIES[encoding], ContentDecoder(encoding)
     assert b"".join(decoder.feed(data[n : n + size]) for n in range(0, len(data), size)) == TEXT
-    assert decoded(data, encoding) == TEXT
+    assert plain_body(data, encoding) == TEXT
 
 
 def test_what_came_is_given_at_once():
@@ -38,20 +38,20 @@ def test_what_came_is_given_at_once():
 @pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, br"])
 def test_an_encoding_that_nobody_asked_for_is_named(encoding):
     with pytest.raises(EncodingError, match=f"compressed as {encoding}"):
-        decoded(TEXT, encoding)
+        plain_body(TEXT, encoding)
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
 def test_what_is_not_compressed_is_an_error(encoding):
     with pytest.raises(EncodingError, match=f"the answer is not {encoding}"):
-        decoded(b"\xffno such thing", encoding)
+        plain_body(b"\xffno such thing", encoding)
 
 
 def test_a_bomb_is_an_error(monkeypatch):
     monkeypatch.setattr(content_encoding, "MOST_BYTES", 5000)
     bomb = gzip.compress(bytes(1_000_000))
     with pytest.raises(EncodingError, match="larger than 5000 bytes"):
-        decoded(bomb, "gzip")
+        plain_body(bomb, "gzip")
     decoder = ContentDecoder("gzip")
     assert decoder.feed(gzip.compress(bytes(5000))) == bytes(5000)
     with pytest.raises(EncodingError, match="larger"):
