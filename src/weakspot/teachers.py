@@ -153,7 +153,7 @@ class Teachers:
             ):
                 async for part in parts:
                     finished = isinstance(part, Finished)
-                    yield replace(part, name=names.given(part.name)) if isinstance(part, Call) else part
+                    yield replace(part, name=names.original(part.name)) if isinstance(part, Call) else part
             if not finished:
                 raise StreamError("the answer broke off")
         except StreamError as error:

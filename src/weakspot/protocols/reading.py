@@ -126,12 +126,15 @@ async def read_parts(reader: StreamReader, pieces: AsyncIterator[bytes]) -> Asyn
             break
         if data is None:
             break
+        said = False
         for part in reader.feed(data):
+            said = True
             yield part
         if reader.ended:
             deadline = min(deadline, clock.time() + SECONDS_BEHIND_THE_END)
-        elif reader.finishing:
-            deadline = min(deadline, clock.time() + _SECONDS_BEHIND_THE_REASON)
+        elif reader.finishing and (said or deadline == math.inf):
+            # Some servers give a reason with each piece: the answer goes on as long as it says something.
+            deadline = clock.time() + _SECONDS_BEHIND_THE_REASON
     for part in reader.end():
         yield part
 

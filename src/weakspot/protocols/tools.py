@@ -30,7 +30,7 @@ class SafeNames:
             self._safe[given], self._given[safe] = safe, given
         return self._safe[given]
 
-    def given(self, safe: str) -> str:
+    def original(self, safe: str) -> str:
         """Return the name that a safe one stands for."""
         return self._given.get(safe, safe)
 

@@ -115,3 +115,17 @@ def test_a_timeout_of_the_server_is_none_of_the_reader_s():
 
     with pytest.raises(TimeoutError):
         asyncio.run(heard())
+
+
+def test_an_answer_goes_on_behind_a_reason(monkeypatch):
+    monkeypatch.setattr(reading, "_SECONDS_BEHIND_THE_REASON", 0.5)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(8):
+            yield REASON
+            await asyncio.sleep(0.1)
+
+    async def heard() -> Answer:
+        return Answer.of([part async for part in read_parts(openai_chat.Reader(), pieces())])
+
+    assert asyncio.run(heard()).text == "a" * 8

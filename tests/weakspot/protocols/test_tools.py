@@ -16,7 +16,7 @@ def test_every_name_is_safe_and_finds_back(given_names, longest):
     names = SafeNames(longest)
     safe = [names.safe(one) for one in given_names]
     assert all(re.fullmatch(rf"[a-zA-Z0-9_-]{{1,{longest}}}", one) for one in safe)
-    assert [names.given(one) for one in safe] == given_names
+    assert [names.original(one) for one in safe] == given_names
 
 
 def test_a_safe_name_stays():
@@ -26,7 +26,7 @@ def test_a_safe_name_stays():
         "files_read_2",
         "files_read",
     ]
-    assert names.given("never_seen") == "never_seen"
+    assert names.original("never_seen") == "never_seen"
 
 
 def function(name: str, **more) -> dict:
