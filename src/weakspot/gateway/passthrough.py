@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from weakspot.gateway.content_encoding import EncodingError, plain_body
+from weakspot.gateway.content_encoding import EncodingError, plain_body, read_body
 from weakspot.gateway.paths import canonical_path
 from weakspot.gateway.upstream import Upstream, end_to_end
 from weakspot.protocols.reading import SECONDS_BEHIND_THE_END
@@ -55,9 +55,10 @@ async def _error(upstream: Upstream, answer: "ClientResponse") -> "web.StreamRes
     from aiohttp import web
 
     headers = end_to_end(answer.headers)
-    headers.popall("Content-Length", None)
+    for name in ("Content-Length", "Content-Encoding"):
+        headers.popall(name, None)
     return web.Response(
-        status=answer.status, reason=answer.reason, headers=headers, body=upstream.without_key(await answer.read())
+        status=answer.status, reason=answer.reason, headers=headers, body=upstream.without_key(await read_body(answer))
     )
 
 

@@ -27,7 +27,7 @@ class _Image(BaseModel):
 class _Part(BaseModel):
     type: str
     text: str | None = None
-    image_url: _Image | None = None
+    image_url: _Image | str | None = None
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

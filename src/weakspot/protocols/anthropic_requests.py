@@ -72,8 +72,10 @@ def _function(tool: dict[str, Any]) -> dict[str, Any]:
 def _chat_messages(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the chat messages of one Anthropic message: there, each result of a tool is a message of its own."""
     role, content = message["role"], message["content"]
+    if role in _SYSTEM:
+        content = _system_text(content)
     if isinstance(content, str):
-        yield {"role": role, "content": _system_text(content) if role == "system" else content}
+        yield {"role": role, "content": content}
         return
     said: list[dict[str, Any]] = []
     calls: list[dict[str, Any]] = []

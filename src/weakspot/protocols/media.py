@@ -73,6 +73,12 @@ def refuses_media(status: int, text: str) -> bool:
     return status in _REFUSING and _REFUSED.search(text) is not None
 
 
+def part_url(part: Part) -> str:
+    """Return the URL of a picture; some clients write it without the object around it."""
+    image = part["image_url"]
+    return str(image if isinstance(image, str) else image["url"])
+
+
 def image_url(url: str) -> str:
     """Return a picture's URL with the type that its data has."""
     source = image_source(url)
@@ -183,7 +189,7 @@ def blocks_of_parts(content: Any) -> list[Part]:
                 text = part.get("text") or part.get("refusal") or ""
                 found += [{"type": "text", "text": text}] if text.strip() else []
             case "image_url":
-                source = image_source(part["image_url"]["url"])
+                source = image_source(part_url(part))
                 found.append({"type": "image", "source": source} if source else _unseen_text(part))
             case "file":
                 found.append(document_block(part["file"]) or _unseen_text(part))

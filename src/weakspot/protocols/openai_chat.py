@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from weakspot.protocols.media import content_parts, image_url, is_media, text_of_parts
+from weakspot.protocols.media import content_parts, image_url, is_media, part_url, text_of_parts
 from weakspot.protocols.parts import Answer, Call, Finished, Part, StopReason, StreamError, Text, Thought, ThoughtsEnded
 from weakspot.protocols.reading import StreamReader, error_text, token_count
 from weakspot.protocols.sse import event
@@ -67,6 +67,9 @@ def request(
 
 def _message(message: dict[str, Any]) -> dict[str, Any]:
     known = {key: message[key] for key in _MESSAGE_KEYS if key in message}
+    if not known.get("tool_calls"):
+        known.pop("tool_calls", None)
+        known["content"] = known.get("content") or ""
     if isinstance(known.get("content"), list):
         known["content"] = [part for one in known["content"] if (part := _content_part(one)) is not None]
     # Few servers know the role "developer", and those accept "system" in its place.
@@ -79,7 +82,8 @@ def _content_part(part: dict[str, Any]) -> dict[str, Any] | None:
         case "text":
             return {"type": "text", "text": part["text"]}
         case "image_url":
-            return {"type": "image_url", "image_url": {**part["image_url"], "url": image_url(part["image_url"]["url"])}}
+            more = part["image_url"] if isinstance(part["image_url"], dict) else {}
+            return {"type": "image_url", "image_url": {**more, "url": image_url(part_url(part))}}
         case "thinking" | "reasoning" | "redacted_thinking":
             return None
         case _:

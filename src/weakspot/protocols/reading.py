@@ -82,7 +82,8 @@ class StreamReader(ABC):
             return
         if data.startswith("<"):
             title = _TITLE.search(data)
-            raise StreamError(f"a web page instead of an answer: {' '.join((title[1] if title else data).split())}")
+            line = " ".join((title[1] if title else data).split())
+            raise StreamError(f"a web page instead of an answer: {line[:200]}")
         try:
             yield from self._split(self._body(json.loads(data)))
         except StreamError:
