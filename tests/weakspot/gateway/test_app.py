@@ -280,9 +280,12 @@ async def test_a_teacher_is_a_model_that_can_be_asked_for(world, path):
 
 @pytest.mark.parametrize("path", ["/models", "//v1/models/", "/v1/v1/models?limit=5"])
 async def test_models_are_listed_at_other_paths(world, path):
-    async with world() as one, aiohttp.ClientSession() as session:
-        async with session.get(URL(one.address + path, encoded=True)) as got:
-            assert "expert/sonnet" in await got.text()
+    async with (
+        world() as one,
+        aiohttp.ClientSession() as session,
+        session.get(URL(one.address + path, encoded=True)) as got,
+    ):
+        assert "expert/sonnet" in await got.text()
 
 
 @pytest.mark.parametrize("teacher", ["sonnet", "coder"])
