@@ -11,7 +11,7 @@ from tests.weakspot.protocols.drawn import ARGUMENTS, NAMES, WORDS
 from weakspot.protocols.anthropic_requests import chat_request, request
 from weakspot.protocols.openai_chat import answer_options
 
-TRIALS = settings(max_examples=2000 if os.environ.get("WEAKSPOT_SOAK") else 60)
+TRIALS = settings(max_examples=2000 if os.environ.get("WEAKSPOT_SOAK") else 60, deadline=None)
 SAID = WORDS.filter(str.strip)
 PNG = "iVBORw0KGgoAAAANSUhEUgAA"
 IMAGES = st.sampled_from(
