@@ -287,15 +287,17 @@ async def endless_server(data: bytes, ping: bytes = b": ping\n\n") -> AsyncItera
         head = await reader.readuntil(b"\r\n\r\n")
         if head.startswith(b"GET"):
             writer.write(b"HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
-            writer.close()
-            return
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + data)
-        with contextlib.suppress(ConnectionError):
-            while not writer.transport.is_closing():
-                writer.write(ping)
-                await writer.drain()
-                await asyncio.sleep(0.02)
-        left.set()
+        else:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + data)
+            with contextlib.suppress(ConnectionError):
+                heard: bytes | None = None
+                while heard != b"":
+                    writer.write(ping)
+                    await writer.drain()
+                    with contextlib.suppress(TimeoutError):
+                        heard = await asyncio.wait_for(reader.read(2**16), 0.02)
+            left.set()
+        writer.close()
 
     server = await asyncio.start_server(handle, "127.0.0.1", 0)
     try:

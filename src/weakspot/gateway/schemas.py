@@ -60,14 +60,21 @@ class _Message(BaseModel):
 
 class _Tool(BaseModel):
     type: str
-    function: _Named | None = None
-    name: str | None = None
+    function: _Named
 
-    @model_validator(mode="after")
-    def _has_function(self) -> Self:
-        if self.type == "function" and self.function is None and self.name is None:
-            raise ValueError("function is missing")
-        return self
+    @model_validator(mode="before")
+    @classmethod
+    def _of_any_kind(cls, value: Any) -> Any:
+        """Take a tool of another kind, which becomes a function or is left out."""
+        if not isinstance(value, dict) or "function" in value:
+            return value
+        match value.get("type"):
+            case "custom":
+                return {**value, "function": value.get("custom") or value}
+            case "function":
+                return {**value, "function": value} if "name" in value else value
+            case other:
+                return {**value, "function": {"name": str(other)}}
 
 
 class _Chat(BaseModel):

@@ -248,7 +248,7 @@ async def test_a_picture_in_a_tool_s_result_reaches_both_models(world):
         ]
         await client.messages.create(messages=SEEN, tools=ANTHROPIC_TOOLS, **{**OPTIONS, "model": "expert/sonnet"})
         asked = one.sonnet.chats[-1].body["messages"]
-        assert asked[-1] == SEEN[-1]
+        assert asked[2] == SEEN[2]
 
 
 @pytest.mark.parametrize("stream", [True, False])

@@ -273,12 +273,13 @@ async def test_a_teacher_is_a_model_that_can_be_asked_for(world, path):
         async with session.get(URL(one.address + path, encoded=True)) as got:
             assert (got.status, (await got.json())["id"]) == (200, "expert/sonnet")
         assert one.upstream.asked == []
+        one.upstream.script = Reply(data=b"{}")
         async with session.get(f"{one.address}/v1/models/local-model") as got:
             assert got.status == 200
         assert one.upstream.asked[-1].path == "/v1/models/local-model"
 
 
-@pytest.mark.parametrize("path", ["/models", "//v1/models/", "/v1/v1/models?limit=5"])
+@pytest.mark.parametrize("path", ["/models", "//v1/models/", "/v1/v1/models"])
 async def test_models_are_listed_at_other_paths(world, path):
     async with (
         world() as one,
