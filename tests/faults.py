@@ -567,8 +567,8 @@ NAMED = (
     Fault(
         "the server's key is shown in its own error",
         "src/weakspot/gateway/passthrough.py",
-        "body=upstream.without_key(await answer.read())",
-        "body=await answer.read()",
+        "body=upstream.without_key(await read_body(answer))",
+        "body=await read_body(answer)",
         "tests/weakspot/gateway/test_passthrough.py::test_an_error_does_not_name_our_key_to_the_server",
     ),
     # --- what the model sees

@@ -276,3 +276,31 @@ async def raw_server(answer: Callable[[bytes], list[bytes]]) -> AsyncIterator[st
     finally:
         server.close()
         await server.wait_closed()
+
+
+@contextlib.asynccontextmanager
+async def endless_server(data: bytes, ping: bytes = b": ping\n\n") -> AsyncIterator[tuple[str, asyncio.Event]]:
+    """Listen, send ``data`` as a stream and pings behind it; the event is set when the client has left."""
+    left = asyncio.Event()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        if head.startswith(b"GET"):
+            writer.write(b"HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+        else:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + data)
+            with contextlib.suppress(ConnectionError):
+                heard: bytes | None = None
+                while heard != b"":
+                    writer.write(ping)
+                    await writer.drain()
+                    with contextlib.suppress(TimeoutError):
+                        heard = await asyncio.wait_for(reader.read(2**16), 0.02)
+            left.set()
+        writer.close()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", left
+    finally:
+        server.close()

@@ -7,9 +7,9 @@ import socket
 import time
 from collections.abc import AsyncIterator, Iterator
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
 from weakspot.capture.ask_teacher import Consulted, build_consultation_request, consult, refuse_empty
 from weakspot.config import Config
@@ -57,6 +57,26 @@ Keep an exchange in which somebody else gave the answer that you could not: the 
 Not for answers of consult_expert, which are kept already. All texts are training data: give them whole and word for \
 word, and only an answer that turned out to be right."""
 _STATUS = "Show how many interactions are captured, and where each domain's adapter stands. Costs nothing."
+
+# Models write an argument's name as they would have called it. The published name is the first that counts.
+_OTHER_NAMES = {
+    "query": ("question", "userQuery", "user_query", "userQuestion", "user_question", "prompt"),
+    "attempt": ("answer", "localAnswer", "local_answer", "localAttempt", "local_attempt", "local", "draft"),
+    "context": ("conversation", "background"),
+    "teacher": ("expert", "model", "teacherName", "teacher_name"),
+    "local": ("localAnswer", "local_answer", "localAttempt", "local_attempt", "attempt"),
+    "expert": ("expertAnswer", "expert_answer", "rightAnswer", "right_answer", "correctAnswer", "correct_answer"),
+    "domain": ("domainName", "domain_name"),
+    "escalation": ("trigger", "triggerPhrase", "trigger_phrase"),
+}
+# Many clients send null for what is left out. The type stays a plain string: one that may be null is parsed as JSON by
+# the library where it looks like JSON.
+_Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else value)]
+
+
+def _argument(name: str, description: str) -> Any:
+    """Return the description of a tool's argument, which goes by several names."""
+    return Field(description=description, validation_alias=AliasChoices(name, *_OTHER_NAMES[name]))
 
 
 class Recorded(BaseModel):
@@ -121,17 +141,19 @@ def server(workspace: Workspace, config: Config) -> "MCPServer":
     )
     async def consult_expert(
         call: Context,
-        query: Annotated[str, Field(description="the user's question, whole and word for word")],
-        attempt: Annotated[str, Field(description="your own answer to it, whole and word for word, right or wrong")],
-        # Plain strings: a parameter that may be null is parsed as JSON where it looks like JSON.
+        query: Annotated[_Text, _argument("query", "the user's question, whole and word for word")],
+        attempt: Annotated[
+            _Text, _argument("attempt", "your own answer to it, whole and word for word, right or wrong")
+        ],
         context: Annotated[
-            str,
-            Field(
-                description="what the question refers to and does not hold, word for word: earlier turns, the file, "
-                "the error; empty where it stands alone"
+            _Text,
+            _argument(
+                "context",
+                "what the question refers to and does not hold, word for word: earlier turns, the file, "
+                "the error; empty where it stands alone",
             ),
         ] = "",
-        teacher: Annotated[str, Field(description=f"one of {known}; empty is {default}")] = "",
+        teacher: Annotated[_Text, _argument("teacher", f"one of {known}; empty is {default}")] = "",
     ) -> Consulted:
         with _tool_errors():
             one = build_consultation_request(config, query, attempt, context, teacher)
@@ -148,12 +170,13 @@ def server(workspace: Workspace, config: Config) -> "MCPServer":
         annotations=ToolAnnotations(destructive_hint=False, open_world_hint=False),
     )
     def record_interaction(
-        query: Annotated[str, Field(description="the user's question")],
-        local: Annotated[str, Field(description="your own answer to it, before you knew better")],
-        expert: Annotated[str, Field(description="the right answer")],
-        domain: Annotated[str, Field(description=f"one of {domains}, or a new one; empty is found out")] = "",
+        query: Annotated[_Text, _argument("query", "the user's question")],
+        local: Annotated[_Text, _argument("local", "your own answer to it, before you knew better")],
+        expert: Annotated[_Text, _argument("expert", "the right answer")],
+        domain: Annotated[_Text, _argument("domain", f"one of {domains}, or a new one; empty is found out")] = "",
         escalation: Annotated[
-            str, Field(description='what the user said to get the better answer, as "consult Opus"; may be empty')
+            _Text,
+            _argument("escalation", 'what the user said to get the better answer, as "consult Opus"; may be empty'),
         ] = "",
     ) -> Recorded:
         with _tool_errors():

@@ -6,7 +6,8 @@ import io
 import json
 import logging
 import os
-from collections.abc import AsyncGenerator, Mapping
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -14,8 +15,10 @@ from urllib.request import getproxies, proxy_bypass
 
 from weakspot.config import Config
 from weakspot.protocols import anthropic_messages, anthropic_requests, openai_chat
-from weakspot.protocols.parts import Finished, Part, StreamError
-from weakspot.protocols.reading import error_text
+from weakspot.protocols.media import has_media, refuses_media, without_media
+from weakspot.protocols.parts import Call, Finished, Part, StreamError
+from weakspot.protocols.reading import error_text, read_parts
+from weakspot.protocols.tools import SafeNames
 from weakspot.redaction.redact import scrub_text
 from weakspot.settings import Teacher
 
@@ -28,6 +31,12 @@ _ADDRESSES = {"anthropic": "https://api.anthropic.com", "openai": "https://api.o
 _CONNECT_SECONDS = 20.0
 _NO_KEY = "none"
 _SHORTEST_SECRET = 8
+# Wishes that some models refuse: an answer without them is better than none.
+# https://platform.claude.com/docs/en/about-claude/models/migration-guide, and OpenAI's reasoning models.
+_REFUSABLE = (
+    *("temperature", "top_p", "seed", "stop", "frequency_penalty", "presence_penalty", "parallel_tool_calls"),
+)
+_SAMPLING = ("temperature", "top_p")
 # The official client logs whole requests.
 _TALKATIVE = ("anthropic", "httpx2", "httpcore2")
 
@@ -43,17 +52,28 @@ class TeacherError(Exception):
         self.status, self.retry_after = status, retry_after
 
 
+class _RefusedError(TeacherError):
+    """A question that a teacher's server did not take: ``refusal`` is the server's own status."""
+
+    def __init__(self, refusal: int, message: str, retry_after: str | None = None) -> None:
+        super().__init__(refusal if refusal in (400, 413) else 502, message, retry_after)
+        self.refusal = refusal
+
+
 @dataclass(frozen=True)
 class Question:
     """A question to a teacher: chat messages, the tools it may call, the most tokens it may write.
 
-    ``secrets`` are removed from the messages before they are sent, as the keys of the settings are.
+    ``secrets`` are removed from the messages before they are sent, as the keys of the settings are. ``options`` are
+    what the client asks of the answer, under the names of chat completions: see ``openai_chat.answer_options``. They
+    reach a teacher where its protocol knows them, and those of ``_REFUSABLE`` where its model takes them, too.
     """
 
     messages: list[dict[str, Any]]
     tools: list[dict[str, Any]] = field(default_factory=list)
     max_tokens: int | None = None
     secrets: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 def api_keys(config: Config) -> list[str]:
@@ -83,6 +103,7 @@ class Teachers:
         self._config = config
         self._session: ClientSession | None = None
         self._clients: dict[tuple[str, str], AsyncAnthropic] = {}
+        self._refused: dict[str, frozenset[str]] = {}
         if any(teacher.kind == "anthropic" for teacher in config.teachers.values()):
             import anthropic  # noqa: F401  # takes a second: now, and not while other requests wait
         for name in _TALKATIVE:
@@ -99,23 +120,42 @@ class Teachers:
         if teacher.api_key_env and not key:
             raise TeacherError(502, f"teacher {name}: {teacher.api_key_env} is not set where weakspot runs")
         question = self._without_keys(question)
+        deadline = asyncio.get_running_loop().time() + teacher.timeout_seconds
+        while True:
+            asked = _without_options(question, self._refused.get(name, frozenset()))
+            try:
+                async with contextlib.aclosing(self._answer(name, teacher, key, asked, deadline)) as parts:
+                    async for part in parts:
+                        yield part
+                return
+            except _RefusedError as error:
+                # Nothing of an answer has come: it is asked again without what the model does not take.
+                if refused := _refused_options(asked, str(error)):
+                    self._refused[name] = self._refused.get(name, frozenset()) | refused
+                elif has_media(asked.messages) and refuses_media(error.refusal, str(error)):
+                    question = replace(question, messages=without_media(question.messages))
+                else:
+                    raise
+
+    async def _answer(
+        self, name: str, teacher: Teacher, key: str, question: Question, deadline: float
+    ) -> AsyncGenerator[Part]:
+        protocol = anthropic_requests if teacher.kind == "anthropic" else openai_chat
+        names = SafeNames(protocol.LONGEST_NAME)
         reader = anthropic_messages.Reader() if teacher.kind == "anthropic" else openai_chat.Reader()
         sent = self._from_anthropic if teacher.kind == "anthropic" else self._from_openai
-        deadline = asyncio.get_running_loop().time() + teacher.timeout_seconds
+        finished = False
         try:
-            async with contextlib.aclosing(sent(name, teacher, key, question)) as answer:
-                while True:
-                    async with asyncio.timeout_at(deadline):
-                        data = await anext(answer, None)
-                    if data is None:
-                        break
-                    for part in reader.feed(data):
-                        yield part
-            ended = list(reader.end())
-            if not any(isinstance(part, Finished) for part in ended):
+            async with (
+                contextlib.aclosing(sent(name, teacher, key, question, names)) as answer,
+                contextlib.aclosing(_until(deadline, answer)) as pieces,
+                contextlib.aclosing(read_parts(reader, pieces)) as parts,
+            ):
+                async for part in parts:
+                    finished = isinstance(part, Finished)
+                    yield replace(part, name=names.original(part.name)) if isinstance(part, Call) else part
+            if not finished:
                 raise StreamError("the answer broke off")
-            for part in ended:
-                yield part
         except StreamError as error:
             raise TeacherError(502, f"teacher {name}: {self._one_line(str(error))}", "5") from None
         except TimeoutError:
@@ -128,7 +168,9 @@ class Teachers:
         for client in self._clients.values():
             await client.close()
 
-    async def _from_openai(self, name: str, teacher: Teacher, key: str, question: Question) -> AsyncGenerator[bytes]:
+    async def _from_openai(
+        self, name: str, teacher: Teacher, key: str, question: Question, names: SafeNames
+    ) -> AsyncGenerator[bytes]:
         import aiohttp
 
         if self._session is None:
@@ -137,7 +179,7 @@ class Teachers:
         try:
             async with self._session.post(
                 address,
-                data=io.BytesIO(json.dumps(_chat_body(teacher, question)).encode()),
+                data=io.BytesIO(json.dumps(_chat_body(teacher, question, names)).encode()),
                 headers={"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})},
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
                 # A redirect would send the key to a server that it is not meant for.
@@ -153,7 +195,9 @@ class Teachers:
         except aiohttp.ClientError as error:
             raise TeacherError(502, f"teacher {name}: the answer broke off ({type(error).__name__})", "5") from None
 
-    async def _from_anthropic(self, name: str, teacher: Teacher, key: str, question: Question) -> AsyncGenerator[bytes]:
+    async def _from_anthropic(
+        self, name: str, teacher: Teacher, key: str, question: Question, names: SafeNames
+    ) -> AsyncGenerator[bytes]:
         import anthropic
         import httpx2
 
@@ -161,7 +205,10 @@ class Teachers:
             self._clients[name, key] = _official_client(teacher, key)
         create = self._clients[name, key].messages.with_streaming_response.create
         try:
-            async with create(**_messages_body(teacher, question), stream=True) as response:
+            body = _messages_body(teacher, question, names)
+            # The client no longer knows them, but older models and other servers do.
+            sampling = {name: body.pop(name) for name in _SAMPLING if name in body}
+            async with create(**body, stream=True, extra_body=sampling) as response:
                 async for data in response.iter_bytes():
                     yield data
         except anthropic.APIStatusError as error:
@@ -192,9 +239,9 @@ class Teachers:
         if status in (429, 529):
             return TeacherError(429, message, headers.get("Retry-After", "5"))
         if status >= 500:
-            return TeacherError(502, message, headers.get("Retry-After", "5"))
+            return _RefusedError(status, message, headers.get("Retry-After", "5"))
         # The teacher refuses our key, not the client's: a 401 would make the user check the wrong one.
-        return TeacherError(status if status in (400, 413) else 502, message)
+        return _RefusedError(status, message)
 
     def _one_line(self, text: str) -> str:
         """Return a server's message as one line without secrets."""
@@ -229,17 +276,40 @@ def _limit(teacher: Teacher, question: Question) -> int:
     return min(question.max_tokens or teacher.max_tokens, teacher.max_tokens)
 
 
-def _messages_body(teacher: Teacher, question: Question) -> dict[str, Any]:
-    asked = anthropic_requests.request(question.messages, question.tools)
+def _messages_body(teacher: Teacher, question: Question, names: SafeNames) -> dict[str, Any]:
+    # The provider itself refuses these in its present version, whatever the model.
+    refused = frozenset() if teacher.base_url else frozenset(_SAMPLING)
+    options = _without_options(question, refused).options
+    asked = anthropic_requests.request(question.messages, question.tools, options, names)
     return {"model": teacher.model, **asked, "max_tokens": _limit(teacher, question)}
 
 
-def _chat_body(teacher: Teacher, question: Question) -> dict[str, Any]:
+def _chat_body(teacher: Teacher, question: Question, names: SafeNames) -> dict[str, Any]:
     # OpenAI's newer models refuse the older name, other servers may not know the newer one.
     limit_key = "max_tokens" if teacher.base_url else "max_completion_tokens"
-    asked = openai_chat.request(question.messages, question.tools)
+    asked = openai_chat.request(question.messages, question.tools, question.options, names)
     options = {"stream": True, "stream_options": {"include_usage": True}}
     return {"model": teacher.model, **asked, limit_key: _limit(teacher, question), **options}
+
+
+def _without_options(question: Question, refused: frozenset[str]) -> Question:
+    return replace(question, options={key: value for key, value in question.options.items() if key not in refused})
+
+
+def _refused_options(question: Question, message: str) -> frozenset[str]:
+    """Return the options that a server's error names, as far as the question can do without them."""
+    named = (key for key in _REFUSABLE if key in question.options)
+    return frozenset(key for key in named if re.search(rf"\b{key}(?:_sequences)?\b", message))
+
+
+async def _until(deadline: float, pieces: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+    """Yield the pieces that come until the deadline; raise TimeoutError behind it."""
+    while True:
+        async with asyncio.timeout_at(deadline):
+            data = await anext(pieces, None)
+        if data is None:
+            return
+        yield data
 
 
 def _proxy(address: str) -> str | None:

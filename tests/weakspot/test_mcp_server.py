@@ -361,6 +361,35 @@ def test_context_stands_in_front_of_the_question_as_it_was_given(tool, workspace
     assert context in json.dumps(teacher.asked[0]["system"]).replace("\\", "")
 
 
+@pytest.mark.parametrize("absent", [{"context": None, "teacher": None}, {"context": None}, {"of_no_tool": None}, {}])
+def test_null_is_what_is_left_out(tool, workspace, absent):
+    assert tool("consult_expert", **TEXTS, **absent)["teacher"] == "fable"
+    assert not the_record(workspace).context
+
+
+def test_null_is_what_is_left_out_of_an_exchange(tool, workspace):
+    tool("record_interaction", query="q?", local="a", expert="b", domain=None, escalation=None)
+    assert the_record(workspace).expert.content == "b"
+
+
+def test_null_for_what_is_needed_is_an_error(refused):
+    assert refused("consult_expert", query="q", attempt=None).startswith("attempt: is empty")
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        {"question": "q?", "localAnswer": '{"a": 1}', "background": "c"},
+        {"userQuery": "q?", "local_answer": '{"a": 1}', "conversation": "c", "teacherName": None},
+        {"prompt": "q?", "answer": '{"a": 1}', "context": "c", "expert": "kimi", "anything": 5},
+    ],
+)
+def test_arguments_go_by_other_names(tool, workspace, texts):
+    tool("consult_expert", **texts)
+    record = the_record(workspace)
+    assert [one.content for one in (*record.context, record.query, record.local)] == ["c", "q?", '{"a": 1}']
+
+
 @pytest.mark.parametrize(("named", "asked"), [("", "fable"), ("KIMI", "kimi"), ("k2", "kimi"), ("wise-2", "kimi")])
 def test_a_teacher_goes_by_all_its_names(tool, named, asked):
     assert tool("consult_expert", **TEXTS, teacher=named)["teacher"] == asked

@@ -2,11 +2,23 @@
 
 import asyncio
 import contextlib
+import gzip
 import json
 from pathlib import Path
 
 import pytest
-from tests.servers import NEVER_SECONDS, Asked, Reply, Server, raw_server
+from tests.servers import (
+    NEVER_SECONDS,
+    Asked,
+    Reply,
+    Server,
+    chunks,
+    completion,
+    endless_server,
+    message,
+    message_events,
+    raw_server,
+)
 from tests.waiting import PATIENCE_SECONDS
 
 from weakspot.config import load
@@ -322,3 +334,151 @@ def test_the_secrets_of_this_process_are_known(monkeypatch):
     monkeypatch.setenv("UPSTREAM_KEY", " upstream ")
     config = load(NOWHERE, ["gateway.upstream_api_key_env=UPSTREAM_KEY", "teachers.sonnet.api_key_env=TEACHER_KEY"])
     assert api_keys(config) == sorted(["another-s-secret", "upstream", KEY])
+
+
+# What a client asks of the answer
+
+OPTIONS = {
+    "response_format": {"type": "json_object"},
+    "tool_choice": "required",
+    "parallel_tool_calls": False,
+    "seed": 7,
+    "stop": "END",
+    "temperature": 1.5,
+    "top_p": 0.9,
+}
+DOTTED = [{"type": "function", "function": {"name": "files.read", "parameters": {"properties": {}}}}]
+
+
+def asking(**more) -> Question:
+    return Question([*QUESTION.messages], max_tokens=50, **more)
+
+
+def test_what_a_client_asks_reaches_an_openai_teacher():
+    _, [asked] = answer_of("openai", Reply("a"), asking(tools=DOTTED, options=OPTIONS))
+    assert {key: asked.body[key] for key in OPTIONS} == OPTIONS
+    _, [asked] = answer_of("openai", Reply("a"), asking(options=OPTIONS))
+    assert "tool_choice" not in asked.body
+
+
+def test_what_a_client_asks_reaches_an_anthropic_teacher():
+    _, [asked] = answer_of("anthropic", Reply("a"), asking(tools=DOTTED, options=OPTIONS))
+    assert asked.body["tool_choice"] == {"type": "any", "disable_parallel_tool_use": True}
+    assert (asked.body["stop_sequences"], asked.body["temperature"]) == (["END"], 1)
+    assert asked.body["system"] == "Answer with one JSON object and nothing else."
+    assert not {"seed", "top_p", "stop", "response_format"} & asked.body.keys()
+
+
+def test_a_schema_of_the_answer_reaches_an_anthropic_teacher_as_it_takes_it():
+    schema = {"type": "object", "properties": {"n": {"type": "integer", "minimum": 1}}}
+    form = {"type": "json_schema", "json_schema": {"name": "a", "schema": schema}}
+    _, [asked] = answer_of("anthropic", Reply("a"), asking(options={"response_format": form}))
+    sent = asked.body["output_config"]["format"]
+    assert (sent["type"], sent["schema"]["additionalProperties"]) == ("json_schema", False)
+    assert "minimum" not in sent["schema"]["properties"]["n"]
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        ("auto", {"type": "auto"}),
+        ("none", {"type": "none"}),
+        ({"type": "function", "function": {"name": "files.read"}}, {"type": "tool", "name": "files_read"}),
+        ({"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": []}}, {"type": "any"}),
+    ],
+)
+def test_a_choice_of_tools_reaches_an_anthropic_teacher(choice, expected):
+    _, [asked] = answer_of("anthropic", Reply("a"), asking(tools=DOTTED, options={"tool_choice": choice}))
+    assert asked.body["tool_choice"] == expected
+
+
+@either_kind
+def test_a_name_that_a_teacher_refuses_comes_back_as_it_was(kind):
+    answer, [asked] = answer_of(kind, Reply(calls=(("1", "files_read", "{}"),)), asking(tools=DOTTED))
+    assert "files.read" not in asked.data.decode()
+    assert [call.name for call in answer.calls.values()] == ["files.read"]
+
+
+@either_kind
+def test_a_wish_that_a_teacher_refuses_is_not_made_again(kind):
+    def reply(asked: Asked) -> Reply:
+        named = [key for key in ("temperature", "seed") if key in asked.body]
+        return Reply(f"`{named[0]}` is deprecated for this model.", status=400) if named else Reply("a")
+
+    async def twice():
+        async with Server(reply) as server:
+            teachers = Teachers(settings(kind, url_of(server, kind)))
+            for _ in range(2):
+                question = asking(options={"temperature": 0.5, "seed": 7, "stop": ["x"]})
+                answer = Answer.of([part async for part in teachers.ask("t", question)])
+                assert answer.text == "a"
+            await teachers.close()
+            return [one.body for one in server.asked]
+
+    *refused, first, second = asyncio.run(twice())
+    assert len(refused) == (1 if kind == "anthropic" else 2)
+    assert "temperature" not in first
+    assert first == second
+    assert "x" in str(first)
+
+
+@either_kind
+def test_an_error_about_something_else_is_not_asked_away(kind):
+    with pytest.raises(TeacherError, match="no such model"):
+        answer_of(kind, Reply("no such model", status=400), asking(options={"temperature": 0.5}))
+
+
+@either_kind
+@pytest.mark.parametrize("status", [400, 404, 500])
+def test_a_teacher_that_cannot_see_is_told_what_there_was(kind, status):
+    picture = {"type": "image_url", "image_url": {"url": "data:image/jpg;base64,/9j/4AAQ"}}
+    seen = [{"role": "user", "content": [{"type": "text", "text": "see"}, picture]}]
+
+    def reply(asked: Asked) -> Reply:
+        return Reply("image input is not supported", status=status) if b"/9j/" in asked.data else Reply("a")
+
+    answer, asked = answer_of(kind, reply, Question(seen))
+    assert (answer.text, len(asked)) == ("a", 2)
+    assert "image/jpeg" in asked[0].data.decode()
+    assert "[image: this model cannot see it]" in asked[1].data.decode()
+
+
+# Answers that are not as they should be
+
+
+@either_kind
+@pytest.mark.parametrize("stream", ["stream", "whole"])
+def test_thoughts_in_the_text_are_thoughts(kind, stream):
+    reply = Reply("<think>\nhm\n</think>\n\nB", pieces=7)
+    if stream == "whole":
+        whole = message(reply) if kind == "anthropic" else completion(reply)
+        reply = Reply(data=json.dumps(whole).encode(), headers={"Content-Type": "text/event-stream"})
+    answer, _ = answer_of(kind, reply)
+    assert (answer.thought, answer.text, answer.complete) == ("\nhm\n", "B", True)
+
+
+@either_kind
+def test_a_compressed_answer_is_read(kind):
+    events = message_events(Reply("B")) if kind == "anthropic" else chunks(Reply("B"))
+    headers = {"Content-Encoding": "gzip", "Content-Type": "text/plain"}
+    answer, _ = answer_of(kind, Reply(data=gzip.compress(b"".join(events)), headers=headers))
+    assert answer.text == "B"
+
+
+@either_kind
+def test_a_page_in_place_of_an_answer_is_one_line(kind):
+    error = error_of(kind, Reply(data=b"<html><title>Just a\nmoment</title></html>"))
+    assert str(error) == "teacher t: a web page instead of an answer: Just a moment"
+
+
+@either_kind
+def test_an_answer_ends_though_the_teacher_keeps_the_connection(kind):
+    async def asked():
+        events = message_events(Reply("B")) if kind == "anthropic" else chunks(Reply("B"))
+        async with endless_server(b"".join(events)) as (url, left):
+            answer = await answered(settings(kind, url if kind == "anthropic" else f"{url}/v1"))
+            await left.wait()
+        return answer
+
+    answer = asyncio.run(asyncio.wait_for(asked(), PATIENCE_SECONDS))
+    assert (answer.text, answer.complete) == ("B", True)

@@ -1,13 +1,16 @@
 """Serves clients of Anthropic's Messages API from the local model, whose server speaks OpenAI's protocol."""
 
-import json
+import contextlib
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
 
+from weakspot.gateway.content_encoding import EncodingError, read_pieces
 from weakspot.gateway.local_model import RoutedRequest
 from weakspot.gateway.passthrough import AnswerCallback
 from weakspot.gateway.upstream import GatewayError, Upstream
 from weakspot.protocols import anthropic_messages, openai_chat
 from weakspot.protocols.parts import Answer, StreamError
+from weakspot.protocols.reading import read_parts
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, web
@@ -29,13 +32,11 @@ async def answer_messages_request(
     headers = upstream.json_headers(request)
     writer = anthropic_messages.Writer(str(chat.get("model", "")))
     if chat.get("stream"):
-        async with upstream.request("POST", "/v1/chat/completions", headers, asked.data) as answered:
-            if answered.status != 200:
-                upstream.require_success(answered.status, await answered.read())
+        async with upstream.chat(asked.chat, headers) as answered:
             return await _stream_answer(upstream, request, answered, writer, hear)
     data = await upstream.completion(asked.chat, headers)
     try:
-        answer = Answer.of(openai_chat.parts_of_completion(data))
+        answer = Answer.of(openai_chat.parts_of_answer(data))
     except StreamError as error:
         raise upstream.server_error(str(error)) from None
     hear(data, False)
@@ -55,16 +56,18 @@ async def _stream_answer(
     await response.prepare(request)
     await response.write(writer.begin())
     reader, heard, answer = openai_chat.Reader(), bytearray(), Answer()
+
+    async def hear_pieces() -> AsyncGenerator[bytes]:
+        async for piece in read_pieces(answered):
+            heard.extend(piece)
+            yield piece
+
     try:
-        async for piece in answered.content.iter_any():
-            heard += piece
-            for part in reader.feed(piece):
+        async with contextlib.aclosing(read_parts(reader, hear_pieces())) as parts:
+            async for part in parts:
                 answer.add(part)
                 await response.write(writer.write(part))
-        for part in reader.end():
-            answer.add(part)
-            await response.write(writer.write(part))
-    except StreamError as error:
+    except (StreamError, EncodingError) as error:
         await response.write(writer.error_event(502, str(upstream.server_error(str(error)))))
         return response
     except ClientPayloadError:
@@ -84,6 +87,9 @@ async def answer_token_count(asked: RoutedRequest, request: "web.Request") -> "w
     upstream = asked.route.upstream
     data = await upstream.completion({**asked.chat, "max_tokens": 1}, upstream.json_headers(request))
     try:
-        return web.json_response({"input_tokens": json.loads(data)["usage"]["prompt_tokens"]})
-    except (ValueError, TypeError, KeyError):
-        raise GatewayError(502, "the local model's server does not count tokens") from None
+        finished = Answer.of(openai_chat.parts_of_answer(data)).finished
+    except StreamError as error:
+        raise upstream.server_error(str(error)) from None
+    if finished is None or finished.input_tokens is None:
+        raise GatewayError(502, "the local model's server does not count tokens")
+    return web.json_response({"input_tokens": finished.input_tokens})

@@ -19,10 +19,12 @@ from weakspot.gateway.answer_cache import AnswerCache
 from weakspot.gateway.anthropic_bridge import answer_messages_request, answer_token_count
 from weakspot.gateway.clients import client_name
 from weakspot.gateway.consult import Consultations
+from weakspot.gateway.content_encoding import read_body
 from weakspot.gateway.local_model import LocalModel
 from weakspot.gateway.metrics import Metrics
-from weakspot.gateway.middleware import MESSAGES, Guard, SecretFreeLogFilter
+from weakspot.gateway.middleware import Guard, SecretFreeLogFilter
 from weakspot.gateway.passthrough import forward_request
+from weakspot.gateway.paths import CHAT, COUNT, ENDPOINTS, MESSAGES, MODELS, RESPONSES, canonical_path
 from weakspot.gateway.routing import Routing
 from weakspot.gateway.schemas import chat_of_messages, parse_json_body, require_chat
 from weakspot.gateway.upstream import GatewayError, Upstream, end_to_end
@@ -39,9 +41,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 CONSULT_HEADER = "x-weakspot-consult"
-_CHAT, _COUNT = "/v1/chat/completions", f"{MESSAGES}/count_tokens"
 _OWN = ("/health", "/metrics")
-_NAMED = (_CHAT, MESSAGES, _COUNT, "/v1/responses", "/v1/completions", "/v1/embeddings", "/v1/models")
 _HEALTH_SECONDS = 2.0
 _SHOWN_CHARACTERS = 200
 _http_log = logging.getLogger(f"{__name__}.http")
@@ -125,16 +125,16 @@ class Gateway:
 
         headers = self.upstream.headers(request)
         headers["Accept-Encoding"] = "identity"
-        async with self.upstream.request("GET", request.raw_path, headers) as answer:
-            status, data, returned = answer.status, await answer.read(), end_to_end(answer.headers)
+        async with self.upstream.request("GET", canonical_path(request.raw_path), headers) as answer:
+            status, data, returned = answer.status, await read_body(answer), end_to_end(answer.headers)
         try:
             body = json.loads(data)
-            names = [self.config.gateway.alias, *(f"{MODEL_PREFIX}{name}" for name in self.config.teachers)]
-            body["data"] += [{"id": one, "object": "model", "created": 0, "owned_by": "weakspot"} for one in names]
+            body["data"] += self._own_models()
             data = json.dumps(body).encode()
         except (ValueError, TypeError, KeyError):
             data = self.upstream.without_key(data)  # an answer in an unknown format is passed on as it is
-        returned.popall("Content-Length", None)
+        for name in ("Content-Length", "Content-Encoding"):
+            returned.popall(name, None)
         return web.Response(status=status, body=data, headers=returned)
 
     async def responses(self, request: "web.Request") -> "web.StreamResponse":
@@ -143,14 +143,39 @@ class Gateway:
         with contextlib.suppress(ValueError, RecursionError):  # the local model's server refuses what is no JSON
             body = json.loads(data)
             if isinstance(body, dict) and self._asks_for_teacher(request, body):
-                known = f"{_CHAT} or {MESSAGES}"
+                known = f"{CHAT} or {MESSAGES}"
                 raise GatewayError(400, f"a teacher cannot be consulted on {request.path} yet: use {known}")
         return await forward_request(self.upstream, request, data)
+
+    async def model(self, request: "web.Request") -> "web.StreamResponse":
+        """One model: the gateway's own, or the local server's."""
+        from aiohttp import web
+
+        name = canonical_path(request.path).removeprefix(f"{MODELS}/")
+        own = next((one for one in self._own_models() if one["id"] == name), None)
+        return web.json_response(own) if own else await self.pass_on(request)
+
+    def _own_models(self) -> list[dict[str, Any]]:
+        names = [self.config.gateway.alias, *(f"{MODEL_PREFIX}{name}" for name in self.config.teachers)]
+        return [{"id": one, "object": "model", "created": 0, "owned_by": "weakspot"} for one in names]
+
+    async def serve(self, request: "web.Request") -> "web.StreamResponse":
+        """Answer at the endpoint that is meant, however its path is written; pass every other request on."""
+        path = canonical_path(request.path)
+        handlers = {
+            ("POST", CHAT): self.chat,
+            ("POST", MESSAGES): self.messages,
+            ("POST", COUNT): self.count_tokens,
+            ("POST", RESPONSES): self.responses,
+            ("GET", MODELS): self.models,
+        }
+        other = self.model if request.method == "GET" and path.startswith(f"{MODELS}/") else self.pass_on
+        return await handlers.get((request.method, path), other)(request)
 
     async def pass_on(self, request: "web.Request") -> "web.StreamResponse":
         """Pass every other request on unchanged."""
         if CONSULT_HEADER in request.headers:
-            raise GatewayError(400, f"{CONSULT_HEADER}: a teacher can be consulted on {_CHAT} and {MESSAGES} only")
+            raise GatewayError(400, f"{CONSULT_HEADER}: a teacher can be consulted on {CHAT} and {MESSAGES} only")
         return await forward_request(self.upstream, request, await request.read())
 
     async def health(self, request: "web.Request") -> "web.StreamResponse":
@@ -214,16 +239,11 @@ def application(workspace: Workspace, config: Config) -> "web.Application":
     from aiohttp import web
 
     gateway = Gateway(workspace, config)
-    guard = Guard(gateway.metrics, config.gateway.max_in_flight, _NAMED, _OWN)
+    guard = Guard(gateway.metrics, config.gateway.max_in_flight, ENDPOINTS, _OWN)
     app = web.Application(client_max_size=config.gateway.max_body_bytes, middlewares=[guard.middleware()])
-    app.router.add_post(_CHAT, gateway.chat)
-    app.router.add_post(MESSAGES, gateway.messages)
-    app.router.add_post(_COUNT, gateway.count_tokens)
-    app.router.add_post("/v1/responses", gateway.responses)
-    app.router.add_get("/v1/models", gateway.models, allow_head=False)
     app.router.add_get("/health", gateway.health)
     app.router.add_get("/metrics", gateway.show_metrics)
-    app.router.add_route("*", "/{path:.*}", gateway.pass_on)
+    app.router.add_route("*", "/{path:.*}", gateway.serve)
 
     async def close_gateway(_app: web.Application) -> None:
         await gateway.close()

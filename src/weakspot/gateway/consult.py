@@ -96,7 +96,11 @@ class Consultations:
             conversation=chat["messages"],
             misfit=consultation.find_misfit(wish),
         )
-        question = replace(consultation.question(wish, one.tools, _limit(chat)), secrets=tuple(one.secrets))
+        question = replace(
+            consultation.question(wish, one.tools, _limit(chat)),
+            secrets=tuple(one.secrets),
+            options=openai_chat.answer_options(chat),
+        )
         try:
             async with contextlib.aclosing(self._teachers.ask(wish.teacher, question)) as parts:
                 return await self._send_answer(request, one, writer, parts, stream=bool(chat.get("stream")))

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from weakspot.capture.consultation import UnknownTeacherError
 from weakspot.gateway.metrics import Metrics
+from weakspot.gateway.paths import MESSAGES, canonical_path
 from weakspot.gateway.upstream import GatewayError
 from weakspot.protocols import anthropic_messages, openai_chat
 from weakspot.teachers import TeacherError
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from aiohttp import web
     from aiohttp.typedefs import Middleware
 
-MESSAGES = "/v1/messages"
 # The official clients of both protocols obey this header.
 _NO_RETRY = {"x-should-retry": "false"}
 _log = logging.getLogger(__name__)
@@ -41,7 +41,8 @@ class Guard:
         async def guard_request(request: web.Request, handler: Handler) -> web.StreamResponse:
             if request.path in self._exempt:
                 return await handler(request)
-            endpoint, started, status = request.path if request.path in self._named else "other", time.monotonic(), 499
+            path, started, status = canonical_path(request.path), time.monotonic(), 499
+            endpoint = path if path in self._named else "other"
             self._count(1)
             try:
                 response = await self._answer(request, handler)
@@ -102,7 +103,7 @@ def _error(
 ) -> "web.StreamResponse":
     from aiohttp import web
 
-    dialect = anthropic_messages if request.path.startswith(MESSAGES) else openai_chat
+    dialect = anthropic_messages if canonical_path(request.path).startswith(MESSAGES) else openai_chat
     return web.json_response(dialect.error(status, message), status=status, headers=headers)
 
 

@@ -1,14 +1,22 @@
 """Passes requests on to the local model's server unchanged, and its answers back."""
 
+import asyncio
+import contextlib
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from weakspot.gateway.content_encoding import EncodingError, plain_body, read_body
+from weakspot.gateway.paths import canonical_path
 from weakspot.gateway.upstream import Upstream, end_to_end
+from weakspot.protocols.reading import SECONDS_BEHIND_THE_END
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, web
 
 _LONGEST_HEARD = 4_000_000
+_DONE = re.compile(rb"(?:\A|[\r\n])data: ?\[DONE\]\s*[\r\n]")
+_LONGEST_END = 24
 
 AnswerCallback = Callable[[bytes, bool], None]
 
@@ -26,18 +34,19 @@ async def forward_request(
     headers = upstream.headers(request)
     if hear is not None:
         headers["Accept-Encoding"] = "identity"  # ``hear`` needs an uncompressed body
-    async with upstream.request(request.method, request.raw_path, headers, data) as answer:
+    async with upstream.request(request.method, canonical_path(request.raw_path), headers, data) as answer:
         if answer.status >= 400 and upstream.key:
             return await _error(upstream, answer)
         response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=end_to_end(answer.headers))
         await response.prepare(request)
-        heard = await _copy_body(answer, response, request)
+        heard = await _copy_body(answer, response, request, until_done=hear is not None)
         if heard is None:
             return response
         await response.write_eof()
-        plain = answer.headers.get("Content-Encoding", "identity") == "identity"
-        if hear is not None and plain and answer.status == 200 and len(heard) <= _LONGEST_HEARD:
-            hear(bytes(heard), answer.content_type == "text/event-stream")
+        if hear is not None and answer.status == 200 and len(heard) <= _LONGEST_HEARD:
+            with contextlib.suppress(EncodingError):
+                plain = plain_body(bytes(heard), answer.headers.get("Content-Encoding", ""))
+                hear(plain, answer.content_type == "text/event-stream")
     return response
 
 
@@ -46,24 +55,41 @@ async def _error(upstream: Upstream, answer: "ClientResponse") -> "web.StreamRes
     from aiohttp import web
 
     headers = end_to_end(answer.headers)
-    headers.popall("Content-Length", None)
+    for name in ("Content-Length", "Content-Encoding"):
+        headers.popall(name, None)
     return web.Response(
-        status=answer.status, reason=answer.reason, headers=headers, body=upstream.without_key(await answer.read())
+        status=answer.status, reason=answer.reason, headers=headers, body=upstream.without_key(await read_body(answer))
     )
 
 
 async def _copy_body(
-    answer: "ClientResponse", response: "web.StreamResponse", request: "web.Request"
+    answer: "ClientResponse", response: "web.StreamResponse", request: "web.Request", *, until_done: bool
 ) -> bytearray | None:
-    """Copy the body as it arrives; return its beginning, or None where the server closed the connection early."""
+    """Copy the body as it arrives; return its beginning, or None where the server closed the connection early.
+
+    A completion's stream ends with its last event, though the server may keep the connection open: ``until_done``.
+    """
     from aiohttp import ClientPayloadError
 
-    heard = bytearray()
+    heard, tail = bytearray(), b""
+    pieces, deadline = answer.content.iter_any(), None
     try:
-        async for piece in answer.content.iter_any():
+        while True:
+            try:
+                async with asyncio.timeout_at(deadline) as limit:
+                    piece = await anext(pieces, None)
+            except TimeoutError:
+                if not limit.expired():
+                    raise
+                break
+            if piece is None:
+                break
             await response.write(piece)
             if len(heard) <= _LONGEST_HEARD:
                 heard += piece
+            tail = (tail + piece)[-len(piece) - _LONGEST_END :]
+            if until_done and deadline is None and _DONE.search(tail):
+                deadline = asyncio.get_running_loop().time() + SECONDS_BEHIND_THE_END
     except ClientPayloadError:
         if request.transport is not None:
             request.transport.close()

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 
+# Half of a character, escaped or as the bytes that some encoders make of it.
+_MAYBE_SURROGATE, _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]"), re.compile("[\ud800-\udfff]")
 # pydantic names in an error the branch of a union that it tried.
 _BRANCH = re.compile(r"\.list\[[^.]*\]")
 
@@ -25,7 +27,7 @@ class _Image(BaseModel):
 class _Part(BaseModel):
     type: str
     text: str | None = None
-    image_url: _Image | None = None
+    image_url: _Image | str | None = None
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -39,8 +41,14 @@ class _Named(BaseModel):
 
 
 class _Call(BaseModel):
-    id: str
+    id: str | None = None
     function: _Named
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_any_kind(cls, value: Any) -> Any:
+        """Take a call of a custom tool for one of a function."""
+        return {"function": value["custom"], **value} if isinstance(value, dict) and "custom" in value else value
 
 
 class _Message(BaseModel):
@@ -54,6 +62,20 @@ class _Tool(BaseModel):
     type: str
     function: _Named
 
+    @model_validator(mode="before")
+    @classmethod
+    def _of_any_kind(cls, value: Any) -> Any:
+        """Take a tool of another kind, which becomes a function or is left out."""
+        if not isinstance(value, dict) or "function" in value:
+            return value
+        match value.get("type"):
+            case "custom":
+                return {**value, "function": value.get("custom") or value}
+            case "function":
+                return {**value, "function": value} if "name" in value else value
+            case other:
+                return {**value, "function": {"name": str(other)}}
+
 
 class _Chat(BaseModel):
     """The fields that a consultation needs; the local model's server checks all others itself."""
@@ -65,7 +87,10 @@ class _Chat(BaseModel):
 
 
 async def parse_json_body(request: "web.Request") -> tuple[bytes, dict[str, Any]]:
-    """Return a request's body as bytes and as a JSON object; raise :class:`GatewayError` for any other body."""
+    """Return a request's body as bytes and as a JSON object; raise :class:`GatewayError` for any other body.
+
+    Half a character, which no encoding can express, becomes U+FFFD: anthropics/claude-code#44230.
+    """
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise GatewayError(415, "the body is compressed; send it as it is")
     data = await request.read()
@@ -75,6 +100,9 @@ async def parse_json_body(request: "web.Request") -> tuple[bytes, dict[str, Any]
         raise GatewayError(400, f"the body is not JSON: {error}") from None
     if not isinstance(body, dict):
         raise GatewayError(400, "the body is not a JSON object")
+    if _MAYBE_SURROGATE.search(data) and _SURROGATE.search(text := json.dumps(body, ensure_ascii=False)):
+        text = _SURROGATE.sub("\ufffd", text)
+        return text.encode(), json.loads(text)
     return data, body
 
 

@@ -8,6 +8,9 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from weakspot.config import Config
+from weakspot.gateway.content_encoding import EncodingError, read_body
+from weakspot.protocols.media import has_media, refuses_media, without_media
+from weakspot.protocols.openai_chat import media_behind_results
 from weakspot.protocols.reading import error_text
 from weakspot.teachers import key_from
 
@@ -37,6 +40,10 @@ class GatewayError(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
+
+
+class _UnseenError(Exception):
+    """A server's model cannot see the pictures of a request."""
 
 
 class Upstream:
@@ -71,6 +78,8 @@ class Upstream:
                 yield response
         except aiohttp.ClientConnectorError:
             raise GatewayError(502, f"the local model's server {self._config.gateway.upstream} is down") from None
+        except EncodingError as error:
+            raise self.server_error(str(error)) from None
         except aiohttp.ClientConnectionResetError:
             raise  # not the server: the client went away while it was written to
         except TimeoutError:
@@ -79,12 +88,36 @@ class Upstream:
             raise GatewayError(502, f"the local model's server broke off ({type(error).__name__})") from None
 
     async def completion(self, chat: dict[str, Any], headers: Mapping[str, str]) -> bytes:
-        """Ask for a chat completion in one piece; raise :class:`GatewayError` for any other answer."""
-        request = {key: value for key, value in chat.items() if key not in ("stream", "stream_options")}
-        async with self.request("POST", "/v1/chat/completions", headers, json.dumps(request).encode()) as response:
-            data = await response.read()
-            self.require_success(response.status, data)
-            return data
+        """Return the body of a chat completion in one piece; raise :class:`GatewayError` for any other answer."""
+        asked = {key: value for key, value in chat.items() if key not in ("stream", "stream_options")}
+        async with self.chat(asked, headers) as response:
+            return await read_body(response)
+
+    @asynccontextmanager
+    async def chat(self, chat: dict[str, Any], headers: Mapping[str, str]) -> AsyncIterator["ClientResponse"]:
+        """Ask for a chat completion and yield the response; raise :class:`GatewayError` for any status but 200.
+
+        A model that cannot see is asked once more, with a text that says so in place of each picture.
+        """
+        messages = media_behind_results(chat["messages"])
+        try:
+            async with self._ask_once({**chat, "messages": messages}, headers) as response:
+                yield response
+            return
+        except _UnseenError:
+            pass
+        async with self._ask_once({**chat, "messages": without_media(messages)}, headers) as response:
+            yield response
+
+    @asynccontextmanager
+    async def _ask_once(self, chat: dict[str, Any], headers: Mapping[str, str]) -> AsyncIterator["ClientResponse"]:
+        async with self.request("POST", "/v1/chat/completions", headers, json.dumps(chat).encode()) as response:
+            if response.status != 200:
+                data = await read_body(response)
+                if has_media(chat["messages"]) and refuses_media(response.status, data.decode("utf-8", "replace")):
+                    raise _UnseenError
+                self.require_success(response.status, data)
+            yield response
 
     async def models(self, headers: Mapping[str, str], *, oldest_seconds: float = 60.0) -> list[str]:
         """Return the names of the server's models, empty where it gives none; an older list is fetched again."""
@@ -92,7 +125,7 @@ class Upstream:
         if names and time.monotonic() - since < oldest_seconds:
             return names
         async with self.request("GET", "/v1/models", headers) as response:
-            data = await response.read()
+            data = await read_body(response)
         try:
             names = [str(model["id"]) for model in json.loads(data)["data"]]
         except (ValueError, TypeError, KeyError):

@@ -14,6 +14,7 @@ from weakspot.protocols.parts import (
     StreamError,
     Text,
     Thought,
+    ThoughtsEnded,
     readable_arguments,
 )
 from weakspot.protocols.reading import StreamReader, error_text, token_count
@@ -32,19 +33,19 @@ _READ_TOKENS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input
 
 
 class Reader(StreamReader):
-    """Reads a message from its stream of events."""
+    """Reads a message from its stream of events, or whole."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._reason = self._model = ""
         self._usage: dict[str, Any] = {}
         self._calls: dict[int, int] = {}
 
     def _event(self, event: dict[str, Any]) -> Iterator[Part]:
+        if event.get("error"):
+            raise StreamError(error_text(event["error"]))
         match event["type"]:
             case "message_start":
-                self._model = str(event["message"].get("model") or "")
-                self._usage |= event["message"].get("usage") or {}
+                self._note_envelope(event["message"])
             case "content_block_start":
                 yield from self._block(event["index"], event["content_block"])
             case "content_block_delta":
@@ -52,8 +53,20 @@ class Reader(StreamReader):
             case "message_delta":
                 self._reason = event["delta"].get("stop_reason") or self._reason
                 self._usage |= {key: value for key, value in (event.get("usage") or {}).items() if value is not None}
-            case "error":
-                raise StreamError(error_text(event["error"]))
+            case "message_stop":
+                self.ended = True
+
+    def _body(self, body: dict[str, Any]) -> Iterator[Part]:
+        if body.get("error"):
+            raise StreamError(error_text(body["error"]))
+        self._note_envelope(body)
+        self._reason = body.get("stop_reason") or ""
+        for index, block in enumerate(body["content"]):
+            yield from self._block(index, block)
+
+    def _note_envelope(self, message: dict[str, Any]) -> None:
+        self._model = str(message.get("model") or "")
+        self._usage |= message.get("usage") or {}
 
     def _block(self, index: int, block: dict[str, Any]) -> Iterator[Part]:
         match block["type"]:
@@ -63,6 +76,8 @@ class Reader(StreamReader):
                 yield Call(self._calls[index], arguments, block["id"], block["name"])
             case "text" if block.get("text"):
                 yield Text(str(block["text"]))
+            case "thinking" if block.get("thinking"):
+                yield Thought(str(block["thinking"]))
 
     def _delta(self, index: int, delta: dict[str, Any]) -> Iterator[Part]:
         match delta["type"]:
@@ -111,6 +126,8 @@ class Writer:
                 start = b"" if self._call == index else self._open_block(_use(identity, name))
                 self._call = index
                 return start + self._delta("input_json_delta", partial_json=arguments)
+            case ThoughtsEnded():
+                return _event("ping")
             case _ if self._call is not None:
                 self._waiting.add(part)
                 return _event("ping")

@@ -2,26 +2,37 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from weakspot.protocols.media import block_parts, blocks_of_parts, is_media, text_of_parts
 from weakspot.protocols.parts import readable_arguments
+from weakspot.protocols.tools import SafeNames, function_tools, with_safe_choice, with_safe_names
 
+LONGEST_NAME = 128
 _KEPT_AS_IT_IS = ("model", "max_tokens", "stream", "temperature", "top_p", "top_k")
 _CHOICES = {"auto": "auto", "any": "required", "none": "none"}
 _SYSTEM = ("system", "developer")
-# Anthropic refuses ids with other characters, which some servers produce: "functions.read:0".
-_NOT_IN_AN_ID = re.compile(r"[^a-zA-Z0-9_-]")
+# What clients write into the system prompt for their provider: it changes with each request, and a local server that
+# reads its prompt anew from the first changed word reads all of it. Each is a line at the beginning of a block.
+_FOR_THE_PROVIDER = (
+    # Claude Code: https://github.com/anthropics/claude-code/issues/68900
+    re.compile(r"\s*x-anthropic-billing-header:[^\n]*(?:\n+|\Z)"),
+)
+_BEGINNING = "(the conversation begins)"
+_JSON_ONLY = "Answer with one JSON object and nothing else."
+_MATCHING = "It must match this JSON schema: "
 
 
 def chat_request(body: dict[str, Any]) -> dict[str, Any]:
     """Return the chat completion request that is equivalent to ``body``, a Messages request.
 
-    Thinking blocks, cache marks and the provider's own tools have no counterpart and are left out. Raises
-    TypeError, KeyError or AttributeError for a body of another shape.
+    Left out is what has no counterpart: thoughts, cache marks, citations, the provider's own tools and their results,
+    whether a tool failed, effort and thinking budgets. Raises TypeError, KeyError or AttributeError for a body of
+    another shape.
     """
     chat: dict[str, Any] = {key: body[key] for key in _KEPT_AS_IT_IS if key in body}
-    system = _text(body.get("system"))
+    system = _system_text(body.get("system"))
     chat["messages"] = [{"role": "system", "content": system}] if system else []
     for message in body["messages"]:
         chat["messages"] += _chat_messages(message)
@@ -45,6 +56,14 @@ def chat_request(body: dict[str, Any]) -> dict[str, Any]:
     return chat
 
 
+def _system_text(system: Any) -> str:
+    """Return the system prompt without the lines that are for the provider."""
+    blocks = [system] if isinstance(system, str) else [part["text"] for part in block_parts(system)]
+    for line in _FOR_THE_PROVIDER:
+        blocks = [rest for block in blocks if (rest := line.sub("", block, count=1) if line.match(block) else block)]
+    return "\n".join(blocks)
+
+
 def _function(tool: dict[str, Any]) -> dict[str, Any]:
     described = {"description": tool["description"]} if tool.get("description") else {}
     return {"type": "function", "function": {"name": tool["name"], **described, "parameters": tool["input_schema"]}}
@@ -53,6 +72,8 @@ def _function(tool: dict[str, Any]) -> dict[str, Any]:
 def _chat_messages(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield the chat messages of one Anthropic message: there, each result of a tool is a message of its own."""
     role, content = message["role"], message["content"]
+    if role in _SYSTEM:
+        content = _system_text(content)
     if isinstance(content, str):
         yield {"role": role, "content": content}
         return
@@ -60,46 +81,54 @@ def _chat_messages(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
     calls: list[dict[str, Any]] = []
     for block in content:
         match block["type"]:
-            case "text":
-                said.append({"type": "text", "text": block["text"]})
-            case "image":
-                said.append({"type": "image_url", "image_url": {"url": _image_url(block["source"])}})
-            case "document":
-                said.append({"type": "text", "text": _document(block["source"])})
+            case "text" | "image" | "document" | "search_result":
+                said += block_parts([block])
             case "tool_use":
                 function = {"name": block["name"], "arguments": json.dumps(block["input"], ensure_ascii=False)}
                 calls.append({"id": block["id"], "type": "function", "function": function})
             case "tool_result":
-                yield {"role": "tool", "tool_call_id": block["tool_use_id"], "content": _text(block.get("content"))}
-    plain = all(part["type"] == "text" for part in said)
-    words = _text(said)
+                result = _content(block_parts(block.get("content")))
+                yield {"role": "tool", "tool_call_id": block["tool_use_id"], "content": result}
     if calls:
-        yield {"role": role, "content": words or None, "tool_calls": calls}
+        yield {"role": role, "content": text_of_parts(said) or None, "tool_calls": calls}
     elif said:
-        yield {"role": role, "content": words if plain else said}
+        yield {"role": role, "content": _content(said)}
 
 
-def _text(content: Any) -> str:
-    if content is None or isinstance(content, str):
-        return content or ""
-    return "\n".join(part["text"] if part["type"] == "text" else f"[{part['type']}]" for part in content)
+def _content(parts: list[dict[str, Any]]) -> str | list[dict[str, Any]]:
+    """Return parts as one text, unless there is a picture or a file among them."""
+    return parts if any(map(is_media, parts)) else text_of_parts(parts)
 
 
-def _document(source: dict[str, Any]) -> str:
-    return str(source["data"]) if source["type"] == "text" else "[document]"
+def request(
+    messages: list[dict[str, Any]],
+    tools: list[dict[str, Any]],
+    options: Mapping[str, Any] | None = None,
+    names: SafeNames | None = None,
+) -> dict[str, Any]:
+    """Return system, messages, tools and options of the Messages request that is equivalent to a chat.
 
-
-def _image_url(source: dict[str, Any]) -> str:
-    if source["type"] == "base64":
-        return f"data:{source['media_type']};base64,{source['data']}"
-    return str(source.get("url", ""))
-
-
-def request(messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return system, messages and tools of the Messages request that is equivalent to a chat.
-
-    Consecutive messages of one role become one message, as the protocol requires.
+    Consecutive messages of one role become one message, as the protocol requires. ``names`` are those of the tools.
+    Left out are the options ``seed``, ``frequency_penalty`` and ``presence_penalty``, and ``top_p`` next to a
+    temperature. A form of the answer that the protocol cannot express is asked for in words.
     """
+    names, options = names or SafeNames(LONGEST_NAME), options or {}
+    messages, functions = with_safe_names(messages, function_tools(tools), names, SafeNames(LONGEST_NAME))
+    system = [text for one in messages if one["role"] in _SYSTEM and (text := _text(one.get("content")))]
+    form, in_words = _output_format(options.get("response_format"))
+    system += in_words
+    return {
+        **({"system": "\n\n".join(system)} if system else {}),
+        "messages": _turns(messages),
+        **({"tools": [_tool(one["function"]) for one in functions]} if functions else {}),
+        **({"tool_choice": choice} if functions and (choice := _tool_choice(options, names)) else {}),
+        **({"output_config": {"format": form}} if form else {}),
+        **({"stop_sequences": stops} if (stops := _stop_sequences(options.get("stop"))) else {}),
+        **_sampling(options),
+    }
+
+
+def _turns(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     turns: list[dict[str, Any]] = []
     for message in messages:
         blocks = [] if message["role"] in _SYSTEM else list(_blocks(message))
@@ -108,12 +137,13 @@ def request(messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> dict
             turns[-1]["content"] += blocks
         elif blocks:
             turns.append({"role": role, "content": blocks})
-    system = [text for one in messages if one["role"] in _SYSTEM and (text := _text(one.get("content")))]
-    return {
-        **({"system": "\n\n".join(system)} if system else {}),
-        "messages": turns,
-        **({"tools": [_tool(tool["function"]) for tool in tools]} if tools else {}),
-    }
+    if turns and turns[0]["role"] == "assistant":
+        turns.insert(0, {"role": "user", "content": [{"type": "text", "text": _BEGINNING}]})
+    return turns
+
+
+def _text(content: Any) -> str:
+    return content if isinstance(content, str) else text_of_parts(content or ())
 
 
 def _tool(function: dict[str, Any]) -> dict[str, Any]:
@@ -123,30 +153,69 @@ def _tool(function: dict[str, Any]) -> dict[str, Any]:
 
 
 def _blocks(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    content = message.get("content")
+    blocks = blocks_of_parts(message.get("content"))
     if message["role"] == "tool":
+        text = all(block["type"] == "text" for block in blocks)
         # Anthropic refuses an empty text.
-        result = _text(content) or "(empty)"
-        yield {"type": "tool_result", "tool_use_id": _identity(message["tool_call_id"]), "content": result}
+        result = (_text(message.get("content")) or "(empty)") if text else blocks
+        yield {"type": "tool_result", "tool_use_id": message["tool_call_id"], "content": result}
         return
-    parts: list[dict[str, Any]] = [{"type": "text", "text": content}] if isinstance(content, str) else content or []
-    for part in parts:
-        if part["type"] == "text" and part["text"].strip():
-            yield {"type": "text", "text": part["text"]}
-        elif part["type"] == "image_url":
-            yield {"type": "image", "source": _image_source(part["image_url"]["url"])}
+    # Anthropic refuses documents in the name of the assistant.
+    yield from (one for one in blocks if one["type"] == "text" or message["role"] != "assistant")
     for call in message.get("tool_calls") or ():
         function = call["function"]
         value = readable_arguments(function.get("arguments"))
-        yield {"type": "tool_use", "id": _identity(call["id"]), "name": function["name"], "input": value}
+        yield {"type": "tool_use", "id": call["id"], "name": function["name"], "input": value}
 
 
-def _identity(given: str) -> str:
-    return _NOT_IN_AN_ID.sub("_", given)
+def _tool_choice(options: Mapping[str, Any], names: SafeNames) -> dict[str, Any]:
+    choice = with_safe_choice(options.get("tool_choice"), names)
+    parallel = {"disable_parallel_tool_use": True} if options.get("parallel_tool_calls") is False else {}
+    match choice:
+        case "none":
+            return {"type": "none"}
+        case "required" | {"type": "allowed_tools", "allowed_tools": {"mode": "required"}}:
+            return {"type": "any", **parallel}
+        case {"function": {"name": name}}:
+            return {"type": "tool", "name": name, **parallel}
+        case "auto":
+            return {"type": "auto", **parallel}
+        case _:
+            return {"type": "auto", **parallel} if parallel else {}
 
 
-def _image_source(url: str) -> dict[str, str]:
-    head, comma, data = url.partition(";base64,")
-    if comma and head.startswith("data:"):
-        return {"type": "base64", "media_type": head.removeprefix("data:"), "data": data}
-    return {"type": "url", "url": url}
+def _output_format(asked: Any) -> tuple[dict[str, Any] | None, list[str]]:
+    """Return the form of the answer, and what must be said about it in words."""
+    match asked:
+        case {"type": "json_schema", "json_schema": {"schema": dict() as schema}}:
+            if (strict := _strict_schema(schema)) is not None:
+                return {"type": "json_schema", "schema": strict}, []
+            return None, [_JSON_ONLY, _MATCHING + json.dumps(schema, ensure_ascii=False)]
+        case {"type": "json_object"} | {"type": "json_schema"}:
+            return None, [_JSON_ONLY]
+        case _:
+            return None, []
+
+
+def _strict_schema(schema: dict[str, Any]) -> dict[str, Any] | None:
+    """Return a schema as the provider takes it, None where it cannot be made such."""
+    import anthropic
+
+    try:
+        return anthropic.transform_schema(schema)
+    except (ValueError, TypeError, KeyError, AttributeError, AssertionError, RecursionError):
+        return None
+
+
+def _stop_sequences(stop: Any) -> list[str]:
+    """Return the texts that end the answer; Anthropic refuses those of white space only."""
+    asked = [stop] if isinstance(stop, str) else stop or []
+    return [one for one in asked if isinstance(one, str) and one.strip()]
+
+
+def _sampling(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return temperature or top_p: most models refuse both together, and temperatures above 1."""
+    temperature = options.get("temperature")
+    if isinstance(temperature, int | float):
+        return {"temperature": min(temperature, 1)}
+    return {"top_p": options["top_p"]} if "top_p" in options else {}

@@ -3,51 +3,141 @@
 import json
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from weakspot.protocols.parts import Answer, Call, Finished, Part, StopReason, StreamError, Text, Thought
+from weakspot.protocols.media import content_parts, image_url, is_media, part_url, text_of_parts
+from weakspot.protocols.parts import Answer, Call, Finished, Part, StopReason, StreamError, Text, Thought, ThoughtsEnded
 from weakspot.protocols.reading import StreamReader, error_text, token_count
 from weakspot.protocols.sse import event
+from weakspot.protocols.tools import SafeNames, function_tools, with_safe_choice, with_safe_names
+
+LONGEST_NAME = 64
+_LONGEST_ID = 40
 
 # Any other reason is some server's own word for an answer that was cut.
 _REASONS: dict[str, StopReason] = {
     "stop": "stop",
     "eos": "stop",
+    "end_turn": "stop",
     "tool_calls": "tool_calls",
+    "tool_call": "tool_calls",
+    "tool_use": "tool_calls",
     "function_call": "tool_calls",
     "content_filter": "refused",
 }
 _WRITTEN = {"stop": "stop", "tool_calls": "tool_calls", "length": "length", "refused": "content_filter"}
 _MESSAGE_KEYS = ("role", "content", "tool_calls", "tool_call_id", "name")
+_OF_TOOLS = ("tool_choice", "parallel_tool_calls")
+# What a client may ask of an answer. Left out: what belongs to its connection (stream, n, user, metadata, store) or to
+# one provider's or server's models (top_k, logit_bias, logprobs, reasoning_effort, service_tier, ...).
+_OPTIONS = (
+    *("response_format", "tool_choice", "parallel_tool_calls", "stop", "temperature", "top_p", "seed"),
+    *("frequency_penalty", "presence_penalty"),
+)
 
 
-def request(messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return messages and tools of a request; fields that only some servers know are left out."""
-    # Few servers know the role "developer", and those accept "system" in its place.
-    known = [{key: one[key] for key in _MESSAGE_KEYS if key in one} for one in messages]
+def answer_options(chat: dict[str, Any]) -> dict[str, Any]:
+    """Return what a client asks of the answer, for a teacher: see ``Question.options``."""
+    return {key: chat[key] for key in _OPTIONS if chat.get(key) is not None}
+
+
+def request(
+    messages: list[dict[str, Any]],
+    tools: list[dict[str, Any]],
+    options: Mapping[str, Any] | None = None,
+    names: SafeNames | None = None,
+) -> dict[str, Any]:
+    """Return messages, tools and options of a request; fields that only some servers know are left out.
+
+    ``names`` are those of the tools.
+    """
+    names = names or SafeNames(LONGEST_NAME)
+    known = [_message(one) for one in messages]
+    known, functions = with_safe_names(known, function_tools(tools), names, SafeNames(_LONGEST_ID))
+    wishes = {key: value for key, value in (options or {}).items() if functions or key not in _OF_TOOLS}
+    if "tool_choice" in wishes:
+        wishes["tool_choice"] = with_safe_choice(wishes["tool_choice"], names)
     return {
-        "messages": [{**one, "role": "system"} if one["role"] == "developer" else one for one in known],
-        **({"tools": tools} if tools else {}),
+        "messages": media_behind_results(known),
+        **({"tools": functions} if functions else {}),
+        **wishes,
     }
 
 
-def parts_of_stream(data: bytes) -> Iterator[Part]:
-    """Yield the parts of a whole recorded stream; raises :class:`StreamError` like its reader."""
-    reader = Reader()
-    yield from reader.feed(data)
-    yield from reader.end()
+def _message(message: dict[str, Any]) -> dict[str, Any]:
+    known = {key: message[key] for key in _MESSAGE_KEYS if key in message}
+    if not known.get("tool_calls"):
+        known.pop("tool_calls", None)
+        known["content"] = known.get("content") or ""
+    if isinstance(known.get("content"), list):
+        known["content"] = [part for one in known["content"] if (part := _content_part(one)) is not None]
+    # Few servers know the role "developer", and those accept "system" in its place.
+    return {**known, "role": "system"} if known["role"] == "developer" else known
 
 
-def parts_of_completion(data: bytes) -> Iterator[Part]:
-    """Yield the parts of an answer that came in one piece; raises :class:`StreamError` for anything else."""
+def _content_part(part: dict[str, Any]) -> dict[str, Any] | None:
+    """Return a part without what only other servers know; None for a thought."""
+    match part["type"]:
+        case "text":
+            return {"type": "text", "text": part["text"]}
+        case "image_url":
+            more = part["image_url"] if isinstance(part["image_url"], dict) else {}
+            return {"type": "image_url", "image_url": {**more, "url": image_url(part_url(part))}}
+        case "thinking" | "reasoning" | "redacted_thinking":
+            return None
+        case _:
+            return part
+
+
+def media_behind_results(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return a chat in which the results of tools are texts: their pictures and files follow as the user's.
+
+    Few servers take anything but text from a tool. The user's own next message, if there is one, is joined with it:
+    many templates refuse two of one role.
+    """
+    found: list[dict[str, Any]] = []
+    waiting: list[dict[str, Any]] = []
+    for message in messages:
+        if message["role"] == "tool":
+            text, media = _result(message)
+            found.append(text)
+            waiting += media
+        elif waiting and message["role"] == "user":
+            found.append({**message, "content": [*waiting, *content_parts(message.get("content"))]})
+            waiting = []
+        else:
+            found += [*_user_message(waiting), message]
+            waiting = []
+    return [*found, *_user_message(waiting)]
+
+
+def _user_message(parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{"role": "user", "content": parts}] if parts else []
+
+
+def _result(message: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return a tool's result as a text, and its pictures and files with a line that says where they belong."""
+    content = message.get("content")
+    if not isinstance(content, list):
+        return message, []
+    media = [part for part in content if is_media(part)]
+    text = text_of_parts(part for part in content if not is_media(part))
+    belongs = {"type": "text", "text": f"Result of the tool call {message.get('tool_call_id')}:"}
+    shown = {**message, "content": text or ("(see the next message)" if media else "")}
+    return shown, [belongs, *media] if media else []
+
+
+def parts_of_answer(data: bytes) -> Iterator[Part]:
+    """Yield the parts of an answer, a recorded stream or a whole body; raises :class:`StreamError` for any other."""
     reader = Reader()
-    try:
-        yield from reader.completion(json.loads(data))
-    except StreamError:
-        raise
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        raise StreamError("not a chat completion") from None
+    parts = [*reader.feed(data), *reader.end()]
+    if not parts:
+        raise StreamError("not a chat completion")
+    yield from parts
+
+
+parts_of_stream = parts_of_completion = parts_of_answer
 
 
 class Reader(StreamReader):
@@ -55,30 +145,26 @@ class Reader(StreamReader):
 
     def __init__(self) -> None:
         super().__init__()
-        self._reason = self._model = ""
         self._refused = False
         self._usage: dict[str, Any] = {}
         self._ids: list[str] = []
         self._numbers: dict[Any, int] = {}
 
-    def completion(self, body: dict[str, Any]) -> Iterator[Part]:
-        """Yield the parts of a decoded answer that came in one piece."""
-        yield from self._parse_body(body, "message")
-        if (finished := self._final_part()) is not None:
-            yield finished
-
     def _event(self, event: dict[str, Any]) -> Iterator[Part]:
-        yield from self._parse_body(event, "delta")
-
-    def _parse_body(self, body: dict[str, Any], turn: str) -> Iterator[Part]:
-        if body.get("error"):
-            raise StreamError(error_text(body["error"]))
-        self._model = str(body.get("model") or self._model)
-        self._usage = body.get("usage") or self._usage
-        for choice in body.get("choices") or ():
+        self._refuse_error(event)
+        self._model = str(event.get("model") or self._model)
+        self._usage = event.get("usage") or self._usage
+        for choice in event.get("choices") or ():
             if not choice.get("index"):
-                yield from self._turn(choice.get(turn) or {})
+                self._refuse_error(choice)
+                yield from self._turn(choice.get("delta") or choice.get("message") or {})
                 self._reason = choice.get("finish_reason") or self._reason
+
+    def _refuse_error(self, body: dict[str, Any]) -> None:
+        """Raise the error that a server reports in place of an answer, in whichever of its forms."""
+        reported = body.get("error") or (isinstance(body.get("message"), str) and body) or body.get("detail")
+        if reported:
+            raise StreamError(error_text(reported))
 
     def _turn(self, turn: dict[str, Any]) -> Iterator[Part]:
         if thought := turn.get("reasoning_content") or turn.get("reasoning"):
@@ -91,7 +177,9 @@ class Reader(StreamReader):
         if refusal := turn.get("refusal"):
             self._refused = True
             yield Text(str(refusal))
-        for place, call in enumerate(turn.get("tool_calls") or ()):
+        # The older protocol knows one call, without an id.
+        older = [{"index": 0, "function": turn["function_call"]}] if turn.get("function_call") else []
+        for place, call in enumerate(turn.get("tool_calls") or older):
             yield self._call(place, call)
 
     def _call(self, place: int, call: dict[str, Any]) -> Call:
@@ -137,6 +225,8 @@ class Writer:
                 return self._chunk({"content": text})
             case Thought(text):
                 return self._chunk({"reasoning_content": text})
+            case ThoughtsEnded():
+                return b""
             case Call(index, arguments, identity, name):
                 head = {"id": identity, "type": "function"} if identity else {}
                 function = {**({"name": name} if name else {}), "arguments": arguments}

@@ -24,6 +24,11 @@ class Thought:
 
 
 @dataclass(frozen=True, slots=True)
+class ThoughtsEnded:
+    """All text so far was thoughts: a server that begins inside of them says so only at their end."""
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """A piece of the tool call number ``index``; ``id`` and ``name`` are set in its first piece only."""
 
@@ -43,7 +48,7 @@ class Finished:
     output_tokens: int | None = None
 
 
-Part = Text | Thought | Call | Finished
+Part = Text | Thought | ThoughtsEnded | Call | Finished
 
 
 class StreamError(ValueError):
@@ -74,6 +79,9 @@ class Answer:
                 self.texts.append(text)
             case Thought(text):
                 self.thoughts.append(text)
+            case ThoughtsEnded():
+                self.thoughts += self.texts
+                self.texts.clear()
             case Call(index, arguments, identity, name):
                 so_far = self.calls.get(index, Call(index, ""))
                 self.calls[index] = Call(

@@ -34,7 +34,8 @@ class Decoder:
         line = "".join([*self._line, end])
         self._line.clear()
         name, _, value = line.partition(":")
-        if name == "data":
+        # Older servers of llama.cpp report an error in a field of that name.
+        if name in ("data", "error"):
             self._data.append(value.removeprefix(" "))
         elif not line and self._data:
             yield "\n".join(self._data)

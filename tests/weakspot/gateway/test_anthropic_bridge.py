@@ -1,10 +1,14 @@
 """Clients of Anthropic's messages talk to a local model that knows nothing of that protocol."""
 
+import asyncio
+import gzip
 import json
+import zlib
 
 import anthropic
 import pytest
-from tests.servers import Reply, raw_server, sse
+from tests.servers import Reply, chunks, completion, endless_server, raw_server, sse
+from tests.waiting import PATIENCE_SECONDS
 from tests.weakspot.gateway.worlds import ANTHROPIC_TOOLS, TOOLS
 
 pytestmark = pytest.mark.slow
@@ -176,3 +180,100 @@ async def test_an_error_in_the_stream_names_no_key(world, monkeypatch):
             await client.messages.create(messages=QUESTION, **OPTIONS)
     for one_ in (error, other):
         assert "no such key: <API_KEY>" in str(one_.value)
+
+
+async def answered(one, stream: bool) -> str:
+    """Ask the local model as a client of messages; return the text of its answer."""
+    async with one.anthropic() as client:
+        if not stream:
+            return "".join(block.text for block in (await client.messages.create(messages=QUESTION, **OPTIONS)).content)
+        async with client.messages.stream(messages=QUESTION, **OPTIONS) as events:
+            return "".join([text async for text in events.text_stream])
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("sent", ["stream", "whole"])
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "identity"])
+async def test_an_answer_of_another_form_than_asked_for_is_read(world, stream, sent, encoding):
+    reply = Reply("A plain answer.")
+    data = b"".join(chunks(reply)) if sent == "stream" else json.dumps(completion(reply)).encode()
+    packed = {"gzip": gzip.compress, "deflate": zlib.compress, "identity": bytes}[encoding](data)
+    async with world() as one:
+        one.upstream.script = Reply(data=packed, headers={"Content-Encoding": encoding, "Content-Type": "text/html"})
+        assert await answered(one, stream) == "A plain answer."
+        async with one.anthropic() as client:
+            assert (await client.messages.count_tokens(model="m", messages=QUESTION)).input_tokens == 12
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_an_encoding_that_cannot_be_read_is_one_line(world, stream):
+    async with world() as one:
+        one.upstream.script = Reply(data=b"x", headers={"Content-Encoding": "br"})
+        with pytest.raises(anthropic.APIStatusError, match="compressed as br, which was not asked for"):
+            await answered(one, stream)
+
+
+@pytest.mark.parametrize("ending", [b"data: [DONE]\n\n", b""])
+async def test_a_stream_ends_though_the_server_keeps_the_connection(world, ending):
+    events = b"".join(chunks(Reply("A plain answer."))[:-1]) + ending
+    async with endless_server(events) as (url, left), world(upstream=url) as one:
+        assert await asyncio.wait_for(answered(one, True), PATIENCE_SECONDS) == "A plain answer."
+        await asyncio.wait_for(left.wait(), PATIENCE_SECONDS)
+
+
+PNG = {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgoAAAANSUhEUgAA"}
+SEEN = [
+    {"role": "user", "content": "What does it show?"},
+    {"role": "assistant", "content": [{"type": "tool_use", "id": "toolu_1", "name": "look", "input": {}}]},
+    {
+        "role": "user",
+        "content": [
+            {"type": "tool_result", "tool_use_id": "toolu_1", "content": [{"type": "image", "source": PNG}]},
+            {"type": "text", "text": "Well?"},
+        ],
+    },
+]
+
+
+async def test_a_picture_in_a_tool_s_result_reaches_both_models(world):
+    async with world() as one, one.anthropic() as client:
+        await client.messages.create(messages=SEEN, tools=ANTHROPIC_TOOLS, **OPTIONS)
+        _, _, result, user = one.upstream.chats[-1].body["messages"]
+        assert (result["role"], result["content"]) == ("tool", "(see the next message)")
+        url = f"data:image/png;base64,{PNG['data']}"
+        assert user["content"] == [
+            {"type": "text", "text": "Result of the tool call toolu_1:"},
+            {"type": "image_url", "image_url": {"url": url}},
+            {"type": "text", "text": "Well?"},
+        ]
+        await client.messages.create(messages=SEEN, tools=ANTHROPIC_TOOLS, **{**OPTIONS, "model": "expert/sonnet"})
+        asked = one.sonnet.chats[-1].body["messages"]
+        assert asked[2] == SEEN[2]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("status", [400, 500])
+async def test_a_local_model_that_cannot_see_is_told_what_there_was(world, stream, status):
+    async with world() as one, one.anthropic() as client:
+        one.upstream.script = lambda asked: (
+            Reply("image input is not supported", status=status) if b"image_url" in asked.data else Reply("Blind.")
+        )
+        if stream:
+            async with client.messages.stream(messages=SEEN, **OPTIONS) as events:
+                answer = await events.get_final_message()
+        else:
+            answer = await client.messages.create(messages=SEEN, **OPTIONS)
+        assert answer.content[0].text == "Blind."
+        assert "[image: this model cannot see it]" in str(one.upstream.chats[-1].body)
+
+
+async def test_what_a_client_writes_for_its_provider_reaches_no_model(world):
+    async with world() as one, one.anthropic() as client:
+        header = "x-anthropic-billing-header: cc_version=2.1.177.01c; cc_entrypoint=cli; cch=36ee5;"
+        blocks = [{"type": "text", "text": header}, {"type": "text", "text": "You are Claude Code."}]
+        for system in (blocks, f"{header}\nYou are Claude Code."):
+            for model in ("m", "expert/sonnet"):
+                await client.messages.create(messages=QUESTION, system=system, **{**OPTIONS, "model": model})
+            assert one.upstream.chats[-1].body["messages"][0]["content"] == "You are Claude Code."
+            assert one.sonnet.chats[-1].body["system"] == "You are Claude Code."
+        assert all("billing" not in record.to_json() for record in one.records)

@@ -14,6 +14,7 @@ import pytest
 from tests.servers import Reply, Server
 from tests.waiting import PATIENCE_SECONDS
 from tests.weakspot.gateway.worlds import ANTHROPIC_TOOLS, TOOLS, World, settings
+from yarl import URL
 
 from weakspot.config import load
 from weakspot.gateway import app
@@ -265,3 +266,45 @@ async def test_an_address_may_be_one_of_ipv6(workspace, tmp_path):
         assert answer.status == 200
     await runner.cleanup()
     assert address.startswith("http://[::1]:")
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/models/expert/sonnet", "/v1/models/expert%2Fsonnet", "/v1/v1/models/expert/sonnet"]
+)
+async def test_a_teacher_is_a_model_that_can_be_asked_for(world, path):
+    async with world() as one, aiohttp.ClientSession() as session:
+        async with session.get(URL(one.address + path, encoded=True)) as got:
+            assert (got.status, (await got.json())["id"]) == (200, "expert/sonnet")
+        assert one.upstream.asked == []
+        one.upstream.script = Reply(data=b"{}")
+        async with session.get(f"{one.address}/v1/models/local-model") as got:
+            assert got.status == 200
+        assert one.upstream.asked[-1].path == "/v1/models/local-model"
+
+
+@pytest.mark.parametrize("path", ["/models", "//v1/models/", "/v1/v1/models"])
+async def test_models_are_listed_at_other_paths(world, path):
+    async with (
+        world() as one,
+        aiohttp.ClientSession() as session,
+        session.get(URL(one.address + path, encoded=True)) as got,
+    ):
+        assert "expert/sonnet" in await got.text()
+
+
+@pytest.mark.parametrize("teacher", ["sonnet", "coder"])
+async def test_what_a_client_asks_of_an_answer_reaches_the_teacher(world, teacher):
+    async with world() as one, one.openai() as client:
+        await client.chat.completions.create(
+            model=f"expert/{teacher}",
+            messages=[{"role": "user", "content": "q"}],
+            tools=TOOLS,
+            tool_choice="required",
+            temperature=0.5,
+            stop=["END"],
+            max_tokens=7,
+        )
+        asked = one.teacher(teacher).chats[-1].body
+        stop = "stop" if teacher == "coder" else "stop_sequences"
+        assert asked["tool_choice"] == ("required" if teacher == "coder" else {"type": "any"})
+        assert (asked[stop], asked["temperature"], asked["max_tokens"]) == (["END"], 0.5, 7)

@@ -165,7 +165,7 @@ async def test_a_page_of_the_local_server_is_an_error(world):
         with pytest.raises(anthropic.InternalServerError, match="Bad Gateway"):
             await client.messages.create(model="m", max_tokens=9, messages=QUESTION)
         one.upstream.script = Reply(data=b"<html>Welcome</html>")
-        with pytest.raises(anthropic.InternalServerError, match="not a chat completion"):
+        with pytest.raises(anthropic.InternalServerError, match="a web page instead of an answer: <html>Welcome"):
             await client.messages.create(model="m", max_tokens=9, messages=QUESTION)
 
 

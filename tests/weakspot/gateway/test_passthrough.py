@@ -8,7 +8,8 @@ import random
 
 import aiohttp
 import pytest
-from tests.servers import Reply, raw_server, sse
+from tests.servers import Reply, completion, endless_server, raw_server, sse
+from tests.waiting import PATIENCE_SECONDS
 from tests.weakspot.gateway.worlds import SOAK
 from yarl import URL
 
@@ -238,3 +239,44 @@ async def test_nothing_piles_up_in_a_thousand_long_streams(world):
             async with session.post(one.address + CHAT, json=body) as got:
                 assert len(await got.read()) > 100_000
         assert len(asyncio.all_tasks()) < 20
+
+
+@pytest.mark.parametrize("ping", [b": ping\n\n", b""])
+async def test_a_completion_ends_though_the_server_keeps_the_connection(world, ping):
+    sent = sse({"choices": [{"delta": {"content": "a"}, "finish_reason": "stop"}]}) + b"data: [DONE]\n\n"
+    body = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "q"}]}
+    async with (
+        endless_server(sent, ping) as (url, left),
+        world(upstream=url) as one,
+        aiohttp.ClientSession() as session,
+    ):
+        async with session.post(one.address + CHAT, json=body) as got:
+            assert (await asyncio.wait_for(got.read(), PATIENCE_SECONDS)).startswith(sent)
+        await asyncio.wait_for(left.wait(), PATIENCE_SECONDS)
+        # The answer is an attempt.
+        async with session.post(one.address + CHAT, json={**body, "model": "expert/coder", "stream": False}) as got:
+            assert got.status == 200
+        assert one.record.local.content == "a"
+
+
+async def test_a_compressed_answer_is_an_attempt(world):
+    answer = gzip.compress(json.dumps(completion(Reply("Local."))).encode())
+    body = {"model": "m", "messages": [{"role": "user", "content": "q"}]}
+    async with world() as one, aiohttp.ClientSession(auto_decompress=False) as session:
+        one.upstream.script = Reply(data=answer, headers={"Content-Encoding": "gzip"})
+        async with session.post(one.address + CHAT, json=body) as got:
+            assert await got.read() == answer
+        async with session.post(one.address + CHAT, json={**body, "model": "expert/coder"}) as got:
+            assert got.status == 200
+        assert (one.record.local.content, one.record.metadata.attempt) == ("Local.", "remembered")
+
+
+@pytest.mark.parametrize("path", ["/chat/completions", "/v1/v1/chat/completions", "//v1/chat/completions/"])
+async def test_an_endpoint_is_reached_by_other_paths(world, path):
+    async with world() as one, aiohttp.ClientSession() as session:
+        asked = {"model": "m", "messages": [{"role": "user", "content": "q"}]}
+        async with session.post(URL(one.address + path, encoded=True), json=asked) as got:
+            assert got.status == 200
+        assert one.upstream.chats[-1].path == CHAT
+        async with session.post(URL(one.address + path, encoded=True), json={**asked, "model": "expert/coder"}) as got:
+            assert (await got.json())["choices"][0]["message"]["content"] == "Coder's answer."

@@ -1,8 +1,10 @@
 """What a teacher can be asked from, and what is wrong with anything else."""
 
+import json
+
 import pytest
 
-from weakspot.gateway.schemas import chat_of_messages, require_chat
+from weakspot.gateway.schemas import chat_of_messages, parse_json_body, require_chat
 from weakspot.gateway.upstream import GatewayError
 
 CALL = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
@@ -55,3 +57,60 @@ def test_what_is_no_request_of_messages_is_an_error():
         chat_of_messages({"messages": [{"role": "user"}]})
     with pytest.raises(GatewayError, match="not a request of the Messages API"):
         chat_of_messages({"messages": 5})
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"messages": [{"role": "assistant", "tool_calls": [{"type": "function", "function": {"name": "f"}}]}]},
+        {"messages": [{"role": "assistant", "tool_calls": [{"id": None, "function": {"name": "f"}}]}]},
+        {"messages": [{"role": "assistant", "tool_calls": [{"type": "custom", "custom": {"name": "f"}}]}]},
+        {"messages": [{"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": "{}"}}]},
+        {"messages": [{"role": "function", "name": "f", "content": None}]},
+        {"tools": [{"type": "custom", "custom": {"name": "f"}}]},
+        {"tools": [{"type": "web_search_20250305", "name": "web_search"}]},
+        {"tools": [{"type": "function", "name": "f", "parameters": {}}]},
+        {"tools": [{"type": "function", "function": {"name": "f", "parameters": None}}]},
+    ],
+)
+def test_what_can_be_mended_is_taken(more):
+    require_chat({"messages": [], **more})
+
+
+class Request:
+    """A request with a body."""
+
+    def __init__(self, data: bytes, **headers: str) -> None:
+        self.headers, self._data = headers, data
+
+    async def read(self) -> bytes:
+        return self._data
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        (b"\\ud83d", "\ufffd"),
+        (b"\\uDE00 a", "\ufffd a"),
+        (b"\\ud83d\\ude00", "\U0001f600"),
+        (b"\\ud83d\\ud83d\\ude00", "\ufffd\U0001f600"),
+        (b"\xed\xa0\xbd", "\ufffd"),
+        (b"\\\\ud83d", "\\ud83d"),
+    ],
+)
+async def test_half_a_character_is_replaced(written, text):
+    data, body = await parse_json_body(Request(b'{"a": ["%b"], "%b": 1.50}' % (written, written)))
+    assert body == {"a": [text], text: 1.5}
+    assert json.loads(data) == body
+    assert data.decode()
+
+
+async def test_a_body_without_such_is_the_bytes_that_came():
+    sent = b'{ "a":"\\ud83d\\ude00" }'
+    assert (await parse_json_body(Request(sent)))[0] is sent
+
+
+@pytest.mark.parametrize("sent", [b"{", b"[]", b"\xff{}"])
+async def test_what_is_no_object_is_refused(sent):
+    with pytest.raises(GatewayError):
+        await parse_json_body(Request(sent))

@@ -7,11 +7,11 @@ import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.servers import Reply, message_events, sse
+from tests.servers import Reply, message, message_events, sse
 from tests.weakspot.protocols.drawn import answers
 
 from weakspot.protocols import anthropic_messages
-from weakspot.protocols.parts import Answer, Call, Finished, StreamError, Text, Thought
+from weakspot.protocols.parts import Answer, Call, Finished, StreamError, Text, Thought, ThoughtsEnded
 
 REASONS = {"stop": "end_turn", "tool_calls": "tool_use", "length": "max_tokens", "refused": "refusal"}
 
@@ -189,3 +189,28 @@ def test_an_error_in_the_middle_is_one_for_the_official_client():
         client(data).messages.stream(model="m", max_tokens=9, messages=[]) as events,
     ):
         events.get_final_message()
+
+
+def test_a_whole_message_is_read_in_place_of_a_stream():
+    reply = Reply("a", "hm", (("1", "look", '{"what": 1}'),))
+    found = answer_to(json.dumps(message(reply)).encode())
+    assert meant(found) == ("a", "hm", [("1", "look", {"what": 1})])
+    assert found.finished == Finished("tool_calls", "the-model", 12, 7)
+
+
+def test_a_whole_error_is_one():
+    with pytest.raises(StreamError, match=r"^Overloaded$"):
+        answer_to(json.dumps({"type": "error", "error": {"message": "Overloaded"}}).encode())
+
+
+def test_an_answer_ends_with_its_last_event():
+    reader = anthropic_messages.Reader()
+    list(reader.feed(b"".join(message_events(Reply("a"))[:-1])))
+    assert (reader.finishing, reader.ended) == (True, False)
+    assert list(reader.feed(message_events(Reply("a"))[-1])) == []
+    assert reader.ended
+    assert list(reader.feed(b"data: nonsense\n\n")) == []
+
+
+def test_text_that_was_thoughts_is_nothing_to_write():
+    assert b"ping" in anthropic_messages.Writer("m").write(ThoughtsEnded())

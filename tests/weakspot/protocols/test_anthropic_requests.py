@@ -183,6 +183,31 @@ def test_neighbours_of_one_role_are_one_message():
 
 def test_arguments_that_cannot_be_read_are_shown():
     call = {"id": "1", "function": {"name": "f", "arguments": '{"a'}}
-    [message] = request([{"role": "assistant", "tool_calls": [call]}], [])["messages"]
+    _, message = request([{"role": "assistant", "tool_calls": [call]}], [])["messages"]
     assert message["content"][0]["input"] == {"unreadable": '{"a'}
     assert json.dumps(message)
+
+
+def test_a_conversation_begins_with_the_user():
+    greeting, question = {"role": "assistant", "content": "Hello."}, {"role": "user", "content": "q"}
+    assert [one["role"] for one in request([greeting, question], [])["messages"]] == ["user", "assistant", "user"]
+
+
+@pytest.mark.parametrize("role", ["system", "user"])
+def test_lines_for_the_provider_are_taken_out_of_system_prompts_only(role):
+    header = "x-anthropic-billing-header: cc_version=2.1; cch=0aaa9;"
+    said = {"system": "You are."}.get(role, f"{header}\nYou are.")
+    for content in (f"{header}\nYou are.", [{"type": "text", "text": f"{header}\nYou are."}]):
+        assert chat({"role": role, "content": content})["messages"] == [{"role": role, "content": said}]
+
+
+def test_whatever_is_no_part_of_a_chat_is_left_out_or_named():
+    content = [
+        {"type": "redacted_thinking", "data": "x"},
+        {"type": "server_tool_use", "id": "s", "name": "web_search", "input": {}},
+        {"type": "text", "text": "a"},
+    ]
+    assert chat({"role": "assistant", "content": content})["messages"] == [{"role": "assistant", "content": "a"}]
+    parts = [{"type": "input_audio", "input_audio": {"data": "AA"}}, {"type": "thinking", "thinking": "hm"}]
+    [message] = request([{"role": "user", "content": parts}], [])["messages"]
+    assert message["content"] == [{"type": "text", "text": "[input_audio]"}]

@@ -160,6 +160,35 @@ def test_what_is_no_stream_of_a_chat_completion_is_an_error(data):
         list(openai_chat.parts_of_stream(data + stream({"content": "a"})))
 
 
+@pytest.mark.parametrize(
+    "event",
+    [
+        # OpenRouter, beside an empty list of choices, and at the choice (openrouter.ai/docs, mid-stream errors)
+        b'data: {"id": "x", "choices": [], "error": {"code": 502, "message": "out of memory"}}',
+        b'data: {"choices": [{"delta": {}, "finish_reason": "error", "error": {"message": "out of memory"}}]}',
+        b'error: {"code": 500, "message": "out of memory", "type": "server_error"}',  # older llama.cpp
+        b'data: {"object": "error", "message": "out of memory", "code": 400}',  # older vLLM
+        b'event: error\ndata: {"detail": "out of memory"}',
+    ],
+)
+def test_an_error_in_the_stream_is_said_in_whichever_form_it_comes(event):
+    with pytest.raises(StreamError, match=r"^out of memory$"):
+        answer_to(stream({"content": "a"}, reason=None) + event + b"\n\n")
+
+
+def test_a_call_of_the_older_protocol_is_a_call():
+    pieces = [{"function_call": {"name": "f", "arguments": '{"n"'}}, {"function_call": {"arguments": ": 1}"}}]
+    found = answer_to(stream(*pieces, reason="function_call"))
+    assert [(one.name, one.arguments) for one in found.calls.values()] == [("f", '{"n": 1}')]
+    assert found.complete
+
+
+@pytest.mark.parametrize("key", ["reasoning_content", "reasoning"])
+def test_thoughts_have_fields_of_their_own(key):
+    found = answer_to(stream({key: "hm"}, {"content": "a", key: None}))
+    assert (found.thought, found.text) == ("hm", "a")
+
+
 @pytest.mark.parametrize("data", [b"<html>", b"[]", b'{"choices": 5}', b'{"error": "overloaded"}', b"[" * 100_000])
 def test_what_is_no_chat_completion_is_an_error(data):
     with pytest.raises(StreamError):
@@ -262,3 +291,33 @@ def test_a_request_holds_what_every_server_knows():
         [{"role": "developer", "content": "d"}, {"role": "assistant", "content": "a", "reasoning_content": "r"}], []
     )
     assert asked == {"messages": [{"role": "system", "content": "d"}, {"role": "assistant", "content": "a"}]}
+
+
+def test_options_are_what_a_client_asks_of_an_answer():
+    chat = {"model": "m", "messages": [], "stream": True, "n": 2, "user": "u", "seed": 1, "stop": None, "top_p": 0.5}
+    assert openai_chat.answer_options(chat) == {"seed": 1, "top_p": 0.5}
+
+
+def test_pictures_in_results_follow_as_the_user_s():
+    image = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    results = [
+        {"role": "tool", "tool_call_id": "1", "content": [image]},
+        {"role": "tool", "tool_call_id": "2", "content": [{"type": "text", "text": "r"}, image]},
+        {"role": "tool", "tool_call_id": "3", "content": "plain"},
+    ]
+    messages = [{"role": "assistant", "content": None, "tool_calls": [call]}, *results]
+    *_, one, two, three, seen = openai_chat.media_behind_results(messages)
+    assert [message["content"] for message in (one, two, three)] == ["(see the next message)", "r", "plain"]
+    assert seen == {
+        "role": "user",
+        "content": [
+            {"type": "text", "text": "Result of the tool call 1:"},
+            image,
+            {"type": "text", "text": "Result of the tool call 2:"},
+            image,
+        ],
+    }
+    for next_, count in (({"role": "user", "content": "w"}, 1), ({"role": "assistant", "content": "a"}, 2)):
+        assert len(openai_chat.media_behind_results([*messages, next_])) == len(messages) + count
+    assert openai_chat.media_behind_results(messages[:1]) == messages[:1]

@@ -2,7 +2,16 @@
 
 import pytest
 
-from weakspot.protocols.parts import Answer, Call, Finished, Text, Thought, parse_arguments, readable_arguments
+from weakspot.protocols.parts import (
+    Answer,
+    Call,
+    Finished,
+    Text,
+    Thought,
+    ThoughtsEnded,
+    parse_arguments,
+    readable_arguments,
+)
 
 
 def test_an_answer_is_its_parts():
@@ -52,3 +61,8 @@ def test_halves_of_a_character_are_joined(halves):
 
 def test_half_a_character_is_none():
     assert Answer.of([Text("a\ud83d")]).text == "a\ufffd"
+
+
+def test_text_turns_out_to_be_thoughts():
+    answer = Answer.of([Thought("h"), Text("m"), ThoughtsEnded(), Text("a"), Finished("stop")])
+    assert (answer.thought, answer.text) == ("hm", "a")

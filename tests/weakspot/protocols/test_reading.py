@@ -1,12 +1,14 @@
 """A reader passes nothing over: what it cannot read is an error, unless it is where the stream was cut."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 
-from weakspot.protocols.parts import Finished, Part, StreamError, Text
-from weakspot.protocols.reading import StreamReader, error_text, token_count
+from weakspot.protocols import openai_chat, reading
+from weakspot.protocols.parts import Answer, Finished, Part, StreamError, Text, Thought
+from weakspot.protocols.reading import StreamReader, error_text, read_parts, token_count
 
 
 class Reader(StreamReader):
@@ -47,3 +49,83 @@ def test_errors_have_words_in_several_places():
 
 def test_a_count_is_a_number():
     assert [token_count(one) for one in (5, 0, None, "5", True, 5.0)] == [5, 0, None, None, None, None]
+
+
+def test_a_whole_body_is_read_in_place_of_a_stream():
+    reader = Reader()
+    assert list(reader.feed(b' {"text"')) == []
+    assert list(reader.feed(b': "a"}')) == []
+    assert list(reader.end()) == [Text("a"), Finished("stop")]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"<!DOCTYPE html><title>Just a\nmoment...</title>", "a web page instead of an answer: Just a moment..."),
+        (b"<html>no</html>", "a web page instead of an answer: <html>no</html>"),
+        (b"{no", "a body that is not in the protocol"),
+        (b"[1]", "a body that is not in the protocol"),
+    ],
+)
+def test_what_is_no_answer_at_all_is_said_in_one_line(data, words):
+    reader = Reader()
+    assert list(reader.feed(data)) == []
+    with pytest.raises(StreamError) as error:
+        list(reader.end())
+    assert str(error.value) == words
+
+
+def test_thoughts_are_told_from_the_text():
+    reader = Reader()
+    parts = [*reader.feed(b'data: {"text": "<thi"}\n\ndata: {"text": "nk>hm</think>\\n\\na"}\n\n'), *reader.end()]
+    assert parts == [Thought("hm"), Text("a"), Finished("stop")]
+
+
+REASON = b'data: {"choices": [{"delta": {"content": "a"}, "finish_reason": "stop"}]}\n\n'
+USAGE = b'data: {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 4}}\n\n'
+
+
+@pytest.mark.parametrize("ending", [[REASON, USAGE, b"data: [DONE]\n\n"], [REASON, USAGE], [REASON]])
+@pytest.mark.parametrize("talks", [True, False])
+def test_an_answer_ends_though_the_server_goes_on(ending, talks, monkeypatch):
+    monkeypatch.setattr(reading, "_SECONDS_BEHIND_THE_REASON", 0.1)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for one in ending:
+            yield one
+        while True:
+            await asyncio.sleep(0.02 if talks else 3600)
+            yield b": keep-alive\n\n"
+
+    async def heard() -> Answer:
+        return Answer.of([part async for part in read_parts(openai_chat.Reader(), pieces())])
+
+    answer = asyncio.run(heard())
+    assert answer.text == "a"
+    assert answer.finished == Finished("stop", "", *((3, 4) if USAGE in ending else (None, None)))
+
+
+def test_a_timeout_of_the_server_is_none_of_the_reader_s():
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"data: {}\n\n"
+        raise TimeoutError
+
+    async def heard() -> list[Part]:
+        return [part async for part in read_parts(openai_chat.Reader(), pieces())]
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(heard())
+
+
+def test_an_answer_goes_on_behind_a_reason(monkeypatch):
+    monkeypatch.setattr(reading, "_SECONDS_BEHIND_THE_REASON", 0.5)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(8):
+            yield REASON
+            await asyncio.sleep(0.1)
+
+    async def heard() -> Answer:
+        return Answer.of([part async for part in read_parts(openai_chat.Reader(), pieces())])
+
+    assert asyncio.run(heard()).text == "a" * 8

@@ -1,0 +1,113 @@
+"""Tools and their calls as providers take them: functions with a schema, and names and ids of safe characters."""
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+
+_UNSAFE = re.compile(r"[^a-zA-Z0-9_-]")
+# Both providers refuse these at the top of a schema.
+_NOT_AT_THE_TOP = ("anyOf", "oneOf", "allOf")
+_INPUT_SCHEMA = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
+
+
+class SafeNames:
+    """Gives each name one of safe characters, at most ``longest`` and no two alike, and knows the way back."""
+
+    def __init__(self, longest: int) -> None:
+        self._longest = longest
+        self._safe: dict[str, str] = {}
+        self._given: dict[str, str] = {}
+
+    def safe(self, given: str) -> str:
+        """Return the safe name; a name that is one already stays as it is, unless it is taken."""
+        if given not in self._safe:
+            plain = _UNSAFE.sub("_", given)[: self._longest] or "_"
+            safe, number = plain, 1
+            while safe in self._given:
+                number += 1
+                safe = f"{plain[: self._longest - 1 - len(str(number))]}_{number}"
+            self._safe[given], self._given[safe] = safe, given
+        return self._safe[given]
+
+    def original(self, safe: str) -> str:
+        """Return the name that a safe one stands for."""
+        return self._given.get(safe, safe)
+
+
+def function_tools(tools: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the tools as functions.
+
+    A custom tool, whose input is a plain text, becomes a function with one argument ``input``. What only its provider
+    can run, such as ``web_search``, is left out.
+    """
+    found = []
+    for tool in tools:
+        function = tool.get("function")
+        if tool.get("type") == "custom":
+            custom = tool.get("custom") or tool
+            described = {"description": custom["description"]} if custom.get("description") else {}
+            function = {"name": custom["name"], **described, "parameters": _INPUT_SCHEMA}
+        elif function is None and tool.get("type") == "function":
+            function = {key: value for key, value in tool.items() if key != "type"}
+        if function is not None:
+            found.append({"type": "function", "function": _with_schema(function)})
+    return found
+
+
+def _with_schema(function: dict[str, Any]) -> dict[str, Any]:
+    if not function.get("parameters"):
+        return {key: value for key, value in function.items() if key != "parameters"}
+    schema = {key: value for key, value in function["parameters"].items() if key not in _NOT_AT_THE_TOP}
+    return {**function, "parameters": {**schema, "type": "object"}}
+
+
+def with_safe_names(
+    messages: list[dict[str, Any]], tools: list[dict[str, Any]], names: SafeNames, ids: SafeNames
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return messages and function tools with safe names, and ids no two of which are alike.
+
+    A result belongs to the latest call of its id.
+    """
+    named = [_with_safe_name(tool, names) for tool in tools]
+    seen: dict[str, int] = {}
+    return [_with_safe_calls(message, names, ids, seen) for message in messages], named
+
+
+def _with_safe_calls(message: dict[str, Any], names: SafeNames, ids: SafeNames, seen: dict[str, int]) -> dict[str, Any]:
+    """Return a message with safe names and ids; ``seen`` counts the calls of each id."""
+    if message["role"] == "tool":
+        identity = str(message.get("tool_call_id") or "")
+        return {**message, "tool_call_id": ids.safe(_distinct_id(identity, seen.get(identity, 1)))}
+    if not message.get("tool_calls"):
+        return message
+    calls = []
+    for call in map(_function_call, message["tool_calls"]):
+        identity = str(call.get("id") or "")
+        seen[identity] = seen.get(identity, 0) + 1
+        calls.append({**_with_safe_name(call, names), "id": ids.safe(_distinct_id(identity, seen[identity]))})
+    return {**message, "tool_calls": calls}
+
+
+def _with_safe_name(one: dict[str, Any], names: SafeNames) -> dict[str, Any]:
+    return {**one, "function": {**one["function"], "name": names.safe(one["function"]["name"])}}
+
+
+def _distinct_id(identity: str, number: int) -> str:
+    return identity if number == 1 else f"{identity} {number}"
+
+
+def _function_call(call: dict[str, Any]) -> dict[str, Any]:
+    """Return a call as one of a function; a custom tool's input becomes its only argument."""
+    if "function" in call or "custom" not in call:
+        return call
+    arguments = json.dumps({"input": call["custom"].get("input") or ""}, ensure_ascii=False)
+    return {**call, "type": "function", "function": {"name": call["custom"]["name"], "arguments": arguments}}
+
+
+def with_safe_choice(choice: Any, names: SafeNames) -> Any:
+    """Return a choice of tools that names them safely."""
+    if not isinstance(choice, dict):
+        return choice
+    named = choice.get("function") or choice.get("custom")
+    return {"type": "function", "function": {"name": names.safe(named["name"])}} if named else choice
