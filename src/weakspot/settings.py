@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from weakspot.records import Policy, Target, parse_domain_name
+from weakspot.wish_words import LANGUAGES
 
 _VARIABLE = r"^([A-Za-z_][A-Za-z0-9_]*)?$"
 
@@ -49,14 +50,40 @@ class Collect(Table):
     )
 
 
+Words = list[Annotated[str, Field(pattern=r"\S")]]
+
+
+class Language(Table):
+    """The words of a language with which people ask for a teacher; every key is a list of words or groups of words."""
+
+    phrases: Words = Field([], description="more phrases, with {teacher} and with {this} for one of `this`")
+    expert: Words = Field([], description="what the default teacher is called, without an article")
+    articles: Words = Field([], description="words before `expert`")
+    before: Words = Field([], description="words before a phrase that change nothing: please, can you, yes")
+    after: Words = Field([], description="words after it that change nothing: please, again, instead")
+    fillers: Words = Field([], description="words inside it that change nothing")
+    about: Words = Field([], description="words between a phrase and one of `this`")
+    this: Words = Field([], description="words for the question before")
+    links: Words = Field([], description="words after a phrase with which a remark or a question begins")
+    questions: Words = Field([], description="words with which a question begins")
+    requests: Words = Field([], description="words with which a task begins")
+    back: Words = Field([], description="words that show that a question is the one before")
+    conditions: Words = Field([], description="words of the same sentence that make a phrase no wish")
+    quoting: Words = Field([], description="words before a colon after which a phrase is not meant as it stands")
+    refusals: Words = Field([], description="words before a name with which a message does not look like a wish")
+
+
 class Escalation(Table):
     """The phrases with which a user's last message asks for a teacher."""
 
-    phrases: list[Annotated[str, Field(pattern=r"\S")]] = Field(
+    phrases: Words = Field(
         ["consult {teacher}", "ask {teacher}"],
-        description='in upper or lower case; {teacher} is a teacher\'s name, or "the expert"',
+        description='{teacher} is a teacher\'s name, or "the expert"; without any, nothing is a wish',
     )
     default_teacher: str = Field("sonnet", min_length=1, description='the teacher meant by "the expert"')
+    languages: dict[str, Language] = Field(
+        {name: Language(**words) for name, words in LANGUAGES.items()}, description="more words, by language"
+    )
 
 
 class Gateway(Table):

@@ -2,8 +2,10 @@
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Iterator
 
+from weakspot.capture.speech import Speech, parse_speech
+from weakspot.capture.wish_grammar import Grammar, wish_grammar
 from weakspot.config import Config
 
 # What agents put around a user's text: blocks of context are removed with their content, other tags without it.
@@ -12,17 +14,21 @@ _SURROUNDINGS = re.compile(
 )
 _TAGS = re.compile(r"</?(?:task|user_message|user_query|user|feedback|answer)>")
 _INTERRUPTION = re.compile(r"\[Request interrupted by user[^\]]{0,40}\]")
-_POLITE = r"(?:(?:please|pls|ok(?:ay)?|now|then|let's|can you|could you)[\s,]++)*"
-_EXPERT = r"(?:(?:the|an|your|my)\s++)?expert"
-_NOTHING = "(?!)"
+_CLOSED = re.compile(r"(?:[.!?…)(¶:;,-] )*$")
+_SENTENCE = re.compile(r"(?<=[.!?…¶§] )(?![.!?…¶§)] )")
+_CLAUSE = re.compile(r"(?<=[,;)–—-] )")
 
 
 @dataclass(frozen=True)
 class Trigger:
-    """A request to consult ``teacher``; ``remark`` is what the user added to it, often nothing."""
+    """A request to consult ``teacher``.
+
+    It is about the question before, to which ``remark`` adds something, or about the new ``question`` it brings.
+    """
 
     teacher: str
     remark: str = ""
+    question: str = ""
 
 
 def user_text(text: str) -> str:
@@ -44,19 +50,117 @@ def user_text(text: str) -> str:
     return _INTERRUPTION.sub("", _TAGS.sub("", "".join(kept))).strip().strip("\"'`“”«»").strip()
 
 
-def parse_trigger(config: Config, text: str) -> Trigger | None:
-    """Return the teacher that ``text`` asks for, None where it is any other turn.
+def parse_trigger(config: Config, words: str) -> Trigger | None:
+    """Return what ``words`` ask of a teacher, None where they are any other turn.
 
-    The whole turn must be one of ``[escalation] phrases``, in any case, with or without a "please" and a
-    closing mark; after a colon it may go on with a remark.
+    A wish begins the message, or is its last sentence, or ends it after a comma. In code, in quotations, and with a
+    condition or a negation it is none.
     """
-    match = _pattern(tuple(config.escalation.phrases), _names(config)).fullmatch(user_text(text))
-    if match is None:
+    grammar = wish_grammar(config)
+    speech = parse_speech(user_text(words), grammar.names)
+    if "⟨" not in speech.line and not any("{teacher}" not in one for one in config.escalation.phrases):
         return None
-    named = next((group for group in match.groups()[:-1] if group), "")
-    # "the expert" is nobody's name: it is the default teacher.
-    teacher = find_teacher(config, named) or config.escalation.default_teacher
-    return Trigger(teacher, (match[match.re.groups] or "").strip())
+    for place in _places(speech.line):
+        wish = _wish(grammar, speech.line, place)
+        if wish is not None:
+            named = re.search("⟨([^⟩]*)⟩", wish[0])
+            teacher = (named and named[1]) or config.escalation.default_teacher
+            remark, question = _additions(grammar, speech, wish)
+            return Trigger(teacher, remark, question)
+    return None
+
+
+def _places(line: str) -> Iterator[int]:
+    """Yield the places where a wish may begin: the start, the starts of sentences, and those of the last clauses."""
+    yield 0
+    starts = [found.end() for found in _SENTENCE.finditer(line)]
+    yield from starts[:2]
+    yield from reversed(starts[-3:])
+    since = starts[-2] if len(starts) > 1 else 0
+    yield from reversed([found.end() for found in _CLAUSE.finditer(line, since)][-8:])
+
+
+def _wish(grammar: Grammar, line: str, place: int) -> re.Match[str] | None:
+    found = grammar.mention.match(line, place) or grammar.wish.match(line, place)
+    if found is None:
+        return None
+    before, rest = line[:place], line[found.end() :]
+    if not _may_follow(grammar, before) or not _may_precede(grammar, rest, mentioned="@ " in found[0]):
+        return None
+    if not before or _CLOSED.match(rest):
+        return found
+    # With words on both sides it is one only as the last sentence, or after a word or two.
+    if before[-2] not in ".!?…¶)":
+        return None
+    return found if before.count(" ") < 9 or not _SENTENCE.search(rest.rstrip(".!?…¶ ")) else None
+
+
+def _may_follow(grammar: Grammar, before: str) -> bool:
+    if before.endswith((": ¶ ", "• ")):
+        return False
+    if ":" in before and grammar.quoting.search(before):
+        return False
+    sentence = before[max([found.end() for found in _SENTENCE.finditer(before)], default=0) :]
+    return before[-2:-1] in ".!?…¶" or not grammar.condition.search(sentence)
+
+
+def _may_precede(grammar: Grammar, rest: str, *, mentioned: bool) -> bool:
+    if _CLOSED.match(rest) or rest[0] in ".!?…¶" or mentioned:
+        return True
+    if rest[0] in ",;:(-–—":
+        return not grammar.condition.match(rest, 2) and not rest.startswith(", ⟨")
+    return grammar.link.match(rest) is not None
+
+
+def _additions(grammar: Grammar, speech: Speech, wish: re.Match[str]) -> tuple[str, str]:
+    """Return the remark and the new question of a wish."""
+    line = speech.line
+    end = wish.end()
+    while line[end : end + 1] in tuple(".!?…¶,;:-–—") and end < len(line):
+        end += 2
+    rest = speech.since(end).strip()
+    if rest and _is_question(grammar, line[end:], asked=True, linked=end == wish.end()):
+        return "", rest
+    if _is_question(grammar, line[: wish.start()], asked=False):
+        return rest, speech.until(wish.start()).strip()
+    return rest, ""
+
+
+def _is_question(grammar: Grammar, line: str, *, asked: bool, linked: bool = False) -> bool:
+    """Return whether a line asks something that the conversation before it did not."""
+    starts = [0, *(found.end() for found in _SENTENCE.finditer(line))]
+    for start, end in zip(starts, [*starts[1:], len(line)], strict=True):
+        sentence = line[start:end]
+        opening = grammar.question.match(sentence)
+        if opening and not asked and "? " not in sentence:
+            opening = None
+        opening = opening or grammar.request.match(sentence)
+        if opening is None and linked and start == 0:
+            opening = re.match("(?:to|for|nach) ", sentence)
+            if opening and not re.search(" (?:an?|all|every|eine[nmr]?|alle) ", sentence) and sentence.count(" ") < 7:
+                opening = None
+        if opening is None and asked and "? " in sentence and sentence.count(" ") > 4:
+            opening = re.match("", sentence)
+        if opening is None:
+            continue
+        told = sentence[opening.end() :]
+        pointers = len(grammar.this.findall(told))
+        if grammar.back.search(told) is None and told.count(" ") - pointers > (7 if pointers else 3):
+            return True
+    return False
+
+
+def resembles_wish(config: Config, words: str) -> bool:
+    """Return whether a message that is no wish looks like one: short, and with a name near a verb of asking."""
+    grammar = wish_grammar(config)
+    if len(words) > 1000 or parse_trigger(config, words) is not None:
+        return False
+    line = parse_speech(user_text(words), grammar.names).line
+    for named in re.finditer("⟨[^⟩]*⟩ ", line):
+        near = " ".join(line[: named.start()].split(" ")[-7:])
+        if grammar.asking.search(near) and not grammar.refusal.search(near):
+            return True
+    return False
 
 
 def find_teacher(config: Config, name: str) -> str | None:
@@ -72,21 +176,3 @@ def trigger_phrase(config: Config, teacher: str) -> str:
     """Return the trigger phrase for ``teacher`` that a record has where the user wrote none."""
     first = config.escalation.phrases[0] if config.escalation.phrases else "consult {teacher}"
     return first.replace("{teacher}", teacher.capitalize())
-
-
-def _names(config: Config) -> tuple[str, ...]:
-    tables = config.teachers.items()
-    return tuple(name for teacher, table in tables for name in (teacher, table.model, *table.names))
-
-
-@lru_cache(maxsize=8)
-def _pattern(phrases: tuple[str, ...], names: tuple[str, ...]) -> re.Pattern[str]:
-    # White space is matched possessively, without backtracking, so that matching takes linear time.
-    teacher = "|".join([*(_words_pattern(name) for name in sorted(names, key=len, reverse=True)), _EXPERT])
-    bodies = [_words_pattern(one).replace(_words_pattern("{teacher}"), f"({teacher})") for one in phrases] or [_NOTHING]
-    end = r"(?:\s*+,?\s*+please)?\s*+(?:[.!?…]*|:\s*(.*))"
-    return re.compile(f"{_POLITE}(?:{'|'.join(bodies)}){end}", re.IGNORECASE | re.DOTALL)
-
-
-def _words_pattern(text: str) -> str:
-    return r"\s++".join(re.escape(word) for word in text.split())
