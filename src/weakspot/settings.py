@@ -56,7 +56,7 @@ Words = list[Annotated[str, Field(pattern=r"\S")]]
 class Language(Table):
     """The words of a language with which people ask for a teacher; every key is a list of words or groups of words."""
 
-    phrases: Words = Field([], description="more phrases, with {teacher} and with {this} for one of `this`")
+    phrases: Words = Field([], description="more phrases; {this} is one of `this`, and a/b is a or b")
     expert: Words = Field([], description="what the default teacher is called, without an article")
     articles: Words = Field([], description="words before `expert`")
     before: Words = Field([], description="words before a phrase that change nothing: please, can you, yes")
@@ -67,6 +67,7 @@ class Language(Table):
     links: Words = Field([], description="words after a phrase with which a remark or a question begins")
     questions: Words = Field([], description="words with which a question begins")
     requests: Words = Field([], description="words with which a task begins")
+    ordinary: Words = Field([], description="a teacher named so is meant only by the first phrase with nothing around it")
     back: Words = Field([], description="words that show that a question is the one before")
     conditions: Words = Field([], description="words of the same sentence that make a phrase no wish")
     quoting: Words = Field([], description="words before a colon after which a phrase is not meant as it stands")

@@ -18,7 +18,7 @@ _QUOTED = re.compile(
 )
 _EMPHASIS = re.compile(r"\*{1,3}(?=\S)|(?<=\S)\*{1,3}|(?<!\w)_{1,3}(?=\w)|(?<=[\w.!?])_{1,3}(?!\w)|~~")
 _BULLET = r"(?P<bullet>(?:^|(?<=\n))[ \t]*(?:[-*+•]|\d{1,2}[.)])[ \t]+)"
-_WRAPPING = " \t\r\n\"'`“”„«»*_~"
+_QUOTES = "\"'`“”„«»‘’"
 _VERSION = r"(?:[\s_-]{0,2}v?\d{1,8}(?:[.-]\d{1,8}){0,3}(?![\w]))?"
 
 
@@ -38,7 +38,7 @@ def names_scanner(families: Mapping[str, str], slips: Mapping[str, str]) -> Name
     scanner = re.compile(
         rf"{_BULLET}|(?P<newline>\s*\n\s*)"
         rf"|(?<![\w./\\#-])(?P<name>(?:{names}){_VERSION})(?![\w/\\-]|[.]\w|\()(?P<of>['’]s?(?!\w))?"
-        r"|(?P<word>\w+(?:['’./\\_:@+#-]+\w+)*(?:\(\)|/)?)|(?P<hidden>\x00+)|(?P<mark>\S)",
+        r"|(?P<word>(?<!\w)\.?\w+(?:['’./\\_:@+#-]+\w+)*(?:\(\)|/)?)|(?P<hidden>\x00+)|(?P<mark>\S)",
         re.IGNORECASE,
     )
     return Names(families, slips, scanner)
@@ -80,7 +80,7 @@ class Speech:
 
 def parse_speech(text: str, names: Names) -> Speech:
     """Return the tokens of the start and of the end of ``text``."""
-    said = text.strip(_WRAPPING) if len(text) <= _REACH else text
+    said = without_quotes(text)
     if "\n" not in said:
         said = re.sub(r"^(?:[-*+•]\s+|/(?=\w+\s))", "", said)
     if len(said) <= 2 * _REACH:
@@ -93,6 +93,14 @@ def parse_speech(text: str, names: Names) -> Speech:
         parts = [(0, _without_code(said[:_REACH]) + _HIDDEN), (start, end)]
     tokens = [(token, shift + start) for shift, part in parts for token, start in _tokens(part, names)]
     return Speech(said, "".join(f"{token} " for token, _ in tokens), (*(start for _, start in tokens), len(said)))
+
+
+def without_quotes(text: str) -> str:
+    """Return a text without blanks and quotes around it, where it is quoted as a whole."""
+    said = text.strip()
+    inside = said[: _REACH + 1].strip(_QUOTES)
+    wrapped = len(said) <= _REACH and said[:1] in _QUOTES and said[-1:] in _QUOTES
+    return inside.strip() if wrapped and not any(quote in inside for quote in _QUOTES.replace("'", "").replace("’", "")) else said
 
 
 def _without_code(text: str) -> str:
@@ -127,5 +135,5 @@ def _tokens(text: str, names: Names) -> Iterator[tuple[str, int]]:
             yield "§", start
         elif kind == "word":
             yield names.slips.get(token, token), start
-        elif unicodedata.category(token[0])[0] not in "SCM" or token in "+<>=|$~^":
+        elif unicodedata.category(token[0])[0] not in "SCM" or token in "+<>=|$~^→":
             yield token if token not in "⟨⟩#•¶§" else "·", start

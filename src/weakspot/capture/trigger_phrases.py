@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from collections.abc import Iterator
 
-from weakspot.capture.speech import Speech, parse_speech
+from weakspot.capture.speech import Speech, parse_speech, without_quotes
 from weakspot.capture.wish_grammar import Grammar, wish_grammar
 from weakspot.config import Config
 
@@ -15,8 +15,9 @@ _SURROUNDINGS = re.compile(
 _TAGS = re.compile(r"</?(?:task|user_message|user_query|user|feedback|answer)>")
 _INTERRUPTION = re.compile(r"\[Request interrupted by user[^\]]{0,40}\]")
 _CLOSED = re.compile(r"(?:[.!?…)(¶:;,-] )*$")
-_SENTENCE = re.compile(r"(?<=[.!?…¶§] )(?![.!?…¶§)] )")
-_CLAUSE = re.compile(r"(?<=[,;)–—-] )")
+_INDEFINITE = re.compile(r"about (?!the |my |our |this |that |it )|(?:\S+ )+?(?:an?|all|every|eine[nmr]?|alle) ")
+_SENTENCE = re.compile(r"(?<=[.!?…¶] )(?![.!?…¶)] |$)")
+_CLAUSE = re.compile(r"(?<=[,;)–—>→-] )")
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def user_text(text: str) -> str:
         place = end + len(closing)
     kept.append(text[place:])
     # An agent started from a shell may pass on its argument with the quotes around it.
-    return _INTERRUPTION.sub("", _TAGS.sub("", "".join(kept))).strip().strip("\"'`“”«»").strip()
+    return without_quotes(_INTERRUPTION.sub("", _TAGS.sub("", "".join(kept))))
 
 
 def parse_trigger(config: Config, words: str) -> Trigger | None:
@@ -63,7 +64,7 @@ def parse_trigger(config: Config, words: str) -> Trigger | None:
     for place in _places(speech.line):
         wish = _wish(grammar, speech.line, place)
         if wish is not None:
-            named = re.search("⟨([^⟩]*)⟩", wish[0])
+            named = re.search("⟨~?([^⟩]*)⟩", wish[0])
             teacher = (named and named[1]) or config.escalation.default_teacher
             remark, question = _additions(grammar, speech, wish)
             return Trigger(teacher, remark, question)
@@ -118,7 +119,7 @@ def _additions(grammar: Grammar, speech: Speech, wish: re.Match[str]) -> tuple[s
     end = wish.end()
     while line[end : end + 1] in tuple(".!?…¶,;:-–—") and end < len(line):
         end += 2
-    rest = speech.since(end).strip()
+    rest = speech.since(end).strip() if re.search(r"\w", line[end:]) else ""
     if rest and _is_question(grammar, line[end:], asked=True, linked=end == wish.end()):
         return "", rest
     if _is_question(grammar, line[: wish.start()], asked=False):
@@ -136,16 +137,14 @@ def _is_question(grammar: Grammar, line: str, *, asked: bool, linked: bool = Fal
             opening = None
         opening = opening or grammar.request.match(sentence)
         if opening is None and linked and start == 0:
-            opening = re.match("(?:to|for|nach) ", sentence)
-            if opening and not re.search(" (?:an?|all|every|eine[nmr]?|alle) ", sentence) and sentence.count(" ") < 7:
-                opening = None
+            opening = grammar.link.match(sentence) if len(sentence.split()) > 6 or _INDEFINITE.match(sentence) else None
         if opening is None and asked and "? " in sentence and sentence.count(" ") > 4:
             opening = re.match("", sentence)
         if opening is None:
             continue
         told = sentence[opening.end() :]
         pointers = len(grammar.this.findall(told))
-        if grammar.back.search(told) is None and told.count(" ") - pointers > (7 if pointers else 3):
+        if grammar.back.search(told) is None and told.count(" ") - pointers > (7 if pointers and start < 120 else 3):
             return True
     return False
 

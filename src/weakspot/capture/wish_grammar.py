@@ -9,7 +9,6 @@ from weakspot.capture.speech import Names, family, misspellings, names_scanner
 from weakspot.config import Config
 from weakspot.settings import Language, Teacher
 
-# Names of teachers that are ordinary words: only the first phrase, as the whole message, means them.
 _END = r"(?:[.!?…)(¶:;,-] )*$"
 
 
@@ -60,21 +59,27 @@ def _grammar(
         return [_tokens_of(one) for language in languages for one in getattr(language, key)]
 
     asked = [*phrases, *(one for language in languages for one in language.phrases)]
-    about = f"(?:(?:(?:{_any(all_of('about'))}) )?(?:{_any(all_of('this'))}) )"
+    about = f"(?:(?:{_any(all_of('about'))}) )?(?:{_any(all_of('this'))}) "
     filler = f"(?:(?:{_any(all_of('fillers'))}) ){{0,3}}"
     article = _any(all_of("articles"))
-    teacher = rf"(?:@ )?(?:(?:(?:{article}) )?⟨⟩ |(?:(?:{article}) (?=⟨[^⟩]+⟩ # ))?⟨[^⟩]+⟩ (?:# )?)"
-    cores = [_phrase(one, filler, teacher, f"(?:{_any(all_of('this'))}) ") for one in asked] if phrases else ["(?!)"]
+    teacher = rf"(?:@ )?(?:(?:(?:{article}) )?⟨⟩ |(?:(?:{article}) (?=⟨[^⟩]+⟩ # ))?⟨[^~⟩]+⟩ (?:# )?)"
+    this = f"(?:{_any(all_of('this'))}) "
+    # The longest phrase first, so that no shorter one is taken for it.
+    longest_first = sorted(asked if phrases else [], key=lambda one: -len(one.split()))
+    cores = [_phrase(one, filler, teacher, this) for one in longest_first] or ["(?!)"]
+    if phrases:
+        cores.append(_phrase(phrases[0], "", "⟨~[^⟩]+⟩ ", this) + "(?=(?:[.!] )?$)")
     before, after = _any(all_of("before")), _any(all_of("after"))
     lead = f"(?:(?:{before}) (?:[,!.-] )?){{0,8}}"
-    wish = f"{lead}(?:{'|'.join(cores)})(?:{about}|(?:, )?(?:{after}) ){{0,6}}"
+    link = f"(?:{_any(all_of('links'))}) "
+    wish = f"{lead}(?:{'|'.join(cores)})(?:(?:, )?(?:{after}) |{about}){{0,6}}(?=$|[.!?…¶,;:)(–—-] |{link})"
     mention = f"{lead}@ {teacher}(?:, )?(?:(?:{after}) ){{0,3}}"
     begin = f"(?:{before}|{_any([*all_of('questions'), *all_of('requests')])}) "
     return Grammar(
         _names(default, teachers, languages, asked, all_of("before") + all_of("after")),
         re.compile(wish),
         re.compile(f"{mention}(?={_END}|[,:;-] |{begin})" if phrases else "(?!)"),
-        re.compile(f"(?:{_any(all_of('links'))}) "),
+        re.compile(link),
         re.compile(f"(?:(?:{before}) (?:, )?){{0,4}}(?:{_any(all_of('questions'))}) "),
         re.compile(f"(?:(?:{before}) (?:, )?){{0,4}}(?:{_any(all_of('requests'))}) "),
         _words(all_of("back")),
@@ -82,7 +87,7 @@ def _grammar(
         _words(all_of("conditions")),
         _words(all_of("quoting")),
         _words(all_of("refusals")),
-        _words({one for phrase in asked for one in _tokens_of(phrase).split()[:1] if "{" not in one}),
+        _words({one for phrase in asked for one in re.split("[ /]", _tokens_of(phrase).split(" {")[0]) if "{" not in one}),
     )
 
 
@@ -94,18 +99,19 @@ def _names(
     others: list[str],
 ) -> Names:
     families: dict[str, str] = {}
+    ordinary = {word for language in languages for word in language.ordinary}
     for teacher, _, *names in teachers:
         for name in (teacher, *names):
-            families.setdefault(family(name), teacher)
-            families.setdefault(" ".join(name.lower().split()), teacher)
+            for spelling in (family(name), " ".join(name.lower().split())):
+                families.setdefault(spelling, f"~{teacher}" if spelling in ordinary else teacher)
     if any(teacher == default and kind == "anthropic" for teacher, kind, *_ in teachers):
         families.setdefault("claude", default)
     for language in languages:
         for name in language.expert:
             families.setdefault(name.lower(), "")
     families.pop("", None)
-    heads = [_tokens_of(phrase).split()[0] for phrase in phrases]
-    known = {word for phrase in [*phrases, *others] for word in _tokens_of(phrase).split()} | set(families)
+    heads = [head for phrase in phrases for head in _tokens_of(phrase).split()[0].split("/")]
+    known = {word for phrase in [*phrases, *others] for word in re.split("[ /]", _tokens_of(phrase))} | set(families)
     corrected = [word for word in [*families, *heads, *others] if word.isalpha() and len(word) > 2]
     slips = {slip: word for word in corrected for slip in misspellings(word) if slip not in known}
     return names_scanner(families, {slip: f"⟨{families[w]}⟩" if w in families else w for slip, w in slips.items()})
@@ -113,13 +119,13 @@ def _names(
 
 def _tokens_of(text: str) -> str:
     """Return the words of a setting as they stand in a line of tokens."""
-    return " ".join(text.lower().replace("’", "'").replace("}'s", "} 's").replace("}s", "} 's").split())
+    return " ".join(text.lower().lstrip("/").replace("’", "'").replace("}'s", "} 's").replace("}s", "} 's").split())
 
 
 def _phrase(phrase: str, filler: str, teacher: str, this: str) -> str:
     parts = []
     for word in _tokens_of(phrase).split():
-        parts.append(teacher if word == "{teacher}" else this if word == "{this}" else f"{re.escape(word)} ")
+        parts.append(teacher if word == "{teacher}" else this if word == "{this}" else f"(?:{_any(word.split('/'))}) ")
     return filler.join(parts)
 
 
