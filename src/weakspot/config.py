@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationError
 
+from weakspot.domain_words import DOMAINS
 from weakspot.records import parse_domain_name
 from weakspot.settings import (
     Collect,
@@ -30,15 +31,6 @@ from weakspot.settings import (
     Watch,
 )
 from zddc.errors import UserError
-
-_DOMAINS = {
-    "zddc-naming": ["zddc", "trackingnumber", "revision", "status code"],
-    "html-architecture": ["html", "spa", "single-file", "es module", "vanilla js"],
-    "build-system": ["build.sh", "dist/", "template.html"],
-    "coding-debugging": ["debug", "error", "fix", "console"],
-    "reasoning-architecture": ["reason", "analyze", "architecture", "design"],
-}
-
 
 _ANTHROPIC_TERMS = "Anthropic's commercial terms: no training of competing models without their consent"
 _TEACHERS: dict[str, dict[str, Any]] = {
@@ -77,16 +69,16 @@ class Config(Table):
     status: Status = Status()
     watch: Watch = Watch()
     domains: dict[Annotated[str, AfterValidator(parse_domain_name)], Domain] = Field(
-        {name: Domain(triggers=triggers) for name, triggers in _DOMAINS.items()}
+        {name: Domain(**words) for name, words in DOMAINS.items()}
     )
     teachers: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")], Teacher] = Field(
         {name: Teacher(**values) for name, values in _TEACHERS.items()}
     )
 
     @property
-    def triggers(self) -> dict[str, list[str]]:
-        """The trigger words by domain, in order of precedence."""
-        return {name: domain.triggers for name, domain in self.domains.items()}
+    def triggers(self) -> dict[str, Domain]:
+        """The domains with their trigger words, in order of precedence."""
+        return self.domains
 
     def ordered(self, domains: Iterable[str]) -> list[str]:
         """Return ``domains`` in the order of the settings, then the default domain and unknown ones."""
@@ -136,11 +128,8 @@ def _validate(values: dict[str, Any], source: str) -> Config:
     merged = dict(values)
     if isinstance(values.get("domains"), dict):
         # The file's domains come first, in its order; domains that it does not name keep their defaults.
-        defaults = {name: {"triggers": triggers} for name, triggers in _DOMAINS.items()}
-        merged["domains"] = {
-            **values["domains"],
-            **{k: v for k, v in defaults.items() if k not in values["domains"]},
-        }
+        others = {name: words for name, words in DOMAINS.items() if name not in values["domains"]}
+        merged["domains"] = {**values["domains"], **others}
     if isinstance(given := values.get("teachers"), dict):
         # A built-in teacher keeps its values for keys that the file does not set.
         changed = {k: {**_TEACHERS.get(k, {}), **v} if isinstance(v, dict) else v for k, v in given.items()}

@@ -1,5 +1,6 @@
 """The tables of ``weakspot.toml``: each setting with its default, its bounds and its description."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -27,10 +28,23 @@ class Model(Table):
     revision: str = Field("main", description="the revision of a hub id")
 
 
-class Domain(Table):
-    """A kind of question; its triggers are whole words or phrases, in upper or lower case."""
+def _parse_trigger(text: str) -> str:
+    if text.startswith("re:"):
+        try:
+            re.compile(text[3:])
+        except (re.error, OverflowError, RecursionError) as error:
+            raise ValueError(f"not a regular expression ({error})") from None
+    return text
 
-    triggers: list[Annotated[str, Field(pattern=r"\S")]]
+
+Triggers = list[Annotated[str, Field(pattern=r"\S"), AfterValidator(_parse_trigger)]]
+
+
+class Domain(Table):
+    """A kind of question; its triggers are words or phrases, in upper or lower case and in any inflection."""
+
+    triggers: Triggers
+    except_: Triggers = Field([], alias="except", description="phrases in which a trigger does not count")
 
 
 class Collect(Table):
