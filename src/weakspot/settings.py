@@ -44,6 +44,7 @@ class Domain(Table):
     """A kind of question; its triggers are words or phrases, in upper or lower case and in any inflection."""
 
     triggers: Triggers
+    hints: Triggers = Field([], description="words that count only beside a trigger or another hint")
     except_: Triggers = Field([], alias="except", description="phrases in which a trigger does not count")
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -33,24 +33,27 @@ def detect(
     default: str,
     query_weight: int,
 ) -> Detection:
-    """Choose the domain whose triggers have the most words; a trigger in the query counts ``query_weight`` times.
+    """Choose the domain with the most points; those of the query count ``query_weight`` times.
 
-    ``domains`` are in order of precedence. Their triggers are matched as whole words in any inflection, ignoring case,
-    unless they stand in an exception of the domain. If none is found, the domain is ``default``.
+    A trigger is two points, one more for each further word, and a hint one; with one point a domain is not found. Both
+    are matched as whole words in any inflection, ignoring case, unless they stand in an exception of the domain. Among
+    equals the first domain wins; if none is found, it is ``default``.
     """
-    matcher = _matcher(tuple((tuple(one.triggers), tuple(one.except_)) for one in domains.values()))
+    matcher = _matcher(tuple(((*one.triggers, *one.hints), tuple(one.except_)) for one in domains.values()))
     asked = matcher.triggers_in(query)
     answered = [matcher.triggers_in(answer) for answer in answers]
     hits: dict[str, dict[str, list[str]]] = {}
     scores: dict[str, int] = {}
     for number, (name, domain) in enumerate(domains.items()):
-        in_query = [one for one in domain.triggers if (number, one) in asked]
+        words = [*domain.triggers, *domain.hints]
+        in_query = [one for one in words if (number, one) in asked]
         in_answers = [
-            one for one in domain.triggers if one not in in_query and any((number, one) in found for found in answered)
+            one for one in words if one not in in_query and any((number, one) in found for found in answered)
         ]
-        if in_query or in_answers:
+        points, more = _points(in_query, domain), _points(in_answers, domain)
+        if points + more > 1:
             hits[name] = {"query": in_query, "answers": in_answers}
-            scores[name] = query_weight * _weight(in_query) + _weight(in_answers)
+            scores[name] = query_weight * points + more
     # Among equals max returns the first, and dicts keep the table's order.
     return Detection(max(scores, key=scores.__getitem__) if scores else default, hits)
 
@@ -68,8 +71,10 @@ def with_domain(example: Interaction, config: Config) -> Interaction:
     return example.with_metadata({"domain": detect_domain(example, config).domain})
 
 
-def _weight(triggers: Iterable[str]) -> int:
-    return sum(2 if one.startswith(_REGEX) else len(re.findall(r"\w+", one)) or 1 for one in triggers)
+def _points(found: Sequence[str], domain: Domain) -> int:
+    triggers = [one for one in found if one in domain.triggers]
+    further = sum(len(_WORD.findall(one)) - 1 for one in triggers if _WORD.search(one) and not one.startswith(_REGEX))
+    return len(found) + len(triggers) + further
 
 
 @lru_cache(maxsize=8)
@@ -77,62 +82,79 @@ def _matcher(domains: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]) -> "_
     return _Matcher(domains)
 
 
+@dataclass(frozen=True)
+class _Entry:
+    """A trigger or an exception of the domain with this number."""
+
+    domain: int
+    text: str
+    is_exception: bool
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        wanted = self.text.strip()
+        pattern = wanted.removeprefix(_REGEX) if wanted.startswith(_REGEX) else _phrase_pattern(wanted)
+        return re.compile(pattern, re.IGNORECASE)
+
+
 class _Matcher:
     """Finds triggers by their first words, so that the time does not grow with the number of triggers."""
 
     def __init__(self, domains: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]) -> None:
-        self._by_word: dict[str, list[tuple[int, str, bool, re.Pattern[str] | None]]] = defaultdict(list)
-        self._by_ending: list[tuple[str, int, str]] = []
-        self._others: list[tuple[int, str, bool, re.Pattern[str]]] = []
+        self._words: dict[str, list[_Entry]] = defaultdict(list)
+        self._phrases: dict[str, list[tuple[_Entry, re.Pattern[str]]]] = defaultdict(list)
+        self._endings: dict[str, _Entry] = {}
+        self._others: list[tuple[_Entry, re.Pattern[str]]] = []
         for number, (triggers, exceptions) in enumerate(domains):
-            for text, is_trigger in [*((one, True) for one in triggers), *((one, False) for one in exceptions)]:
-                self._add(number, text, is_trigger)
+            for text in triggers:
+                self._add(_Entry(number, text, is_exception=False))
+            for text in exceptions:
+                self._add(_Entry(number, text, is_exception=True))
 
-    def _add(self, number: int, text: str, is_trigger: bool) -> None:
-        wanted = text.strip()
-        if wanted.startswith(_REGEX):
-            self._others.append((number, text, is_trigger, re.compile(wanted.removeprefix(_REGEX), re.IGNORECASE)))
-        elif wanted.startswith("*") and wanted[1:].isalnum() and is_trigger:
-            self._by_ending += [(form, number, text) for form in inflected(wanted[1:].casefold())]
-        elif head := re.match(r"\w+", wanted):
-            whole = head[0] == wanted
-            pattern = None if whole else re.compile(_phrase_pattern(wanted), re.IGNORECASE)
-            for form in inflected(wanted.casefold()) if whole else [head[0].casefold()]:
-                self._by_word[form].append((number, text, is_trigger, pattern))
+    def _add(self, entry: _Entry) -> None:
+        wanted = entry.text.strip().casefold()
+        first = _WORD.match(wanted)
+        if wanted.startswith("*") and wanted[1:].isalnum():
+            self._endings |= dict.fromkeys(inflected(wanted[1:]), entry)
+        elif first is None or wanted.startswith(_REGEX):
+            self._others.append((entry, entry.pattern))
+        elif first[0] == wanted:
+            for form in inflected(wanted):
+                self._words[form].append(entry)
         else:
-            self._others.append((number, text, is_trigger, re.compile(_phrase_pattern(wanted), re.IGNORECASE)))
+            self._phrases[first[0]].append((entry, entry.pattern))
 
     def triggers_in(self, text: str) -> set[tuple[int, str]]:
         """Return the triggers in a text, each with the number of its domain."""
         if len(text) > 2 * _REACH:
             return self.triggers_in(text[:_REACH]) | self.triggers_in(text[-_REACH:])
-        found: list[tuple[int, str, int, int]] = []
-        excepted: dict[int, list[tuple[int, int]]] = {}
-        for number, trigger, is_trigger, start, end in self._matches(text):
-            if is_trigger:
-                found.append((number, trigger, start, end))
-            else:
-                excepted.setdefault(number, []).append((start, end))
-        return {
-            (number, trigger)
-            for number, trigger, start, end in found
-            if not any(first <= start and end <= last for first, last in excepted.get(number, ()))
-        }
+        found: set[tuple[int, str]] = set()
+        covered: dict[int, int] = {}
+        # From left to right and the longest first: what ends no later than an earlier match of its domain lies in it.
+        matches = sorted(self._matches(text), key=lambda one: (one[1], -one[2], not one[0].is_exception))
+        for entry, _, end in matches:
+            if end > covered.get(entry.domain, 0):
+                covered[entry.domain] = end
+                if not entry.is_exception:
+                    found.add((entry.domain, entry.text))
+        return found
 
-    def _matches(self, text: str) -> Iterator[tuple[int, str, bool, int, int]]:
+    def _matches(self, text: str) -> Iterator[tuple[_Entry, int, int]]:
+        endings = tuple(self._endings)
         for word in _WORD.finditer(text):
             said = word[0].casefold()
-            for number, trigger, is_trigger, pattern in self._by_word.get(said, ()):
-                if pattern is None:
-                    yield number, trigger, is_trigger, word.start(), word.end()
-                elif match := pattern.match(text, word.start()):
-                    yield number, trigger, is_trigger, match.start(), match.end()
-            for ending, number, trigger in self._by_ending:
-                if said.endswith(ending) and said != ending:
-                    yield number, trigger, True, word.start(), word.end()
-        for number, trigger, is_trigger, pattern in self._others:
-            for match in pattern.finditer(text):
-                yield number, trigger, is_trigger, match.start(), match.end()
+            for entry in self._words.get(said, ()):
+                yield entry, word.start(), word.end()
+            for entry, pattern in self._phrases.get(said, ()):
+                if found := pattern.match(text, word.start()):
+                    yield entry, found.start(), found.end()
+            if said.endswith(endings):
+                for ending, entry in self._endings.items():
+                    if said.endswith(ending) and said != ending:
+                        yield entry, word.start(), word.end()
+        for entry, pattern in self._others:
+            for found in pattern.finditer(text):
+                yield entry, found.start(), found.end()
 
 
 def _phrase_pattern(text: str) -> str:
