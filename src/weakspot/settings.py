@@ -82,7 +82,9 @@ class Language(Table):
     links: Words = Field([], description="words after a phrase with which a remark or a question begins")
     questions: Words = Field([], description="words with which a question begins")
     requests: Words = Field([], description="words with which a task begins")
-    ordinary: Words = Field([], description="a teacher named so is meant only by the first phrase with nothing around it")
+    ordinary: Words = Field(
+        [], description="a teacher named so is meant only by the first phrase with nothing around it"
+    )
     back: Words = Field([], description="words that show that a question is the one before")
     conditions: Words = Field([], description="words of the same sentence that make a phrase no wish")
     quoting: Words = Field([], description="words before a colon after which a phrase is not meant as it stands")

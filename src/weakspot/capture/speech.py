@@ -4,7 +4,6 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import accumulate
 
 # A wish stands at the start or at the end of a message: no more than this many characters of each are looked at.
 _REACH = 2000
@@ -100,7 +99,11 @@ def without_quotes(text: str) -> str:
     said = text.strip()
     inside = said[: _REACH + 1].strip(_QUOTES)
     wrapped = len(said) <= _REACH and said[:1] in _QUOTES and said[-1:] in _QUOTES
-    return inside.strip() if wrapped and not any(quote in inside for quote in _QUOTES.replace("'", "").replace("’", "")) else said
+    return (
+        inside.strip()
+        if wrapped and not any(quote in inside for quote in _QUOTES.replace("'", "").replace("’", ""))
+        else said
+    )
 
 
 def _without_code(text: str) -> str:

@@ -1,8 +1,8 @@
 """Recognises trigger phrases: turns of the user that ask for a teacher, such as "consult Opus"."""
 
 import re
-from dataclasses import dataclass
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from weakspot.capture.speech import Speech, parse_speech, without_quotes
 from weakspot.capture.wish_grammar import Grammar, wish_grammar

@@ -1,13 +1,13 @@
 """The grammar of wishes for an expert, made of the words of the settings: see ``[escalation]``."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
 from weakspot.capture.speech import Names, family, misspellings, names_scanner
 from weakspot.config import Config
-from weakspot.settings import Language, Teacher
+from weakspot.settings import Language
 
 _END = r"(?:[.!?…)(¶:;,-] )*$"
 
@@ -87,7 +87,9 @@ def _grammar(
         _words(all_of("conditions")),
         _words(all_of("quoting")),
         _words(all_of("refusals")),
-        _words({one for phrase in asked for one in re.split("[ /]", _tokens_of(phrase).split(" {")[0]) if "{" not in one}),
+        _words(
+            {one for phrase in asked for one in re.split("[ /]", _tokens_of(phrase).split(" {")[0]) if "{" not in one}
+        ),
     )
 
 

@@ -47,9 +47,7 @@ def detect(
     for number, (name, domain) in enumerate(domains.items()):
         words = [*domain.triggers, *domain.hints]
         in_query = [one for one in words if (number, one) in asked]
-        in_answers = [
-            one for one in words if one not in in_query and any((number, one) in found for found in answered)
-        ]
+        in_answers = [one for one in words if one not in in_query and any((number, one) in found for found in answered)]
         points, more = _points(in_query, domain), _points(in_answers, domain)
         if points + more > 1:
             hits[name] = {"query": in_query, "answers": in_answers}

@@ -9,7 +9,9 @@ from pathlib import Path
 from weakspot.config import Config
 from weakspot.dataset.domains import detect
 
-QUESTIONS = [json.loads(line) for line in Path(__file__).with_name("domain_queries.jsonl").read_text("utf-8").splitlines()]
+QUESTIONS = [
+    json.loads(line) for line in Path(__file__).with_name("domain_queries.jsonl").read_text("utf-8").splitlines()
+]
 # Of the triggers before, which were matched as they stand.
 OLD = 0.344
 
@@ -31,7 +33,9 @@ def share_right(is_counted: Callable[[int], bool] = lambda number: True) -> floa
 
 
 if __name__ == "__main__":
-    print(f"before {OLD:.3f}, whole set {share_right():.3f}, hold-out {share_right(lambda number: number % 3 == 0):.3f}")
+    print(
+        f"before {OLD:.3f}, whole set {share_right():.3f}, hold-out {share_right(lambda number: number % 3 == 0):.3f}"
+    )
     asked = Counter((one["domain"], one["kind"]) for one in QUESTIONS)
     wrong = Counter(tuple(error.split(":")[0].split(" ")) for error in errors())
     for kind, number in asked.items():
