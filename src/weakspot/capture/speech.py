@@ -18,6 +18,9 @@ _QUOTED = re.compile(
 _EMPHASIS = re.compile(r"\*{1,3}(?=\S)|(?<=\S)\*{1,3}|(?<!\w)_{1,3}(?=\w)|(?<=[\w.!?])_{1,3}(?!\w)|~~")
 _BULLET = r"(?P<bullet>(?:^|(?<=\n))[ \t]*(?:[-*+•]|\d{1,2}[.)])[ \t]+)"
 _QUOTES = "\"'`“”„«»‘’"
+# Signs that are not left out as emojis are, and signs that mean something in a line of tokens.
+_SYMBOLS = "+<>=|$~^→"
+_OWN_SIGNS = "⟨⟩#•¶§"
 _VERSION = r"(?:[\s_-]{0,2}v?\d{1,8}(?:[.-]\d{1,8}){0,3}(?![\w]))?"
 
 
@@ -95,15 +98,13 @@ def parse_speech(text: str, names: Names) -> Speech:
 
 
 def without_quotes(text: str) -> str:
-    """Return a text without blanks and quotes around it, where it is quoted as a whole."""
+    """Return a text without blanks around it, and without quotes where it is quoted as a whole."""
     said = text.strip()
-    inside = said[: _REACH + 1].strip(_QUOTES)
-    wrapped = len(said) <= _REACH and said[:1] in _QUOTES and said[-1:] in _QUOTES
-    return (
-        inside.strip()
-        if wrapped and not any(quote in inside for quote in _QUOTES.replace("'", "").replace("’", ""))
-        else said
-    )
+    if len(said) > _REACH or said[:1] not in _QUOTES or said[-1:] not in _QUOTES:
+        return said
+    inside = said.strip(_QUOTES)
+    # Apostrophes may stand inside; other quotes are of quotations.
+    return said if any(quote in inside for quote in _QUOTES if quote not in "'’") else inside.strip()
 
 
 def _without_code(text: str) -> str:
@@ -123,8 +124,7 @@ def _tokens(text: str, names: Names) -> Iterator[tuple[str, int]]:
         return f" {name} ".center(len(found[0])) if is_name else _hidden(found)
 
     for found in names.scanner.finditer(_QUOTED.sub(without_quotation, text)):
-        kind, start = found.lastgroup, found.start()
-        token = found[0].lower().replace("’", "'")
+        kind, start, said = found.lastgroup, found.start(), found[0].lower().replace("’", "'")
         if found["name"]:
             version = family(found["name"]) != " ".join(re.split(r"[\s_-]+", found["name"].lower()))
             yield f"⟨{names.families[family(found['name'])]}⟩", start
@@ -137,6 +137,6 @@ def _tokens(text: str, names: Names) -> Iterator[tuple[str, int]]:
         elif kind == "hidden":
             yield "§", start
         elif kind == "word":
-            yield names.slips.get(token, token), start
-        elif unicodedata.category(token[0])[0] not in "SCM" or token in "+<>=|$~^→":
-            yield token if token not in "⟨⟩#•¶§" else "·", start
+            yield names.slips.get(said, said), start
+        elif unicodedata.category(said[0])[0] not in "SCM" or said in _SYMBOLS:
+            yield "·" if said in _OWN_SIGNS else said, start

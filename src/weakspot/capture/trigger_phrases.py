@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from weakspot.capture.new_questions import SENTENCE, has_question, is_linked_question
 from weakspot.capture.speech import Speech, parse_speech, without_quotes
-from weakspot.capture.wish_grammar import Grammar, wish_grammar
+from weakspot.capture.wish_grammar import Grammar, Wish, wish_grammar
 from weakspot.config import Config
 
 # What agents put around a user's text: blocks of context are removed with their content, other tags without it.
@@ -15,9 +16,11 @@ _SURROUNDINGS = re.compile(
 _TAGS = re.compile(r"</?(?:task|user_message|user_query|user|feedback|answer)>")
 _INTERRUPTION = re.compile(r"\[Request interrupted by user[^\]]{0,40}\]")
 _CLOSED = re.compile(r"(?:[.!?…)(¶:;,-] )*$")
-_INDEFINITE = re.compile(r"about (?!the |my |our |this |that |it )|(?:\S+ )+?(?:an?|all|every|eine[nmr]?|alle) ")
-_SENTENCE = re.compile(r"(?<=[.!?…¶] )(?![.!?…¶)] |$)")
 _CLAUSE = re.compile(r"(?<=[,;)–—>→-] )")
+_SEPARATORS = re.compile("(?:[.!?…¶,;:–—-] )*")
+# A verb of asking this many words before a name makes a message look like a wish, if it is no longer than this.
+_NEAR = 7
+_SHORT = 1000
 
 
 @dataclass(frozen=True)
@@ -62,38 +65,35 @@ def parse_trigger(config: Config, words: str) -> Trigger | None:
     if "⟨" not in speech.line and not any("{teacher}" not in one for one in config.escalation.phrases):
         return None
     for place in _places(speech.line):
-        wish = _wish(grammar, speech.line, place)
+        wish = _find_wish(grammar, speech.line, place)
         if wish is not None:
-            named = re.search("⟨~?([^⟩]*)⟩", wish[0])
-            teacher = (named and named[1]) or config.escalation.default_teacher
-            remark, question = _additions(grammar, speech, wish)
-            return Trigger(teacher, remark, question)
+            return Trigger(wish.teacher, *_additions(grammar, speech, wish))
     return None
 
 
 def _places(line: str) -> Iterator[int]:
     """Yield the places where a wish may begin: the start, the starts of sentences, and those of the last clauses."""
     yield 0
-    starts = [found.end() for found in _SENTENCE.finditer(line)]
+    starts = [found.end() for found in SENTENCE.finditer(line)]
     yield from starts[:2]
     yield from reversed(starts[-3:])
     since = starts[-2] if len(starts) > 1 else 0
     yield from reversed([found.end() for found in _CLAUSE.finditer(line, since)][-8:])
 
 
-def _wish(grammar: Grammar, line: str, place: int) -> re.Match[str] | None:
-    found = grammar.mention.match(line, place) or grammar.wish.match(line, place)
-    if found is None:
+def _find_wish(grammar: Grammar, line: str, place: int) -> Wish | None:
+    wish = grammar.parse_wish(line, place)
+    if wish is None:
         return None
-    before, rest = line[:place], line[found.end() :]
-    if not _may_follow(grammar, before) or not _may_precede(grammar, rest, mentioned="@ " in found[0]):
+    before, rest = line[:place], line[wish.end :]
+    if not _may_follow(grammar, before) or not (wish.is_mention or _may_precede(grammar, rest)):
         return None
     if not before or _CLOSED.match(rest):
-        return found
+        return wish
     # With words on both sides it is one only as the last sentence, or after a word or two.
-    if before[-2] not in ".!?…¶)":
-        return None
-    return found if before.count(" ") < 9 or not _SENTENCE.search(rest.rstrip(".!?…¶ ")) else None
+    is_sentence = before[-2] in ".!?…¶)"
+    is_last = SENTENCE.search(rest.rstrip(".!?…¶ ")) is None
+    return wish if is_sentence and (is_last or before.count(" ") < 9) else None
 
 
 def _may_follow(grammar: Grammar, before: str) -> bool:
@@ -101,62 +101,37 @@ def _may_follow(grammar: Grammar, before: str) -> bool:
         return False
     if ":" in before and grammar.quoting.search(before):
         return False
-    sentence = before[max([found.end() for found in _SENTENCE.finditer(before)], default=0) :]
+    sentence = before[max([found.end() for found in SENTENCE.finditer(before)], default=0) :]
     return before[-2:-1] in ".!?…¶" or not grammar.condition.search(sentence)
 
 
-def _may_precede(grammar: Grammar, rest: str, *, mentioned: bool) -> bool:
-    if _CLOSED.match(rest) or rest[0] in ".!?…¶" or mentioned:
+def _may_precede(grammar: Grammar, rest: str) -> bool:
+    if _CLOSED.match(rest) or rest[0] in ".!?…¶":
         return True
     if rest[0] in ",;:(-–—":
         return not grammar.condition.match(rest, 2) and not rest.startswith(", ⟨")
     return grammar.link.match(rest) is not None
 
 
-def _additions(grammar: Grammar, speech: Speech, wish: re.Match[str]) -> tuple[str, str]:
+def _additions(grammar: Grammar, speech: Speech, wish: Wish) -> tuple[str, str]:
     """Return the remark and the new question of a wish."""
-    line = speech.line
-    end = wish.end()
-    while line[end : end + 1] in tuple(".!?…¶,;:-–—") and end < len(line):
-        end += 2
-    rest = speech.since(end).strip() if re.search(r"\w", line[end:]) else ""
-    if rest and _is_question(grammar, line[end:], asked=True, linked=end == wish.end()):
+    separators = _SEPARATORS.match(speech.line, wish.end)
+    end = separators.end() if separators else wish.end
+    before, after = speech.line[: wish.start], speech.line[end:]
+    rest = speech.since(end).strip() if re.search(r"\w", after) else ""
+    if rest and (has_question(grammar, after, asked=True) or (end == wish.end and is_linked_question(grammar, after))):
         return "", rest
-    if _is_question(grammar, line[: wish.start()], asked=False):
-        return rest, speech.until(wish.start()).strip()
-    return rest, ""
-
-
-def _is_question(grammar: Grammar, line: str, *, asked: bool, linked: bool = False) -> bool:
-    """Return whether a line asks something that the conversation before it did not."""
-    starts = [0, *(found.end() for found in _SENTENCE.finditer(line))]
-    for start, end in zip(starts, [*starts[1:], len(line)], strict=True):
-        sentence = line[start:end]
-        opening = grammar.question.match(sentence)
-        if opening and not asked and "? " not in sentence:
-            opening = None
-        opening = opening or grammar.request.match(sentence)
-        if opening is None and linked and start == 0:
-            opening = grammar.link.match(sentence) if len(sentence.split()) > 6 or _INDEFINITE.match(sentence) else None
-        if opening is None and asked and "? " in sentence and sentence.count(" ") > 4:
-            opening = re.match("", sentence)
-        if opening is None:
-            continue
-        told = sentence[opening.end() :]
-        pointers = len(grammar.this.findall(told))
-        if grammar.back.search(told) is None and told.count(" ") - pointers > (7 if pointers and start < 120 else 3):
-            return True
-    return False
+    return rest, speech.until(wish.start).strip() if has_question(grammar, before, asked=False) else ""
 
 
 def resembles_wish(config: Config, words: str) -> bool:
     """Return whether a message that is no wish looks like one: short, and with a name near a verb of asking."""
     grammar = wish_grammar(config)
-    if len(words) > 1000 or parse_trigger(config, words) is not None:
+    if len(words) > _SHORT or parse_trigger(config, words) is not None:
         return False
     line = parse_speech(user_text(words), grammar.names).line
     for named in re.finditer("⟨[^⟩]*⟩ ", line):
-        near = " ".join(line[: named.start()].split(" ")[-7:])
+        near = " ".join(line[: named.start()].split(" ")[-_NEAR:])
         if grammar.asking.search(near) and not grammar.refusal.search(near):
             return True
     return False

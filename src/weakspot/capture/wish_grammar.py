@@ -1,139 +1,169 @@
 """The grammar of wishes for an expert, made of the words of the settings: see ``[escalation]``."""
 
 import re
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from weakspot.capture.speech import Names, family, misspellings, names_scanner
 from weakspot.config import Config
-from weakspot.settings import Language
+from weakspot.settings import Language, Teacher
 
-_END = r"(?:[.!?…)(¶:;,-] )*$"
+_CLOSING = "[.!?…)(¶:;,-] "
+_EXPERT = "⟨⟩"
 
 
 @dataclass(frozen=True)
-class Grammar:
-    """The patterns over a line of tokens.
+class Wish:
+    """A wish in a line of tokens, with the words around it that change nothing."""
 
-    ``wish`` is a wish with the words around it that add nothing, ``link`` what may continue it in the same breath.
-    ``question`` begins a question or a task, ``back`` points to what was said before, ``this`` may do so.
-    ``condition`` makes a wish of the same sentence none, ``quoting`` means that words are not meant as they stand.
+    start: int
+    end: int
+    teacher: str
+    is_mention: bool
+
+
+class Grammar:
+    """Finds wishes in a line of tokens, and tells what the words around them are.
+
+    ``link`` continues a wish in the same breath. ``question`` and ``request`` begin a question and a task, ``back``
+    points to what was said before, and ``this`` may do so. ``condition`` makes a wish of the same sentence none, after
+    ``quoting`` words are not meant as they stand. ``asking`` and ``refusal`` make a message look like a wish, and not.
     """
 
-    names: Names
-    wish: re.Pattern[str]
-    mention: re.Pattern[str]
-    link: re.Pattern[str]
-    question: re.Pattern[str]
-    request: re.Pattern[str]
-    back: re.Pattern[str]
-    this: re.Pattern[str]
-    condition: re.Pattern[str]
-    quoting: re.Pattern[str]
-    refusal: re.Pattern[str]
-    asking: re.Pattern[str]
+    def __init__(
+        self, phrases: Sequence[str], default: str, teachers: dict[str, Teacher], languages: list[Language]
+    ) -> None:
+        def words(key: str) -> list[str]:
+            return [_tokens_of(one) for language in languages for one in getattr(language, key)]
+
+        asked = [_tokens_of(one) for one in phrases]
+        asked += words("phrases") if phrases else []
+        before, after, this = (_any(words(key)) for key in ("before", "after", "this"))
+        article = _any(words("articles"))
+        opening = f"(?:(?:{before}) (?:, )?){{0,4}}"
+        self._default = default
+        self._phrases = _by_first_word(asked)
+        self._teacher = rf"(?:@ )?(?:(?:(?:{article}) )?⟨⟩ |(?:(?:{article}) (?=⟨[^⟩]+⟩ # ))?⟨[^~⟩]+⟩ (?:# )?)"
+        self._this = f"(?:{this}) "
+        self._filler = f"(?:(?:{_any(words('fillers'))}) ){{0,3}}"
+        self._lead = re.compile(f"(?:{before}) (?:[,!.-] )?")
+        self.link = re.compile(f"(?:{_any(words('links'))}) ")
+        self._tail = re.compile(
+            f"(?:(?:, )?(?:{after}) |(?:(?:{_any(words('about'))}) )?(?:{this}) ){{0,6}}"
+            f"(?=$|[.!?…¶,;:)(–—-] |{self.link.pattern})"
+        )
+        begin = _any([*words("before"), *words("questions"), *words("requests")])
+        self._mention = re.compile(
+            f"@ ⟨[^~⟩]*⟩ (?:# )?(?:(?:, )?(?:{after}) ){{0,3}}(?=(?:{_CLOSING})*$|[,:;-] |(?:{begin}) )"
+        )
+        self.question = re.compile(f"{opening}(?:{_any(words('questions'))}) ")
+        self.request = re.compile(f"{opening}(?:{_any(words('requests'))}) ")
+        self.back = _anywhere(words("back"))
+        self.this = _anywhere(one for one in words("this") if " " not in one)
+        self.condition = _anywhere(words("conditions"))
+        self.quoting = _anywhere(words("quoting"))
+        self.refusal = _anywhere(words("refusals"))
+        self.asking = _anywhere(head for phrase in asked for head in _verbs(phrase))
+        # A teacher whose name is an ordinary word: only the first phrase means it, and only with nothing around it.
+        first = asked[0].replace("{teacher}", "⟨~[^⟩]+⟩") if asked else "(?!)"
+        self._ordinary = re.compile(f"{first} (?:[.!] )?$")
+        others = {word for phrase in asked for word in re.split("[ /]", phrase)} | {*words("before"), *words("after")}
+        self.names = _names(default, teachers, languages, others, {*self._phrases, *words("before"), *words("after")})
+
+    def parse_wish(self, line: str, place: int) -> Wish | None:
+        """Return the wish that begins at a place of the line."""
+        if found := self._ordinary.match(line, place):
+            return self._wish(found[0], place, found.end())
+        for start in self._after_leads(line, place):
+            if self._phrases and (found := self._mention.match(line, start)):
+                return self._wish(found[0], place, found.end())
+            first = line[start : line.find(" ", start)]
+            for phrase in (*self._phrases.get(first, ()), *self._phrases[""]):
+                found = self._pattern(phrase).match(line, start)
+                tail = found and self._tail.match(line, found.end())
+                if found and tail:
+                    return self._wish(found[0], place, tail.end())
+        return None
+
+    def _after_leads(self, line: str, place: int) -> Iterator[int]:
+        yield place
+        for _ in range(8):
+            found = self._lead.match(line, place)
+            if found is None:
+                return
+            place = found.end()
+            yield place
+
+    def _wish(self, said: str, place: int, end: int) -> Wish:
+        named = re.search("⟨~?([^⟩]*)⟩", said)
+        return Wish(place, end, (named and named[1]) or self._default, said.startswith("@"))
+
+    @cache  # noqa: B019  (a grammar lives as long as the cache of grammars)
+    def _pattern(self, phrase: str) -> re.Pattern[str]:
+        slots = {"{teacher}": self._teacher, "{this}": self._this}
+        parts = [slots.get(word) or f"(?:{_any(word.split('/'))}) " for word in phrase.split()]
+        return re.compile(self._filler.join(parts))
 
 
 def wish_grammar(config: Config) -> Grammar:
     """Return the grammar of the settings, which is made once."""
     settings = config.escalation
-    return _grammar(
-        tuple(settings.phrases),
-        settings.default_teacher,
-        tuple((name, teacher.kind, teacher.model, *teacher.names) for name, teacher in config.teachers.items()),
-        tuple((name, language.model_dump_json()) for name, language in settings.languages.items()),
-    )
+    teachers = tuple((name, one.model_dump_json()) for name, one in config.teachers.items())
+    languages = tuple(one.model_dump_json() for one in settings.languages.values())
+    return _grammar(tuple(settings.phrases), settings.default_teacher, teachers, languages)
 
 
 @lru_cache(maxsize=8)
 def _grammar(
-    phrases: tuple[str, ...],
-    default: str,
-    teachers: tuple[tuple[str, ...], ...],
-    tables: tuple[tuple[str, str], ...],
+    phrases: tuple[str, ...], default: str, teachers: tuple[tuple[str, str], ...], languages: tuple[str, ...]
 ) -> Grammar:
-    languages = [Language.model_validate_json(table) for _, table in tables]
+    known = {name: Teacher.model_validate_json(one) for name, one in teachers}
+    return Grammar(phrases, default, known, [Language.model_validate_json(one) for one in languages])
 
-    def all_of(key: str) -> list[str]:
-        return [_tokens_of(one) for language in languages for one in getattr(language, key)]
 
-    asked = [*phrases, *(one for language in languages for one in language.phrases)]
-    about = f"(?:(?:{_any(all_of('about'))}) )?(?:{_any(all_of('this'))}) "
-    filler = f"(?:(?:{_any(all_of('fillers'))}) ){{0,3}}"
-    article = _any(all_of("articles"))
-    teacher = rf"(?:@ )?(?:(?:(?:{article}) )?⟨⟩ |(?:(?:{article}) (?=⟨[^⟩]+⟩ # ))?⟨[^~⟩]+⟩ (?:# )?)"
-    this = f"(?:{_any(all_of('this'))}) "
-    # The longest phrase first, so that no shorter one is taken for it.
-    longest_first = sorted(asked if phrases else [], key=lambda one: -len(one.split()))
-    cores = [_phrase(one, filler, teacher, this) for one in longest_first] or ["(?!)"]
-    if phrases:
-        cores.append(_phrase(phrases[0], "", "⟨~[^⟩]+⟩ ", this) + "(?=(?:[.!] )?$)")
-    before, after = _any(all_of("before")), _any(all_of("after"))
-    lead = f"(?:(?:{before}) (?:[,!.-] )?){{0,8}}"
-    link = f"(?:{_any(all_of('links'))}) "
-    wish = f"{lead}(?:{'|'.join(cores)})(?:(?:, )?(?:{after}) |{about}){{0,6}}(?=$|[.!?…¶,;:)(–—-] |{link})"
-    mention = f"{lead}@ {teacher}(?:, )?(?:(?:{after}) ){{0,3}}"
-    begin = f"(?:{before}|{_any([*all_of('questions'), *all_of('requests')])}) "
-    return Grammar(
-        _names(default, teachers, languages, asked, all_of("before") + all_of("after")),
-        re.compile(wish),
-        re.compile(f"{mention}(?={_END}|[,:;-] |{begin})" if phrases else "(?!)"),
-        re.compile(link),
-        re.compile(f"(?:(?:{before}) (?:, )?){{0,4}}(?:{_any(all_of('questions'))}) "),
-        re.compile(f"(?:(?:{before}) (?:, )?){{0,4}}(?:{_any(all_of('requests'))}) "),
-        _words(all_of("back")),
-        _words(one for one in all_of("this") if " " not in one),
-        _words(all_of("conditions")),
-        _words(all_of("quoting")),
-        _words(all_of("refusals")),
-        _words(
-            {one for phrase in asked for one in re.split("[ /]", _tokens_of(phrase).split(" {")[0]) if "{" not in one}
-        ),
-    )
+def _by_first_word(phrases: list[str]) -> dict[str, list[str]]:
+    """Return the phrases by their first word, the longest first; those that begin with a slot are under ""."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for phrase in sorted(phrases, key=lambda one: -len(one.split())):
+        first = phrase.split()[0]
+        for word in [""] if "{" in first else first.split("/"):
+            found[word].append(phrase)
+    return found
+
+
+def _verbs(phrase: str) -> list[str]:
+    return [word for word in re.split("[ /]", phrase.partition(" {")[0]) if "{" not in word]
 
 
 def _names(
-    default: str,
-    teachers: tuple[tuple[str, ...], ...],
-    languages: list[Language],
-    phrases: list[str],
-    others: list[str],
+    default: str, teachers: dict[str, Teacher], languages: list[Language], known: set[str], corrected: set[str]
 ) -> Names:
     families: dict[str, str] = {}
     ordinary = {word for language in languages for word in language.ordinary}
-    for teacher, _, *names in teachers:
-        for name in (teacher, *names):
+    for key, teacher in teachers.items():
+        for name in (key, teacher.model, *teacher.names):
             for spelling in (family(name), " ".join(name.lower().split())):
-                families.setdefault(spelling, f"~{teacher}" if spelling in ordinary else teacher)
-    if any(teacher == default and kind == "anthropic" for teacher, kind, *_ in teachers):
+                families.setdefault(spelling, f"~{key}" if spelling in ordinary else key)
+    if default in teachers and teachers[default].kind == "anthropic":
         families.setdefault("claude", default)
     for language in languages:
-        for name in language.expert:
-            families.setdefault(name.lower(), "")
+        families |= {name.lower(): "" for name in language.expert if name.lower() not in families}
     families.pop("", None)
-    heads = [head for phrase in phrases for head in _tokens_of(phrase).split()[0].split("/")]
-    known = {word for phrase in [*phrases, *others] for word in re.split("[ /]", _tokens_of(phrase))} | set(families)
-    corrected = [word for word in [*families, *heads, *others] if word.isalpha() and len(word) > 2]
-    slips = {slip: word for word in corrected for slip in misspellings(word) if slip not in known}
+    words = [word for word in {*families, *corrected} if word.isalpha() and len(word) > 2]
+    slips = {slip: word for word in words for slip in misspellings(word) if slip not in known and slip not in families}
     return names_scanner(families, {slip: f"⟨{families[w]}⟩" if w in families else w for slip, w in slips.items()})
 
 
 def _tokens_of(text: str) -> str:
     """Return the words of a setting as they stand in a line of tokens."""
-    return " ".join(text.lower().lstrip("/").replace("’", "'").replace("}'s", "} 's").replace("}s", "} 's").split())
-
-
-def _phrase(phrase: str, filler: str, teacher: str, this: str) -> str:
-    parts = []
-    for word in _tokens_of(phrase).split():
-        parts.append(teacher if word == "{teacher}" else this if word == "{this}" else f"(?:{_any(word.split('/'))}) ")
-    return filler.join(parts)
+    return " ".join(text.lower().lstrip("/").replace("’", "'").replace("}'s", "} 's").split())
 
 
 def _any(texts: Iterable[str]) -> str:
     return "|".join(sorted({re.escape(one) for one in texts}, key=lambda one: (-len(one), one))) or "(?!)"
 
 
-def _words(texts: Iterable[str]) -> re.Pattern[str]:
+def _anywhere(texts: Iterable[str]) -> re.Pattern[str]:
     return re.compile(f"(?:^|(?<= ))(?:{_any(texts)}) ")

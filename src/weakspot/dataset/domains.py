@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -39,18 +39,19 @@ def detect(
     are matched as whole words in any inflection, ignoring case, unless they stand in an exception of the domain. Among
     equals the first domain wins; if none is found, it is ``default``.
     """
-    matcher = _matcher(tuple(((*one.triggers, *one.hints), tuple(one.except_)) for one in domains.values()))
-    asked = matcher.triggers_in(query)
-    answered = [matcher.triggers_in(answer) for answer in answers]
+    matcher = _matcher(tuple((tuple(one.triggers), tuple(one.hints), tuple(one.except_)) for one in domains.values()))
+    asked = matcher.entries_in(query)
+    answered = set[_Entry]().union(*(matcher.entries_in(answer) for answer in answers)) - asked
     hits: dict[str, dict[str, list[str]]] = {}
     scores: dict[str, int] = {}
-    for number, (name, domain) in enumerate(domains.items()):
-        words = [*domain.triggers, *domain.hints]
-        in_query = [one for one in words if (number, one) in asked]
-        in_answers = [one for one in words if one not in in_query and any((number, one) in found for found in answered)]
-        points, more = _points(in_query, domain), _points(in_answers, domain)
+    for number, name in enumerate(domains):
+        in_query, in_answers = (
+            sorted((one for one in found if one.domain == number), key=lambda one: one.place)
+            for found in (asked, answered)
+        )
+        points, more = (sum(one.points for one in found) for found in (in_query, in_answers))
         if points + more > 1:
-            hits[name] = {"query": in_query, "answers": in_answers}
+            hits[name] = {"query": [one.text for one in in_query], "answers": [one.text for one in in_answers]}
             scores[name] = query_weight * points + more
     # Among equals max returns the first, and dicts keep the table's order.
     return Detection(max(scores, key=scores.__getitem__) if scores else default, hits)
@@ -69,24 +70,14 @@ def with_domain(example: Interaction, config: Config) -> Interaction:
     return example.with_metadata({"domain": detect_domain(example, config).domain})
 
 
-def _points(found: Sequence[str], domain: Domain) -> int:
-    triggers = [one for one in found if one in domain.triggers]
-    further = sum(len(_WORD.findall(one)) - 1 for one in triggers if _WORD.search(one) and not one.startswith(_REGEX))
-    return len(found) + len(triggers) + further
-
-
-@lru_cache(maxsize=8)
-def _matcher(domains: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]) -> "_Matcher":
-    return _Matcher(domains)
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Entry:
-    """A trigger or an exception of the domain with this number."""
+    """A trigger, a hint or an exception, which has no points, of the domain with this number."""
 
     domain: int
+    place: int
     text: str
-    is_exception: bool
+    points: int
 
     @property
     def pattern(self) -> re.Pattern[str]:
@@ -95,19 +86,36 @@ class _Entry:
         return re.compile(pattern, re.IGNORECASE)
 
 
-class _Matcher:
-    """Finds triggers by their first words, so that the time does not grow with the number of triggers."""
+@lru_cache(maxsize=8)
+def _matcher(domains: tuple[tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]], ...]) -> "_Matcher":
+    return _Matcher(
+        _Entry(number, place, text, points)
+        for number, (triggers, hints, exceptions) in enumerate(domains)
+        for place, (text, points) in enumerate(
+            [
+                *((text, _trigger_points(text)) for text in triggers),
+                *((text, 1) for text in hints),
+                *((text, 0) for text in exceptions),
+            ]
+        )
+    )
 
-    def __init__(self, domains: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]) -> None:
+
+def _trigger_points(text: str) -> int:
+    words = 1 if text.startswith(_REGEX) else len(_WORD.findall(text))
+    return max(words, 1) + 1
+
+
+class _Matcher:
+    """Finds entries by their first words, so that the time does not grow with their number."""
+
+    def __init__(self, entries: Iterable[_Entry]) -> None:
         self._words: dict[str, list[_Entry]] = defaultdict(list)
         self._phrases: dict[str, list[tuple[_Entry, re.Pattern[str]]]] = defaultdict(list)
         self._endings: dict[str, _Entry] = {}
         self._others: list[tuple[_Entry, re.Pattern[str]]] = []
-        for number, (triggers, exceptions) in enumerate(domains):
-            for text in triggers:
-                self._add(_Entry(number, text, is_exception=False))
-            for text in exceptions:
-                self._add(_Entry(number, text, is_exception=True))
+        for entry in entries:
+            self._add(entry)
 
     def _add(self, entry: _Entry) -> None:
         wanted = entry.text.strip().casefold()
@@ -122,20 +130,18 @@ class _Matcher:
         else:
             self._phrases[first[0]].append((entry, entry.pattern))
 
-    def triggers_in(self, text: str) -> set[tuple[int, str]]:
-        """Return the triggers in a text, each with the number of its domain."""
+    def entries_in(self, text: str) -> set[_Entry]:
+        """Return the triggers and hints in a text."""
         if len(text) > 2 * _REACH:
-            return self.triggers_in(text[:_REACH]) | self.triggers_in(text[-_REACH:])
-        found: set[tuple[int, str]] = set()
+            return self.entries_in(text[:_REACH]) | self.entries_in(text[-_REACH:])
+        found: set[_Entry] = set()
         covered: dict[int, int] = {}
         # From left to right and the longest first: what ends no later than an earlier match of its domain lies in it.
-        matches = sorted(self._matches(text), key=lambda one: (one[1], -one[2], not one[0].is_exception))
-        for entry, _, end in matches:
+        for entry, _, end in sorted(self._matches(text), key=lambda one: (one[1], -one[2], one[0].points > 0)):
             if end > covered.get(entry.domain, 0):
                 covered[entry.domain] = end
-                if not entry.is_exception:
-                    found.add((entry.domain, entry.text))
-        return found
+                found.add(entry)
+        return {entry for entry in found if entry.points}
 
     def _matches(self, text: str) -> Iterator[tuple[_Entry, int, int]]:
         endings = tuple(self._endings)
