@@ -11,8 +11,9 @@ from weakspot.dataset.inflections import inflected
 from weakspot.records import Interaction
 from weakspot.settings import Domain
 
-# The gateway looks at every question: of a long one only the start and the end.
+# The gateway looks at every question: of a long one only the start and the end. Hints are in every long text.
 _REACH = 4000
+_REACH_OF_HINTS = 400
 _WORD = re.compile(r"\w+")
 _REGEX = "re:"
 
@@ -40,7 +41,7 @@ def detect(
     equals the first domain wins; if none is found, it is ``default``.
     """
     matcher = _matcher(tuple((tuple(one.triggers), tuple(one.hints), tuple(one.except_)) for one in domains.values()))
-    asked = matcher.entries_in(query)
+    asked = matcher.entries_in(query, reach_of_hints=_REACH_OF_HINTS)
     answered = set[_Entry]().union(*(matcher.entries_in(answer) for answer in answers)) - asked
     hits: dict[str, dict[str, list[str]]] = {}
     scores: dict[str, int] = {}
@@ -130,15 +131,16 @@ class _Matcher:
         else:
             self._phrases[first[0]].append((entry, entry.pattern))
 
-    def entries_in(self, text: str) -> set[_Entry]:
-        """Return the triggers and hints in a text."""
+    def entries_in(self, text: str, *, reach_of_hints: int = 0) -> set[_Entry]:
+        """Return the triggers in a text, and the hints in its first characters."""
         if len(text) > 2 * _REACH:
-            return self.entries_in(text[:_REACH]) | self.entries_in(text[-_REACH:])
+            return self.entries_in(text[:_REACH], reach_of_hints=reach_of_hints) | self.entries_in(text[-_REACH:])
         found: set[_Entry] = set()
         covered: dict[int, int] = {}
         # From left to right and the longest first: what ends no later than an earlier match of its domain lies in it.
         for entry, _, end in sorted(self._matches(text), key=lambda one: (one[1], -one[2], one[0].points > 0)):
-            if end > covered.get(entry.domain, 0):
+            is_far = entry.points == 1 and end > reach_of_hints
+            if end > covered.get(entry.domain, 0) and not is_far:
                 covered[entry.domain] = end
                 found.add(entry)
         return {entry for entry in found if entry.points}
