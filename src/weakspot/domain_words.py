@@ -87,7 +87,8 @@ DOMAINS: dict[str, dict[str, list[str]]] = {
             back button, form, navigation, drag and drop, fragment, blog, input field, web app, user interface,
             sortable, pure, keyboard, checkbox, dropdown, tooltip, carousel, hover, animation, overflow, placeholder,
             svg, cookie, accessibility, screen reader, landing page, clipboard, file input, user settings, offline,
-            client-side, popup, panel, hero image
+            client-side, popup, panel, hero image,
+            element, section, view
             """
         ),
         "except": words(
@@ -118,7 +119,8 @@ DOMAINS: dict[str, dict[str, list[str]]] = {
             build, built, release, dist, compile, inline, ci, workflow, wheel, job, pipeline, concatenate, output,
             package, script, artifact, artefact, cache, publish, target, one file, single file, into one, ship,
             dependencies, chunk, config, installer, zip, changelog, deploy, cargo, tsc, sass, executable, binary,
-            partial, git hash, stylesheet, base64, watch, sh, production
+            partial, git hash, stylesheet, base64, watch, sh, production,
+            template, stage, tag, version, make
             """
         ),
         "except": words(
@@ -154,7 +156,8 @@ DOMAINS: dict[str, dict[str, list[str]]] = {
             garbage, repeats, my code, my program, my function, my script, my query, my test, my loop, my app,
             my container, cannot, doesn't, regression, bisect, reproduce, oom, killed, 500, 404, incident, no longer,
             broken, warning, timeout, corrupt, incorrect, mismatch, stale, i get, and get, it says, locally,
-            on my machine, only in production, after the upgrade, since the upgrade, anymore, any more
+            on my machine, only in production, after the upgrade, since the upgrade, anymore, any more,
+            got, missing, twice, third
             """
         ),
         "except": words(
@@ -198,7 +201,8 @@ DOMAINS: dict[str, dict[str, list[str]]] = {
             consistency, replication, boundaries, layer, layered, customer, tenant, per customer, where should,
             sensible, alternatives, consequences, cluster, prefer, versus, split, modular, stateless, phased,
             sourcing, throughput, latency, cloud, on-premise, webhook, websocket, shared, schema, responsibility,
-            module boundary
+            module boundary,
+            plan, structure, decide, option, separate, event, state, step by step
             """
         ),
         "except": words(
