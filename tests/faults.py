@@ -332,10 +332,10 @@ NAMED = (
         "tests/weakspot/redaction/test_redact.py::test_known_secrets_go_wherever_they_stand",
     ),
     Fault(
-        "a turn that only begins with a trigger phrase is one",
+        "a wish with a condition in its sentence is one",
         "src/weakspot/capture/trigger_phrases.py",
-        ".fullmatch(user_text(text))",
-        ".match(user_text(text))",
+        "not grammar.condition.search(sentence)",
+        "True",
         "tests/weakspot/capture/test_trigger_phrases.py",
     ),
     Fault(

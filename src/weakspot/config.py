@@ -203,7 +203,8 @@ Words of more languages; those of English (en) and German (de) are built in, and
 phrases = ["demande à {teacher}", "consulte {teacher}"]
 expert = ["l'expert"]
 before = ["s'il te plaît", "oui", "non"]
-after = ["s'il te plaît", "merci"]"""
+after = ["s'il te plaît", "merci"]
+conditions = ["si", "quand"]"""
 
 
 def format_default_toml() -> str:

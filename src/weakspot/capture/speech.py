@@ -39,8 +39,8 @@ def names_scanner(families: Mapping[str, str], slips: Mapping[str, str]) -> Name
     names = "|".join(one.replace(r"\ ", rf"{_VERSION}[\s_-]{{1,2}}") for one in words) or "(?!)"
     scanner = re.compile(
         rf"{_BULLET}|(?P<newline>\s*\n\s*)"
-        rf"|(?<![\w./\\#-])(?P<name>(?:{names}){_VERSION})(?![\w/\\-]|[.]\w|\()(?P<of>['’]s?(?!\w))?"
-        r"|(?P<word>(?<!\w)\.?\w+(?:['’./\\_:@+#-]+\w+)*(?:\(\)|/)?)|(?P<hidden>\x00+)|(?P<mark>\S)",
+        rf"|(?<![\w./\\#-])(?P<name>(?:{names}){_VERSION})(?![\w/\\-]|[.]\w|\()(?P<of>'s?(?!\w))?"
+        r"|(?P<word>(?<!\w)\.?\w+(?:['./\\_:@+#-]+\w+)*(?:\(\)|/)?)|(?P<hidden>\x00+)|(?P<mark>\S)",
         re.IGNORECASE,
     )
     return Names(families, slips, scanner)
@@ -123,8 +123,8 @@ def _tokens(text: str, names: Names) -> Iterator[tuple[str, int]]:
         is_name = len(name) < 60 and family(name) in names.families
         return f" {name} ".center(len(found[0])) if is_name else _hidden(found)
 
-    for found in names.scanner.finditer(_QUOTED.sub(without_quotation, text)):
-        kind, start, said = found.lastgroup, found.start(), found[0].lower().replace("’", "'")
+    for found in names.scanner.finditer(_QUOTED.sub(without_quotation, text).replace("’", "'")):
+        kind, start, said = found.lastgroup, found.start(), found[0].lower()
         if found["name"]:
             version = family(found["name"]) != " ".join(re.split(r"[\s_-]+", found["name"].lower()))
             yield f"⟨{names.families[family(found['name'])]}⟩", start
