@@ -209,10 +209,10 @@ DOMAINS: dict[str, dict[str, list[str]]] = {
             """
             for some reason, for no reason, for whatever reason, within reason, interior design,
             interior architecture, sound design, fashion design, graphic design, responsive design, design of the,
-            architecture of the, redesign of, service worker, gave no reasons, customer service, rest of, the rest,
+            architecture of the, service worker, gave no reasons, customer service, rest of, the rest,
             reasons to visit, reason for, reason why, by reason of, age of reason, nail design, logo design,
             designer bag, designer clothes, dress design, blood analysis, analysis of the novel, analysis of the poem,
-            plan b, design of a dress, service account, live stream
+            plan b, design of a dress, service account
             """
         ),
     },

@@ -21,7 +21,7 @@ _QUOTES = "\"'`“”„«»‘’"
 # Signs that are not left out as emojis are, and signs that mean something in a line of tokens.
 _SYMBOLS = "+<>=|$~^→"
 _OWN_SIGNS = "⟨⟩#•¶§"
-_VERSION = r"(?:[\s_-]{0,2}v?\d{1,8}(?:[.-]\d{1,8}){0,3}(?![\w]))?"
+_VERSION = r"(?:[\s_-]{1,2}v?\d{1,8}(?:[.-]\d{1,8}){0,3}(?![\w]))?"
 
 
 @dataclass(frozen=True)
@@ -98,9 +98,9 @@ def parse_speech(text: str, names: Names) -> Speech:
 
 
 def without_quotes(text: str) -> str:
-    """Return a text without blanks around it, and without quotes where it is quoted as a whole."""
+    """Return a text without blanks around it, and without quotes where it is quoted as a whole; code stays code."""
     said = text.strip()
-    if len(said) > _REACH or said[:1] not in _QUOTES or said[-1:] not in _QUOTES:
+    if len(said) > _REACH or said[:1] not in _QUOTES or said[-1:] not in _QUOTES or said.startswith("```"):
         return said
     inside = said.strip(_QUOTES)
     # Apostrophes may stand inside; other quotes are of quotations.
@@ -126,9 +126,9 @@ def _tokens(text: str, names: Names) -> Iterator[tuple[str, int]]:
     for found in names.scanner.finditer(_QUOTED.sub(without_quotation, text).replace("’", "'")):
         kind, start, said = found.lastgroup, found.start(), found[0].lower()
         if found["name"]:
-            version = family(found["name"]) != " ".join(re.split(r"[\s_-]+", found["name"].lower()))
-            yield f"⟨{names.families[family(found['name'])]}⟩", start
-            yield from [("#", start)] * version
+            name, exact = family(found["name"]), " ".join(found["name"].lower().split())
+            yield f"⟨{names.families.get(exact, names.families[name])}⟩", start
+            yield from [("#", start)] * (name != " ".join(re.split(r"[\s_-]+", exact)))
             yield from [("'s", start)] * (found["of"] is not None)
         elif kind == "bullet":
             yield "•", start

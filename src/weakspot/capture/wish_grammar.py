@@ -54,11 +54,12 @@ class Grammar:
             f"(?:(?:, )?(?:{after}) |(?:(?:{_any(words('about'))}) )?(?:{this}) ){{0,6}}"
             f"(?=$|[.!?…¶,;:)(–—-] |{self.link.pattern})"
         )
-        begin = _any([*words("before"), *words("questions"), *words("requests")])
+        asking = _any(words("questions"))
+        begin = rf"(?:{_any([*words('before'), *words('requests')])}) |(?:{asking}) (?:[^.!?¶]+ )?[?] "
         self._mention = re.compile(
-            f"@ ⟨[^~⟩]*⟩ (?:# )?(?:(?:, )?(?:{after}) ){{0,3}}(?=(?:{_CLOSING})*$|[,:;-] |(?:{begin}) )"
+            f"@ ⟨[^~⟩]*⟩ (?:# )?(?:(?:, )?(?:{after}) ){{0,3}}(?=(?:{_CLOSING})*$|[,:;-] |{begin})"
         )
-        self.question = re.compile(f"{opening}(?:{_any(words('questions'))}) ")
+        self.question = re.compile(f"{opening}(?:{asking}) ")
         self.request = re.compile(f"{opening}(?:{_any(words('requests'))}) ")
         self.back = _anywhere(words("back"))
         self.this = _anywhere(one for one in words("this") if " " not in one)

@@ -47,7 +47,7 @@ def test_a_this_points_into_the_message_where_much_stands_before_it():
     ("text", "is_new"),
     [
         ("how to vendor a git submodule", True),
-        ("to write a rule that makes all files", True),
+        ("to write a rule that regenerates all files of a folder", True),
         ("about Rust lifetimes", True),
         ("whether SQLite can alter a column in place", True),
         ("about the error", False),

@@ -73,7 +73,7 @@ def test_a_code_block_that_begins_in_the_middle_goes_on_in_the_end():
         ('ask "opus"', 'ask "opus"'),
         ('"ask opus" or "ask me"', '"ask opus" or "ask me"'),
         ("'don't'", "don't"),
-        ("```\nask opus\n```", "ask opus"),
+        ("```\nask opus\n```", "```\nask opus\n```"),
         ("", ""),
         ('"', ""),
     ],
