@@ -87,6 +87,7 @@ class Language(Table):
     )
     back: Words = Field([], description="words that show that a question is the one before")
     conditions: Words = Field([], description="words of the same sentence that make a phrase no wish")
+    withdrawals: Words = Field([], description="words behind a phrase that take it back")
     quoting: Words = Field([], description="words before a colon after which a phrase is not meant as it stands")
     refusals: Words = Field([], description="words before a name with which a message does not look like a wish")
 

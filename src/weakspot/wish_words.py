@@ -16,21 +16,26 @@ LANGUAGES: dict[str, dict[str, list[str]]] = {
             call/bring/loop/pull/get {teacher} in, use/try {teacher} on/for {this}, get/put {teacher} on/to {this},
             get/have {teacher} involved, get {teacher} here, escalate/talk/speak to {teacher},
             escalate/forward/send/give/hand/pass/show/refer/delegate {this} to {teacher},
-            hand/pass {this} over/on to {teacher}, hand over to {teacher}, run/put {this} by/past/to {teacher},
+            hand/pass {this} over/on to {teacher}, hand over to {teacher},
+            retry/redo/regenerate/rerun with {teacher}, try again with {teacher},
+            try/redo/retry/solve/answer/do {this} with {teacher}, switch to {teacher} for/on {this},
+            defer/turn to {teacher}, reach out to {teacher}, get {teacher}'s eyes on {this},
+            run/put {this} by/past/to {teacher},
             let/have {teacher} answer/check/decide/try/look/help/solve/handle/review/verify/see/fix/double-check,
             let/have {teacher} do/explain/finish {this}, let/have {teacher} have/take a look/go/try/shot,
             let {teacher} take over, get {teacher} to answer/check/decide/look/help/solve/review/verify/fix,
             get {teacher} to have/take a look, i want/need {teacher} to answer/check/look/solve/review/verify/see,
             i want/need {teacher} to have/take a look, can/could {teacher} check/look/review/verify,
-            can/could {teacher} have/take a look, see/hear what {teacher} says/thinks, what does {teacher} say/think,
-            what would {teacher} say, hear {teacher},
+            can/could {teacher} have/take a look, see/hear what {teacher} says/thinks,
+            what does {teacher} say/think, what would {teacher} say, hear {teacher},
             get/have/hear/want/need/request {teacher}'s opinion/view/take/answer/advice/help/input/thoughts,
             i/i'd want/need/like {teacher}'s opinion/view/take/answer/advice/help/input/thoughts,
             i would like {teacher}'s opinion/view/take/answer/advice/help/input/thoughts,
             ask for {teacher}'s opinion/view/take/answer/advice/help/input/thoughts,
             get {teacher} opinion/advice/help, get/want/need help/advice from {teacher},
             get/have/want/need/like an opinion/answer from {teacher}, i want/need/i'd help/advice from {teacher},
-            i want/need an opinion/answer from {teacher}, get/have/want/need/request a second opinion from {teacher},
+            i want/need an opinion/answer from {teacher},
+            get/have/want/need/request a second opinion from {teacher},
             i want/need/i'd a second opinion from {teacher}, i'd like a second opinion from {teacher},
             i'd like an opinion/answer from {teacher}, ask for help/advice from {teacher},
             ask for a second opinion from {teacher}, would/do you mind asking/consulting {teacher},
@@ -55,9 +60,9 @@ LANGUAGES: dict[str, dict[str, list[str]]] = {
             i need to, i'd prefer to, i suggest we, i suggest you, i'd say, i say, i suggest, we need to, thanks,
             thank you, thx, sorry, hey, hi, hello, in that case, this time, for this one, be so kind and,
             be so good as to, would you be so kind as to, actually, also, anyway, next, whatever, never mind,
-            seriously, really, honestly, as i said, like i said, once more, again, i give up, enough, no idea, wrong,
-            nonsense, useless, by all means, if possible, quickly, is it possible to, would it be possible to,
-            could you please go and, you know what, for this
+            seriously, really, honestly, as i said, like i said, once more, again, i give up, enough, no idea,
+            wrong, nonsense, useless, by all means, if possible, quickly, could you please go and, you know what,
+            for this
             """
         ),
         "after": words(
@@ -67,11 +72,11 @@ LANGUAGES: dict[str, dict[str, list[str]]] = {
             have a look, once more, one more time, for me, for us, for help, for advice, for an answer,
             for an opinion, for its opinion, for a second opinion, for assistance, here, asap, to be sure,
             just to be sure, to be safe, just in case, if you can, if possible, if you don't mind, will you,
-            would you, could you, can you, ok, okay, alright, right, yes, your turn, anyway, already, before we go on,
-            before we continue, before you go on, before you continue, before going on, rather, on your behalf,
-            on my behalf, to it, at it, at this, at that, of this, of that, of it, from the beginning, to look at it,
-            to look at this, to have a look, to take a look, to help, to answer, to answer it, to answer this,
-            to answer that, to check
+            would you, could you, can you, ok, okay, alright, right, yes, your turn, anyway, already,
+            before we go on, before we continue, before you go on, before you continue, before going on, rather,
+            on your behalf, on my behalf, to it, at it, at this, at that, of this, of that, of it,
+            from the beginning, to look at it, to look at this, to have a look, to take a look, to help, to answer,
+            to answer it, to answer this, to answer that, to check
             """
         ),
         "fillers": words("please, just, maybe, now, quickly, also, kindly, simply, pls"),
@@ -131,15 +136,23 @@ LANGUAGES: dict[str, dict[str, list[str]]] = {
             if, unless, when, whenever, once, until, in case, in future, in the future, as soon as, later, tomorrow,
             tonight, next time, next week, only, after, before, every time, while, says, said, say, typed, types,
             told, tells, wrote, writes, reads, thinks, suggested, suggests, tomorrow's, on monday, on tuesday,
-            on wednesday, on thursday, on friday, whether, otherwise, step, except, not now, not yet, or,
-            just kidding, kidding, eventually
+            on wednesday, on thursday, on friday, whether, otherwise, first run, first fix, first do, first finish,
+            first make, first check, first try, first commit, always, every, usually, as a rule, in such cases,
+            in such a case, for questions, for hard, step, except, not now, not yet, or, just kidding, kidding,
+            eventually
+            """
+        ),
+        "withdrawals": words(
+            """
+            no, nope, never mind, nevermind, forget it, just kidding, kidding, wait, or not, rather not, not really
             """
         ),
         "quoting": words(
             """
             translate, rewrite, rephrase, reword, proofread, paraphrase, format, reformat, spell, slogan, sentence,
-            passage, paragraph, phrase, wording, label, tooltip, caption, heading, button, menu, entries, transcript,
-            dialogue, commit message, changelog, checklist, headline, yaml, json, toml, regex, string, strings,
+            passage, paragraph, phrase, wording, label, tooltip, caption, heading, button, menu, entries,
+            transcript, dialogue, commit message, changelog, checklist, headline, buttons, labels, phrases,
+            commands, sentences, options, texts, titled, named, called, yaml, json, toml, regex, string, strings,
             test case, story, poem, lyrics, letter
             """
         ),
@@ -195,21 +208,22 @@ LANGUAGES: dict[str, dict[str, list[str]]] = {
         "articles": words("den, der, die, das, dem, einen, eine, einem, deinen, deine, deinem, unseren, meinen"),
         "before": words(
             """
-            bitte, ja, jo, jep, jawohl, gern, gerne, klar, genau, ok, okay, gut, na gut, nagut, also gut, alles klar,
-            einverstanden, nein, nee, ne, hm, hmm, falsch, dann, also, jetzt, nun, und, aber, doch, nur, einfach,
-            lieber, vielleicht, mal, kannst du, könntest du, würdest du, magst du, willst du, können sie, könnten sie,
-            würden sie, können wir, könnten wir, wollen wir, lass uns, lasst uns, lass mal, mach das, mach nur,
-            nur zu, los, komm, danke, ich möchte, ich will, ich würde gern, ich würde gerne, ich würde, du sollst,
-            du kannst, du solltest, wir sollten, sei so gut und, sei so nett und, es ist zeit, stimmt, richtig, super,
-            hallo, hey, dazu, dazu bitte, hierzu, diesmal, in dem fall, unbedingt, ich glaube wir sollten
+            bitte, ja, jo, jep, jawohl, gern, gerne, klar, genau, ok, okay, gut, na gut, nagut, also gut,
+            alles klar, einverstanden, nein, nee, ne, hm, hmm, falsch, dann, also, jetzt, nun, und, aber, doch, nur,
+            einfach, lieber, vielleicht, mal, kannst du, könntest du, würdest du, magst du, willst du, können sie,
+            könnten sie, würden sie, können wir, könnten wir, wollen wir, lass uns, lasst uns, lass mal, mach das,
+            mach nur, nur zu, los, komm, danke, ich möchte, ich will, ich würde gern, ich würde gerne, ich würde,
+            du sollst, du kannst, du könntest, du solltest, wir sollten, sei so gut und, sei so nett und,
+            es ist zeit, stimmt, richtig, super, hallo, hey, dazu, dazu bitte, hierzu, diesmal, in dem fall,
+            unbedingt, ich glaube wir sollten
             """
         ),
         "after": words(
             """
             bitte, danke, jetzt, nochmal, noch einmal, noch mal, mal, doch, dazu, hierzu, danach, dann, lieber,
             stattdessen, zuerst, erst, diesmal, für mich, sicherheitshalber, zur sicherheit, um rat, um hilfe,
-            nach rat, sofort, gleich, einfach, auch, darüber, darum, danke schön, vielen dank, bevor wir weitermachen,
-            ok, ja, nach seiner meinung, nach ihrer meinung, nach einer lösung
+            nach rat, sofort, gleich, einfach, auch, darüber, darum, danke schön, vielen dank,
+            bevor wir weitermachen, ok, ja, nach seiner meinung, nach ihrer meinung, nach einer lösung
             """
         ),
         "fillers": words(
@@ -227,15 +241,16 @@ LANGUAGES: dict[str, dict[str, list[str]]] = {
         ),
         "links": words(
             """
-            wie, was, warum, wieso, weshalb, welche, welcher, welches, welchen, wo, wer, wann, ob, nach, woran, womit,
-            wodurch, wofür, wozu, worin, weil, denn, aber, und, wie man
+            wie, was, warum, wieso, weshalb, welche, welcher, welches, welchen, wo, wer, wann, ob, nach, woran,
+            womit, wodurch, wofür, wozu, worin, weil, denn, aber, und, wie man
             """
         ),
         "questions": words(
             """
-            wie, was, warum, wieso, weshalb, welche, welcher, welches, welchen, welchem, wo, wer, wann, ob, woran,
-            womit, wodurch, wofür, wozu, worin, ist, sind, kann, gibt es, darf, soll, sollte, hat, haben, muss,
-            in welcher, in welchem, mit welchem, ab wann, lässt sich
+            wie, was, warum, kannst, könntest, würdest, können, könnten, wollen, magst, wieso, weshalb, welche,
+            welcher, welches, welchen, welchem, wo, wer, wann, ob, woran, womit, wodurch, wofür, wozu, worin, ist,
+            sind, kann, gibt es, darf, soll, sollte, hat, haben, muss, in welcher, in welchem, mit welchem, ab wann,
+            lässt sich
             """
         ),
         "requests": words(
@@ -252,8 +267,8 @@ LANGUAGES: dict[str, dict[str, list[str]]] = {
         ),
         "back": words(
             """
-            dein, deine, deinen, deiner, noch, immer noch, wieder, besser, bessere, kürzer, andere, du, oben, nochmal,
-            richtig, falsch, meinung, rat, hilfe, zusätzliche, dir, anders
+            dein, deine, deinen, deiner, noch, immer noch, wieder, besser, bessere, kürzer, andere, du, oben,
+            nochmal, richtig, falsch, meinung, rat, hilfe, zusätzliche, dir, anders
             """
         ),
         "conditions": words(
@@ -262,6 +277,7 @@ LANGUAGES: dict[str, dict[str, list[str]]] = {
             meint, schreibt, steht, außer, sonst, oder, wird, als
             """
         ),
+        "withdrawals": words("nein, nee, doch nicht, lieber nicht, ach nein, vergiss es, warte, oder nicht, egal"),
         "quoting": words(
             """
             übersetze, übersetz, satz, formuliere, knopf, beschrifte, text, überschrift, gedicht, menü

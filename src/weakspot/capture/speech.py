@@ -21,7 +21,8 @@ _QUOTES = "\"'`“”„«»‘’"
 # Signs that are not left out as emojis are, and signs that mean something in a line of tokens.
 _SYMBOLS = "+<>=|$~^→"
 _OWN_SIGNS = "⟨⟩#•¶§"
-_VERSION = r"(?:[\s_-]{1,2}v?\d{1,8}(?:[.-]\d{1,8}){0,3}(?![\w]))?"
+# "sonnet 18" is a poem's number.
+_VERSION = r"(?:[\s_-]{1,2}v?\d(?:[.-]\d{1,8}){0,3}(?!\w))?"
 
 
 @dataclass(frozen=True)

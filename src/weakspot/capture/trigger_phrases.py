@@ -88,6 +88,9 @@ def _find_wish(grammar: Grammar, line: str, place: int) -> Wish | None:
     before, rest = line[:place], line[wish.end :]
     if not _may_follow(grammar, before) or not (wish.is_mention or _may_precede(grammar, rest)):
         return None
+    # "Ask Opus? It never helps." is no wish, unlike "Can you ask Opus? It must be fast."
+    if rest.startswith("? ") and not _CLOSED.match(rest) and not grammar.question.match(line, place):
+        return None
     if not before or _CLOSED.match(rest):
         return wish
     # With words on both sides it is one only as the last sentence, or after a word or two.
@@ -106,6 +109,8 @@ def _may_follow(grammar: Grammar, before: str) -> bool:
 
 
 def _may_precede(grammar: Grammar, rest: str) -> bool:
+    if grammar.withdrawal.match(rest):
+        return False
     if _CLOSED.match(rest) or rest[0] in ".!?…¶":
         return True
     if rest[0] in ",;:(-–—":

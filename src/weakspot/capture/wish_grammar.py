@@ -28,8 +28,9 @@ class Grammar:
     """Finds wishes in a line of tokens, and tells what the words around them are.
 
     ``link`` continues a wish in the same breath. ``question`` and ``request`` begin a question and a task, ``back``
-    points to what was said before, and ``this`` may do so. ``condition`` makes a wish of the same sentence none, after
-    ``quoting`` words are not meant as they stand. ``asking`` and ``refusal`` make a message look like a wish, and not.
+    points to what was said before, and ``this`` may do so. ``condition`` makes a wish of the same sentence none,
+    ``withdrawal`` takes it back, and after ``quoting`` words are not meant as they stand. ``asking`` and ``refusal`` make
+    a message look like a wish, and not.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Grammar:
         self.back = _anywhere(words("back"))
         self.this = _anywhere(one for one in words("this") if " " not in one)
         self.condition = _anywhere(words("conditions"))
+        self.withdrawal = re.compile(f"[.!?…¶,;–—-] (?:{_any(words('withdrawals'))}) (?:$|[.!?…¶,;–—-] )")
         self.quoting = _anywhere(words("quoting"))
         self.refusal = _anywhere(words("refusals"))
         self.asking = _anywhere(head for phrase in asked for head in _verbs(phrase))
