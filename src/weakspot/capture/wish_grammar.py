@@ -29,8 +29,8 @@ class Grammar:
 
     ``link`` continues a wish in the same breath. ``question`` and ``request`` begin a question and a task, ``back``
     points to what was said before, and ``this`` may do so. ``condition`` makes a wish of the same sentence none,
-    ``withdrawal`` takes it back, and after ``quoting`` words are not meant as they stand. ``asking`` and ``refusal`` make
-    a message look like a wish, and not.
+    ``withdrawal`` takes it back, and after ``quoting`` words are not meant as they stand. ``asking`` and ``refusal``
+    make a message look like a wish, and not.
     """
 
     def __init__(
