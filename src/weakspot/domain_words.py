@@ -10,7 +10,7 @@ DOMAINS: dict[str, dict[str, list[str]]] = {
             """
             playstation, xbox, nintendo, ps5, film, movie, novel, poem, song, music, guitar, actor, hotel, holiday,
             trip, travel, flight, pilot, airport, car, bike, engine, rpm, tyre, train ticket, recipe, dinner, drink,
-            cake, bread, restaurant, kitchen, garden, furniture, hall, living room, dog, cat, puppy, horse, doctor,
+            cake, bread, restaurant, kitchen, garden, furniture, hall, living room, dog, puppy, horse, doctor,
             medicine, muscle, hair, skin, diet, workout, massage, sauna, school, university, exam, degree, wedding,
             birthday, gift, parents, kids, year old, neighbour, bank, loan, tax, insurance, rent, salary, invoice,
             resignation, my cv, law, court, election, church, cathedral, bridge, tower, museum, tomb, palace,
@@ -18,22 +18,22 @@ DOMAINS: dict[str, dict[str, list[str]]] = {
             parcel, ups, fedex, dhl, irs, football, stock market, wall street, moon, apollo, planet, weather,
             climate, shakespeare, comedy, odyssey, plot, character, theme, theatre, opera, lyrics, tap water,
             leaking tap, spotify, netflix, fridge, oven, sink, toilet, boiler, washing machine, roof, fence, lawn,
-            plant, tree, flower, bed, sleep, dress, shoes, jewellery, nail, tattoo, make-up, perfume, wine, beer,
-            coffee, tea, pizza, cheese, soup, sauce, chess, tennis, olympics, world cup, marathon, yoga,
-            swimming pool, plane, ship, titanic, bus driver, brakes, driving licence, visa, passport, embassy,
-            beach, island, mountain, river, ocean, paris, london, rome, vienna, munich, italy, france, spain,
-            europe, minister, government, parliament, constitution, politics, economy, recession, inflation,
-            philosophy, kant, religion, bible, latin, etymology, mother, father, brother, sister, husband, wife,
-            child, surgery, hip, knee, blood, tooth, headache, stomach, dream, insect, spider, bedbug, mosquito,
-            album, band, concert, dance, sonata, symphony, sitcom, series finale, celebrity, 1929, caravan
+            plant, flower, bed, sleep, dress, shoes, jewellery, nail, tattoo, make-up, perfume, wine, beer, coffee,
+            tea, pizza, cheese, soup, sauce, chess, tennis, olympics, world cup, marathon, yoga, swimming pool,
+            plane, ship, titanic, bus driver, brakes, driving licence, visa, passport, embassy, beach, island,
+            mountain, river, ocean, paris, london, rome, vienna, munich, italy, france, spain, europe, minister,
+            government, parliament, constitution, politics, economy, recession, inflation, philosophy, kant,
+            religion, bible, latin, etymology, mother, father, brother, sister, husband, wife, child, surgery, hip,
+            knee, blood, tooth, headache, stomach, dream, insect, spider, bedbug, mosquito, album, band, concert,
+            dance, sonata, symphony, sitcom, series finale, celebrity, 1929, caravan, my cat, the cat, kitten,
+            mortgage, in transit, opening hours, sunday, christian, statistics lecture
             """
         ),
         "hints": words(
             """
             who, whose, city, country, famous, buy, order, delivery, price, house, room, water, word, spelling,
-            meaning, plural, numpy, pandas, regex, c++, java, rust, sql, awk, python, write a, difference between,
-            friend, game, story, essay, camera, photo, english, french, people, summary, travelling, cost of, money,
-            shop, market, rule, grammar, chapter, book, author
+            meaning, plural, write a, difference between, friend, game, story, essay, camera, photo, english,
+            french, people, summary, travelling, cost of, money, shop, market, rule, grammar, chapter, book, author
             """
         ),
     },
@@ -45,7 +45,8 @@ DOMAINS: dict[str, dict[str, list[str]]] = {
             document number, doc number, deliverable, issued for, purpose of issue, submittal, resubmit, re-issue,
             reissue, document register, document type, vendor drawing, as-built, title block, afc, ifb, rev a,
             rev b, rev c, rev 0, rev 1, mdr, piping isometric, p&id,
-            re:(?<!\w)\d{4,8}-[a-z]{2,3}-[a-z]{2,4}-\d{3,5}(?![^\W_]), re:_~?\w{1,3}(?:\+\w\d+)? \([a-z]{3}\)
+            re:(?<!\w)\d{4,8}-[a-z]{2,3}-[a-z]{2,4}-\d{3,5}(?![^\W_]), re:_~?\w{1,3}(?:\+\w\d+)? \([a-z]{3}\),
+            re:(?<![\w/~])~[a-z\d](?![\w/])
             """
         ),
         "hints": words(
@@ -56,10 +57,12 @@ DOMAINS: dict[str, dict[str, list[str]]] = {
             """
         ),
         "except": words(
-            """
+            r"""
             ifr or vfr, vfr or ifr, ifr flight, ifr rating, ifc part of, http status code, exit status code,
             alembic revision, git revision, database revision, down revision, revision control, copy per revision,
-            draft beer, client library
+            draft beer, client library, re:status code \d{3}, response status code, redirect status code,
+            dhl tracking number, ups tracking number, parcel tracking number, order tracking number,
+            shipment tracking number, tracking number of my, locate revision
             """
         ),
     },
@@ -93,7 +96,8 @@ DOMAINS: dict[str, dict[str, list[str]]] = {
         "except": words(
             """
             html scraper, html parser, spa hotel, spa near, spa day, day spa, spa weekend, spa treatment,
-            dom perignon, recommend a spa, spa resort, spa town, aria from, oil on canvas
+            dom perignon, recommend a spa, spa resort, spa town, aria from, oil on canvas, kölner dom, the dom of,
+            berliner dom
             """
         ),
     },
@@ -110,7 +114,7 @@ DOMAINS: dict[str, dict[str, list[str]]] = {
             docker image, multi-stage, build cache, build matrix, build server, build number, nightly build,
             build time, static library, shared library, linker, compiler flag, tarball, lockfile, babel, automake,
             autotools, configure script, msbuild, setuptools, poetry, reproducible build, version stamp,
-            build output, npm
+            build output, npm, the build, build only
             """
         ),
         "hints": words(
@@ -144,7 +148,9 @@ DOMAINS: dict[str, dict[str, list[str]]] = {
             doesn't compile, won't compile, won't start, blank page, nothing happens, stops working, log says,
             returns none, returns null, returns undefined, returns nothing, double free, use after free, root cause,
             assertion, stack smashing, heap corruption, rejected, misbehave, malfunction, does nothing, code 1,
-            enoent, eaddrinuse, eacces, etimedout, sigsegv, sigkill, sigabrt, unexpected token, re-render
+            enoent, eaddrinuse, eacces, etimedout, sigsegv, sigkill, sigabrt, unexpected token, re-render,
+            cannot read, cannot set, blank screen, white screen, worked yesterday, used to work, in the logs,
+            nothing in the log
             """
         ),
         "hints": words(
@@ -173,7 +179,8 @@ DOMAINS: dict[str, dict[str, list[str]]] = {
             exception to the rule, make an exception, custom exception, own exception, exception class,
             stock market crash, fixed width, fixed size, fixed length, fixed point, fixed number, fixed term,
             price fixing, fix a date, panic room, class error, the word bug, the word debug, forecast error,
-            mean error, prediction error
+            mean error, prediction error, fixed rate, fixed cost, fixed deposit, type ii error, console program,
+            console window, console project
             """
         ),
     },
@@ -190,7 +197,7 @@ DOMAINS: dict[str, dict[str, list[str]]] = {
             does it make sense, would it be better, good idea, for and against, technical debt,
             rewrite from scratch, idempotent, backpressure, saga, hexagonal, api gateway, high availability,
             leader election, bottleneck, polling or, push or pull, think through, vendor lock-in, cost-benefit,
-            decision record, failover
+            decision record, failover, architectural, monolithic, redesign, weigh up
             """
         ),
         "hints": words(
@@ -201,7 +208,8 @@ DOMAINS: dict[str, dict[str, list[str]]] = {
             consistency, replication, boundaries, layer, layered, customer, tenant, per customer, where should,
             sensible, alternatives, consequences, cluster, prefer, versus, split, modular, stateless, phased,
             sourcing, throughput, latency, cloud, on-premise, webhook, websocket, shared, schema, responsibility,
-            module boundary, plan, structure, decide, option, separate, event, state, step by step
+            module boundary, plan, structure, decide, option, separate, event, state, step by step, backend,
+            business rule
             """
         ),
         "except": words(
@@ -211,7 +219,8 @@ DOMAINS: dict[str, dict[str, list[str]]] = {
             architecture of the, service worker, gave no reasons, customer service, rest of, the rest,
             reasons to visit, reason for, reason why, by reason of, age of reason, nail design, logo design,
             designer bag, designer clothes, dress design, blood analysis, analysis of the novel,
-            analysis of the poem, plan b, design of a dress, service account
+            analysis of the poem, plan b, design of a dress, service account, redesign of the,
+            architectural style of
             """
         ),
     },

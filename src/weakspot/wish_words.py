@@ -44,7 +44,7 @@ LANGUAGES: dict[str, dict[str, list[str]]] = {
             """
         ),
         "expert": words("expert, expert model, bigger model, stronger model, smarter model, big model"),
-        "articles": words("the, an, a, your, my, our, that, the new, the latest, the big, the other"),
+        "articles": words("teh, the, an, a, your, my, our, that, the new, the latest, the big, the other"),
         "before": words(
             """
             please, pls, plz, plea, kindly, ok, okay, okey, k, kk, right, alright, all right, fine, good, great,
@@ -109,10 +109,11 @@ LANGUAGES: dict[str, dict[str, list[str]]] = {
         ),
         "requests": words(
             """
-            write, explain, give me, show me, tell me, create, implement, build, generate, translate, list, compare,
-            convert, calculate, compute, describe, draft, draw, summarise, summarize, design, name, define, prove,
-            derive, plan, i need a, i need an, i want a, make me, write me, new question, another question,
-            next question, different question, help me
+            different thing, something else, new topic, new problem, another topic, another thing, write, explain,
+            give me, show me, tell me, create, implement, build, generate, translate, list, compare, convert,
+            calculate, compute, describe, draft, draw, summarise, summarize, design, name, define, prove, derive,
+            plan, i need a, i need an, i want a, make me, write me, new question, another question, next question,
+            different question, help me
             """
         ),
         "ordinary": words(
@@ -133,9 +134,10 @@ LANGUAGES: dict[str, dict[str, list[str]]] = {
         ),
         "conditions": words(
             """
-            if, unless, when, whenever, once, until, in case, in future, in the future, as soon as, later, tomorrow,
-            tonight, next time, next week, only, after, before, every time, while, says, said, say, typed, types,
-            told, tells, wrote, writes, reads, thinks, suggested, suggests, tomorrow's, on monday, on tuesday,
+            should the, should it, should this, should that, should there, were the, were it, had the, if, unless,
+            when, whenever, once, until, in case, in future, in the future, as soon as, later, tomorrow, tonight,
+            next time, next week, only, after, before, every time, while, says, said, say, typed, types, told,
+            tells, wrote, writes, reads, thinks, suggested, suggests, tomorrow's, on monday, on tuesday,
             on wednesday, on thursday, on friday, whether, otherwise, first run, first fix, first do, first finish,
             first make, first check, first try, first commit, always, every, usually, as a rule, in such cases,
             in such a case, for questions, for hard, step, except, not now, not yet, or, just kidding, kidding,
@@ -168,6 +170,7 @@ LANGUAGES: dict[str, dict[str, list[str]]] = {
     "de": {
         "phrases": words(
             """
+            {teacher} fragst/befragst/konsultierst/hinzuziehst/fragt/befragt,
             frag/frage/fragt/befrag/befrage/konsultier/konsultiere {teacher},
             fragen/befragen/konsultieren wir/sie {teacher},
             {teacher} fragen/befragen/konsultieren/hinzuziehen/dazuholen/einschalten, frag/frage bei {teacher} nach,
@@ -208,14 +211,14 @@ LANGUAGES: dict[str, dict[str, list[str]]] = {
         "articles": words("den, der, die, das, dem, einen, eine, einem, deinen, deine, deinem, unseren, meinen"),
         "before": words(
             """
-            bitte, ja, jo, jep, jawohl, gern, gerne, klar, genau, ok, okay, gut, na gut, nagut, also gut,
-            alles klar, einverstanden, nein, nee, ne, hm, hmm, falsch, dann, also, jetzt, nun, und, aber, doch, nur,
-            einfach, lieber, vielleicht, mal, kannst du, könntest du, würdest du, magst du, willst du, können sie,
-            könnten sie, würden sie, können wir, könnten wir, wollen wir, lass uns, lasst uns, lass mal, mach das,
-            mach nur, nur zu, los, komm, danke, ich möchte, ich will, ich würde gern, ich würde gerne, ich würde,
-            du sollst, du kannst, du könntest, du solltest, wir sollten, sei so gut und, sei so nett und,
-            es ist zeit, stimmt, richtig, super, hallo, hey, dazu, dazu bitte, hierzu, diesmal, in dem fall,
-            unbedingt, ich glaube wir sollten
+            dass du, ich möchte gern, bitte, ja, jo, jep, jawohl, gern, gerne, klar, genau, ok, okay, gut, na gut,
+            nagut, also gut, alles klar, einverstanden, nein, nee, ne, hm, hmm, falsch, dann, also, jetzt, nun, und,
+            aber, doch, nur, einfach, lieber, vielleicht, mal, kannst du, könntest du, würdest du, magst du,
+            willst du, können sie, könnten sie, würden sie, können wir, könnten wir, wollen wir, lass uns,
+            lasst uns, lass mal, mach das, mach nur, nur zu, los, komm, danke, ich möchte, ich will, ich würde gern,
+            ich würde gerne, ich würde, du sollst, du kannst, du könntest, du solltest, wir sollten, sei so gut und,
+            sei so nett und, es ist zeit, stimmt, richtig, super, hallo, hey, dazu, dazu bitte, hierzu, diesmal,
+            in dem fall, unbedingt, ich glaube wir sollten
             """
         ),
         "after": words(
@@ -255,8 +258,9 @@ LANGUAGES: dict[str, dict[str, list[str]]] = {
         ),
         "requests": words(
             """
-            schreib, schreibe, erkläre, erklär, zeig mir, zeige mir, nenne, gib mir, erstelle, erzeuge, vergleiche,
-            übersetze, berechne, beschreibe, neue frage, andere frage, nächste frage, ich brauche
+            andere sache, neues thema, neues problem, etwas anderes, schreib, schreibe, erkläre, erklär, zeig mir,
+            zeige mir, nenne, gib mir, erstelle, erzeuge, vergleiche, übersetze, berechne, beschreibe, neue frage,
+            andere frage, nächste frage, ich brauche
             """
         ),
         "ordinary": words(
@@ -273,8 +277,8 @@ LANGUAGES: dict[str, dict[str, list[str]]] = {
         ),
         "conditions": words(
             """
-            wenn, falls, sobald, sofern, später, morgen, bevor, nachdem, künftig, nächstes mal, nur, sagt, sagte,
-            meint, schreibt, steht, außer, sonst, oder, wird, als
+            sollte das, sollte der, sollte die, sollte es, wenn, falls, sobald, sofern, später, morgen, bevor,
+            nachdem, künftig, nächstes mal, nur, sagt, sagte, meint, schreibt, steht, außer, sonst, oder, wird, als
             """
         ),
         "withdrawals": words("nein, nee, doch nicht, lieber nicht, ach nein, vergiss es, warte, oder nicht, egal"),

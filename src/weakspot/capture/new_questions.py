@@ -8,8 +8,9 @@ SENTENCE = re.compile(r"(?<=[.!?…¶] )(?![.!?…¶)] |$)")
 # "about Rust lifetimes" and "for a regex" bring something new, "about the error" and "to fix it" do not.
 _NEW = re.compile(r"about (?!the |my |our |this |that |it )|(?:\S+ ){1,12}?(?:an?|all|every|eine[nmr]?|alle) ")
 _ANYTHING = re.compile("")
-# Fewer words than this are no question of their own; with a "this" in it, it takes more, unless much stands before.
-_WORDS, _WORDS_WITH_THIS, _MUCH = 3, 7, 120
+_WORD = re.compile(r"\w\S* |§ ")
+# Fewer words are no question of their own; one with a "this" needs more, unless much or code stands beside it.
+_WORDS, _WORDS_WITH_THIS, _MUCH = 3, 6, 120
 
 
 def has_question(grammar: Grammar, line: str, *, asked: bool) -> bool:
@@ -23,7 +24,7 @@ def has_question(grammar: Grammar, line: str, *, asked: bool) -> bool:
             opening = grammar.question.match(sentence)
         if opening is None and asked and is_marked and sentence.count(" ") > _WORDS + 1:
             opening = _ANYTHING.match(sentence)
-        if opening and _is_new(grammar, sentence[opening.end() :], after_much=start > _MUCH):
+        if opening and _is_new(grammar, sentence[opening.end() :], after_much=start > _MUCH or (asked and "§" in line)):
             return True
     return False
 
@@ -40,4 +41,4 @@ def is_linked_question(grammar: Grammar, line: str) -> bool:
 def _is_new(grammar: Grammar, told: str, *, words: int = _WORDS, after_much: bool = False) -> bool:
     pointers = len(grammar.this.findall(told))
     needed = _WORDS_WITH_THIS if pointers and not after_much else words
-    return grammar.back.search(told) is None and told.count(" ") - pointers > needed
+    return grammar.back.search(told) is None and len(_WORD.findall(told)) - pointers >= needed

@@ -17,6 +17,7 @@ _TAGS = re.compile(r"</?(?:task|user_message|user_query|user|feedback|answer)>")
 _INTERRUPTION = re.compile(r"\[Request interrupted by user[^\]]{0,40}\]")
 _CLOSED = re.compile(r"(?:[.!?…)(¶:;,-] )*$")
 _CLAUSE = re.compile(r"(?<=[,;)–—→-] )|(?<=[-=] > )")
+_SIGNATURE = re.compile("(?:[.!] )?¶ (?:[^¶]+ ){1,3}(?:¶ (?:[^¶ ]+ ){1,3})?$")
 _SEPARATORS = re.compile("(?:[.!?…¶,;:–—-] )*")
 # A verb of asking this many words before a name makes a message look like a wish, if it is no longer than this.
 _NEAR = 7
@@ -93,10 +94,11 @@ def _find_wish(grammar: Grammar, line: str, place: int) -> Wish | None:
         return None
     if not before or _CLOSED.match(rest):
         return wish
-    # With words on both sides it is one only as the last sentence, or after a word or two.
+    # With words on both sides it is one only as the last sentence, above a signature, or after a word or two.
     is_sentence = before[-2] in ".!?…¶)"
     is_last = SENTENCE.search(rest.rstrip(".!?…¶ ")) is None
-    return wish if is_sentence and (is_last or before.count(" ") < 9) else None
+    is_signed = before[-2] == "¶" and _SIGNATURE.match(rest) is not None
+    return wish if is_sentence and (is_last or is_signed or before.count(" ") < 9) else None
 
 
 def _may_follow(grammar: Grammar, before: str) -> bool:

@@ -72,8 +72,8 @@ class Grammar:
         # A teacher whose name is an ordinary word: only the first phrase means it, and only with nothing around it.
         first = asked[0].replace("{teacher}", "⟨~[^⟩]+⟩") if asked else "(?!)"
         self._ordinary = re.compile(f"{first} (?:[.!] )?$")
-        others = {word for phrase in asked for word in re.split("[ /]", phrase)} | {*words("before"), *words("after")}
-        self.names = _names(default, teachers, languages, others, {*self._phrases, *words("before"), *words("after")})
+        known = {word for text in [*asked, *words("before"), *words("after")] for word in re.split("[ /]", text)}
+        self.names = _names(default, teachers, languages, known, {*self._phrases, *words("before"), *words("after")})
 
     def parse_wish(self, line: str, place: int) -> Wish | None:
         """Return the wish that begins at a place of the line."""

@@ -137,13 +137,19 @@ class _Matcher:
             return self.entries_in(text[:_REACH], reach_of_hints=reach_of_hints) | self.entries_in(text[-_REACH:])
         found: set[_Entry] = set()
         covered: dict[int, int] = {}
-        # From left to right and the longest first: what ends no later than an earlier match of its domain lies in it.
-        for entry, _, end in sorted(self._matches(text), key=lambda one: (one[1], -one[2], one[0].points > 0)):
-            is_far = entry.points == 1 and end > reach_of_hints
-            if end > covered.get(entry.domain, 0) and not is_far:
-                covered[entry.domain] = end
+        widest = (0, 0)
+        # From left to right and the longest first: what ends no later than an earlier match does lies in it. It does
+        # not count if that is of its own domain, or a longer trigger of another one: "html" in "template.html".
+        for entry, start, end in sorted(self._matches(text), key=lambda one: (one[1], -one[2], one[0].points > 0)):
+            is_covered = end <= covered.get(entry.domain, 0) or (end <= widest[1] and (start, end) != widest)
+            if is_covered or (entry.points == 1 and end > reach_of_hints):
+                continue
+            covered[entry.domain] = end
+            if entry.points:
                 found.add(entry)
-        return {entry for entry in found if entry.points}
+            if entry.points > 1 and end > widest[1]:
+                widest = (start, end)
+        return found
 
     def _matches(self, text: str) -> Iterator[tuple[_Entry, int, int]]:
         endings = tuple(self._endings)

@@ -149,10 +149,8 @@ def test_a_hint_counts_only_beside_another_or_a_trigger():
 
 def test_a_longer_trigger_counts_more_and_covers_the_words_in_it():
     domains = {"one": Domain(triggers=["spam"]), "two": Domain(triggers=["spam and eggs", "eggs"])}
-    told = found("spam and eggs", domains=domains)
-    assert told == Detection(
-        "two", {"one": {"query": ["spam"], "answers": []}, "two": {"query": ["spam and eggs"], "answers": []}}
-    )
+    assert found("spam and eggs", domains=domains).hits == {"two": {"query": ["spam and eggs"], "answers": []}}
+    assert found("spam, spam and eggs", domains=domains).hits.keys() == {"one", "two"}
 
 
 def test_a_star_is_the_beginning_of_a_word():
