@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationError
 
-from weakspot.domain_words import DEFAULT, DOMAINS
 from weakspot.records import parse_domain_name
 from weakspot.settings import (
     Collect,
@@ -32,7 +31,7 @@ from weakspot.settings import (
     Validate,
     Watch,
 )
-from weakspot.wish_words import LANGUAGES
+from weakspot.vocabulary import DEFAULT, DOMAINS, LANGUAGES
 from zddc.errors import UserError
 
 _ANTHROPIC_TERMS = "Anthropic's commercial terms: no training of competing models without their consent"

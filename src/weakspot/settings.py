@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from weakspot.records import Policy, Target, parse_domain_name
-from weakspot.wish_words import LANGUAGES
+from weakspot.vocabulary import LANGUAGES
 
 _VARIABLE = r"^([A-Za-z_][A-Za-z0-9_]*)?$"
 

@@ -1,4 +1,4 @@
-"""What a user says, as tokens: without code and quotations, and with the names of teachers recognised."""
+"""Divides a user's words into tokens, without code and quotations, and with the names of teachers recognised."""
 
 import re
 import unicodedata

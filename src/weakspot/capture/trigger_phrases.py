@@ -21,7 +21,7 @@ _SIGNATURE = re.compile("(?:[.!] )?¶ (?:[^¶]+ ){1,3}(?:¶ (?:[^¶ ]+ ){1,3})?$
 _SEPARATORS = re.compile("(?:[.!?…¶,;:–—-] )*")
 # A verb of asking this many words before a name makes a message look like a wish, if it is no longer than this.
 _NEAR = 7
-_SHORT = 1000
+_SHORT = 300
 
 
 @dataclass(frozen=True)
@@ -137,9 +137,10 @@ def resembles_wish(config: Config, words: str) -> bool:
     if len(words) > _SHORT or parse_trigger(config, words) is not None:
         return False
     line = parse_speech(user_text(words), grammar.names).line
-    for named in re.finditer("⟨[^⟩]*⟩ ", line):
-        near = " ".join(line[: named.start()].split(" ")[-_NEAR:])
-        if grammar.asking.search(near) and not grammar.refusal.search(near):
+    for named in re.finditer("(@ )?⟨[^⟩]*⟩ ", line):
+        clause = re.split("[.!?…¶,;] ", line[: named.start()])[-1]
+        near = " ".join(clause.split(" ")[-_NEAR:])
+        if (named[1] or grammar.asking.search(near)) and not grammar.refusal.search(near):
             return True
     return False
 

@@ -137,7 +137,9 @@ def _by_first_word(phrases: list[str]) -> dict[str, list[str]]:
 
 
 def _verbs(phrase: str) -> list[str]:
-    return [word for word in re.split("[ /]", phrase.partition(" {")[0]) if "{" not in word]
+    """Return the words of asking of a phrase; {teacher} may be among its first words, as in "{teacher} fragen"."""
+    words = [word for word in phrase.split() if "{" not in word]
+    return [word for word in words[0].split("/") if len(word) > 2] if words else []
 
 
 def _names(

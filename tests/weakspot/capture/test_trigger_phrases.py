@@ -152,10 +152,11 @@ def test_what_was_missed_looks_like_a_wish_and_most_other_messages_do_not():
     other = [one["text"] for one in MESSAGES if one["teacher"] is None]
     assert sum(resembles_wish(DEFAULTS, text) for text in other) < len(other) / 4
     missed = [
-        "asking sonnet please",
         "It doesn't compile so ask Opus",
         "get the expert",
-        "will you consult with sir Opus",
+        "ask nice old Opus",
+        "frag doch endlich Opus",
+        "@opus hm",
     ]
     assert all(parse_trigger(DEFAULTS, text) is None and resembles_wish(DEFAULTS, text) for text in missed)
     assert not resembles_wish(DEFAULTS, "consult Sonnet")

@@ -102,7 +102,7 @@ def test_a_trigger_counts_in_its_inflections(query, domain):
 
 @pytest.mark.parametrize("name", DOMAINS)
 def test_in_each_default_exception_no_word_of_its_domain_counts(name):
-    for exception in DOMAINS[name].except_:
+    for exception in (one for one in DOMAINS[name].except_ if not one.startswith("re:")):
         told = found(f"a {exception} b", domains={name: DOMAINS[name]})
         assert told.domain == "general-coding", (exception, told.hits)
 
@@ -111,7 +111,7 @@ def test_in_each_default_exception_no_word_of_its_domain_counts(name):
 def test_each_default_exception_is_needed(name):
     """Without it one of the words in it would count."""
     known = {name: Domain(triggers=[*DOMAINS[name].triggers, *DOMAINS[name].hints])}
-    idle = [one for one in DOMAINS[name].except_ if not found(one, domains=known).hits]
+    idle = [one for one in DOMAINS[name].except_ if not found(one.removeprefix("re:"), domains=known).hits]
     assert idle == []
 
 
@@ -129,6 +129,11 @@ def test_each_default_exception_is_needed(name):
 )
 def test_everyday_subjects_are_of_the_default_domain(query):
     assert found(query, domains=DOMAINS).domain == "general-coding"
+
+
+def test_an_exception_may_be_a_regular_expression():
+    assert found("What does status code 404 mean?", domains=DOMAINS).domain != "zddc-naming"
+    assert found("What does status code IFR mean?", domains=DOMAINS).domain == "zddc-naming"
 
 
 def test_an_exception_is_for_the_words_in_it():

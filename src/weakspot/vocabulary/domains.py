@@ -1,6 +1,6 @@
 """The words by which the domain of a question is detected: the defaults of ``[domains]``."""
 
-from weakspot.wish_words import words
+from weakspot.vocabulary.wishes import words
 
 DEFAULT = "general-coding"
 # The words of the default domain are of everyday subjects, about which people ask with the words of the others.
