@@ -17,7 +17,7 @@ _TAGS = re.compile(r"</?(?:task|user_message|user_query|user|feedback|answer)>")
 _INTERRUPTION = re.compile(r"\[Request interrupted by user[^\]]{0,40}\]")
 _CLOSED = re.compile(r"(?:[.!?…)(¶:;,-] )*$")
 _CLAUSE = re.compile(r"(?<=[,;)–—→-] )|(?<=[-=] > )")
-_SIGNATURE = re.compile("(?:[.!] )?¶ (?:[^¶]+ ){1,3}(?:¶ (?:[^¶ ]+ ){1,3})?$")
+_SIGNATURE = re.compile("(?:[.!] )?¶ (?:[^¶ ]+ ){1,3}(?:¶ (?:[^¶ ]+ ){1,3})?$")
 _SEPARATORS = re.compile("(?:[.!?…¶,;:–—-] )*")
 # A verb of asking this many words before a name makes a message look like a wish, if it is no longer than this.
 _NEAR = 7

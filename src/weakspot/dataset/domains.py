@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from weakspot.config import Config
 from weakspot.dataset.inflections import inflected
@@ -80,7 +80,7 @@ class _Entry:
     text: str
     points: int
 
-    @property
+    @cached_property
     def pattern(self) -> re.Pattern[str]:
         wanted = self.text.strip()
         pattern = wanted.removeprefix(_REGEX) if wanted.startswith(_REGEX) else _phrase_pattern(wanted)
@@ -112,9 +112,9 @@ class _Matcher:
 
     def __init__(self, entries: Iterable[_Entry]) -> None:
         self._words: dict[str, list[_Entry]] = defaultdict(list)
-        self._phrases: dict[str, list[tuple[_Entry, re.Pattern[str]]]] = defaultdict(list)
+        self._phrases: dict[str, list[_Entry]] = defaultdict(list)
         self._endings: dict[str, _Entry] = {}
-        self._others: list[tuple[_Entry, re.Pattern[str]]] = []
+        self._others: list[_Entry] = []
         for entry in entries:
             self._add(entry)
 
@@ -124,12 +124,12 @@ class _Matcher:
         if wanted.startswith("*") and wanted[1:].isalnum():
             self._endings |= dict.fromkeys(inflected(wanted[1:]), entry)
         elif first is None or wanted.startswith(_REGEX):
-            self._others.append((entry, entry.pattern))
+            self._others.append(entry)
         elif first[0] == wanted:
             for form in inflected(wanted):
                 self._words[form].append(entry)
         else:
-            self._phrases[first[0]].append((entry, entry.pattern))
+            self._phrases[first[0]].append(entry)
 
     def entries_in(self, text: str, *, reach_of_hints: int = 0) -> set[_Entry]:
         """Return the triggers in a text, and the hints in its first characters."""
@@ -138,10 +138,10 @@ class _Matcher:
         found: set[_Entry] = set()
         covered: dict[int, int] = {}
         widest = (0, 0)
-        # From left to right and the longest first: what ends no later than an earlier match does lies in it. It does
-        # not count if that is of its own domain, or a longer trigger of another one: "html" in "template.html".
+        # From left to right and the longest first. What shares words with an earlier match of its domain does not
+        # count, nor what lies in a longer trigger of another one: "html" in "template.html".
         for entry, start, end in sorted(self._matches(text), key=lambda one: (one[1], -one[2], one[0].points > 0)):
-            is_covered = end <= covered.get(entry.domain, 0) or (end <= widest[1] and (start, end) != widest)
+            is_covered = start < covered.get(entry.domain, 0) or (end <= widest[1] and (start, end) != widest)
             if is_covered or (entry.points == 1 and end > reach_of_hints):
                 continue
             covered[entry.domain] = end
@@ -157,15 +157,15 @@ class _Matcher:
             said = word[0].casefold()
             for entry in self._words.get(said, ()):
                 yield entry, word.start(), word.end()
-            for entry, pattern in self._phrases.get(said, ()):
-                if found := pattern.match(text, word.start()):
+            for entry in self._phrases.get(said, ()):
+                if found := entry.pattern.match(text, word.start()):
                     yield entry, found.start(), found.end()
             if said.endswith(endings):
                 for ending, entry in self._endings.items():
                     if said.endswith(ending) and said != ending:
                         yield entry, word.start(), word.end()
-        for entry, pattern in self._others:
-            for found in pattern.finditer(text):
+        for entry in self._others:
+            for found in entry.pattern.finditer(text):
                 yield entry, found.start(), found.end()
 
 
