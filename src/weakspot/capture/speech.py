@@ -39,7 +39,7 @@ def names_scanner(families: Mapping[str, str], slips: Mapping[str, str]) -> Name
     words = [re.escape(one) for one in sorted(families, key=len, reverse=True)]
     names = "|".join(one.replace(r"\ ", rf"{_VERSION}[\s_-]{{1,2}}") for one in words) or "(?!)"
     scanner = re.compile(
-        rf"{_BULLET}|(?P<newline>\s*\n\s*)"
+        rf"{_BULLET}|(?P<newline>\n(?:[^\S\n]*+\n)*+)"
         rf"|(?<![\w./\\#-])(?P<name>(?:{names}){_VERSION})(?![\w/\\-]|[.]\w|\()(?P<of>'s?(?!\w))?"
         r"|(?P<word>(?<!\w)\.?\w+(?:['./\\_:@+#-]+\w+)*(?:\(\)|/)?)|(?P<hidden>\x00+)|(?P<mark>\S)",
         re.IGNORECASE,

@@ -102,6 +102,10 @@ def test_a_remark_stands_behind_a_colon(settings):
         "> consult sonnet",
         "Translate:\n\nconsult sonnet",
         "Three entries:\n- retry\n- consult sonnet",
+        "Three entries\n  - retry\n  - consult sonnet",
+        "consult sonnet? It never helps.",
+        "consult sonnet. No, never mind.",
+        "First run the tests, then consult sonnet.",
         "consult sonnet.js",
         "run ./consult-sonnet",
         "@sonnet is a decorator",
@@ -151,13 +155,7 @@ def test_the_labelled_messages_are_told_apart():
 def test_what_was_missed_looks_like_a_wish_and_most_other_messages_do_not():
     other = [one["text"] for one in MESSAGES if one["teacher"] is None]
     assert sum(resembles_wish(DEFAULTS, text) for text in other) < len(other) / 4
-    missed = [
-        "It doesn't compile so ask Opus",
-        "get the expert",
-        "ask nice old Opus",
-        "frag doch endlich Opus",
-        "@opus hm",
-    ]
+    missed = ["It doesn't compile so ask Opus", "get the expert", "ask nice old Opus", "frag doch endlich Opus"]
     assert all(parse_trigger(DEFAULTS, text) is None and resembles_wish(DEFAULTS, text) for text in missed)
     assert not resembles_wish(DEFAULTS, "consult Sonnet")
     assert not resembles_wish(DEFAULTS, "```\nasking sonnet\n```")
