@@ -11,7 +11,7 @@ import typer
 import weakspot.cli
 import zddc.cli
 from weakspot.config import Config
-from weakspot.settings import Domain, Table, Teacher
+from weakspot.settings import Domain, Escalation, Language, Table, Teacher
 
 PAGE = Path(__file__).with_name("reference.md")
 _HEAD = """\
@@ -91,21 +91,41 @@ def _settings(config: Config) -> Iterator[str]:
         table = getattr(config, name)
         yield f"### [{field.alias or name}]\n\n{table.__doc__}\n"
         yield from _keys(table)
+        if isinstance(table, Escalation):
+            yield from _languages(table)
     yield f"### [domains.NAME]\n\n{Domain.__doc__}"
-    yield "The domain with the most different triggers wins; if several have equally many, the first one. The domains"
-    yield "below always exist, and come after those of the file. A domain of the file replaces one of the same name.\n"
-    yield "| domain | default of `triggers` |\n|---|---|"
+    yield "A trigger is two points and one more for each further word, a hint one; the domain with the most wins, if it"
+    yield "has two, and among equals the first. The domains below always exist, and come after those of the file. A"
+    yield "domain of the file replaces one of the same name.\n"
+    yield "| domain | `triggers` | `hints` | `except` |\n|---|---|---|---|"
     for domain, entry in config.domains.items():
-        yield f"| `{domain}` | {', '.join(f'`{trigger}`' for trigger in entry.triggers)} |"
+        yield f"| `{domain}` | {' | '.join(_words(one) for one in (entry.triggers, entry.hints, entry.except_))} |"
     for name, teacher in config.teachers.items():
         yield f"\n### [teachers.{name}]\n\n{Teacher.__doc__} A table of yours needs `kind` and `model`.\n"
         yield from _keys(teacher)
 
 
+def _languages(escalation: Escalation) -> Iterator[str]:
+    yield f"### [escalation.languages.NAME]\n\n{Language.__doc__}"
+    yield "A key of the file replaces the one of a built-in language.\n"
+    yield f"| key | | {' | '.join(f'`{name}`' for name in escalation.languages)} |"
+    yield "|---|---|" + "---|" * len(escalation.languages)
+    for key, field in Language.model_fields.items():
+        words = " | ".join(_words(getattr(language, key)) for language in escalation.languages.values())
+        yield f"| `{key}` | {_cell(field.description or '')} | {words} |"
+    yield ""
+
+
+def _words(words: list[str]) -> str:
+    return _cell(", ".join(f"`{word}`" for word in words))
+
+
 def _keys(table: Table) -> Iterator[str]:
     yield "| key | default | |\n|---|---|---|"
     for key, field in type(table).model_fields.items():
-        value = json.dumps(getattr(table, key), ensure_ascii=False)
+        if isinstance(value := getattr(table, key), dict):
+            continue
+        value = json.dumps(value, ensure_ascii=False)
         yield f"| `{key}` | `{value}` | {_cell(field.description or '')} |"
     yield ""
 

@@ -116,8 +116,8 @@ NAMED = (
     Fault(
         "a trigger in the query counts no more than one in an answer",
         "src/weakspot/dataset/domains.py",
-        "query_weight * len(in_query) + len(in_answers)",
-        "len(in_query) + len(in_answers)",
+        "query_weight * points + more",
+        "points + more",
         "tests/weakspot/dataset/test_domains.py",
     ),
     Fault(
@@ -332,10 +332,17 @@ NAMED = (
         "tests/weakspot/redaction/test_redact.py::test_known_secrets_go_wherever_they_stand",
     ),
     Fault(
-        "a turn that only begins with a trigger phrase is one",
+        "the last word of a line is no word of its own",
+        "src/weakspot/vocabulary/wishes.py",
+        '" ".join(text.split()).split(", ")',
+        'text.strip().split(", ")',
+        "tests/weakspot/capture/test_wish_grammar.py",
+    ),
+    Fault(
+        "a wish with a condition in its sentence is one",
         "src/weakspot/capture/trigger_phrases.py",
-        ".fullmatch(user_text(text))",
-        ".match(user_text(text))",
+        "not grammar.condition.search(sentence)",
+        "True",
         "tests/weakspot/capture/test_trigger_phrases.py",
     ),
     Fault(

@@ -83,6 +83,9 @@ TESTED_ELSEWHERE = {
     "weakspot/evaluation/html_report.py": "tests/weakspot/pipeline/test_evaluate.py reads the page",
     "weakspot/progress.py": "draws on a terminal only; every stage's test passes through it",
     "weakspot/checks/types.py": "holds what the checks are given; tests/weakspot/checks/ builds it",
+    "weakspot/vocabulary/__init__.py": "names what the modules beside it hold",
+    "weakspot/vocabulary/domains.py": "tests/weakspot/dataset/test_domains.py asks with each of its words",
+    "weakspot/vocabulary/wishes.py": "tests/weakspot/capture/test_wish_grammar.py says each of its phrases",
     "weakspot/settings.py": "tests/weakspot/test_config.py loads every table",
     "weakspot/training/lora_matmul.py": "test_lora_layers.py and test_lora_moe.py compare each product with PEFT's",
     "weakspot/training/lora_layout.py": "test_lora_layers.py and test_lora_moe.py lay out rows of every kind",
@@ -245,6 +248,7 @@ def test_records_settings_and_workspace_know_no_stage():
         "weakspot.config",
         "weakspot.settings",
         "weakspot.workspace",
+        "weakspot.vocabulary",
         "weakspot.records.strict_json",
     )
     found = []

@@ -2,8 +2,9 @@
 
 import difflib
 import json
+import textwrap
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +18,7 @@ from weakspot.settings import (
     Escalation,
     Evaluate,
     Gateway,
+    Language,
     Lora,
     Model,
     Process,
@@ -29,16 +31,8 @@ from weakspot.settings import (
     Validate,
     Watch,
 )
+from weakspot.vocabulary import DEFAULT, DOMAINS, LANGUAGES
 from zddc.errors import UserError
-
-_DOMAINS = {
-    "zddc-naming": ["zddc", "trackingnumber", "revision", "status code"],
-    "html-architecture": ["html", "spa", "single-file", "es module", "vanilla js"],
-    "build-system": ["build.sh", "dist/", "template.html"],
-    "coding-debugging": ["debug", "error", "fix", "console"],
-    "reasoning-architecture": ["reason", "analyze", "architecture", "design"],
-}
-
 
 _ANTHROPIC_TERMS = "Anthropic's commercial terms: no training of competing models without their consent"
 _TEACHERS: dict[str, dict[str, Any]] = {
@@ -77,20 +71,21 @@ class Config(Table):
     status: Status = Status()
     watch: Watch = Watch()
     domains: dict[Annotated[str, AfterValidator(parse_domain_name)], Domain] = Field(
-        {name: Domain(triggers=triggers) for name, triggers in _DOMAINS.items()}
+        {name: Domain(**words) for name, words in DOMAINS.items()}
     )
     teachers: dict[Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")], Teacher] = Field(
         {name: Teacher(**values) for name, values in _TEACHERS.items()}
     )
 
     @property
-    def triggers(self) -> dict[str, list[str]]:
-        """The trigger words by domain, in order of precedence."""
-        return {name: domain.triggers for name, domain in self.domains.items()}
+    def triggers(self) -> dict[str, Domain]:
+        """The domains with their trigger words, in order of precedence."""
+        return self.domains
 
     def ordered(self, domains: Iterable[str]) -> list[str]:
         """Return ``domains`` in the order of the settings, then the default domain and unknown ones."""
-        table = [*self.domains, self.collect.default_domain]
+        default = self.collect.default_domain
+        table = [*(name for name in self.domains if name != default), default]
         return sorted(domains, key=lambda name: (table.index(name) if name in table else len(table), name))
 
 
@@ -134,16 +129,16 @@ def _parse_toml_value(text: str) -> object:
 
 def _validate(values: dict[str, Any], source: str) -> Config:
     merged = dict(values)
-    if isinstance(values.get("domains"), dict):
+    if isinstance(given := values.get("domains", {}), dict):
         # The file's domains come first, in its order; domains that it does not name keep their defaults.
-        defaults = {name: {"triggers": triggers} for name, triggers in _DOMAINS.items()}
-        merged["domains"] = {
-            **values["domains"],
-            **{k: v for k, v in defaults.items() if k not in values["domains"]},
-        }
+        others = {_default_domain(values) if name == DEFAULT else name: words for name, words in DOMAINS.items()}
+        merged["domains"] = {**given, **{name: words for name, words in others.items() if name not in given}}
+    if isinstance(escalation := values.get("escalation"), dict) and isinstance(escalation.get("languages"), dict):
+        changed = {name: _changed(LANGUAGES.get(name), table) for name, table in escalation["languages"].items()}
+        merged["escalation"] = {**escalation, "languages": {**LANGUAGES, **changed}}
     if isinstance(given := values.get("teachers"), dict):
         # A built-in teacher keeps its values for keys that the file does not set.
-        changed = {k: {**_TEACHERS.get(k, {}), **v} if isinstance(v, dict) else v for k, v in given.items()}
+        changed = {name: _changed(_TEACHERS.get(name), table) for name, table in given.items()}
         merged["teachers"] = {**_TEACHERS, **changed}
     try:
         config = Config.model_validate(merged)
@@ -153,6 +148,17 @@ def _validate(values: dict[str, Any], source: str) -> Config:
         known = ", ".join(config.teachers)
         raise UserError(f"{source}: [escalation] default_teacher", f"no teacher {teacher}", f"there are {known}")
     return config
+
+
+def _changed(default: Mapping[str, Any] | None, table: Any) -> Any:
+    return {**(default or {}), **table} if isinstance(table, dict) else table
+
+
+def _default_domain(values: Mapping[str, Any]) -> str:
+    """Return the default domain of a file, under whose name the words of everyday subjects are."""
+    collect = values.get("collect")
+    name = collect.get("default_domain", DEFAULT) if isinstance(collect, dict) else DEFAULT
+    return name if isinstance(name, str) else DEFAULT
 
 
 def _to_user_error(error: ValidationError, source: str) -> UserError:
@@ -177,14 +183,27 @@ def _to_user_error(error: ValidationError, source: str) -> UserError:
 def _list_keys(path: Sequence[str]) -> list[str]:
     if not path:
         return [field.alias or name for name, field in Config.model_fields.items()]
+    if path[:2] == ["escalation", "languages"] and len(path) > 2:
+        return list(Language.model_fields)
     if path[0] in _NAMED:
-        return list(_NAMED[path[0]].model_fields)
+        return [field.alias or name for name, field in _NAMED[path[0]].model_fields.items()]
     return list(_table(path[0]).model_fields)
 
 
 def _table(name: str) -> type[Table]:
     tables = {field.alias or key: type(field.default) for key, field in Config.model_fields.items()}
     return tables[name]
+
+
+_WIDTH = 120
+_LANGUAGE_EXAMPLE = """\
+Words of more languages; those of English (en) and German (de) are built in, and replaced key by key.
+[escalation.languages.fr]
+phrases = ["demande à {teacher}", "consulte {teacher}"]
+expert = ["l'expert"]
+before = ["s'il te plaît", "oui", "non"]
+after = ["s'il te plaît", "merci"]
+conditions = ["si", "quand"]"""
 
 
 def format_default_toml() -> str:
@@ -196,9 +215,9 @@ def format_default_toml() -> str:
             table = getattr(config, name)
             lines += ["", f"# {(table.__doc__ or '').strip()}", f"[{field.alias or name}]", *_format_entries(table)]
     lines += ["", f"# {(Domain.__doc__ or '').strip()}"]
-    lines.append("# The domain with the most different triggers wins; among equals, the first. Add your own.")
-    for domain, entry_ in config.domains.items():
-        lines += [f"[domains.{domain}]", f"triggers = {json.dumps(entry_.triggers)}", ""]
+    lines.append("# The domain with the most of them wins; among equals, the first. Add your own.")
+    for domain, words in config.domains.items():
+        lines += [f"[domains.{domain}]", *_format_entries(words), ""]
     lines.append(f"# {(Teacher.__doc__ or '').strip()} Add your own: any OpenAI-compatible server can be one.")
     for name, teacher in config.teachers.items():
         lines += [f"[teachers.{name}]", *_format_entries(teacher), ""]
@@ -208,4 +227,21 @@ def format_default_toml() -> str:
 def _format_entries(table: Table) -> Iterator[str]:
     for key, entry in type(table).model_fields.items():
         comment = f"  # {entry.description}" if entry.description else ""
-        yield f"{key} = {json.dumps(getattr(table, key), ensure_ascii=False)}{comment}"
+        value = getattr(table, key)
+        if isinstance(value, dict):
+            yield from (f"# {line}" for line in _LANGUAGE_EXAMPLE.splitlines())
+            continue
+        line = f"{entry.alias or key} = {json.dumps(value, ensure_ascii=False)}{comment}"
+        yield (
+            line
+            if len(line) <= _WIDTH or not isinstance(value, list)
+            else _format_list(entry.alias or key, value, comment)
+        )
+
+
+def _format_list(key: str, values: list[str], comment: str) -> str:
+    items = ", ".join(f"{json.dumps(value, ensure_ascii=False)}".replace(" ", "\0") for value in values)
+    filled = textwrap.fill(
+        items, _WIDTH, initial_indent="    ", subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+    )
+    return f"{key} = [{comment}\n{filled.replace(chr(0), ' ')},\n]"

@@ -1,10 +1,12 @@
 """The tables of ``weakspot.toml``: each setting with its default, its bounds and its description."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from weakspot.records import Policy, Target, parse_domain_name
+from weakspot.vocabulary import LANGUAGES
 
 _VARIABLE = r"^([A-Za-z_][A-Za-z0-9_]*)?$"
 
@@ -26,10 +28,24 @@ class Model(Table):
     revision: str = Field("main", description="the revision of a hub id")
 
 
-class Domain(Table):
-    """A kind of question; its triggers are whole words or phrases, in upper or lower case."""
+def _parse_trigger(text: str) -> str:
+    if text.startswith("re:"):
+        try:
+            re.compile(text[3:])
+        except (re.error, OverflowError, RecursionError) as error:
+            raise ValueError(f"not a regular expression ({error})") from None
+    return text
 
-    triggers: list[Annotated[str, Field(pattern=r"\S")]]
+
+Triggers = list[Annotated[str, Field(pattern=r"\S"), AfterValidator(_parse_trigger)]]
+
+
+class Domain(Table):
+    """A kind of question; its triggers are words or phrases, in upper or lower case and in any inflection."""
+
+    triggers: Triggers
+    hints: Triggers = Field([], description="words that count only beside a trigger or another hint")
+    except_: Triggers = Field([], alias="except", description="phrases in which a trigger does not count")
 
 
 class Collect(Table):
@@ -49,14 +65,44 @@ class Collect(Table):
     )
 
 
+Words = list[Annotated[str, Field(pattern=r"\S")]]
+
+
+class Language(Table):
+    """The words of a language with which people ask for a teacher; every key is a list of words or groups of words."""
+
+    phrases: Words = Field([], description="more phrases; {this} is one of `this`, and a/b is a or b")
+    expert: Words = Field([], description="what the default teacher is called, without an article")
+    articles: Words = Field([], description="words before `expert`")
+    before: Words = Field([], description="words before a phrase that change nothing: please, can you, yes")
+    after: Words = Field([], description="words after it that change nothing: please, again, instead")
+    fillers: Words = Field([], description="words inside it that change nothing")
+    about: Words = Field([], description="words between a phrase and one of `this`")
+    this: Words = Field([], description="words for the question before")
+    links: Words = Field([], description="words after a phrase with which a remark or a question begins")
+    questions: Words = Field([], description="words with which a question begins")
+    requests: Words = Field([], description="words with which a task begins")
+    ordinary: Words = Field(
+        [], description="a teacher named so is meant only by the first phrase with nothing around it"
+    )
+    back: Words = Field([], description="words that show that a question is the one before")
+    conditions: Words = Field([], description="words of the same sentence that make a phrase no wish")
+    withdrawals: Words = Field([], description="words behind a phrase that take it back")
+    quoting: Words = Field([], description="words before a colon after which a phrase is not meant as it stands")
+    refusals: Words = Field([], description="words before a name with which a message does not look like a wish")
+
+
 class Escalation(Table):
     """The phrases with which a user's last message asks for a teacher."""
 
-    phrases: list[Annotated[str, Field(pattern=r"\S")]] = Field(
+    phrases: Words = Field(
         ["consult {teacher}", "ask {teacher}"],
-        description='in upper or lower case; {teacher} is a teacher\'s name, or "the expert"',
+        description='{teacher} is a teacher\'s name, or "the expert"; without any, nothing is a wish',
     )
     default_teacher: str = Field("sonnet", min_length=1, description='the teacher meant by "the expert"')
+    languages: dict[str, Language] = Field(
+        {name: Language(**words) for name, words in LANGUAGES.items()}, description="more words, by language"
+    )
 
 
 class Gateway(Table):

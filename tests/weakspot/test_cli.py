@@ -98,7 +98,7 @@ def test_collect_prints_domain_adapter_id_timestamp_and_file(weakspot, workspace
 
 def test_collect_shows_what_hit_as_json(as_json):
     found = as_json("collect", *TEXTS)
-    assert found["hits"] == {"coding-debugging": {"query": ["error"], "answers": []}}
+    assert found["hits"] == {"coding-debugging": {"query": ["error"], "answers": ["is not defined"]}}
     assert found["domain"] == "coding-debugging"
 
 

@@ -29,7 +29,7 @@ def refusal(file, text: str | bytes, *settings: str) -> str:
 def test_without_a_file_every_setting_has_its_default(file):
     found = load(file)
     assert found == Config()
-    assert list(found.triggers) == DEFAULT_DOMAINS
+    assert list(found.domains) == DEFAULT_DOMAINS
 
 
 def test_the_file_overrides_the_defaults_and_leaves_the_others(file):
@@ -117,6 +117,15 @@ def test_target_modules_may_be_a_preset(file, preset):
         ("[domains.all]\ntriggers = []\n", "weakspot.toml: [domains"),
         ("[domains.sql]\ntriggers = [' ']\n", "weakspot.toml: [domains.sql.triggers] 0: string should match"),
         ("[domains.sql]\n", "weakspot.toml: [domains.sql] triggers: field required"),
+        ("[domains.sql]\ntriggers = ['re:(']\n", "weakspot.toml: [domains.sql.triggers] 0: not a regular expression"),
+        (
+            "[domains.sql]\ntriggers = []\nexcepts = []\n",
+            "weakspot.toml: [domains.sql] excepts: unknown key; did you mean except",
+        ),
+        (
+            "[escalation.languages.fr]\nphrase = []\n",
+            "weakspot.toml: [escalation.languages.fr] phrase: unknown key; did you mean phrases",
+        ),
         (
             "[process]\nnear_duplicate_threshold = nan\n",
             "weakspot.toml: [process] near_duplicate_threshold: ",
@@ -178,29 +187,48 @@ def test_a_mistake_in_the_file_is_not_blamed_on_a_setting(file):
 
 def test_the_files_domains_stand_before_the_others_in_its_own_order(file):
     file.write_text('[domains.sql]\ntriggers = ["select"]\n[domains.build-system]\ntriggers = ["make"]\n')
-    found = load(file).triggers
+    found = load(file).domains
     others = [name for name in DEFAULT_DOMAINS if name != "build-system"]
     assert list(found) == ["sql", "build-system", *others]
-    assert (found["sql"], found["build-system"]) == (["select"], ["make"])
+    assert (found["sql"].triggers, found["build-system"].triggers) == (["select"], ["make"])
+    assert found["build-system"].hints == found["build-system"].except_ == []
 
 
 def test_a_domain_can_be_set_from_the_command_line(file):
-    assert load(file, ['domains.sql.triggers=["select"]']).triggers["sql"] == ["select"]
+    assert load(file, ['domains.sql.triggers=["select"]']).domains["sql"].triggers == ["select"]
 
 
 def test_a_domain_without_triggers_is_switched_off(file):
-    assert load(file, ["domains.build-system.triggers=[]"]).triggers["build-system"] == []
+    assert load(file, ["domains.build-system.triggers=[]"]).domains["build-system"].triggers == []
+
+
+def test_the_words_of_everyday_subjects_go_with_the_default_domain(file):
+    found = load(file, ["collect.default_domain=misc"]).domains
+    assert "general-coding" not in found
+    assert found["misc"] == Config().domains["general-coding"]
+    assert load(file).ordered(load(file).domains)[-1] == "general-coding"
+
+
+def test_a_language_can_be_added_and_changed_key_by_key(file):
+    file.write_text(
+        '[escalation.languages.fr]\nphrases = ["consulte {teacher}"]\n[escalation.languages.de]\nfillers = []\n'
+    )
+    found, known = load(file).escalation.languages, Config().escalation.languages
+    assert list(found) == ["en", "de", "fr"]
+    assert (found["fr"].phrases, found["fr"].expert) == (["consulte {teacher}"], [])
+    assert (found["en"], found["de"].phrases, found["de"].fillers) == (known["en"], known["de"].phrases, [])
 
 
 def test_the_commented_file_says_the_defaults_again(file):
     file.write_text(format_default_toml())
     assert load(file) == Config()
-    assert list(load(file).triggers) == DEFAULT_DOMAINS
+    assert list(load(file).domains) == DEFAULT_DOMAINS
 
 
 def test_the_commented_file_has_every_table_and_key_of_every_stage():
     values = tomllib.loads(format_default_toml())
-    assert values == Config().model_dump(by_alias=True)
+    # Of the languages it has only an example, in a comment.
+    assert values == Config().model_dump(by_alias=True, exclude={"escalation": {"languages"}})
     assert list(values) == [field.alias or name for name, field in Config.model_fields.items()]
 
 

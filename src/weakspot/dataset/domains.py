@@ -1,12 +1,21 @@
 """Detects the domain of an interaction by the trigger words in its query and answers."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cached_property, lru_cache
 
 from weakspot.config import Config
+from weakspot.dataset.inflections import inflected
 from weakspot.records import Interaction
+from weakspot.settings import Domain
+
+# The gateway looks at every question: of a long one only the start and the end. Hints are in every long text.
+_REACH = 4000
+_REACH_OF_HINTS = 400
+_WORD = re.compile(r"\w+")
+_REGEX = "re:"
 
 
 @dataclass(frozen=True)
@@ -17,41 +26,34 @@ class Detection:
     hits: dict[str, dict[str, list[str]]]
 
 
-@cache
-def _pattern(trigger: str) -> re.Pattern[str]:
-    # A word boundary is required only where the trigger itself ends in a word character: "dist/" matches in "dist/app".
-    words = trigger.split()
-    body = r"\s+".join(re.escape(word) for word in words)
-    before = r"(?<!\w)" if re.match(r"\w", words[0]) else ""
-    after = r"(?!\w)" if re.search(r"\w$", words[-1]) else ""
-    return re.compile(before + body + after, re.IGNORECASE)
-
-
 def detect(
     query: str,
     answers: Sequence[str],
-    triggers: Mapping[str, Sequence[str]],
+    domains: Mapping[str, Domain],
     *,
     default: str,
     query_weight: int,
 ) -> Detection:
-    """Choose the domain with the most distinct triggers; a trigger in the query counts ``query_weight`` times.
+    """Choose the domain with the most points; those of the query count ``query_weight`` times.
 
-    ``triggers`` maps each domain to its words and phrases, domains in order of precedence. They are matched as whole
-    words, ignoring case. If none is found, the domain is ``default``.
+    A trigger is two points, one more for each further word, and a hint one; with one point a domain is not found. Both
+    are matched as whole words in any inflection, ignoring case, unless they stand in an exception of the domain. Among
+    equals the first domain wins; if none is found, it is ``default``.
     """
+    matcher = _matcher(tuple((tuple(one.triggers), tuple(one.hints), tuple(one.except_)) for one in domains.values()))
+    asked = matcher.entries_in(query, reach_of_hints=_REACH_OF_HINTS)
+    answered = set[_Entry]().union(*(matcher.entries_in(answer) for answer in answers)) - asked
     hits: dict[str, dict[str, list[str]]] = {}
     scores: dict[str, int] = {}
-    for domain, phrases in triggers.items():
-        in_query = [phrase for phrase in phrases if _pattern(phrase).search(query)]
-        in_answers = [
-            phrase
-            for phrase in phrases
-            if phrase not in in_query and any(_pattern(phrase).search(answer) for answer in answers)
-        ]
-        if in_query or in_answers:
-            hits[domain] = {"query": in_query, "answers": in_answers}
-            scores[domain] = query_weight * len(in_query) + len(in_answers)
+    for number, name in enumerate(domains):
+        in_query, in_answers = (
+            sorted((one for one in found if one.domain == number), key=lambda one: one.place)
+            for found in (asked, answered)
+        )
+        points, more = (sum(one.points for one in found) for found in (in_query, in_answers))
+        if points + more > 1:
+            hits[name] = {"query": [one.text for one in in_query], "answers": [one.text for one in in_answers]}
+            scores[name] = query_weight * points + more
     # Among equals max returns the first, and dicts keep the table's order.
     return Detection(max(scores, key=scores.__getitem__) if scores else default, hits)
 
@@ -59,7 +61,7 @@ def detect(
 def detect_domain(example: Interaction, config: Config) -> Detection:
     """Detect an interaction's domain with the triggers of the workspace's settings."""
     collect, query, answers = config.collect, example.query.text, [example.local.text, example.expert.text]
-    return detect(query, answers, config.triggers, default=collect.default_domain, query_weight=collect.query_weight)
+    return detect(query, answers, config.domains, default=collect.default_domain, query_weight=collect.query_weight)
 
 
 def with_domain(example: Interaction, config: Config) -> Interaction:
@@ -67,3 +69,111 @@ def with_domain(example: Interaction, config: Config) -> Interaction:
     if example.metadata.domain is not None:
         return example
     return example.with_metadata({"domain": detect_domain(example, config).domain})
+
+
+@dataclass(frozen=True, eq=False)
+class _Entry:
+    """A trigger, a hint or an exception, which has no points, of the domain with this number."""
+
+    domain: int
+    place: int
+    text: str
+    points: int
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        wanted = self.text.strip()
+        pattern = wanted.removeprefix(_REGEX) if wanted.startswith(_REGEX) else _phrase_pattern(wanted)
+        return re.compile(pattern, re.IGNORECASE)
+
+
+@lru_cache(maxsize=8)
+def _matcher(domains: tuple[tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]], ...]) -> "_Matcher":
+    return _Matcher(
+        _Entry(number, place, text, points)
+        for number, (triggers, hints, exceptions) in enumerate(domains)
+        for place, (text, points) in enumerate(
+            [
+                *((text, _trigger_points(text)) for text in triggers),
+                *((text, 1) for text in hints),
+                *((text, 0) for text in exceptions),
+            ]
+        )
+    )
+
+
+def _trigger_points(text: str) -> int:
+    words = 1 if text.startswith(_REGEX) else len(_WORD.findall(text))
+    return max(words, 1) + 1
+
+
+class _Matcher:
+    """Finds entries by their first words, so that the time does not grow with their number."""
+
+    def __init__(self, entries: Iterable[_Entry]) -> None:
+        self._words: dict[str, list[_Entry]] = defaultdict(list)
+        self._phrases: dict[str, list[_Entry]] = defaultdict(list)
+        self._endings: dict[str, _Entry] = {}
+        self._others: list[_Entry] = []
+        for entry in entries:
+            self._add(entry)
+
+    def _add(self, entry: _Entry) -> None:
+        wanted = entry.text.strip().casefold()
+        first = _WORD.match(wanted)
+        if wanted.startswith("*") and wanted[1:].isalnum():
+            self._endings |= dict.fromkeys(inflected(wanted[1:]), entry)
+        elif first is None or wanted.startswith(_REGEX):
+            self._others.append(entry)
+        elif first[0] == wanted:
+            for form in inflected(wanted):
+                self._words[form].append(entry)
+        else:
+            self._phrases[first[0]].append(entry)
+
+    def entries_in(self, text: str, *, reach_of_hints: int = 0) -> set[_Entry]:
+        """Return the triggers in a text, and the hints in its first characters."""
+        if len(text) > 2 * _REACH:
+            return self.entries_in(text[:_REACH], reach_of_hints=reach_of_hints) | self.entries_in(text[-_REACH:])
+        found: set[_Entry] = set()
+        covered: dict[int, int] = {}
+        widest = (0, 0)
+        # From left to right and the longest first. What shares words with an earlier match of its domain does not
+        # count, nor what lies in a longer trigger of another one: "html" in "template.html".
+        for entry, start, end in sorted(self._matches(text), key=lambda one: (one[1], -one[2], one[0].points > 0)):
+            is_covered = start < covered.get(entry.domain, 0) or (end <= widest[1] and (start, end) != widest)
+            if is_covered or (entry.points == 1 and end > reach_of_hints):
+                continue
+            covered[entry.domain] = end
+            if entry.points:
+                found.add(entry)
+            if entry.points > 1 and end > widest[1]:
+                widest = (start, end)
+        return found
+
+    def _matches(self, text: str) -> Iterator[tuple[_Entry, int, int]]:
+        endings = tuple(self._endings)
+        for word in _WORD.finditer(text):
+            said = word[0].casefold()
+            for entry in self._words.get(said, ()):
+                yield entry, word.start(), word.end()
+            for entry in self._phrases.get(said, ()):
+                if found := entry.pattern.match(text, word.start()):
+                    yield entry, found.start(), found.end()
+            if said.endswith(endings):
+                for ending, entry in self._endings.items():
+                    if said.endswith(ending) and said != ending:
+                        yield entry, word.start(), word.end()
+        for entry in self._others:
+            for found in entry.pattern.finditer(text):
+                yield entry, found.start(), found.end()
+
+
+def _phrase_pattern(text: str) -> str:
+    """Return the pattern of a phrase: its last word in any inflection, and any blanks or hyphens where it has one."""
+    before = r"(?<!\w)" if re.match(r"\w", text) else ""
+    after = r"(?!\w)" if re.search(r"\w$", text) else ""
+    parts = re.split(r"(\s+|(?<=\w)-(?=\w))", text)
+    last = "|".join(sorted(inflected(parts[-1].casefold()))) if parts[-1].isalpha() else re.escape(parts[-1])
+    words = "".join(r"[\s-]+" if number % 2 else re.escape(part) for number, part in enumerate(parts[:-1]))
+    return f"{before}{words}(?:{last}){after}"

@@ -31,11 +31,7 @@ def consultations(config: Config, conversation: Conversation, source: str) -> It
     finder = _Finder(config, conversation, source)
     for turn in finder.tree.turns:
         if turn.question is not None:
-            yield from (
-                finder.find_escalation(turn)
-                if parse_trigger(config, user_text(turn.question))
-                else finder.find_model_switch(turn)
-            )
+            yield from finder.find_escalation(turn) if finder.trigger(turn) else finder.find_model_switch(turn)
 
 
 def teacher_of(config: Config, model: str | None) -> str | None:

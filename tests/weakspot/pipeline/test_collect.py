@@ -36,7 +36,7 @@ def test_what_was_collected_is_a_line_of_the_raw_file(workspace, config):
 def test_the_domain_is_found_and_the_adapter_that_will_learn_it_is_named(workspace, config):
     found = collect(workspace, config, **TEXTS)
     assert found.interaction.domain == "coding-debugging"
-    assert found.hits == {"coding-debugging": {"query": ["error", "console"], "answers": []}}
+    assert found.hits == {"coding-debugging": {"query": ["error", "console"], "answers": ["is not defined"]}}
     assert found.adapter == found.interaction.metadata.adapter == "lora-v1-coding_debugging"
 
 
