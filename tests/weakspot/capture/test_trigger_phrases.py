@@ -60,9 +60,6 @@ def settings(tmp_path_factory):
         ("consult opsu", "opus"),
         ("/consult sonnet", "sonnet"),
         ("@opus please", "opus"),
-        ("<user_query>\nconsult sonnet\n</user_query>", "sonnet"),
-        ("<task>consult sonnet</task>\n<environment_details>\n# Time\n</environment_details>", "sonnet"),
-        ("<system-reminder>consult opus</system-reminder>consult sonnet", "sonnet"),
         ("[Request interrupted by user for tool use]\nconsult sonnet", "sonnet"),
     ],
 )
@@ -266,11 +263,6 @@ def test_in_a_code_block_nothing_is_a_wish(text, fence):
 def test_in_a_quotation_nothing_is_a_wish(wish, text):
     assert parse_trigger(DEFAULTS, f"> {wish}") is None
     assert parse_trigger(DEFAULTS, f'x {text} "{wish}"') is None
-
-
-def test_surroundings_of_any_length_are_taken_off(settings):
-    reminder = f"<system-reminder>{'long ' * 100_000}</system-reminder>"
-    assert parse_trigger(settings, f"{reminder}\nconsult sonnet\n{reminder}") == Trigger("sonnet")
 
 
 def test_a_teacher_goes_by_key_model_and_names(settings):
