@@ -49,7 +49,7 @@ MADE_OF_TORCH = {
 }
 # What workspace.py alone may spell.
 FILE_NAMES = re.compile(
-    r"interactions\.jsonl|all\.jsonl|multi-domain\.jsonl|rejections\.jsonl"
+    r"interactions\.jsonl|unfitted\.jsonl|unheard\.jsonl|all\.jsonl|multi-domain\.jsonl|rejections\.jsonl"
     r"|releases\.jsonl|usage\.jsonl|decisions\.jsonl|forgotten\.jsonl|assignments\.jsonl|metrics\.jsonl"
     r"|(train|val|test)\.jsonl|manifest\.json|evaluation\.(json|html)|loss\.png"
 )

@@ -15,6 +15,7 @@ from zddc.errors import UserError
 
 if TYPE_CHECKING:
     from weakspot.capture.recorder import Collected
+    from weakspot.capture.unfitted import Retried
     from weakspot.importers.importer import Examined, Imported
     from weakspot.pipeline.process import Processed
     from weakspot.pipeline.status import Status
@@ -58,6 +59,10 @@ def collect(
 ) -> "Imported": ...
 
 
+@overload
+def collect(workspace: Workspace, *, unfitted: Literal[True], settings: Sequence[str] = ()) -> "Retried": ...
+
+
 def collect(
     workspace: Workspace,
     source: Path | None = None,
@@ -68,9 +73,12 @@ def collect(
     domain: str | None = None,
     escalation: str | None = None,
     approve: "Callable[[Examined], bool]" = lambda _: True,
+    unfitted: bool = False,
     settings: Sequence[str] = (),
-) -> "Collected | Imported":
+) -> "Collected | Imported | Retried":
     """Store one consultation given as three texts, or those that a file or folder ``source`` holds.
+
+    With ``unfitted`` those are tried again that were answered and were no interactions.
 
     Without ``domain`` it is found by the trigger words of ``[domains]``. ``approve`` is given what was found in other
     programs' files, and says whether it is to be stored. Raises :class:`UserError` for texts that teach nothing, and
@@ -79,6 +87,8 @@ def collect(
     from weakspot.pipeline import collect as stage
 
     loaded = config.load(workspace.config_file, settings)
+    if unfitted:
+        return stage.collect_unfitted(workspace, loaded)
     if source is None:
         texts = {"query": query, "local": local, "expert": expert}
         return stage.collect(workspace, loaded, **texts, domain=domain, escalation=escalation)

@@ -4,12 +4,13 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from weakspot.capture.conversation import Conversation, Messages
+from weakspot.capture.conversation import Conversation
 from weakspot.capture.decisions import Decisions, load_decisions
-from weakspot.capture.trigger_phrases import user_text
+from weakspot.capture.frames import user_text
 from weakspot.config import Config
 from weakspot.dataset.bm25 import Ranking, head_and_tail
 from weakspot.dataset.near_duplicates import grams, jaccard
+from weakspot.protocols.turns import Messages
 from weakspot.records import Interaction, Message, normalise_text
 from weakspot.records.parsing import RecordError, parse_interaction
 from weakspot.settings import Retrieval

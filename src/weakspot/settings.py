@@ -77,6 +77,9 @@ class Gateway(Table):
     ask_missing_attempt: bool = Field(
         True, description="ask the local model too, if a client consults before the local model has answered"
     )
+    notices: bool = Field(
+        True, description="say behind an expert's answer, once a conversation, that its record cannot be trained on"
+    )
     remembered_bytes: int = Field(
         33_554_432, ge=0, description="memory for local answers, for clients that do not send them back"
     )

@@ -59,6 +59,16 @@ class Workspace:
         return self.root / "raw" / "decisions.jsonl"
 
     @property
+    def unfitted(self) -> Path:
+        """Consultations that were answered and are no interactions, append only."""
+        return self.root / "raw" / "unfitted.jsonl"
+
+    @property
+    def unheard(self) -> Path:
+        """Messages that look like a request for an expert and were not taken for one, append only."""
+        return self.root / "raw" / "unheard.jsonl"
+
+    @property
     def processed(self) -> Path:
         """Folder of the deduplicated examples."""
         return self.root / "processed"

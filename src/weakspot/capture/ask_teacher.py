@@ -9,10 +9,9 @@ from pydantic import BaseModel, Field
 
 from weakspot.capture import consultation, trigger_phrases
 from weakspot.capture.consultation import ConsultationRequest
-from weakspot.capture.recorder import Collected
+from weakspot.capture.recorder import Collected, Unfitted
 from weakspot.config import Config
 from weakspot.protocols.parts import Answer
-from weakspot.records.parsing import RecordError
 from weakspot.teachers import TeacherError, Teachers, cost
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
@@ -102,12 +101,22 @@ def _store_answer(
     if answer.empty:
         return "the answer is empty"
     try:
-        return consultation.store_consultation(
-            workspace, config, one, answer, seconds=seconds, cost_usd=cost_usd, source=source
+        stored = consultation.store_consultation(
+            workspace,
+            config,
+            one,
+            answer,
+            seconds=seconds,
+            cost_usd=cost_usd,
+            source=source,
+            conversation=[*one.before, *one.attempt, {"role": "user", "content": one.escalation}],
         )
-    except (RecordError, UserError, OSError) as error:
+    except (UserError, OSError) as error:
         _log.error("a consultation is not stored: %s", error)
         return str(error)
+    if isinstance(stored, Unfitted):
+        return f"{stored.detail}; it is kept in {stored.file.name}, and is not trained on"
+    return stored
 
 
 def refuse_empty(**texts: str) -> None:

@@ -1,20 +1,29 @@
 """Parses a consultation request from a conversation, and builds the record from the answer."""
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+import logging
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
-from weakspot.capture.conversation import Conversation, Messages, text_of
-from weakspot.capture.recorder import Collected, store_interaction
-from weakspot.capture.trigger_phrases import find_teacher, parse_trigger, trigger_phrase
+from weakspot.capture import recorder
+from weakspot.capture.conversation import Conversation
+from weakspot.capture.frames import is_tool_result
+from weakspot.capture.recorder import Collected, Unfitted
+from weakspot.capture.trigger_phrases import Trigger, find_teacher, parse_trigger, trigger_phrase
 from weakspot.config import Config
 from weakspot.protocols.parts import Answer, readable_arguments
+from weakspot.protocols.turns import Messages, text_of
+from weakspot.records import UnfittedConsultation
+from weakspot.records.parsing import RecordError, parse_interaction_object
 from weakspot.redaction.redact import scrub
 from weakspot.storage.append_log import Journal
 from weakspot.teachers import Question
 from weakspot.workspace import Workspace
+from zddc.errors import UserError
 
 MODEL_PREFIX = "expert/"
 # The local model is trained to give this answer by itself: it must make sense without the attempt.
@@ -24,6 +33,7 @@ _INSTRUCTION = (
     "do not mention the attempt, the other model or this request."
 )
 _BROKEN_IN = "(the user broke in)"
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -58,47 +68,88 @@ def parse_consultation_request(
     """Return what a conversation asks of a teacher, None where it is for the local model.
 
     ``named`` is the teacher that a header or the model's name asks for. Without it the last user turn must
-    be a trigger phrase that follows a question. With it, a last user turn that is no trigger phrase is the
-    query itself, and an answer after it the attempt.
+    be a trigger phrase that follows a question, or brings one. With it, a last user turn that is no trigger phrase is
+    the query itself, and an answer after it the attempt.
 
     Raises :class:`UnknownTeacherError` for a name that is no teacher's.
     """
     teacher = find_teacher(config, named) if named is not None else None
     if named is not None and teacher is None:
         raise UnknownTeacherError(f"there is no teacher {named[:80]}; there are {', '.join(config.teachers)}")
-    messages, turns = conversation.messages, iter(conversation.user_turns)
+    messages, turns = conversation.messages, conversation.iter_user_turns()
     last, said = next(turns, (-1, ""))
     if last < 0:
         return None
     rest, trigger = _steps(messages[last + 1 :]), parse_trigger(config, said)
-    if trigger is not None:
-        first = last
-        for place, words in turns:
-            if parse_trigger(config, words) is None:
-                attempt = _steps(messages[place + 1 : first])
-                answered = any(one.get("role") == "assistant" for one in attempt)
-                return ConsultationRequest(
-                    teacher or trigger.teacher,
-                    before=messages[: place + 1],
-                    attempt=attempt if answered else [],
-                    escalation=said,
-                    own=rest,
-                    remark=trigger.remark,
-                    attempt_from="sent" if answered else "missing",
-                )
-            # A second consultation in a row is still about the question before the first trigger phrase.
-            first = place
+    query = _find_query(config, last, trigger, turns) if trigger is not None else None
+    if trigger is not None and query is not None:
+        asked = teacher or trigger.teacher
+        before = _up_to(messages, query.place, query.words)
+        attempt = _steps(messages[query.place + 1 : query.answered_until])
+        if not any(_says_something(one) for one in attempt):
+            attempt = []
+        return ConsultationRequest(
+            asked,
+            before=before,
+            attempt=attempt,
+            # What brings a question itself is no mere request for an expert.
+            escalation=trigger_phrase(config, asked) if query.place == last else said,
+            own=rest,
+            remark=trigger.remark if query.place != last else "",
+            attempt_from="sent" if attempt else "missing",
+        )
     if teacher is None:
         return None
     before, escalation = messages[: last + 1], trigger_phrase(config, teacher)
     # Tool results at the end belong to the expert's own calls; an answer at the end is the attempt to improve.
-    if rest and rest[-1].get("role") == "assistant":
+    if rest and rest[-1].get("role") == "assistant" and _says_something(rest[-1]):
         return ConsultationRequest(teacher, before, rest, escalation)
     return ConsultationRequest(teacher, before, [], escalation, rest, attempt_from="missing")
 
 
+class _Query(NamedTuple):
+    """The place of the query, its words where they are not the whole turn, and where the local model's answer ends."""
+
+    place: int
+    words: str | None
+    answered_until: int
+
+
+def _find_query(config: Config, last: int, trigger: Trigger, earlier: Iterable[tuple[int, str]]) -> _Query | None:
+    """Return the query that the trigger phrase at ``last`` is about, None where there is none."""
+    if trigger.question:
+        return _Query(last, trigger.question, last)
+    first = last
+    for place, words in earlier:
+        before = parse_trigger(config, words)
+        if before is None:
+            return _Query(place, None, first)
+        if before.question:
+            return _Query(place, before.question, place)  # what answered it was an expert
+        # A second consultation in a row is still about the question before the first trigger phrase.
+        first = place
+    return _Query(last, trigger.remark, last) if trigger.remark else None
+
+
+def _up_to(messages: Messages, place: int, words: str | None) -> Messages:
+    """Return the messages up to ``place``, the last one with other words, if given."""
+    before = messages[: place + 1]
+    if words is not None:
+        content = before[-1].get("content")
+        parts = [part for part in content if part.get("type") != "text"] if isinstance(content, list) else []
+        before[-1] = {**before[-1], "content": [{"type": "text", "text": words}, *parts] if parts else words}
+    return before
+
+
 def _steps(messages: Messages) -> Messages:
-    return [message for message in messages if message.get("role") != "user"]
+    """Return a model's turn: what it said and the results of its tools, also those that an agent sends as text."""
+    return [one for one in messages if one.get("role") != "user" or is_tool_result(text_of(one.get("content")) or "")]
+
+
+def _says_something(message: dict[str, Any]) -> bool:
+    if message.get("role") != "assistant":
+        return False
+    return bool(message.get("tool_calls")) or bool((text_of(message.get("content")) or "").strip())
 
 
 def question(one: ConsultationRequest, tools: Sequence[dict[str, Any]], max_tokens: int | None) -> Question:
@@ -114,14 +165,18 @@ def _with_tool_results(messages: Messages) -> Messages:
     """Return the messages with readable arguments and one result for each tool call, as teachers' APIs require."""
     found: Messages = []
     waiting: list[str] = []
+    stray: Messages = []
     for message in [*messages, {"role": "end"}]:
-        if message["role"] == "tool":
+        if message.get("role") == "tool":
             if message.get("tool_call_id") in waiting:
                 waiting.remove(message["tool_call_id"])
                 found.append(message)
+            else:  # its call is not in the conversation any more
+                stray.append({"role": "user", "content": f"[result of a tool]\n{text_of(message.get('content'))}"})
             continue
         found += [{"role": "tool", "tool_call_id": one, "content": _BROKEN_IN} for one in waiting]
-        found.append(_with_arguments(message, json.dumps))
+        found += [*stray, _with_arguments(message, json.dumps)]
+        stray = []
         waiting = [call["id"] for call in message.get("tool_calls") or ()]
     return found[:-1]
 
@@ -146,15 +201,19 @@ def store_consultation(
     seconds: float,
     cost_usd: float | None,
     source: str,
+    domain: str | None = None,
+    conversation: Sequence[dict[str, Any]] = (),
     tools: Sequence[dict[str, Any]] = (),
     secrets: Sequence[str] = (),
     into: Journal | None = None,
-) -> Collected:
+) -> Collected | Unfitted:
     """Store the consultation, marked as incomplete unless the answer is complete; see the module ``recorder``.
 
-    ``secrets`` are the client's own keys, which are replaced like those of the settings.
+    What is no interaction is stored with ``conversation``, all that the client sent, to be tried again after an
+    update. ``secrets`` are the client's own keys, which are replaced like those of the settings.
     """
-    teacher, finished = config.teachers[one.teacher], answer.finished
+    finished = answer.finished
+    teacher, now = config.teachers[one.teacher], datetime.now(UTC)
     consultation = {
         "teacher": one.teacher,
         "model": (finished.model if finished else "") or teacher.model,
@@ -165,25 +224,101 @@ def store_consultation(
         "seconds": round(seconds, 3),
         "cost_usd": cost_usd,
         "stop_reason": finished.reason if finished else None,
+        "thoughts": answer.thought or None,
     }
-    # A record always has a local answer: where none is known, an empty one.
-    attempt = one.attempt or [{"role": "assistant", "content": ""}]
-    turns = [*one.before, *attempt, {"role": "user", "content": one.escalation}, *one.own, answer.message()]
-    said: Any = {"messages": [message_for_record(turn) for turn in turns], "tools": list(tools)}
-    if secrets:
-        said = scrub(said, secrets).value
     metadata: dict[str, Any] = {
+        "timestamp": recorder.timestamp(now),
+        "interaction_id": recorder.new_id(now),
+        **({"domain": domain} if domain else {}),
         "source": source,
         "attempt": one.attempt_from,
         "consultation": {key: value for key, value in consultation.items() if value is not None},
-        **({"tools": said["tools"]} if tools else {}),
+        **({"tools": list(tools)} if tools else {}),
         **({} if answer.complete else {"incomplete": True}),
     }
-    return store_interaction(workspace, config, said["messages"], metadata, into)
+    kept = UnfittedConsultation(
+        reason="",
+        detail="",
+        teacher=one.teacher,
+        conversation=list(conversation),
+        attempt=one.attempt,
+        answer=answer.message(),
+        metadata=metadata,
+    )
+    return _store(workspace, config, one, kept, secrets, into)
+
+
+def retry_unfitted(workspace: Workspace, config: Config, kept: UnfittedConsultation) -> Collected:
+    """Store a consultation that was no interaction when it was answered; raise :class:`RecordError` if it still is."""
+    one = parse_consultation_request(config, Conversation.of(kept.conversation), kept.teacher)
+    if one is None:
+        raise RecordError("wrong-roles", "there is no question in it")
+    found = replace(one, attempt=one.attempt or kept.attempt)
+    messages, query = _record_messages(found, kept.answer)
+    return recorder.store_interaction(workspace, config, messages, {**kept.metadata, **query})
+
+
+def _store(
+    workspace: Workspace,
+    config: Config,
+    one: ConsultationRequest,
+    kept: UnfittedConsultation,
+    secrets: Sequence[str],
+    into: Journal | None,
+) -> Collected | Unfitted:
+    try:
+        messages, query = _record_messages(one, kept.answer)
+        said: Any = {"messages": messages, "metadata": {**kept.metadata, **query}}
+        if secrets:
+            said = scrub(said, secrets).value
+        return recorder.store_interaction(workspace, config, said["messages"], said["metadata"], into)
+    except RecordError as error:
+        reason, detail = str(error.reason), error.detail
+    except (OSError, UserError):
+        raise  # the disk's, which a retry may mend
+    except Exception as error:  # a bug of ours must not cost what was paid for
+        # The error's text may quote the conversation.
+        _log.error("%s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
+        reason, detail = "bug", f"{type(error).__name__} in weakspot itself; its log says where"
+    told = kept.model_copy(update={"reason": reason, "detail": detail})
+    return recorder.store_unfitted(workspace, config, told, secrets)
+
+
+def find_misfit(one: ConsultationRequest) -> RecordError | None:
+    """Return why a request cannot become an interaction, whatever its answer is; None where it can."""
+    messages, query = _record_messages(one, {"role": "assistant", "content": "answer"})
+    now = datetime.now(UTC)
+    metadata = {"timestamp": recorder.timestamp(now), "interaction_id": recorder.new_id(now), **query}
+    try:
+        parse_interaction_object({"messages": messages, "metadata": metadata})
+    except RecordError as error:
+        return error
+    return None
+
+
+def _record_messages(one: ConsultationRequest, answer: dict[str, Any]) -> tuple[Messages, dict[str, str]]:
+    """Return the messages of a record, and its metadata where the query is not all that stood in the user's turn."""
+    sent, words = one.query.query, one.query.words
+    bare = sent if sent.strip() == words else words
+    # A record always has a local answer: where none is known, an empty one. A result needs a call before it.
+    attempt = one.attempt
+    if not attempt or attempt[0].get("role") != "assistant":
+        attempt = [{"role": "assistant", "content": ""}, *attempt]
+    turns = [
+        *one.before[:-1],
+        {**one.before[-1], "content": bare},
+        *attempt,
+        {"role": "user", "content": one.escalation},
+        *one.own,
+        answer,
+    ]
+    return [message_for_record(turn) for turn in turns], {} if bare == sent else {"query_as_sent": sent}
 
 
 def message_for_record(message: dict[str, Any]) -> dict[str, Any]:
     """Return a chat message as records hold it: text instead of parts, ``[image_url]`` instead of an image."""
     kept_as_it_is = {key: message[key] for key in ("tool_calls", "tool_call_id", "name") if message.get(key)}
-    role = "system" if message["role"] == "developer" else message["role"]
-    return _with_arguments({"role": role, "content": text_of(message.get("content")), **kept_as_it_is}, dict)
+    role, content = message.get("role"), text_of(message.get("content"))
+    if role == "user" and is_tool_result(content or ""):
+        role = "tool"
+    return _with_arguments({"role": role, "content": content, **kept_as_it_is}, dict)

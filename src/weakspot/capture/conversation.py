@@ -2,41 +2,48 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from weakspot.capture.trigger_phrases import user_text
-
-Messages = list[dict[str, Any]]
+from weakspot.capture.frames import user_text
+from weakspot.protocols.turns import Messages, canonical_turns, text_of
 
 
 @dataclass(frozen=True)
 class Conversation:
-    """The messages of a request, in the form of a chat completion's; empty where the request holds none."""
+    """The messages of a request as :func:`canonical_turns` returns them; empty where the request holds none."""
 
     messages: Messages
+
+    @classmethod
+    def of(cls, messages: Any) -> "Conversation":
+        """Return the conversation that a request's ``messages`` are, an empty one where they are none."""
+        sound = isinstance(messages, list) and all(isinstance(message, dict) for message in messages)
+        return cls(canonical_turns(messages) if sound else [])
 
     def __bool__(self) -> bool:
         return bool(self.messages)
 
-    @cached_property
-    def user_turns(self) -> list[tuple[int, str]]:
-        """Place and words of each turn of the user, the last first.
+    def iter_user_turns(self) -> Iterator[tuple[int, str]]:
+        """Yield place and words of each turn of the user, the last first.
 
         What agents write in the user's name between tool calls has nothing of the user in it, and is left out.
         """
-        return [
-            (place, said)
-            for place in reversed(range(len(self.messages)))
-            if self.messages[place].get("role") == "user"
-            and (said := user_text(text_of(self.messages[place].get("content")) or ""))
-        ]
+        for place in reversed(range(len(self.messages))):
+            if said := words_of(self.messages[place]):
+                yield place, said
+
+    @cached_property
+    def _query(self) -> tuple[int, str]:
+        """Place and words of the user's last turn; -1 where there is none."""
+        return next(self.iter_user_turns(), (-1, ""))
 
     @property
     def end_of_query(self) -> int:
         """How many messages there are up to the user's last turn, with it; all where there is none."""
-        return self.user_turns[0][0] + 1 if self.user_turns else len(self.messages)
+        return self._query[0] + 1 or len(self.messages)
 
     @property
     def ends_in_query(self) -> bool:
@@ -46,25 +53,25 @@ class Conversation:
     @property
     def query(self) -> str:
         """The text of the user's last turn as it was sent; empty where there is none."""
-        asked = self.messages[self.end_of_query - 1] if self.messages else {}
-        return text_of(asked.get("content")) or "" if asked.get("role") == "user" else ""
+        place = self._query[0]
+        return text_of(self.messages[place].get("content")) or "" if place >= 0 else ""
 
     @property
     def words(self) -> str:
-        """The words of the last turn up to the query, without what programs write around them."""
-        return user_text(text_of(self.messages[self.end_of_query - 1].get("content")) or "") if self.messages else ""
+        """The words of the user's last turn, without what programs write around them; empty where there is none."""
+        return self._query[1]
 
     @cached_property
     def key(self) -> bytes:
-        """What tells one conversation from another: a hash of what was said, the system's words aside."""
+        """What tells one conversation from another: a hash of what was said, programs' and the system's words aside."""
         said = [
             (
                 message.get("role"),
-                " ".join((text_of(message.get("content")) or "").split()),
+                " ".join((words_of(message) or text_of(message.get("content")) or "").split()),
                 message.get("tool_call_id"),
             )
             for message in self.messages
-            if message.get("role") not in ("system", "developer")
+            if message.get("role") != "system"
         ]
         return hashlib.sha256(json.dumps(said).encode()).digest()
 
@@ -75,9 +82,6 @@ class Conversation:
         return Conversation(self.messages[: next(users, 0) + 1])
 
 
-def text_of(content: Any) -> str | None:
-    """Return the text of a message's content, None where it has none."""
-    if content is None or isinstance(content, str):
-        return content
-    parts = [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
-    return "\n".join(str(part.get("text")) if part.get("type") == "text" else f"[{part.get('type')}]" for part in parts)
+def words_of(message: dict[str, Any]) -> str:
+    """Return what the user said in a message, empty where it is another's or nothing of it is the user's."""
+    return user_text(text_of(message.get("content")) or "") if message.get("role") == "user" else ""

@@ -1,6 +1,10 @@
-"""Writes one interaction to the raw file: replaces secrets, completes its metadata, checks it, and appends it."""
+"""Writes one interaction to the raw file: replaces secrets, completes its metadata, checks it, and appends it.
 
-import secrets
+What was answered and is no interaction goes to a file of its own, so that nothing that was paid for is lost.
+"""
+
+import json
+import secrets as random_source
 import string
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +14,7 @@ from typing import Any
 
 from weakspot.config import Config
 from weakspot.dataset.domains import Detection, detect_domain
-from weakspot.records import Interaction
+from weakspot.records import Interaction, UnfittedConsultation
 from weakspot.records.parsing import RecordError, parse_interaction_object, parse_json_object
 from weakspot.redaction.redact import scrub
 from weakspot.storage import append_log
@@ -27,6 +31,16 @@ class Collected:
     adapter: str
     file: Path
     hits: dict[str, dict[str, list[str]]]
+
+
+@dataclass(frozen=True)
+class Unfitted:
+    """A consultation that is stored, but is no interaction: why, and in which file it is."""
+
+    interaction_id: str
+    reason: str
+    detail: str
+    file: Path
 
 
 def store_interaction(
@@ -57,6 +71,26 @@ def store_interaction(
     return Collected(record, adapter, workspace.raw, found.hits)
 
 
+def store_unfitted(
+    workspace: Workspace, config: Config, one: UnfittedConsultation, secrets: Sequence[str] = ()
+) -> Unfitted:
+    """Append a consultation that is no interaction; secrets are replaced first.
+
+    Raises ``OSError`` or :class:`UserError` where it cannot be stored.
+    """
+    # Half a character, which cannot be written, may be the very reason.
+    plain = json.loads(json.dumps(one.model_dump(), ensure_ascii=False).encode("utf-8", "replace"))
+    cleaned = scrub(plain, [*api_keys(config), *secrets])
+    collect = config.collect
+    append_log.append(
+        workspace.unfitted,
+        [json.dumps(cleaned.value, ensure_ascii=False)],
+        collect.durability,
+        allow_network=collect.allow_network_filesystem,
+    )
+    return Unfitted(one.id, one.reason, one.detail, workspace.unfitted)
+
+
 def journal_of(workspace: Workspace, config: Config) -> Journal:
     """Return the journal of the raw file, as durable as the settings say."""
     collect = config.collect
@@ -78,7 +112,7 @@ def line_of(record: Interaction, config: Config) -> str:
 def new_id(moment: datetime) -> str:
     """Return a fresh interaction id, ``int_<milliseconds>_<six random characters>``."""
     alphabet = string.ascii_lowercase + string.digits
-    tail = "".join(secrets.choice(alphabet) for _ in range(6))
+    tail = "".join(random_source.choice(alphabet) for _ in range(6))
     return f"int_{int(moment.timestamp() * 1000)}_{tail}"
 
 

@@ -1,7 +1,12 @@
 """Replaces secrets in interactions that are stored already, or shows what would be replaced."""
 
+import contextlib
+import json
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from weakspot.capture.recorder import line_of
 from weakspot.config import Config
@@ -33,9 +38,9 @@ class Rescrubbed:
 
 
 def rescrub(workspace: Workspace, config: Config, *, dry_run: bool) -> Rescrubbed:
-    """Replace secrets and personal data in the raw file; with ``dry_run`` only report them.
+    """Replace secrets and personal data in the raw files; with ``dry_run`` only report them.
 
-    A line that is no interaction is left as it is and counted. The dataset and its snapshots are copies:
+    A line of the interactions that is none is left as it is and counted. The dataset and its snapshots are copies:
     run 'weakspot process' afterwards.
     """
     found: list[SecretFinding] = []
@@ -58,7 +63,23 @@ def rescrub(workspace: Workspace, config: Config, *, dry_run: bool) -> Rescrubbe
                 continue
             found.append(SecretFinding(record.id, line.number, dict(cleaned.counts.items())))
             changes[line] = text
-    if changes and not dry_run:
+    changed = {workspace.raw: changes}
+    for file in (workspace.unfitted, workspace.unheard):
+        changed[file] = dict(_scrub_lines(file, known, found))
+    if not dry_run:
         collect = config.collect
-        append_log.replace(workspace.raw, changes, collect.durability, allow_network=collect.allow_network_filesystem)
-    return Rescrubbed(lines, unreadable, found, bool(changes) and not dry_run)
+        for file, lines_of_file in ((file, of_file) for file, of_file in changed.items() if of_file):
+            append_log.replace(file, lines_of_file, collect.durability, allow_network=collect.allow_network_filesystem)
+    return Rescrubbed(lines, unreadable, found, bool(found) and not dry_run)
+
+
+def _scrub_lines(file: Path, known: Sequence[str], found: list[SecretFinding]) -> Iterator[tuple[append_log.Line, str]]:
+    """Yield the lines of a file beside the interactions that hold secrets, each with what replaces it."""
+    for line in append_log.read_lines(file):
+        with contextlib.suppress(RecordError):
+            cleaned = scrub(parse_json_object(line.data), known)
+            if cleaned.counts:
+                value: Any = cleaned.value
+                identity = str((value.get("metadata") or {}).get("interaction_id", file.name))
+                found.append(SecretFinding(identity, line.number, dict(cleaned.counts.items())))
+                yield line, json.dumps(value, ensure_ascii=False)

@@ -6,12 +6,6 @@ from functools import lru_cache
 
 from weakspot.config import Config
 
-# What agents put around a user's text: blocks of context are removed with their content, other tags without it.
-_SURROUNDINGS = re.compile(
-    r"<(system-reminder|environment_details|environment_context|user_instructions|additional_data|context)>"
-)
-_TAGS = re.compile(r"</?(?:task|user_message|user_query|user|feedback|answer)>")
-_INTERRUPTION = re.compile(r"\[Request interrupted by user[^\]]{0,40}\]")
 _POLITE = r"(?:(?:please|pls|ok(?:ay)?|now|then|let's|can you|could you)[\s,]++)*"
 _EXPERT = r"(?:(?:the|an|your|my)\s++)?expert"
 _NOTHING = "(?!)"
@@ -19,29 +13,14 @@ _NOTHING = "(?!)"
 
 @dataclass(frozen=True)
 class Trigger:
-    """A request to consult ``teacher``; ``remark`` is what the user added to it, often nothing."""
+    """A request to consult ``teacher``; ``remark`` is what the user added to it, often nothing.
+
+    ``question`` is a new question that the same message brings.
+    """
 
     teacher: str
     remark: str = ""
-
-
-def user_text(text: str) -> str:
-    """Return what the user said, without what an agent put around it; empty where nothing is left."""
-    kept: list[str] = []
-    place, unclosed = 0, set()
-    for start in _SURROUNDINGS.finditer(text):
-        if start.start() < place or start[1] in unclosed:
-            continue
-        closing = f"</{start[1]}>"
-        end = text.find(closing, start.end())
-        if end < 0:
-            unclosed.add(start[1])  # later ones are not closed either: skipping them keeps the time linear
-            continue
-        kept.append(text[place : start.start()])
-        place = end + len(closing)
-    kept.append(text[place:])
-    # An agent started from a shell may pass on its argument with the quotes around it.
-    return _INTERRUPTION.sub("", _TAGS.sub("", "".join(kept))).strip().strip("\"'`“”«»").strip()
+    question: str = ""
 
 
 def parse_trigger(config: Config, text: str) -> Trigger | None:
@@ -50,7 +29,7 @@ def parse_trigger(config: Config, text: str) -> Trigger | None:
     The whole turn must be one of ``[escalation] phrases``, in any case, with or without a "please" and a
     closing mark; after a colon it may go on with a remark.
     """
-    match = _pattern(tuple(config.escalation.phrases), _names(config)).fullmatch(user_text(text))
+    match = _pattern(tuple(config.escalation.phrases), _names(config)).fullmatch(text)
     if match is None:
         return None
     named = next((group for group in match.groups()[:-1] if group), "")
@@ -90,3 +69,8 @@ def _pattern(phrases: tuple[str, ...], names: tuple[str, ...]) -> re.Pattern[str
 
 def _words_pattern(text: str) -> str:
     return r"\s++".join(re.escape(word) for word in text.split())
+
+
+def resembles_wish(config: Config, words: str) -> bool:
+    """Whether a message that is no trigger phrase looks like a request for an expert."""
+    return False

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
+from weakspot.capture.unfitted import read_unfitted
 from weakspot.checks.types import CheckInput, Problem, format_names
 from weakspot.dataset.contents import Damage
 from weakspot.records import AdapterManifest, Interaction, Reason, Record, Snapshot
@@ -65,6 +66,20 @@ def raw_lines(subject: CheckInput) -> Iterator[Problem]:
         count = len(left) - len(lost)
         what = f"{count} line{'' if count == 1 else 's'} came after the last 'weakspot process'; run it again"
         yield Problem("warning", what, subject.workspace.raw)
+
+
+def unfitted(subject: CheckInput) -> Iterator[Problem]:
+    """Every consultation that was answered is an interaction."""
+    left = read_unfitted(subject.workspace)
+    if left and subject.domain is None:
+        counts = Counter(one.reason for one in left)
+        what = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
+        names = format_names([one.id for one in left])
+        yield Problem(
+            "warning",
+            f"answered, and not fit to train on: {what}, {names}; run 'weakspot collect --unfitted' after an update",
+            subject.workspace.unfitted,
+        )
 
 
 def files(subject: CheckInput) -> Iterator[Problem]:

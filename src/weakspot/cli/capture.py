@@ -38,6 +38,10 @@ def collect(
         ),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Import what --from finds without asking first.")] = False,
+    unfitted: Annotated[
+        bool,
+        typer.Option("--unfitted", help="Try again what was answered and did not fit; of use after an update."),
+    ] = False,
     workspace: WorkspaceOption = None,
     set_: SetOption = None,
     json_: JsonOption = False,
@@ -45,11 +49,16 @@ def collect(
     """Capture one consultation, or import consultations from files."""
     place = find_workspace(workspace)
     texts = {"--query": query, "--local": local, "--expert": expert}
-    if from_ is not None:
-        options = {**texts, "--domain": domain, "--escalation": escalation}
+    if from_ is not None or unfitted:
+        chosen = "--unfitted" if unfitted else "--from"
+        options = {**texts, "--domain": domain, "--escalation": escalation, **({"--from": from_} if unfitted else {})}
         extra = [name for name, value in options.items() if value is not None]
         if extra:
-            raise UserError("collect", f"--from does not go with {', '.join(extra)}", "give one or the other")
+            raise UserError("collect", f"{chosen} does not go with {', '.join(extra)}", "give one or the other")
+    if unfitted:
+        _retry_unfitted(place, set_ or (), json_)
+        return
+    if from_ is not None:
         _import_files(place, from_, set_ or (), yes, json_)
         return
     missing = [name for name, value in texts.items() if value is None]
@@ -73,6 +82,16 @@ def collect(
         print_json({**metadata, "adapter": found.adapter, "file": str(found.file), "hits": found.hits})
     else:
         output.print_capture(found)
+
+
+def _retry_unfitted(place: Workspace, settings: Sequence[str], json_: bool) -> None:
+    from dataclasses import asdict
+
+    done = api.collect(place, unfitted=True, settings=settings)
+    if json_:
+        print_json(asdict(done))
+    else:
+        output.print_retry(done)
 
 
 def _import_files(place: Workspace, source: Path, settings: Sequence[str], yes: bool, json_: bool) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from weakspot.capture.approval import WaitingInteraction
     from weakspot.capture.redact_stored import Rescrubbed
+    from weakspot.capture.unfitted import Retried
     from weakspot.config import Config
     from weakspot.pipeline.collect import Collected, Examined, Imported
     from weakspot.pipeline.forget import Forgotten
@@ -61,6 +62,13 @@ def print_import_preview(found: "Examined") -> None:
 
 def _format_count(count: int, word: str) -> str:
     return f"{count} {word}{'' if count == 1 else 's'}"
+
+
+def print_retry(done: "Retried") -> None:
+    """Print what became of the consultations that were no interactions."""
+    print_line(f"{_format_count(len(done.added), 'consultation')} added, {len(done.left)} still not fit to train on")
+    for identity, reason in done.left.items():
+        print_line(f"  {identity}: {reason}")
 
 
 def print_import(done: "Imported") -> None:
@@ -259,6 +267,11 @@ def print_status(found: "Status") -> None:
     print_line(found.savings)
     if found.waiting:
         print_line(f"{_format_count(found.waiting, 'interaction')} waiting for permission: weakspot allow")
+    if found.unfitted:
+        print_line(f"{_format_count(found.unfitted, 'consultation')} not fit to train on: weakspot validate")
+    for one in found.unheard:
+        messages = f"{_format_count(one.count, 'message')} of {one.client}"
+        print_line(f"{messages} seemed to ask for an expert and went to the local model, the latest: {one.latest!r}")
 
 
 def print_step(done: "Step") -> None:

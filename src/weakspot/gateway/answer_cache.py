@@ -4,9 +4,10 @@ import json
 from collections import OrderedDict
 from typing import NamedTuple
 
-from weakspot.capture.conversation import Conversation, Messages
+from weakspot.capture.conversation import Conversation
 from weakspot.protocols import openai_chat
 from weakspot.protocols.parts import Answer, StreamError
+from weakspot.protocols.turns import Messages
 
 
 class _CachedAnswer(NamedTuple):

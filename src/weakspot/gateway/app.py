@@ -1,31 +1,40 @@
 """The gateway's endpoints: a request for a teacher is a consultation, all others go to the local model."""
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from weakspot.capture import consultation
 from weakspot.capture.consultation import MODEL_PREFIX, ConsultationRequest
 from weakspot.capture.conversation import Conversation
+from weakspot.capture.recorder import timestamp
+from weakspot.capture.trigger_phrases import resembles_wish
 from weakspot.config import Config
 from weakspot.gateway.answer_cache import AnswerCache
 from weakspot.gateway.anthropic_bridge import answer_messages_request, answer_token_count
+from weakspot.gateway.clients import client_name
 from weakspot.gateway.consult import Consultations
 from weakspot.gateway.content_encoding import read_body
 from weakspot.gateway.local_model import LocalModel
 from weakspot.gateway.metrics import Metrics
 from weakspot.gateway.middleware import Guard, SecretFreeLogFilter
 from weakspot.gateway.passthrough import forward_request
-from weakspot.gateway.paths import CHAT, COUNT, ENDPOINTS, MESSAGES, MODELS, canonical_path
+from weakspot.gateway.paths import CHAT, COUNT, ENDPOINTS, MESSAGES, MODELS, RESPONSES, canonical_path
 from weakspot.gateway.routing import Routing
 from weakspot.gateway.schemas import chat_of_messages, parse_json_body, require_chat
 from weakspot.gateway.upstream import GatewayError, Upstream, end_to_end
 from weakspot.gateway.write_queue import WriteQueue
 from weakspot.http_server import start_app, wait_for_signal
 from weakspot.protocols import anthropic_messages, openai_chat
+from weakspot.protocols.responses import turns_of_responses
+from weakspot.records import UnheardWish
+from weakspot.redaction.redact import scrub_text
+from weakspot.teachers import api_keys
 from weakspot.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -34,6 +43,7 @@ if TYPE_CHECKING:
 CONSULT_HEADER = "x-weakspot-consult"
 _OWN = ("/health", "/metrics")
 _HEALTH_SECONDS = 2.0
+_SHOWN_CHARACTERS = 200
 _http_log = logging.getLogger(f"{__name__}.http")
 
 
@@ -75,7 +85,7 @@ class Gateway:
     async def chat(self, request: "web.Request") -> "web.StreamResponse":
         """Chat completions: a consultation, or the local model."""
         data, body = await parse_json_body(request)
-        conversation = _conversation(body)
+        conversation = Conversation.of(body.get("messages"))
         wish = self._consultation_request(request, body, conversation)
         if wish is not None:
             usage_wanted = bool((body.get("stream_options") or {}).get("include_usage"))
@@ -91,7 +101,7 @@ class Gateway:
         """Anthropic's Messages API: a consultation, or the local model's answer in its format."""
         _, body = await parse_json_body(request)
         chat = chat_of_messages(body)
-        conversation = _conversation(chat)
+        conversation = Conversation.of(chat["messages"])
         wish = self._consultation_request(request, chat, conversation)
         if wish is not None:
             writer = anthropic_messages.Writer(str(body.get("model", "")))
@@ -106,7 +116,7 @@ class Gateway:
         _, body = await parse_json_body(request)
         chat = chat_of_messages(body)
         return await answer_token_count(
-            await self.local.route_request(request, chat, _conversation(chat), any_name=True), request
+            await self.local.route_request(request, chat, Conversation.of(chat["messages"]), any_name=True), request
         )
 
     async def models(self, request: "web.Request") -> "web.StreamResponse":
@@ -146,10 +156,21 @@ class Gateway:
             ("POST", CHAT): self.chat,
             ("POST", MESSAGES): self.messages,
             ("POST", COUNT): self.count_tokens,
+            ("POST", RESPONSES): self.responses,
             ("GET", MODELS): self.models,
         }
         other = self.model if request.method == "GET" and path.startswith(f"{MODELS}/") else self.pass_on
         return await handlers.get((request.method, path), other)(request)
+
+    async def responses(self, request: "web.Request") -> "web.StreamResponse":
+        """OpenAI's Responses API: passed on unchanged, but for a request for a teacher, which it cannot carry yet."""
+        data = await request.read()
+        with contextlib.suppress(ValueError, RecursionError):  # the local model's server refuses what is no JSON
+            body = json.loads(data)
+            if isinstance(body, dict) and self._asks_for_teacher(request, body):
+                known = f"{CHAT} or {MESSAGES}"
+                raise GatewayError(400, f"a teacher cannot be consulted on {request.path} yet: use {known}")
+        return await forward_request(self.upstream, request, data)
 
     async def pass_on(self, request: "web.Request") -> "web.StreamResponse":
         """Pass every other request on unchanged."""
@@ -178,23 +199,39 @@ class Gateway:
         self, request: "web.Request", chat: dict[str, Any], conversation: Conversation
     ) -> ConsultationRequest | None:
         """Return the request for a teacher; None for the local model, whose server itself refuses malformed bodies."""
-        model, named = chat.get("model"), request.headers.get(CONSULT_HEADER)
-        if named is None and isinstance(model, str) and model.startswith(MODEL_PREFIX):
-            named = model.removeprefix(MODEL_PREFIX)
+        named = _named_teacher(request, chat)
         wish = consultation.parse_consultation_request(self.config, conversation, named)
         if wish is None and named is None:
+            self._note_unheard_wish(request, conversation)
             return None
         require_chat(chat)
         if wish is None:
             raise GatewayError(400, "there is no question to consult a teacher about")
         return wish
 
+    def _asks_for_teacher(self, request: "web.Request", body: dict[str, Any]) -> bool:
+        """Whether a request of the Responses API names a teacher, or ends in a trigger phrase."""
+        turns = Conversation.of(turns_of_responses(body))
+        named = _named_teacher(request, body)
+        return named is not None or consultation.parse_consultation_request(self.config, turns, None) is not None
 
-def _conversation(chat: dict[str, Any]) -> Conversation:
-    """Return the conversation of a request, an empty one where its messages are none."""
-    messages = chat.get("messages")
-    sound = isinstance(messages, list) and all(isinstance(message, dict) for message in messages)
-    return Conversation(messages if isinstance(messages, list) and sound else [])
+    def _note_unheard_wish(self, request: "web.Request", conversation: Conversation) -> None:
+        """Count a last message that looks like a request for an expert, and keep its beginning for 'status'."""
+        if not conversation.ends_in_query or not resembles_wish(self.config, conversation.words):
+            return
+        client = client_name(request.headers.get("User-Agent", ""))
+        self.metrics.unheard.labels(client).inc()
+        words = scrub_text(conversation.words[:_SHOWN_CHARACTERS], api_keys(self.config))
+        now = timestamp(datetime.now(UTC))
+        self.keeper.note_unheard(UnheardWish(timestamp=now, client=client, words=words))
+
+
+def _named_teacher(request: "web.Request", body: dict[str, Any]) -> str | None:
+    """Return the teacher that a request names in its header or as its model, None where it names none."""
+    model, named = body.get("model"), request.headers.get(CONSULT_HEADER)
+    if named is None and isinstance(model, str) and model.startswith(MODEL_PREFIX):
+        return model.removeprefix(MODEL_PREFIX)
+    return named
 
 
 def application(workspace: Workspace, config: Config) -> "web.Application":

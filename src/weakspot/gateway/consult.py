@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from weakspot.capture import consultation
 from weakspot.capture.consultation import ConsultationRequest
-from weakspot.capture.conversation import Messages
-from weakspot.capture.recorder import Collected
+from weakspot.capture.recorder import Collected, Unfitted
 from weakspot.config import Config
 from weakspot.gateway.answer_cache import AnswerCache
 from weakspot.gateway.anthropic_bridge import STREAM_HEADERS
@@ -20,7 +19,10 @@ from weakspot.gateway.metrics import Metrics
 from weakspot.gateway.upstream import CREDENTIALS
 from weakspot.gateway.write_queue import WriteQueue
 from weakspot.protocols import anthropic_messages, openai_chat
-from weakspot.protocols.parts import Answer, Finished, Part
+from weakspot.protocols.notice import format_notice
+from weakspot.protocols.parts import Answer, Finished, Part, Text
+from weakspot.protocols.turns import Messages, was_noticed
+from weakspot.records.parsing import RecordError
 from weakspot.storage.append_log import Journal
 from weakspot.teachers import TeacherError, Teachers, cost
 from weakspot.workspace import Workspace
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 SOURCE = "gateway"
+CAPTURE_HEADER = "x-weakspot-capture"
 # How long storing waits for the local model's attempt, which was requested at the same time as the teacher's answer.
 ATTEMPT_SECONDS = 15.0
 _LAST_SECONDS = 10.0
@@ -48,9 +51,13 @@ class _Consultation:
     asked: asyncio.Task[Messages] | None
     tools: list[dict[str, Any]]
     secrets: list[str]
+    domain: str
+    # All that the client sent, and why its record cannot be trained on, if it cannot.
+    conversation: Messages
+    misfit: RecordError | None
     answer: Answer = field(default_factory=Answer)
     started: float = field(default_factory=time.monotonic)
-    stored: asyncio.Task[None] | None = None
+    stored: asyncio.Task[Collected | Unfitted | None] | None = None
 
 
 class Consultations:
@@ -69,7 +76,7 @@ class Consultations:
         self._workspace, self._config = workspace, config
         self._local, self._keeper, self._attempts, self._metrics = local, keeper, attempts, metrics
         self._teachers = Teachers(config)
-        self._unfinished: set[asyncio.Task[None]] = set()
+        self._unfinished: set[asyncio.Task[Collected | Unfitted | None]] = set()
 
     async def answer(
         self, request: "web.Request", wish: ConsultationRequest, chat: dict[str, Any], writer: Writer
@@ -80,7 +87,15 @@ class Consultations:
         breaks off, leaves a record that is marked as incomplete.
         """
         wish, asked = self._find_attempt(request, wish, chat)
-        one = _Consultation(wish, asked, chat.get("tools") or [], _secrets(request))
+        one = _Consultation(
+            wish,
+            asked,
+            chat.get("tools") or [],
+            _secrets(request),
+            domain=self._local.domain_of(wish.query),
+            conversation=chat["messages"],
+            misfit=consultation.find_misfit(wish),
+        )
         question = replace(
             consultation.question(wish, one.tools, _limit(chat)),
             secrets=tuple(one.secrets),
@@ -120,7 +135,9 @@ class Consultations:
 
         # A failure before the first part gets an HTTP status of its own.
         part = await anext(parts)
-        response = web.StreamResponse(headers=STREAM_HEADERS)
+        notice = self._notice(one)
+        expected = _capture_note(one.misfit) if one.misfit else "expected"
+        response = web.StreamResponse(headers={**STREAM_HEADERS, CAPTURE_HEADER: expected})
         if stream:
             await response.prepare(request)
             await response.write(writer.begin())
@@ -137,13 +154,22 @@ class Consultations:
             await response.write(writer.error_event(error.status, str(error)))
             return response
         one.answer.add(part)
-        await asyncio.shield(self._finish_consultation(one, "answered" if one.answer.complete else "cut"))
+        stored = await asyncio.shield(self._finish_consultation(one, "answered" if one.answer.complete else "cut"))
+        # An answer that calls tools goes on.
+        behind: list[Text] = [notice] if notice is not None and not one.answer.calls else []
         if not stream:
-            return web.json_response(writer.whole(one.answer))
-        await response.write(writer.write(part) + writer.end())
+            told = replace(one.answer, texts=[*one.answer.texts, *(part.text for part in behind)])
+            return web.json_response(writer.whole(told), headers={CAPTURE_HEADER: _capture_note(stored)})
+        await response.write(b"".join([*map(writer.write, behind), writer.write(part), writer.end()]))
         return response
 
-    def _finish_consultation(self, one: _Consultation, outcome: str) -> "asyncio.Task[None]":
+    def _notice(self, one: _Consultation) -> Text | None:
+        """Return the line behind an answer that cannot be trained on; None where it can, or the client knows."""
+        if one.misfit is None or not self._config.gateway.notices or was_noticed(one.conversation):
+            return None
+        return Text(format_notice(f"stored, but not fit to train on ({one.misfit.reason}); see 'weakspot validate'"))
+
+    def _finish_consultation(self, one: _Consultation, outcome: str) -> "asyncio.Task[Collected | Unfitted | None]":
         """Count a consultation, and store it in a task that outlives the client; later calls change nothing."""
         if one.stored is None:
             seconds = time.monotonic() - one.started
@@ -158,7 +184,7 @@ class Consultations:
             one.stored.add_done_callback(self._unfinished.discard)
         return one.stored
 
-    async def _store(self, one: _Consultation, seconds: float, cost_usd: float | None) -> None:
+    async def _store(self, one: _Consultation, seconds: float, cost_usd: float | None) -> Collected | Unfitted | None:
         wish = one.wish
         if one.asked is not None:
             # An incomplete answer is never trained on: its attempt is not worth waiting for.
@@ -168,9 +194,9 @@ class Consultations:
             if done and (attempt := one.asked.result()):
                 wish = replace(wish, attempt=attempt, attempt_from="asked")
         if one.answer.finished is None and one.answer.empty:
-            return  # there is no answer to store
+            return None  # there is no answer to store
 
-        def store(journal: Journal) -> Collected:
+        def store(journal: Journal) -> Collected | Unfitted:
             return consultation.store_consultation(
                 self._workspace,
                 self._config,
@@ -179,12 +205,24 @@ class Consultations:
                 seconds=seconds,
                 cost_usd=cost_usd,
                 source=SOURCE,
+                domain=one.domain,
+                conversation=one.conversation,
                 tools=one.tools,
                 secrets=one.secrets,
                 into=journal,
             )
 
-        await self._keeper.store(store)
+        return await self._keeper.store(store)
+
+
+def _capture_note(stored: Collected | Unfitted | RecordError | None) -> str:
+    """Return what the client is told about the record; None is one that waits for the disk."""
+    match stored:
+        case Unfitted() | RecordError():
+            return f"unfitted; reason={stored.reason}"
+        case Collected():
+            return f"stored; id={stored.interaction.id}"
+    return "waiting"
 
 
 def _limit(chat: dict[str, Any]) -> int | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from weakspot.capture.conversation import Conversation, Messages
+from weakspot.capture.conversation import Conversation
 from weakspot.capture.recorder import timestamp
 from weakspot.config import Config
 from weakspot.gateway.answer_cache import AnswerCache
@@ -18,6 +18,7 @@ from weakspot.gateway.upstream import GatewayError, Upstream
 from weakspot.gateway.write_queue import WriteQueue
 from weakspot.protocols import openai_chat
 from weakspot.protocols.parts import Answer, StreamError
+from weakspot.protocols.turns import Messages, strict_turns
 from weakspot.records import UsageEvent
 from weakspot.retrieval import ExampleIndex, augment_messages
 from weakspot.workspace import Workspace
@@ -72,10 +73,17 @@ class LocalModel:
         started, headers = time.monotonic(), self._upstream.json_headers(request)
         route = await self._routing.route(str(chat.get("model", "")), conversation, headers, any_name=any_name)
         changed = {**chat, "model": route.model} if "model" in chat or any_name else chat
-        # An adapter was trained to answer the bare question: examples in front of it make it worse.
-        if self._index is not None and conversation and route.release is None:
-            changed = {**changed, "messages": await self._with_examples(self._index, conversation)}
+        if conversation:
+            messages = chat["messages"]
+            # An adapter was trained to answer the bare question: examples in front of it make it worse.
+            if self._index is not None and route.release is None:
+                messages = await self._with_examples(self._index, conversation)
+            changed = {**changed, "messages": strict_turns(messages)}
         return RoutedRequest(route, changed, started)
+
+    def domain_of(self, conversation: Conversation) -> str:
+        """Return the domain of the question that a conversation ends in."""
+        return self._routing.choice(conversation)[0]
 
     def remember_answer(self, asked: RoutedRequest, conversation: Conversation, answer: bytes, streamed: bool) -> None:
         """Cache the server's whole answer; count the question if the last message is one of the user's."""

@@ -38,6 +38,18 @@ class Metrics:
         )
         self.uses_lost = Counter("weakspot_uses_lost", "Questions missing from the usage file.", registry=registry)
         self.captured = Counter("weakspot_captured", "Interactions stored.", registry=registry)
+        self.unfitted = Counter(
+            "weakspot_unfitted",
+            "Consultations that were stored and cannot be trained on; 'weakspot validate' lists them.",
+            ["reason"],
+            registry=registry,
+        )
+        self.unheard = Counter(
+            "weakspot_unheard_wishes",
+            "Messages that look like a request for an expert and were not taken for one.",
+            ["client"],
+            registry=registry,
+        )
         self.capture_failures = Counter(
             "weakspot_capture_failures", "Failed attempts to store an interaction.", ["reason"], registry=registry
         )

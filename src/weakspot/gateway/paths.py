@@ -3,10 +3,10 @@
 import re
 
 CHAT, MESSAGES, MODELS = "/v1/chat/completions", "/v1/messages", "/v1/models"
-COUNT = f"{MESSAGES}/count_tokens"
+COUNT, RESPONSES = f"{MESSAGES}/count_tokens", "/v1/responses"
 # Local servers have endpoints of their own under the bare names of the others.
 _MEANT_WITHOUT_V1 = (CHAT, MESSAGES, COUNT, MODELS)
-ENDPOINTS = (*_MEANT_WITHOUT_V1, "/v1/responses", "/v1/completions", "/v1/embeddings")
+ENDPOINTS = (*_MEANT_WITHOUT_V1, RESPONSES, "/v1/completions", "/v1/embeddings")
 _WRITTEN = re.compile(r"((?:/v1)*)(/.*?)/?")
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from weakspot.capture.frames import user_text
 from weakspot.capture.recorder import timestamp
-from weakspot.capture.trigger_phrases import parse_trigger, trigger_phrase
+from weakspot.capture.trigger_phrases import Trigger, parse_trigger, trigger_phrase
 from weakspot.config import Config
 from weakspot.importers.conversation_tree import Conversation, Tree, Turn
 from weakspot.protocols.parts import Finished
@@ -31,7 +32,9 @@ def consultations(config: Config, conversation: Conversation, source: str) -> It
     for turn in finder.tree.turns:
         if turn.question is not None:
             yield from (
-                finder.find_escalation(turn) if parse_trigger(config, turn.question) else finder.find_model_switch(turn)
+                finder.find_escalation(turn)
+                if parse_trigger(config, user_text(turn.question))
+                else finder.find_model_switch(turn)
             )
 
 
@@ -71,14 +74,14 @@ class _Finder:
         path = self.tree.path(turn)
         users = [place for place, one in enumerate(path) if one.question is not None]
         # A second consultation in a row is still about the question before the first trigger phrase.
-        first = next((n for n in range(len(users) - 1, -1, -1) if not self._escalates(path[users[n]])), None)
+        first = next((n for n in range(len(users) - 1, -1, -1) if self.trigger(path[users[n]]) is None), None)
         if first is None:
             return
         query, attempt = users[first], path[users[first] + 1 : users[first + 1]]
         if not any(one.answers for one in attempt):
             return
         replies = self.tree.replies(turn)
-        wish = parse_trigger(self._config, turn.question or "")
+        wish = self.trigger(turn)
         if not replies or wish is None:
             yield RecordError("empty-expert", "nobody answered")
             return
@@ -109,8 +112,9 @@ class _Finder:
         teacher = self._teacher(expert) or ""
         yield from self._record(path, attempts[-1], trigger_phrase(self._config, teacher), expert, teacher)
 
-    def _escalates(self, turn: Turn) -> bool:
-        return parse_trigger(self._config, turn.question or "") is not None
+    def trigger(self, turn: Turn) -> Trigger | None:
+        """Return what a turn asks of a teacher, None where it is any other turn."""
+        return parse_trigger(self._config, user_text(turn.question or ""))
 
     def _teacher(self, reply: Sequence[Turn]) -> str | None:
         """Return the teacher whose model gave all of an answer."""

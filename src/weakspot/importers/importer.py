@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from weakspot.capture.decisions import load_decisions
+from weakspot.capture.frames import user_text
 from weakspot.capture.recorder import journal_of, line_of
-from weakspot.capture.trigger_phrases import user_text
 from weakspot.config import Config
 from weakspot.importers import native
 from weakspot.importers.extraction import IMPORTED_ID_PREFIX, consultations

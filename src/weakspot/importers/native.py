@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from weakspot.capture.frames import user_text
 from weakspot.capture.recorder import conversation, new_id, timestamp
 from weakspot.capture.trigger_phrases import parse_trigger
 from weakspot.config import Config
@@ -23,7 +24,9 @@ def claims_raw(config: Config, value: dict[str, Any]) -> bool:
     if isinstance(value.get("metadata"), dict):
         return True
     asked = [words(one.get("content")) for one in turns if isinstance(one, dict) and one.get("role") == "user"]
-    return bool(asked) and (asked[-1] == config.collect.escalation or parse_trigger(config, asked[-1]) is not None)
+    return bool(asked) and (
+        asked[-1] == config.collect.escalation or parse_trigger(config, user_text(asked[-1])) is not None
+    )
 
 
 def claims_flat(value: dict[str, Any]) -> bool:

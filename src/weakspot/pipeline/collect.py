@@ -1,6 +1,7 @@
 """Captures interactions: one from its three texts, or many from files of our own or of other programs' formats."""
 
 from weakspot.capture.recorder import Collected, conversation, store_interaction
+from weakspot.capture.unfitted import Retried, collect_unfitted
 from weakspot.config import Config
 from weakspot.importers.importer import Examined, Imported, empty_import, examine, import_file, import_interactions
 from weakspot.records import parse_domain_name
@@ -14,7 +15,9 @@ __all__ = [
     "Collected",
     "Examined",
     "Imported",
+    "Retried",
     "collect",
+    "collect_unfitted",
     "empty_import",
     "examine",
     "import_file",

@@ -41,17 +41,15 @@ def forget(workspace: Workspace, config: Config, identity: str) -> Forgotten:
     The decision is written first: even if the rest is interrupted, no stage uses the interaction again and no import
     brings it back. Running it again finishes the work.
     """
-    lines = list(_find_raw_lines(workspace, identity))
+    found = {file: list(_find_lines(file, identity)) for file in (workspace.raw, workspace.unfitted)}
+    lines = [line for of_file in found.values() for line in of_file]
     if not lines and identity not in load_decisions(workspace).forgotten:
         raise UserError(identity, "no such interaction", "look the id up in the raw file or the rejections")
     decide(workspace, config, [(identity, "forget", _content_key(line)) for line in lines])
     collect = config.collect
-    append_log.replace(
-        workspace.raw,
-        dict.fromkeys(lines),
-        collect.durability,
-        allow_network=collect.allow_network_filesystem,
-    )
+    for file in filter(Path.exists, found):
+        changes = dict.fromkeys(found[file])
+        append_log.replace(file, changes, collect.durability, allow_network=collect.allow_network_filesystem)
     if workspace.all_examples.exists():
         process(workspace, config)
     snapshots = [
@@ -71,9 +69,9 @@ def forget(workspace: Workspace, config: Config, identity: str) -> Forgotten:
     return Forgotten(identity, len(lines), snapshots, [str(name) for name in adapters])
 
 
-def _find_raw_lines(workspace: Workspace, identity: str) -> Iterator[Line]:
-    """Yield every raw line with the id, usable or not."""
-    for line in append_log.read_lines(workspace.raw):
+def _find_lines(file: Path, identity: str) -> Iterator[Line]:
+    """Yield every line of a file with the id, usable or not."""
+    for line in append_log.read_lines(file):
         try:
             metadata = parse_json_object(line.data).get("metadata")
         except RecordError:

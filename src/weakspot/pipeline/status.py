@@ -1,14 +1,16 @@
 """Status of each domain: examples, newest adapter, verdict, and whether retraining is due."""
 
+import contextlib
 from collections import Counter, deque
 from dataclasses import dataclass
 
 from weakspot.analytics import savings
+from weakspot.capture import unfitted
 from weakspot.config import Config
 from weakspot.dataset import reading
 from weakspot.deployment import releases
 from weakspot.models import adapters
-from weakspot.records import MULTI_DOMAIN, SPLITS, Assignment, Rejection
+from weakspot.records import MULTI_DOMAIN, SPLITS, Assignment, Rejection, UnheardWish
 from weakspot.records.parsing import RecordError, parse_interaction_object, parse_json_object
 from weakspot.storage import append_log
 from weakspot.workspace import Workspace
@@ -29,13 +31,27 @@ class DomainStatus:
 
 
 @dataclass(frozen=True)
+class UnheardWishes:
+    """Messages of one client that look like a request for an expert and were not taken: how many, and the latest."""
+
+    client: str
+    count: int
+    latest: str
+
+
+@dataclass(frozen=True)
 class Status:
-    """The workspace: numbers of raw lines, of unprocessed ones, of those waiting for permission; each domain."""
+    """The workspace: numbers of raw lines, of unprocessed ones, of those waiting for permission; each domain.
+
+    ``unfitted`` counts consultations that were answered and cannot be trained on.
+    """
 
     workspace: str
     raw_lines: int
     unprocessed: int
     waiting: int
+    unfitted: int
+    unheard: list[UnheardWishes]
     snapshot: str | None
     savings: str
     domains: list[DomainStatus]
@@ -62,6 +78,8 @@ def status(workspace: Workspace, config: Config) -> Status:
         raw_lines=raw,
         unprocessed=max(0, raw - known),
         waiting=reasons["policy-ask"],
+        unfitted=len(unfitted.read_unfitted(workspace)),
+        unheard=_unheard_wishes(workspace),
         snapshot=snapshots[-1] if snapshots else None,
         savings=savings.format_summary(savings.economics(workspace, config, scorecards=False)),
         domains=[
@@ -69,6 +87,18 @@ def status(workspace: Workspace, config: Config) -> Status:
             for domain in config.ordered(counts)
         ],
     )
+
+
+def _unheard_wishes(workspace: Workspace) -> list[UnheardWishes]:
+    """Return the wishes that were not taken for one, by client, the most frequent first."""
+    counts: Counter[str] = Counter()
+    latest: dict[str, str] = {}
+    for line in append_log.read_lines(workspace.unheard):
+        with contextlib.suppress(ValueError):  # half a line, which a killed gateway left
+            wish = UnheardWish.from_json(line.data)
+            counts[wish.client] += 1
+            latest[wish.client] = wish.words
+    return [UnheardWishes(client, count, latest[client]) for client, count in counts.most_common()]
 
 
 def _scan_raw_lines(workspace: Workspace, streak: int) -> tuple[int, str | None]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from weakspot.checks.integrity import adapters, duplicates, files, ids, lines, raw_lines, snapshots
+from weakspot.checks.integrity import adapters, duplicates, files, ids, lines, raw_lines, snapshots, unfitted
 from weakspot.checks.quality import answers, balance, leakage, split_sizes, token_lengths
 from weakspot.checks.types import CheckInput, Level, Problem
 from weakspot.config import Config
@@ -18,6 +18,7 @@ Check = Callable[[CheckInput], Iterator[Problem]]
 CHECKS: tuple[Check, ...] = (
     lines,
     raw_lines,
+    unfitted,
     files,
     ids,
     duplicates,

@@ -33,6 +33,8 @@ from weakspot.records.interactions import (
     Policy,
     Record,
     ToolCall,
+    UnfittedConsultation,
+    UnheardWish,
     normalise_text,
     parse_domain_name,
 )
@@ -71,6 +73,8 @@ __all__ = [
     "Split",
     "Target",
     "ToolCall",
+    "UnfittedConsultation",
+    "UnheardWish",
     "UsageEvent",
     "Verdict",
     "normalise_text",

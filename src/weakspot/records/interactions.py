@@ -105,7 +105,7 @@ class Consultation(Record):
     """The teacher that answered, the terms of its answer, and the cost.
 
     ``policy`` says whether the answer may be used for training, ``terms`` names the licence or the provider's terms
-    behind it. The cost is in US dollars; None is unknown.
+    behind it. The cost is in US dollars; None is unknown. ``thoughts`` are the teacher's, which are never trained on.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -119,13 +119,15 @@ class Consultation(Record):
     seconds: float | None = None
     cost_usd: float | None = None
     stop_reason: str | None = None
+    thoughts: str | None = None
 
 
 class Metadata(Record):
     """Origin of an interaction; unknown keys are allowed and kept.
 
     ``attempt`` says where the local answer comes from: "sent" by the client in the conversation, "remembered" from an
-    earlier answer, "asked" for because it was missing, or "missing". ``scrubbed`` counts replacements by kind.
+    earlier answer, "asked" for because it was missing, or "missing". ``query_as_sent`` is the query with what a program
+    put around the user's words, where it did. ``scrubbed`` counts replacements by kind.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -139,6 +141,7 @@ class Metadata(Record):
     incomplete: bool | None = None
     attempt: Literal["sent", "remembered", "asked", "missing"] | None = None
     consultation: Consultation | None = None
+    query_as_sent: str | None = None
     scrubbed: dict[str, int] | None = None
 
 
@@ -193,11 +196,14 @@ class Interaction(Record):
         """The prompt of the expert's answer: the conversation up to the query, and tool calls with their results.
 
         The local model's own answer is not part of it. Its tool calls are, up to the last one that has a result: the
-        expert saw these results, and its answer depends on them.
+        expert saw these results, and its answer depends on them. The query stands in what a program put around it,
+        as models get it.
         """
         last = max((n for n, message in enumerate(self.attempt) if message.role == "tool"), default=-1)
         own_calls = self.messages[self._places[1] + 1 : -1]
-        return [*self.context, self.query, *self.attempt[: last + 1], *own_calls]
+        as_sent = self.metadata.query_as_sent
+        query = self.query if as_sent is None else self.query.model_copy(update={"content": as_sent})
+        return [*self.context, query, *self.attempt[: last + 1], *own_calls]
 
     @property
     def tools(self) -> Any:
@@ -227,7 +233,9 @@ class Interaction(Record):
         for place, words in ((self._places[0], query), (len(messages) - 1, expert)):
             if words is not None:
                 messages[place] = messages[place].model_copy(update={"content": words})
-        return self.model_copy(update={"messages": messages})
+        changed = self.model_copy(update={"messages": messages})
+        sent = self.metadata.query_as_sent
+        return changed if query is None or sent is None else changed.with_metadata({"query_as_sent": None})
 
     def content_key(self) -> str:
         """Return a hash of the messages; Unicode form and white space do not change it."""
@@ -238,6 +246,38 @@ class Interaction(Record):
 def normalise_text(text: str) -> str:
     """Return ``text`` in Unicode form NFC, with each run of white space as one space."""
     return _SPACES.sub(" ", unicodedata.normalize("NFC", text)).strip()
+
+
+class UnfittedConsultation(Record):
+    """A consultation that was answered and is no :class:`Interaction`; it is tried again after an update.
+
+    ``conversation`` is what the client sent, ``attempt`` the local model's turn where it is not part of that,
+    ``answer`` the expert's message. ``metadata`` is that of the interaction, with its id.
+    """
+
+    reason: str
+    detail: str
+    teacher: str
+    conversation: list[dict[str, Any]]
+    attempt: list[dict[str, Any]]
+    answer: dict[str, Any]
+    metadata: dict[str, Any]
+
+    @property
+    def id(self) -> str:
+        """The id of the interaction that it may become."""
+        return str(self.metadata["interaction_id"])
+
+
+class UnheardWish(Record):
+    """A user's message that looks like a request for an expert, and was not taken for one.
+
+    ``client`` is the program that sent it, ``words`` is the beginning of what the user said.
+    """
+
+    timestamp: str
+    client: str
+    words: str
 
 
 _NonBlank = Annotated[str, Field(pattern=r"\S")]

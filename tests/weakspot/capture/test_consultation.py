@@ -7,6 +7,7 @@ import pytest
 from weakspot.capture import consultation
 from weakspot.capture.consultation import ConsultationRequest, UnknownTeacherError, parse_consultation_request
 from weakspot.capture.conversation import Conversation
+from weakspot.capture.unfitted import read_unfitted
 from weakspot.config import load
 from weakspot.pipeline.process import process
 from weakspot.protocols.parts import Answer, Call, Finished, Text
@@ -173,8 +174,9 @@ def test_the_teacher_is_asked_plainly_where_nobody_tried(settings):
 def test_each_call_has_one_result(settings):
     messages = [Q, calling("1", "2"), result("2"), result("stray"), ASK]
     asked = consultation.question(parse_consultation_request(settings, Conversation(messages), None), [], None).messages
-    assert [one.get("tool_call_id") for one in asked] == [None, None, "2", "1", None]
+    assert [one.get("tool_call_id") for one in asked] == [None, None, "2", "1", None, None]
     assert asked[3]["content"] == "(the user broke in)"
+    assert (asked[4]["role"], asked[4]["content"]) == ("user", "[result of a tool]\nresult of stray")
     last = consultation.question(
         parse_consultation_request(settings, Conversation([Q, A, ASK, calling("3")]), None), [], None
     ).messages
@@ -195,7 +197,7 @@ WHOLE = (Text("e"), DONE)
 
 
 def kept(workspace, settings, messages, parts=WHOLE, named=None, **more):
-    one = parse_consultation_request(settings, Conversation(messages), named)
+    one = parse_consultation_request(settings, Conversation.of(messages), named)
     answer = Answer.of(parts)
     spent = cost(settings.teachers[one.teacher], answer.finished) if answer.finished else None
     consultation.store_consultation(
@@ -239,6 +241,7 @@ def test_a_record_tells_who_answered_under_which_terms_and_for_how_much(workspac
         "seconds": 1.235,
         "cost_usd": 3.0,
         "stop_reason": "stop",
+        "thoughts": None,
     }
     assert (metadata.source, metadata.attempt, metadata.model_extra["tools"]) == (
         "test",
@@ -280,10 +283,14 @@ def test_an_answer_that_did_not_come_to_its_end_is_kept_and_never_trained_on(wor
     assert process(workspace, settings).rejections == {"truncated": 1}
 
 
-def test_an_empty_answer_is_not_kept(workspace, settings):
-    with pytest.raises(RecordError) as error:
-        kept(workspace, settings, [Q, A, ASK], [DONE])
-    assert error.value.reason == "empty-expert"
+def test_an_empty_answer_that_was_paid_for_is_kept_apart(workspace, settings):
+    one = parse_consultation_request(settings, Conversation.of([Q, A, ASK]), None)
+    stored = consultation.store_consultation(
+        workspace, settings, one, Answer.of([DONE]), seconds=1, cost_usd=3.0, source="test", conversation=[Q, A, ASK]
+    )
+    assert (stored.reason, stored.file) == ("empty-expert", workspace.unfitted)
+    [kept_apart] = read_unfitted(workspace)
+    assert (kept_apart.id, kept_apart.conversation) == (stored.interaction_id, [Q, A, ASK])
     assert not workspace.raw.exists()
 
 

@@ -38,7 +38,7 @@ def test_without_a_user_there_is_no_query():
 
 def test_turns_are_the_last_first_with_their_places():
     again = {"role": "user", "content": f"again\n{REMINDER}"}
-    assert Conversation([SYSTEM, Q, A, again]).user_turns == [(3, "again"), (1, "q")]
+    assert list(Conversation([SYSTEM, Q, A, again]).iter_user_turns()) == [(3, "again"), (1, "q")]
 
 
 def test_its_first_question_is_that_of_every_later_one():
@@ -54,4 +54,4 @@ def test_what_was_found_is_not_looked_for_again(monkeypatch):
     one = Conversation([Q, A, {"role": "user", "content": "and?"}])
     for _ in range(3):
         assert (one.end_of_query, one.query, one.ends_in_query) == (3, "and?", True)
-    assert counted == ["and?", "q"]
+    assert counted == ["and?"]

@@ -129,6 +129,7 @@ async def test_a_teacher_is_consulted(world, client, stream, teacher, way):
             "output_tokens": 200,
             "cost_usd": 0.004 if teacher == "sonnet" else None,
             "stop_reason": "stop",
+            "thoughts": "Let me think.",
         }
 
 
@@ -183,7 +184,10 @@ async def test_health_tells_whether_the_local_server_answers(world):
 
 async def test_a_teacher_is_consulted_on_two_endpoints_only(world):
     async with world() as one, one.openai(default_headers={"x-weakspot-consult": "sonnet"}) as client:
-        with pytest.raises(openai.BadRequestError, match="/v1/chat/completions and /v1/messages only"):
+        with pytest.raises(
+            openai.BadRequestError,
+            match="cannot be consulted on /v1/responses yet: use /v1/chat/completions or /v1/messages",
+        ):
             await client.responses.create(model="m", input="q")
 
 

@@ -272,12 +272,12 @@ async def test_an_answer_that_was_cut_is_kept_as_such(world, reply):
         assert await one.metric('weakspot_consultations_total{outcome="cut",teacher="coder"}') == 1
 
 
-async def test_an_empty_answer_is_not_kept_but_counted(world):
+async def test_an_empty_answer_is_kept_apart_and_counted(world):
     async with world() as one, one.openai() as client:
         one.coder.script = Reply("")
         await client.chat.completions.create(model="m", messages=[Q, A, ASK])
         assert one.records == []
-        assert await one.metric('weakspot_capture_lost_total{reason="empty-expert"}') == 1
+        assert await one.metric('weakspot_unfitted_total{reason="empty-expert"}') == 1
 
 
 async def test_two_hundred_at_once_are_two_hundred_records(world):

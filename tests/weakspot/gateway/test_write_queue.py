@@ -8,12 +8,11 @@ from tests.servers import Reply
 from tests.waiting import PATIENCE_SECONDS, happens
 from tests.weakspot.gateway.worlds import World, opened
 
-from weakspot.capture.recorder import conversation, store_interaction
+from weakspot.capture.recorder import Unfitted, conversation, store_interaction
 from weakspot.config import Config
 from weakspot.gateway import write_queue
 from weakspot.gateway.metrics import Metrics
 from weakspot.gateway.write_queue import WriteQueue
-from weakspot.records.parsing import RecordError
 from weakspot.storage import append_log
 from weakspot.storage.append_log import Journal
 from weakspot.workspace import Workspace
@@ -149,14 +148,13 @@ async def test_what_is_being_stored_when_the_keeper_is_closed_is_stored_once(alo
     assert value(metrics, "weakspot_captured_total") == 20
 
 
-async def test_what_teaches_nothing_is_counted_by_its_reason(alone):
-    def refuse(_: Journal):
-        raise RecordError("empty-expert", "the expert's answer has no text")
-
+async def test_what_is_not_fit_to_train_on_is_counted_by_its_reason(alone, tmp_path):
     one, metrics = alone
-    await one.store(refuse)
+    unfitted = Unfitted("int_1", "empty-expert", "the expert's answer has no text", tmp_path)
+    assert await one.store(lambda _: unfitted) is unfitted
     await one.close()
-    assert value(metrics, "weakspot_capture_lost_total", reason="empty-expert") == 1
+    assert value(metrics, "weakspot_unfitted_total", reason="empty-expert") == 1
+    assert value(metrics, "weakspot_captured_total") == 0
 
 
 async def test_a_bug_is_counted_and_its_words_are_not_logged(alone, caplog):

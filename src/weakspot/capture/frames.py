@@ -1,0 +1,132 @@
+"""Takes off what agents put around a user's words: the table is ``frames.toml``, one entry for each frame."""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+# Tags of the user's words stand in each other where a client passes another's message on.
+_DEEPEST = 4
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What a message looks like that a program wrote around a user's words; see ``frames.toml``."""
+
+    begins: re.Pattern[str] | None
+    contains: str
+    between: tuple[str, ...]
+    after: tuple[str, ...]
+    before: re.Pattern[str] | None
+    is_result: bool
+
+    def words(self, text: str) -> str | None:
+        """Return the user's words in a message, None where it is not in this frame; takes linear time."""
+        if self.contains not in text or (self.begins is not None and self.begins.match(text) is None):
+            return None
+        if not (self.between or self.after or self.before):
+            return ""
+        for start, end in ((f"<{tag}>", f"</{tag}>") for tag in self.between):
+            if start in text and end in text:
+                return text.rpartition(start)[2].partition(end)[0]
+        return self._inner(text)
+
+    def _inner(self, text: str) -> str | None:
+        """Return what stands behind the last of ``after`` and in front of ``before``, None where one is missing."""
+        if self.before is not None:
+            if (end := self.before.search(text)) is None:
+                return None
+            text = text[: end.start()]
+        if not self.after:
+            return None if self.between else text
+        return next((text.rpartition(one)[2] for one in self.after if one in text), None)
+
+
+@dataclass(frozen=True)
+class _Table:
+    frames: tuple[Frame, ...]
+    context: re.Pattern[str]
+    words: re.Pattern[str]
+
+
+def user_text(text: str) -> str:
+    """Return what the user said, without what programs wrote around it; empty where nothing is left."""
+    return _take_off(text)[0]
+
+
+def is_tool_result(text: str) -> bool:
+    """Whether a message of the user is the result of a tool, as agents without tool calls send it."""
+    return _take_off(text)[1]
+
+
+def read_frames() -> list[dict[str, Any]]:
+    """Return the entries of the table."""
+    text = resources.files("weakspot.capture").joinpath("frames.toml").read_text(encoding="utf-8")
+    return list(tomllib.loads(text)["frame"])
+
+
+def _take_off(text: str) -> tuple[str, bool]:
+    """Return the user's words in a message, and whether it is a tool's result instead."""
+    table = _table()
+    for _ in range(2):  # a frame may stand behind a tag
+        text = text.strip()
+        for frame in table.frames:
+            if (said := frame.words(text)) is not None:
+                text = said.strip()
+                if not text:
+                    return "", frame.is_result
+        if not table.context.search(text):
+            break
+        text = "".join(_outside(table.context, text))
+    text = text.strip()
+    for _ in range(_DEEPEST):
+        if (match := table.words.fullmatch(text)) is None:
+            break
+        text = match["said"].strip()
+    return _without_quotes(text), False
+
+
+@cache
+def _table() -> _Table:
+    entries = read_frames()
+    context, words = (
+        "|".join(re.escape(tag) for one in entries if one.get("holds") == kind for tag in one.get("tags", ()))
+        for kind in ("context", "words")
+    )
+    attributes = r"(?:\s[^<>]{0,1000})?"
+    return _Table(
+        tuple(_frame(one) for one in entries if "tags" not in one),
+        re.compile(rf"<({context}){attributes}>"),
+        re.compile(rf"<(?P<tag>{words}){attributes}>(?P<said>.*)</(?P=tag)>", re.DOTALL),
+    )
+
+
+def _frame(entry: dict[str, Any]) -> Frame:
+    begins, before = (re.compile(entry[key]) if key in entry else None for key in ("begins", "before"))
+    tags, markers = tuple(entry.get("between", ())), tuple(entry.get("after", ()))
+    return Frame(begins, entry.get("contains", ""), tags, markers, before, entry.get("holds") == "result")
+
+
+def _outside(tags: re.Pattern[str], text: str) -> Iterator[str]:
+    """Yield the pieces of a text that stand outside of blocks with these tags."""
+    place, unclosed = 0, set()
+    for start in tags.finditer(text):
+        if start.start() < place or start[1] in unclosed:
+            continue
+        closing = f"</{start[1]}>"
+        end = text.find(closing, start.end())
+        if end < 0:
+            unclosed.add(start[1])  # later ones are not closed either: skipping them keeps the time linear
+            continue
+        yield text[place : start.start()]
+        place = end + len(closing)
+    yield text[place:]
+
+
+def _without_quotes(text: str) -> str:
+    """Return a text without quotes around all of it: an agent started from a shell may pass them on."""
+    whole = len(text) > 1 and text[0] == text[-1] == '"' and '"' not in text[1:-1]
+    return text[1:-1].strip() if whole else text

@@ -1,0 +1,185 @@
+"""Normalises the turns of a conversation: one form to recognise, ask and store, and one that strict servers accept.
+
+Clients send system messages anywhere, several messages of one role in a row, tool results without a call and calls
+without an id. The forms that providers document are kept as they are.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from weakspot.protocols.notice import without_notice
+from weakspot.protocols.thoughts import split_thoughts
+
+Messages = list[dict[str, Any]]
+
+_SYSTEM = ("system", "developer")
+_REMINDER = "<system-reminder>\n{}\n</system-reminder>"
+
+
+def canonical_turns(messages: Messages) -> Messages:
+    """Return the turns of a chat completion request in one form; the given ones are not changed.
+
+    There is at most one system message, the first: a later one becomes a reminder in the turn that it stands beside.
+    Each tool call has an id of its own, and each result that of its call. An assistant's thoughts stand in
+    ``reasoning_content``, and no notice of ours stands behind its answer. Fields that are not known are kept.
+    """
+    found = [_canonical_message(message) for message in messages]
+    return list(_with_identities(_with_system_first(found)))
+
+
+def strict_turns(messages: Messages) -> Messages:
+    """Return the turns as the strictest chat templates want them: system first, no two neighbours of one role.
+
+    Everything else is as the client sent it, but for a notice of ours. A conversation that is so already is returned
+    equal, so that its request goes on unchanged.
+    """
+    merged: Messages = []
+    for message in _with_system_first([_without_notice(one) for one in messages]):
+        role = message.get("role")
+        if merged and role == merged[-1].get("role") and role in ("user", "assistant"):
+            merged[-1] = _joined(merged[-1], message)
+        else:
+            merged.append(message)
+    return merged
+
+
+def text_of(content: Any) -> str | None:
+    """Return the text of a message's content, None where it has none; what is no text is named by its type."""
+    if content is None or isinstance(content, str):
+        return content
+    parts = [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
+    return "\n".join(str(part.get("text")) if part.get("type") == "text" else f"[{part.get('type')}]" for part in parts)
+
+
+def was_noticed(messages: Any) -> bool:
+    """Whether a notice of ours stands behind an answer of a conversation as the client sent it."""
+    sound = [one for one in messages if isinstance(one, dict)] if isinstance(messages, list) else []
+    return any(_without_notice(one) is not one for one in sound)
+
+
+def _canonical_message(message: dict[str, Any]) -> dict[str, Any]:
+    """Return one message with the names of today for its role, its call and its thoughts."""
+    found = dict(_without_notice(message))
+    if found.get("role") == "function":  # OpenAI's protocol before November 2023
+        found["role"] = "tool"
+    if isinstance(call := found.pop("function_call", None), dict) and not found.get("tool_calls"):
+        found["tool_calls"] = [{"type": "function", "function": call}]
+    if found.get("role") == "assistant" and isinstance(content := found.get("content"), str):
+        thoughts, found["content"] = split_thoughts(content)
+        if thoughts:
+            found["reasoning_content"] = thoughts
+    if found.get("role") != "assistant":
+        found.pop("tool_calls", None)
+    return found
+
+
+def _without_notice(message: dict[str, Any]) -> dict[str, Any]:
+    """Return a message without a notice of ours, the same one where there is none."""
+    content = message.get("content")
+    if message.get("role") != "assistant" or not content:
+        return message
+    if isinstance(content, str):
+        plain = without_notice(content)
+        return message if plain == content else {**message, "content": plain}
+    last = content[-1] if isinstance(content, list) and isinstance(content[-1], dict) else {}
+    text = last.get("text")
+    if not isinstance(text, str) or (plain := without_notice(text)) == text:
+        return message
+    return {**message, "content": [*content[:-1], {**last, "text": plain}] if plain else content[:-1]}
+
+
+def _with_system_first(messages: Messages) -> Messages:
+    """Return the messages with one system message in front; later ones become reminders where they stand.
+
+    Moved to the front, they would change the beginning of the prompt with each request, and cost the local server its
+    prefix cache.
+    """
+    found: Messages = []
+    waiting: list[Any] = []
+    for message in messages:
+        role = message.get("role")
+        if role in _SYSTEM and not waiting and all(one.get("role") == "system" for one in found):
+            plain = message if role == "system" else {**message, "role": "system"}
+            found[:] = [_joined(found[0], plain)] if found else [plain]
+        elif role in _SYSTEM:
+            reminder = _REMINDER.format(text_of(message.get("content")) or "")
+            if found[-1].get("role") in ("user", "tool"):
+                found[-1] = {**found[-1], "content": _joined_content(found[-1].get("content"), reminder)}
+            else:
+                waiting.append(reminder)
+        elif waiting and role == "user":
+            found.append({**message, "content": _joined_content("\n\n".join(waiting), message.get("content"))})
+            waiting.clear()
+        else:
+            if waiting:
+                found.append({"role": "user", "content": "\n\n".join(waiting)})
+                waiting.clear()
+            found.append(message)
+    if waiting:
+        found.append({"role": "user", "content": "\n\n".join(waiting)})
+    return found
+
+
+def _joined(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    """Return two messages of one role as one."""
+    calls = [*(first.get("tool_calls") or ()), *(second.get("tool_calls") or ())]
+    content = _joined_content(first.get("content"), second.get("content"))
+    return {**first, **second, "content": content, **({"tool_calls": calls} if calls else {})}
+
+
+def _joined_content(first: Any, second: Any) -> Any:
+    if not first or not second:
+        return first or second
+    if isinstance(first, str) and isinstance(second, str):
+        return f"{first}\n\n{second}"
+    return [*_parts(first), *_parts(second)]
+
+
+def _parts(content: Any) -> list[Any]:
+    return [{"type": "text", "text": content}] if isinstance(content, str) else list(content)
+
+
+def _with_identities(messages: Messages) -> Iterator[dict[str, Any]]:
+    """Yield the messages with an id of its own for each call, which its result has as well."""
+    taken: set[str] = set()
+    waiting: list[tuple[Any, Any, str]] = []  # of each call without a result: the id sent, its name, its id here
+    for message in messages:
+        calls = message.get("tool_calls")
+        if message.get("role") == "tool":
+            yield {**message, "tool_call_id": _take_call(waiting, message) or _new_identity(taken)}
+        elif isinstance(calls, list) and calls and all(isinstance(call, dict) for call in calls):
+            waiting, named = [], []
+            for call in calls:
+                sent = call.get("id")
+                here = sent if isinstance(sent, str) and sent and sent not in taken else _new_identity(taken)
+                taken.add(here)
+                function = call.get("function")
+                waiting.append((sent, function.get("name") if isinstance(function, dict) else None, here))
+                named.append({**call, "id": here})
+            yield {**message, "tool_calls": named}
+        else:
+            yield message
+
+
+def _take_call(waiting: list[tuple[Any, Any, str]], result: dict[str, Any]) -> str | None:
+    """Remove the call that a result belongs to from those that wait, and return its id; None where there is none."""
+    sent, name = result.get("tool_call_id"), result.get("name")
+    tests: tuple[Callable[[tuple[Any, Any, str]], bool], ...] = (
+        lambda call: bool(sent) and call[0] == sent,
+        lambda call: not sent and bool(name) and call[1] == name,
+        lambda call: not sent or not call[0],
+    )
+    for belongs in tests:
+        for call in waiting:
+            if belongs(call):
+                waiting.remove(call)
+                return call[2]
+    return None
+
+
+def _new_identity(taken: set[str]) -> str:
+    number = len(taken)
+    while f"call_{number}" in taken:
+        number += 1
+    taken.add(f"call_{number}")
+    return f"call_{number}"
