@@ -97,7 +97,7 @@ def _ends_thoughts(before: str, after: str) -> bool:
 
 
 def split_thoughts(text: str) -> tuple[str, str]:
-    """Return the thoughts in front of a whole text, and the text without them."""
+    """Return the thoughts in front of a whole text, empty where there are none, and the text without them."""
     splitter = ThoughtSplitter()
     answer = Answer.of([*splitter.feed(text), *splitter.flush()])
-    return answer.thought, answer.text
+    return answer.thought.strip(), answer.text

@@ -67,7 +67,7 @@ def _canonical_message(message: dict[str, Any]) -> dict[str, Any]:
     if found.get("role") == "assistant" and isinstance(content := found.get("content"), str):
         thoughts, found["content"] = split_thoughts(content)
         if thoughts:
-            found["reasoning_content"] = thoughts.strip()
+            found["reasoning_content"] = thoughts
     if found.get("role") != "assistant":
         found.pop("tool_calls", None)
     return found

@@ -41,7 +41,7 @@ PLAIN = [
 
 @pytest.mark.parametrize(("text", "thought", "answer"), THOUGHTFUL)
 def test_thoughts_are_told_from_the_answer(text, thought, answer):
-    assert split_thoughts(text) == (thought, answer)
+    assert split_thoughts(text) == (thought.strip(), answer)
 
 
 @pytest.mark.parametrize("text", PLAIN)
@@ -57,7 +57,7 @@ def test_pieces_say_what_the_whole_says(text, data):
         parts += splitter.feed(rest[:size])
         rest = rest[size:]
     answer = Answer.of([*parts, *splitter.flush()])
-    assert (answer.thought, answer.text) == split_thoughts(text)
+    assert (answer.thought.strip(), answer.text) == split_thoughts(text)
 
 
 def test_text_is_not_held_back():
