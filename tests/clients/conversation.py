@@ -1,4 +1,4 @@
-"""The conversation that every client has: a local model that is wrong, a consultation, and a file that both models read.
+"""The conversation that every client has: a wrong local model, a consultation, and a file that both models read.
 
 The local model and the teacher are scripted. Each calls the client's own tool for reading files before it answers.
 """

@@ -4,7 +4,8 @@ import asyncio
 import base64
 import json
 import subprocess
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,12 +37,16 @@ class Place:
         (project / "picture.png").write_bytes(PICTURE)
         return cls(address, home, project)
 
+    def started(self, command: Sequence[object], **environment: str) -> AbstractContextManager[subprocess.Popen]:
+        """Start a program of the client here; it is ended after the block."""
+        paths = f"{INSTALLED / 'bin'}:/usr/bin:/bin"
+        surroundings = {"PATH": paths, "HOME": str(self.home), **environment}
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        return started(command, **pipes, text=True, env=surroundings, cwd=self.project)
+
     async def run(self, *command: object, given: str | None = None, **environment: str) -> str:
         """Run a program of the client here; return what it says when it has ended."""
-        paths = f"{INSTALLED / 'bin'}:/usr/bin:/bin"
-        surroundings = {"PATH": paths, "HOME": str(self.home), "NO_PROXY": "127.0.0.1", **environment}
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        with started(command, **pipes, text=True, env=surroundings, cwd=self.project) as process:
+        with self.started(command, **environment) as process:
             said, _ = await asyncio.to_thread(process.communicate, given, _ENDS_WITHIN_SECONDS)
         return said
 
@@ -126,12 +131,36 @@ async def cline(place: Place) -> str:
         "CLINE_NO_AUTO_UPDATE": "1",
         "CLINE_SESSION_BACKEND_MODE": "local",
     }
-    program = PROGRAMS / "cline"
-    signed_in = ["auth", "--provider", "openai-compatible", "--apikey", "none", "--modelid", MODEL]
-    await place.run(program, *signed_in, "--baseurl", f"{place.address}/v1", **environment)
-    await place.run(program, "--json", f"{QUESTION} @./picture.png", **environment)
-    [session] = json.loads(await place.run(program, "history", "--json", **environment))
-    return await place.run(program, "--json", "--id", session["sessionId"], PHRASE, **environment)
+    signed_in = ["--provider", "openai-compatible", "--apikey", "none", "--modelid", MODEL]
+    await place.run(PROGRAMS / "cline", "auth", *signed_in, "--baseurl", f"{place.address}/v1", **environment)
+    command = [PROGRAMS / "cline", "--acp", "--auto-approve", "true"]
+    environment |= {"CLINE_PROVIDER": "openai-compatible", "CLINE_MODEL": MODEL}
+    with place.started(command, **environment) as agent:
+        return await asyncio.to_thread(_talk_to_agent, agent, place)
+
+
+def _talk_to_agent(agent: subprocess.Popen, place: Place) -> str:
+    """Ask and consult an agent as editors do, by the Agent Client Protocol; return what it says last."""
+
+    def ask(method: str, **params: object) -> tuple[dict, str]:
+        request = {"jsonrpc": "2.0", "id": method, "method": method, "params": params}
+        agent.stdin.write(json.dumps(request) + "\n")
+        agent.stdin.flush()
+        said = ""
+        for line in agent.stdout:
+            message = json.loads(line)
+            if message.get("id") == method:
+                return message["result"], said
+            update = message["params"].get("update", {})
+            if update.get("sessionUpdate") == "agent_message_chunk":
+                said += update["content"].get("text", "")
+        raise AssertionError(f"the agent ended before it answered {method}")
+
+    ask("initialize", protocolVersion=1, clientCapabilities={})
+    session = ask("session/new", cwd=str(place.project), mcpServers=[])[0]["sessionId"]
+    for words in (QUESTION, PHRASE):
+        _, said = ask("session/prompt", sessionId=session, prompt=[{"type": "text", "text": words}])
+    return said
 
 
 # The official SDKs of Python
@@ -228,7 +257,13 @@ CLIENTS = (
         lambda project: Call("read", {"filePath": str(project / FILE)}),
         opencode,
     ),
-    Client("cline", _installed("cline"), lambda project: Call("read_files", {"files": []}), cline),
+    Client(
+        "cline",
+        _installed("cline"),
+        lambda project: Call("read_files", {"files": [{"path": str(project / FILE)}]}),
+        cline,
+        QUESTION,
+    ),
     Client("openai-python", _python_package(openai), reads_by_our_tool, openai_python),
     Client("anthropic-python", _python_package(anthropic), reads_by_our_tool, anthropic_python),
     Client("openai-javascript", _installed("openai"), reads_by_our_tool, javascript("openai")),
