@@ -23,7 +23,7 @@ async function openai() {
   return messages.at(-1).content;
 }
 
-async function anthropic() {
+async function anthropic(thread) {
   const { default: Anthropic } = await import("@anthropic-ai/sdk");
   const client = new Anthropic({ baseURL: gateway, apiKey: "none" });
   const tool = { name, description, input_schema: schema, run: read, parse: (input) => input };
@@ -31,7 +31,7 @@ async function anthropic() {
   let messages = [];
   for (const content of [[{ type: "text", text: question }, image], phrase]) {
     messages.push({ role: "user", content });
-    const runner = client.beta.messages.toolRunner({ model, max_tokens: 100, messages, tools: [tool] });
+    const runner = client.beta.messages.toolRunner({ model, max_tokens: 100, messages, tools: [tool], thread });
     await runner.runUntilDone();
     messages = runner.params.messages;
   }
@@ -47,14 +47,15 @@ async function ai(provider) {
   for (const content of [[{ type: "text", text: question }, image], phrase]) {
     messages.push({ role: "user", content });
     result = streamText({ model: provider(model), messages, tools, stopWhen: isStepCount(5) });
-    messages.push(...(await result.response).messages);
+    messages.push(...(await result.responseMessages));
   }
   return result.text;
 }
 
 const kinds = {
   openai,
-  anthropic,
+  anthropic: () => anthropic(false),
+  "anthropic-thread": () => anthropic(undefined),
   "ai-openai": async () => {
     const { createOpenAICompatible } = await import("@ai-sdk/openai-compatible");
     return ai(createOpenAICompatible({ name: "ours", baseURL: `${gateway}/v1`, apiKey: "none" }));

@@ -5,8 +5,10 @@ The local model and the teacher are scripted. Each calls the client's own tool f
 
 import base64
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+import pytest
 from tests.servers import Asked, Reply, Script
 
 from weakspot.records import Interaction
@@ -25,6 +27,12 @@ PICTURE = base64.b64decode(
 )
 """A PNG of one pixel."""
 
+NOT_YET = {
+    "claude-code": "a system message between question and answer keeps the record from being stored",
+    "opencode": "the query has what opencode writes about the picture, and the shell's quotes",
+}
+"""What the gateway does wrong so far, by client."""
+
 
 @dataclass(frozen=True)
 class Call:
@@ -37,13 +45,17 @@ class Call:
         return Reply(calls=((identity, self.name, json.dumps(self.arguments)),))
 
 
-def local_model(call: Call | None) -> Script:
+def named(names: Iterable[str]) -> list:
+    """Return pytest's parameters for the clients of these names."""
+    marks = {name: [pytest.mark.xfail(reason=reason)] for name, reason in NOT_YET.items()}
+    return [pytest.param(name, marks=marks.get(name, ())) for name in names]
+
+
+def local_model(call: Call) -> Script:
     """Return a local model that reads the file where it is offered tools, and gives a wrong answer."""
 
     def answer(asked: Asked) -> Reply:
         body = asked.body
-        if not call:
-            return Reply(WRONG)
         if not body.get("tools"):
             return Reply(TITLE)
         return Reply(WRONG) if body["messages"][-1]["role"] == "tool" else call.reply("call_local")
@@ -51,13 +63,13 @@ def local_model(call: Call | None) -> Script:
     return answer
 
 
-def teacher(call: Call | None) -> Script:
+def teacher(call: Call) -> Script:
     """Return a teacher that reads the file before it gives the right answer."""
 
     def answer(asked: Asked) -> Reply:
         blocks = asked.body["messages"][-1]["content"]
         has_read = any(block["type"] == "tool_result" for block in blocks)
-        return call.reply("call_teacher") if call and not has_read else Reply(RIGHT)
+        return Reply(RIGHT) if has_read else call.reply("call_teacher")
 
     return answer
 
@@ -75,17 +87,17 @@ def outline(record: Interaction) -> dict:
     }
 
 
-def expected(query: str, call: Call | None) -> dict:
-    """Return the outline of the record of this conversation."""
-    steps = [[call.name, "the file"] if call else []][0]
-    return {
+def expected(query: str, call: Call) -> list[dict]:
+    """Return the outlines of the records of this conversation: the expert's call is one, and then its answer."""
+    reading = [call.name, "the file"]
+    common = {
         "query": query,
-        "local": [*steps, WRONG],
+        "local": [*reading, WRONG],
         "escalation": PHRASE,
-        "expert": [*steps, RIGHT],
         "attempt": "sent",
         "teacher": "sonnet",
     }
+    return [{**common, "expert": [call.name]}, {**common, "expert": [*reading, RIGHT]}]
 
 
 def _told(message) -> str:

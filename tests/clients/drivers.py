@@ -17,6 +17,7 @@ from tests.processes import started
 INSTALLED = Path(__file__).parents[2] / "build" / "clients"
 PROGRAMS = INSTALLED / "npm" / "node_modules" / ".bin"
 MODEL = "local-model"
+WITH_PICTURE = f"{QUESTION}\n{PICTURE_MARK}"
 _ENDS_WITHIN_SECONDS = 240
 
 
@@ -55,12 +56,11 @@ class Place:
 class Client:
     """A client; ``converse`` has the conversation and returns what the user sees last."""
 
-    name: str
     version: Callable[[], str]
     reads: Callable[[Path], Call]
     """The call of the client's own tool that reads the file of a folder."""
     converse: Callable[[Place], Awaitable[str]]
-    query: str = f"{QUESTION}\n{PICTURE_MARK}"
+    query: str = WITH_PICTURE
     """The question as a record should have it."""
 
 
@@ -134,7 +134,7 @@ async def cline(place: Place) -> str:
     signed_in = ["--provider", "openai-compatible", "--apikey", "none", "--modelid", MODEL]
     await place.run(PROGRAMS / "cline", "auth", *signed_in, "--baseurl", f"{place.address}/v1", **environment)
     command = [PROGRAMS / "cline", "--acp", "--auto-approve", "true"]
-    environment |= {"CLINE_PROVIDER": "openai-compatible", "CLINE_MODEL": MODEL}
+    environment |= {"CLINE_PROVIDER": "openai-compatible", "CLINE_MODEL": MODEL, "CLINE_API_KEY": "none"}
     with place.started(command, **environment) as agent:
         return await asyncio.to_thread(_talk_to_agent, agent, place)
 
@@ -150,6 +150,7 @@ def _talk_to_agent(agent: subprocess.Popen, place: Place) -> str:
         for line in agent.stdout:
             message = json.loads(line)
             if message.get("id") == method:
+                assert "error" not in message, message
                 return message["result"], said
             update = message["params"].get("update", {})
             if update.get("sessionUpdate") == "agent_message_chunk":
@@ -160,6 +161,8 @@ def _talk_to_agent(agent: subprocess.Popen, place: Place) -> str:
     session = ask("session/new", cwd=str(place.project), mcpServers=[])[0]["sessionId"]
     for words in (QUESTION, PHRASE):
         _, said = ask("session/prompt", sessionId=session, prompt=[{"type": "text", "text": words}])
+    agent.stdin.close()
+    agent.wait(_ENDS_WITHIN_SECONDS)
     return said
 
 
@@ -244,30 +247,28 @@ def _python_package(module) -> Callable[[], str]:
     return lambda: f"{module.__name__} {module.__version__} of Python"
 
 
-CLIENTS = (
-    Client(
-        "claude-code",
+CLIENTS = {
+    "claude-code": Client(
         _installed("@anthropic-ai/claude-code"),
         lambda project: Call("Read", {"file_path": str(project / FILE)}),
         claude_code,
     ),
-    Client(
-        "opencode",
+    "opencode": Client(
         _installed("opencode-ai"),
         lambda project: Call("read", {"filePath": str(project / FILE)}),
         opencode,
+        f"{PICTURE_MARK}\n{QUESTION}",
     ),
-    Client(
-        "cline",
+    "cline": Client(
         _installed("cline"),
         lambda project: Call("read_files", {"files": [{"path": str(project / FILE)}]}),
         cline,
         QUESTION,
     ),
-    Client("openai-python", _python_package(openai), reads_by_our_tool, openai_python),
-    Client("anthropic-python", _python_package(anthropic), reads_by_our_tool, anthropic_python),
-    Client("openai-javascript", _installed("openai"), reads_by_our_tool, javascript("openai")),
-    Client("anthropic-javascript", _installed("@anthropic-ai/sdk"), reads_by_our_tool, javascript("anthropic")),
-    Client("ai-sdk-openai", _installed("@ai-sdk/openai-compatible"), reads_by_our_tool, javascript("ai-openai")),
-    Client("ai-sdk-anthropic", _installed("@ai-sdk/anthropic"), reads_by_our_tool, javascript("ai-anthropic")),
-)
+    "openai-python": Client(_python_package(openai), reads_by_our_tool, openai_python),
+    "anthropic-python": Client(_python_package(anthropic), reads_by_our_tool, anthropic_python),
+    "openai-javascript": Client(_installed("openai"), reads_by_our_tool, javascript("openai")),
+    "anthropic-javascript": Client(_installed("@anthropic-ai/sdk"), reads_by_our_tool, javascript("anthropic")),
+    "ai-sdk-openai": Client(_installed("@ai-sdk/openai-compatible"), reads_by_our_tool, javascript("ai-openai")),
+    "ai-sdk-anthropic": Client(_installed("@ai-sdk/anthropic"), reads_by_our_tool, javascript("ai-anthropic")),
+}

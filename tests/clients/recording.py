@@ -27,15 +27,20 @@ _PROJECT, _HOME = "/home/user/project", "/home/user"
 _HEADERS = ("user-agent", "anthropic-version", "anthropic-beta", "content-type")
 _TOOLS = 3
 """How many tools of a long list are kept, beside the one that is called."""
+_PICTURE_NOTE = "[Image: source: /tmp/picture.png]"
 _SAID = (QUESTION, PHRASE, WRONG, RIGHT, TITLE, FILE, *NOTES.split())
-# Lines by which a client's own parts are known.
+# By these a client's own parts are known.
 _MARKERS = (
-    "Called the Read tool with the following input:",
+    r'Called the Read tool with the following input: \{"filePath":"[^"]*"\}',
+    "Image read successfully",
     "Generate a title for this conversation:",
+    re.escape(_PICTURE_NOTE),
 )
 _TAG = r"</?[A-Za-z][\w-]*(?:\s[^<>]{0,200})?>"
-_KEPT = re.compile(f"({'|'.join(map(re.escape, sorted(_MARKERS + _SAID, key=len, reverse=True)))}|{_TAG})")
+_KEPT = re.compile(f"({'|'.join([*_MARKERS, *map(re.escape, _SAID), _TAG])})")
 _WORDS = re.compile(r"\S(?:.*\S)?", re.DOTALL)
+_NO_LETTER = re.compile(r"[\W\d_]*")
+_NAMES = ("model", "tool_choice")
 # What a request says in words; other texts in it are names and settings.
 _DESCRIPTIONS = frozenset({"description", "title", "examples", "default", "pattern", "$comment"})
 
@@ -69,27 +74,27 @@ def heard(patch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
         yield requests
 
 
-def write(client: Client, place: Place, call: Call, requests: list[dict[str, Any]]) -> None:
+def write(name: str, client: Client, place: Place, call: Call, requests: list[dict[str, Any]]) -> None:
     """Write the recording of a client's conversation."""
     recording = {
-        "client": client.name,
+        "client": name,
         "version": client.version(),
         "query": client.query,
         "call": asdict(call),
         "requests": [{**one, "body": _scrub_body(one["body"], call.name)} for one in requests],
     }
     text = json.dumps(recording, indent=1, ensure_ascii=False)
-    for path, name in ((place.project, _PROJECT), (place.home, _HOME)):
-        text = text.replace(str(path), name)
+    for path, neutral in ((place.project, _PROJECT), (place.home, _HOME)):
+        text = text.replace(str(path), neutral)
     FOLDER.mkdir(exist_ok=True)
-    (FOLDER / f"{client.name}.json").write_text(text + "\n", encoding="utf-8")
+    (FOLDER / f"{name}.json").write_text(text + "\n", encoding="utf-8")
 
 
 def _scrub_body(body: Any, called: str) -> Any:
     """Return a request's body with stand-ins for its words."""
     if not isinstance(body, dict):
         return body
-    kept = {key: value if not isinstance(value, str) or key == "model" else STAND_IN for key, value in body.items()}
+    kept = {key: STAND_IN if isinstance(value, str) and key not in _NAMES else value for key, value in body.items()}
     if "system" in body:
         kept["system"] = _scrub_content(body["system"], system=True)
     if "messages" in body:
@@ -107,6 +112,8 @@ def _name_of(tool: dict[str, Any]) -> str:
 
 
 def _scrub_message(message: dict[str, Any]) -> dict[str, Any]:
+    if message["role"] in ("tool", "assistant"):  # the file, and what the scripted models said
+        return message
     system = message["role"] in ("system", "developer")
     return {**message, "content": _scrub_content(message.get("content"), system=system)}
 
@@ -114,19 +121,18 @@ def _scrub_message(message: dict[str, Any]) -> dict[str, Any]:
 def _scrub_content(content: Any, *, system: bool = False) -> Any:
     if isinstance(content, str):
         return STAND_IN if system else stand_in(content)
-    if not isinstance(content, list):
-        return content
-    scrubbed = []
-    for block in content:
-        words = {key: _scrub_content(block[key], system=system) for key in ("text", "content") if key in block}
-        scrubbed.append({**block, **words})
-    return scrubbed
+    return [
+        {**block, "text": _scrub_content(block["text"], system=system)} if "text" in block else block
+        for block in content
+    ]
 
 
 def stand_in(text: str) -> str:
     """Return a text with our words in the place of all that is neither a tag nor a part of the conversation."""
-    pieces = _KEPT.split(text)
-    return "".join(piece if n % 2 else _WORDS.sub(STAND_IN, piece) for n, piece in enumerate(pieces))
+    pieces = _KEPT.split(re.sub(r"\[Image: source: [^\]]+\]", _PICTURE_NOTE, text))
+    return "".join(
+        piece if n % 2 or _NO_LETTER.fullmatch(piece) else _WORDS.sub(STAND_IN, piece) for n, piece in enumerate(pieces)
+    )
 
 
 def _scrub_schema(value: Any) -> Any:
