@@ -28,7 +28,7 @@ PICTURE = base64.b64decode(
 """A PNG of one pixel."""
 
 NOT_YET = {
-    "claude-code": "a system message behind the question keeps the record from being stored; then, the query is not bare",
+    "claude-code": "a system message behind the question keeps the record from being stored",
     "opencode": "the query has what opencode writes about the picture, and quotes",
 }
 """What the gateway does wrong so far, by client."""
