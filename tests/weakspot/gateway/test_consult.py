@@ -120,7 +120,7 @@ async def test_the_user_may_break_in_after_a_tool_call(world, teacher, arguments
 async def test_a_second_teacher_is_asked_the_same_question(world):
     async with world() as one, one.openai() as client:
         messages = [Q, A]
-        for words in ("consult sonnet", "ask the big coder", "consult sonnet again"):
+        for words in ("consult sonnet", "ask the big coder", "do not consult sonnet again"):
             messages.append({"role": "user", "content": words})
             answer = (await client.chat.completions.create(model="m", messages=messages)).choices[0].message.content
             messages.append({"role": "assistant", "content": answer})
@@ -130,7 +130,7 @@ async def test_a_second_teacher_is_asked_the_same_question(world):
             assert len(record.messages) == 4
         assert "Sonnet's answer." not in one.coder.chats[0].data.decode()
         # What is no trigger phrase is for the local model, which sees everything.
-        assert [text for _, text in said(one.upstream.chats[0])][-1] == "consult sonnet again"
+        assert [text for _, text in said(one.upstream.chats[0])][-1] == "do not consult sonnet again"
 
 
 @pytest.mark.parametrize("words", ["consult sonnet", f"{REMINDER}\n\nConsult Sonnet, please."])
