@@ -5,10 +5,8 @@ The local model and the teacher are scripted. Each calls the client's own tool f
 
 import base64
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-import pytest
 from tests.servers import Asked, Reply, Script
 
 from weakspot.records import Interaction
@@ -27,12 +25,6 @@ PICTURE = base64.b64decode(
 )
 """A PNG of one pixel."""
 
-NOT_YET = {
-    "claude-code": "a system message behind the question keeps the record from being stored",
-    "opencode": "the query has what opencode writes about the picture, and quotes",
-}
-"""What the gateway does wrong so far, by client."""
-
 
 @dataclass(frozen=True)
 class Call:
@@ -43,12 +35,6 @@ class Call:
 
     def reply(self, identity: str) -> Reply:
         return Reply(calls=((identity, self.name, json.dumps(self.arguments)),))
-
-
-def named(names: Iterable[str]) -> list:
-    """Return pytest's parameters for the clients of these names."""
-    marks = {name: [pytest.mark.xfail(reason=reason)] for name, reason in NOT_YET.items()}
-    return [pytest.param(name, marks=marks.get(name, ())) for name in names]
 
 
 def local_model(call: Call) -> Script:

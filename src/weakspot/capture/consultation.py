@@ -80,7 +80,8 @@ def parse_consultation_request(
     last, said = next(turns, (-1, ""))
     if last < 0:
         return None
-    rest, trigger = _steps(messages[last + 1 :]), parse_trigger(config, said)
+    trigger = None if conversation.is_client_request else parse_trigger(config, said)
+    rest = _steps(messages[last + 1 :])
     query = _find_query(config, last, trigger, turns) if trigger is not None else None
     if trigger is not None and query is not None:
         asked = teacher or trigger.teacher

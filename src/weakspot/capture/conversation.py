@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from weakspot.capture.frames import user_text
+from weakspot.capture.frames import is_client_request, user_text
 from weakspot.protocols.turns import Messages, canonical_turns, text_of
 
 
@@ -60,6 +60,12 @@ class Conversation:
     def words(self) -> str:
         """The words of the user's last turn, without what programs write around them; empty where there is none."""
         return self._query[1]
+
+    @cached_property
+    def is_client_request(self) -> bool:
+        """Whether it is a request of the client for itself, such as one for a title; it may repeat the user's words."""
+        users = [one for one in self.messages if one.get("role") == "user"]
+        return any(is_client_request(text_of(one.get("content")) or "") for one in (*users[:1], *users[-1:]))
 
     @cached_property
     def key(self) -> bytes:

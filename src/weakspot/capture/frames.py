@@ -8,6 +8,8 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+# Pictures may stand before the words.
+_QUOTED = re.compile(r'((?:\[[a-z_]{1,20}\]\n)*)"([^"]+)"')
 # Tags of the user's words stand in each other where a client passes another's message on.
 _DEEPEST = 4
 
@@ -21,7 +23,7 @@ class Frame:
     between: tuple[str, ...]
     after: tuple[str, ...]
     before: re.Pattern[str] | None
-    is_result: bool
+    holds: str
 
     def words(self, text: str) -> str | None:
         """Return the user's words in a message, None where it is not in this frame; takes linear time."""
@@ -65,7 +67,12 @@ def bare_query(text: str) -> str:
 
 def is_tool_result(text: str) -> bool:
     """Whether a message of the user is the result of a tool, as agents without tool calls send it."""
-    return _take_off(text)[1]
+    return _take_off(text)[1] == "result"
+
+
+def is_client_request(text: str) -> bool:
+    """Whether a message makes its conversation a request of the client for itself, such as one for a title."""
+    return _take_off(text)[1] == "request"
 
 
 def read_frames() -> list[dict[str, Any]]:
@@ -74,8 +81,8 @@ def read_frames() -> list[dict[str, Any]]:
     return list(tomllib.loads(text)["frame"])
 
 
-def _take_off(text: str) -> tuple[str, bool]:
-    """Return the user's words in a message, and whether it is a tool's result instead."""
+def _take_off(text: str) -> tuple[str, str]:
+    """Return the user's words in a message, or what it holds instead; both are empty where it is neither."""
     table = _table()
     for _ in range(2):  # a frame may stand behind a tag
         text = text.strip()
@@ -83,7 +90,7 @@ def _take_off(text: str) -> tuple[str, bool]:
             if (said := frame.words(text)) is not None:
                 text = said.strip()
                 if not text:
-                    return "", frame.is_result
+                    return "", frame.holds
         if not table.context.search(text):
             break
         text = "".join(_outside(table.context, text))
@@ -92,7 +99,7 @@ def _take_off(text: str) -> tuple[str, bool]:
         if (match := table.words.fullmatch(text)) is None:
             break
         text = match["said"].strip()
-    return _without_quotes(text), False
+    return _without_quotes(text), ""
 
 
 @cache
@@ -113,7 +120,7 @@ def _table() -> _Table:
 def _frame(entry: dict[str, Any]) -> Frame:
     begins, before = (re.compile(entry[key]) if key in entry else None for key in ("begins", "before"))
     tags, markers = tuple(entry.get("between", ())), tuple(entry.get("after", ()))
-    return Frame(begins, entry.get("contains", ""), tags, markers, before, entry.get("holds") == "result")
+    return Frame(begins, entry.get("contains", ""), tags, markers, before, entry.get("holds", ""))
 
 
 def _outside(tags: re.Pattern[str], text: str) -> Iterator[str]:
@@ -134,5 +141,5 @@ def _outside(tags: re.Pattern[str], text: str) -> Iterator[str]:
 
 def _without_quotes(text: str) -> str:
     """Return a text without quotes around all of it: an agent started from a shell may pass them on."""
-    whole = len(text) > 1 and text[0] == text[-1] == '"' and '"' not in text[1:-1]
-    return text[1:-1].strip() if whole else text
+    quoted = _QUOTED.fullmatch(text)
+    return (quoted[1] + quoted[2].strip()) if quoted else text

@@ -16,6 +16,7 @@ _SEPARATORS = re.compile("(?:[.!?…¶,;:–—-] )*")
 # A verb of asking this many words before a name makes a message look like a wish, if it is no longer than this.
 _NEAR = 7
 _SHORT = 300
+_FEW = 5
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def _additions(grammar: Grammar, speech: Speech, wish: Wish) -> tuple[str, str]:
 
 
 def resembles_wish(config: Config, words: str) -> bool:
-    """Return whether a message that is no wish looks like one: short, and with a name near a verb of asking."""
+    """Return whether a message that is no wish looks like one: a name near a verb of asking, or among a few words."""
     grammar = wish_grammar(config)
     if len(words) > _SHORT or parse_trigger(config, words) is not None:
         return False
@@ -115,7 +116,8 @@ def resembles_wish(config: Config, words: str) -> bool:
     for named in re.finditer("(@ )?⟨[^⟩]*⟩ ", line):
         clause = re.split("[.!?…¶,;] ", line[: named.start()])[-1]
         near = " ".join(clause.split(" ")[-_NEAR:])
-        if (named[1] or grammar.asking.search(near)) and not grammar.refusal.search(near):
+        seeks = named[1] or grammar.asking.search(near) or len(line.split()) <= _FEW
+        if seeks and not grammar.refusal.search(near):
             return True
     return False
 

@@ -81,7 +81,7 @@ def _answer_error(request: "web.Request", error: Exception) -> "web.StreamRespon
     headers = None
     match error:
         case GatewayError():
-            status, message = error.status, str(error)
+            return _error(request, error.status, str(error), code=error.code)
         case UnknownTeacherError():
             status, message = 404, str(error)
         case TeacherError():
@@ -99,12 +99,15 @@ def _answer_error(request: "web.Request", error: Exception) -> "web.StreamRespon
 
 
 def _error(
-    request: "web.Request", status: int, message: str, headers: dict[str, str] | None = None
+    request: "web.Request", status: int, message: str, headers: dict[str, str] | None = None, code: str = ""
 ) -> "web.StreamResponse":
     from aiohttp import web
 
     dialect = anthropic_messages if canonical_path(request.path).startswith(MESSAGES) else openai_chat
-    return web.json_response(dialect.error(status, message), status=status, headers=headers)
+    body = dialect.error(status, message)
+    if code:
+        body["error"]["details"] = {"error_code": code}
+    return web.json_response(body, status=status, headers=headers)
 
 
 def is_same_site(origin: str | None, host: str) -> bool:

@@ -7,7 +7,7 @@ RESPONSES = "/v1/responses"
 COUNT = f"{MESSAGES}/count_tokens"
 # Local servers have endpoints of their own under the bare names of the others.
 _MEANT_WITHOUT_V1 = (CHAT, MESSAGES, COUNT, RESPONSES, MODELS)
-ENDPOINTS = (*_MEANT_WITHOUT_V1, RESPONSES, "/v1/completions", "/v1/embeddings")
+ENDPOINTS = (*_MEANT_WITHOUT_V1, "/v1/completions", "/v1/embeddings")
 _WRITTEN = re.compile(r"((?:/v1)*)(/.*?)/?")
 
 

@@ -108,6 +108,10 @@ async def parse_json_body(request: "web.Request") -> tuple[bytes, dict[str, Any]
 
 def chat_of_messages(body: dict[str, Any]) -> dict[str, Any]:
     """Convert a Messages request to a chat completion request; raise :class:`GatewayError` for any other body."""
+    thread = body.get("thread")
+    if isinstance(thread, dict) and thread.get("type") == "continue":
+        # Anthropic's tool runner then sends the whole conversation.
+        raise GatewayError(404, "no conversation is kept here: send all of it", "thread_not_found")
     try:
         return anthropic_requests.chat_request(body)
     except KeyError as error:

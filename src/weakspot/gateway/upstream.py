@@ -35,11 +35,11 @@ _IDLE_SECONDS = 4.0
 
 
 class GatewayError(Exception):
-    """A request that cannot be answered: an HTTP status for the client, and one line."""
+    """A request that cannot be answered: an HTTP status for the client, and one line; ``code`` is for programs."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, code: str = "") -> None:
         super().__init__(message)
-        self.status = status
+        self.status, self.code = status, code
 
 
 class _UnseenError(Exception):

@@ -101,7 +101,7 @@ async def test_the_notice_can_be_switched_off(world):
 
 async def test_a_wish_that_is_not_heard_is_counted_by_client(world):
     async with world() as one:
-        words = "hmm, perhaps the big coder might be asked instead"
+        words = "the big coder, perhaps"
         code, _, _ = await post(one, [Q, A, {"role": "user", "content": words}], headers={"User-Agent": "Aider/0.99"})
         assert code == 200
         await one.counted('weakspot_unheard_wishes_total{client="Aider"}', 1)
