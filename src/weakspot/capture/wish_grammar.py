@@ -83,7 +83,9 @@ class Grammar:
             if self._phrases and (found := self._mention.match(line, start)):
                 return self._wish(found[0], place, found.end())
             first = line[start : line.find(" ", start)]
-            for phrase in (*self._phrases.get(first, ()), *self._phrases[""]):
+            # "No Opus please" is a refusal.
+            refused = self.refusal.match(f"{line[:start].rpartition(' ')[0].rpartition(' ')[2]} ")
+            for phrase in (*self._phrases.get(first, ()), *(() if refused else self._phrases[""])):
                 found = self._pattern(phrase).match(line, start)
                 tail = found and self._tail.match(line, found.end())
                 if found and tail:
