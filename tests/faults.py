@@ -334,8 +334,8 @@ NAMED = (
     Fault(
         "the last word of a line is no word of its own",
         "src/weakspot/vocabulary/wishes.py",
-        '" ".join(text.split()).split(", ")',
-        'text.strip().split(", ")',
+        're.split("(?<! ), ", " ".join(text.split()))',
+        're.split("(?<! ), ", text)',
         "tests/weakspot/capture/test_wish_grammar.py",
     ),
     Fault(
