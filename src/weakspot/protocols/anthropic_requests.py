@@ -121,7 +121,7 @@ def request(
         **({"system": "\n\n".join(system)} if system else {}),
         "messages": _turns(messages),
         **({"tools": [_tool(one["function"]) for one in functions]} if functions else {}),
-        **({"tool_choice": choice} if functions and (choice := _tool_choice(options, names)) else {}),
+        **({"tool_choice": choice} if functions and (choice := _tool_choice(options, names, functions)) else {}),
         **({"output_config": {"format": form}} if form else {}),
         **({"stop_sequences": stops} if (stops := _stop_sequences(options.get("stop"))) else {}),
         **_sampling(options),
@@ -168,8 +168,10 @@ def _blocks(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield {"type": "tool_use", "id": call["id"], "name": function["name"], "input": value}
 
 
-def _tool_choice(options: Mapping[str, Any], names: SafeNames) -> dict[str, Any]:
-    choice = with_safe_choice(options.get("tool_choice"), names)
+def _tool_choice(
+    options: Mapping[str, Any], names: SafeNames, functions: list[dict[str, Any]]
+) -> dict[str, Any]:
+    choice = with_safe_choice(options.get("tool_choice"), names, functions)
     parallel = {"disable_parallel_tool_use": True} if options.get("parallel_tool_calls") is False else {}
     match choice:
         case "none":

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 _MEDIA = ("image_url", "file")
+THOUGHTS = ("thinking", "reasoning", "redacted_thinking")
 # Anthropic takes these; a client's own word for the type is often wrong ("image/jpg", a PNG called image/jpeg).
 _SIGNATURES = (
     (b"\x89PNG", "image/png"),
@@ -193,7 +194,7 @@ def blocks_of_parts(content: Any) -> list[Part]:
                 found.append({"type": "image", "source": source} if source else _unseen_text(part))
             case "file":
                 found.append(document_block(part["file"]) or _unseen_text(part))
-            case "thinking" | "reasoning" | "redacted_thinking":
+            case kind if kind in THOUGHTS:
                 pass
             case _:
                 found.append(_type_as_text(part))
