@@ -38,7 +38,7 @@ def chat_request(body: dict[str, Any]) -> dict[str, Any]:
         chat["messages"] += _chat_messages(message)
     if "stop_sequences" in body:
         chat["stop"] = body["stop_sequences"]
-    form = (body.get("output_config") or {}).get("format") or {}
+    form = (body.get("output_config") or {}).get("format") or body.get("output_format") or {}
     if form.get("type") == "json_schema":
         schema = {"name": "answer", "schema": form["schema"], "strict": True}
         chat["response_format"] = {"type": "json_schema", "json_schema": schema}
@@ -74,8 +74,8 @@ def _chat_messages(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
     role, content = message["role"], message["content"]
     if role in _SYSTEM:
         content = _system_text(content)
-    if isinstance(content, str):
-        yield {"role": role, "content": content}
+    if content is None or isinstance(content, str):
+        yield {"role": role, "content": content or ""}
         return
     said: list[dict[str, Any]] = []
     calls: list[dict[str, Any]] = []

@@ -54,7 +54,9 @@ def test_a_custom_tool_is_a_function_of_one_text():
     [tool] = function_tools([{"type": "custom", "custom": {"name": "apply_patch", "description": "d"}}])
     assert tool["function"]["name"] == "apply_patch"
     assert tool["function"]["parameters"]["required"] == ["input"]
-    assert with_safe_choice({"type": "custom", "custom": {"name": "a.b"}}, SafeNames(9)) == function("a_b")
+    assert with_safe_choice({"type": "custom", "custom": {"name": "a.b"}}, SafeNames(9), [tool]) is None
+    chosen = with_safe_choice({"type": "custom", "custom": {"name": "a.b"}}, SafeNames(9), [function("a_b")])
+    assert chosen == function("a_b")
 
 
 def test_what_only_a_provider_can_run_is_left_out():
