@@ -168,9 +168,7 @@ def _blocks(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield {"type": "tool_use", "id": call["id"], "name": function["name"], "input": value}
 
 
-def _tool_choice(
-    options: Mapping[str, Any], names: SafeNames, functions: list[dict[str, Any]]
-) -> dict[str, Any]:
+def _tool_choice(options: Mapping[str, Any], names: SafeNames, functions: list[dict[str, Any]]) -> dict[str, Any]:
     choice = with_safe_choice(options.get("tool_choice"), names, functions)
     parallel = {"disable_parallel_tool_use": True} if options.get("parallel_tool_calls") is False else {}
     match choice:

@@ -12,7 +12,14 @@ QUESTIONS = ["Which revision is newer?", "How do I sort a list?", f"<task>\nSort
 RESULTS = ["[read_file for 'a.md'] Result:\nB comes after A.", "[attempt_completion] Result:\nDone."]
 NOTICE = "B.\n\n[weakspot: stored, but not fit to train on (bad-schema); see 'weakspot validate']"
 SPOKEN = ["", " ", "\n", "B is newer.", "<think>hm</think>", "<thinking>hm</thinking>B.", "hm</think>\nB."]
-ODD = ["half \ud83d an emoji", "\x00\u2028", "a" * 3000, "[]", "null", "<system-reminder>\nBe brief.\n</system-reminder>"]
+ODD = [
+    "half \ud83d an emoji",
+    "\x00\u2028",
+    "a" * 3000,
+    "[]",
+    "null",
+    "<system-reminder>\nBe brief.\n</system-reminder>",
+]
 BILLING = "x-anthropic-billing-header: cc_version=2; cch=1f3;"
 SYSTEM = ["Be brief.", BILLING, f"{BILLING}\nYou are Claude Code.", ""]
 PNG = "iVBORw0KGgoAAAANSUhEUgAA"
@@ -89,7 +96,10 @@ ROLES = one_of("system", "developer", "user", "user", "user", "assistant", "assi
 @st.composite
 def chat_messages(draw: st.DrawFn) -> dict[str, Any]:
     role = draw(ROLES)
-    message: dict[str, Any] = {"role": role, "content": draw(CHAT_CONTENT | st.just(NOTICE) if role == "assistant" else CHAT_CONTENT)}
+    message: dict[str, Any] = {
+        "role": role,
+        "content": draw(CHAT_CONTENT | st.just(NOTICE) if role == "assistant" else CHAT_CONTENT),
+    }
     if role == "assistant":
         calls = st.lists(CHAT_CALLS | CUSTOM_CALLS, max_size=3)
         message |= draw(
@@ -149,9 +159,7 @@ SEEN = st.one_of(
     TEXTS,
     part("image", source=SOURCES),
     part("document", source=DOCUMENTS),
-    part(
-        "search_result", title=one_of("t"), source=one_of("https://example.com"), content=st.lists(TEXTS, max_size=2)
-    ),
+    part("search_result", title=one_of("t"), source=one_of("https://example.com"), content=st.lists(TEXTS, max_size=2)),
 )
 RESULT_CONTENT = st.one_of(WORDS, st.none(), st.lists(SEEN, max_size=3))
 BLOCKS = st.one_of(
@@ -183,9 +191,7 @@ ANTHROPIC_TOOLS = st.one_of(
     part("custom", name=st.sampled_from(NAMES), input_schema=st.sampled_from(SCHEMAS)),
 )
 ANTHROPIC_OPTIONS = {
-    "system": st.sampled_from(SYSTEM)
-    | st.lists(part("text", text=st.sampled_from(SYSTEM)), max_size=3)
-    | st.none(),
+    "system": st.sampled_from(SYSTEM) | st.lists(part("text", text=st.sampled_from(SYSTEM)), max_size=3) | st.none(),
     "tools": st.lists(ANTHROPIC_TOOLS, max_size=3) | st.none(),
     "tool_choice": one_of({"type": "auto"}, {"type": "any"}, {"type": "tool", "name": "look"}, {"type": "none"}, None),
     "stop_sequences": one_of(["END"], []),

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -143,7 +144,7 @@ def check_local(body: dict[str, Any]) -> None:
     roles = [message["role"] for message in body["messages"]]
     assert "system" not in roles[1:]
     assert "developer" not in roles
-    assert [pair for pair in zip(roles, roles[1:]) if pair in (("user", "user"), ("assistant", "assistant"))] == []
+    assert not {("user", "user"), ("assistant", "assistant")} & {*itertools.pairwise(roles)}
 
 
 def check_openai(body: dict[str, Any]) -> None:
