@@ -8,6 +8,7 @@ from typing import Any
 from weakspot.protocols.media import block_parts, blocks_of_parts, is_media, text_of_parts
 from weakspot.protocols.parts import readable_arguments
 from weakspot.protocols.tools import SafeNames, function_tools, with_safe_choice, with_safe_names
+from weakspot.protocols.turns import BEGINNING
 
 LONGEST_NAME = 128
 _KEPT_AS_IT_IS = ("model", "max_tokens", "stream", "temperature", "top_p", "top_k")
@@ -19,7 +20,6 @@ _FOR_THE_PROVIDER = (
     # Claude Code: https://github.com/anthropics/claude-code/issues/68900
     re.compile(r"\s*x-anthropic-billing-header:[^\n]*(?:\n+|\Z)"),
 )
-_BEGINNING = "(the conversation begins)"
 _JSON_ONLY = "Answer with one JSON object and nothing else."
 _MATCHING = "It must match this JSON schema: "
 
@@ -138,7 +138,7 @@ def _turns(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
         elif blocks:
             turns.append({"role": role, "content": blocks})
     if turns and turns[0]["role"] == "assistant":
-        turns.insert(0, {"role": "user", "content": [{"type": "text", "text": _BEGINNING}]})
+        turns.insert(0, {"role": "user", "content": [{"type": "text", "text": BEGINNING}]})
     return turns
 
 

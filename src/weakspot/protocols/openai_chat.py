@@ -173,7 +173,7 @@ class Reader(StreamReader):
         # Mistral's servers separate text from reasoning here.
         for part in [{"type": "text", "text": content}] if isinstance(content, str) else content:
             if part.get("type") == "text":
-                yield Text(str(part["text"]))
+                yield Text(str(part["text"] or ""))
         if refusal := turn.get("refusal"):
             self._refused = True
             yield Text(str(refusal))

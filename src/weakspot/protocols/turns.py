@@ -14,6 +14,7 @@ from weakspot.protocols.tools import function_call
 
 Messages = list[dict[str, Any]]
 
+BEGINNING = "(the conversation begins)"
 _SYSTEM = ("system", "developer")
 _REMINDER = "<system-reminder>\n{}\n</system-reminder>"
 
@@ -30,7 +31,7 @@ def canonical_turns(messages: Messages) -> Messages:
 
 
 def strict_turns(messages: Messages) -> Messages:
-    """Return the turns as the strictest chat templates want them: system first, no two neighbours of one role.
+    """Return the turns as the strictest chat templates want them: system, user, and no two neighbours of one role.
 
     Everything else is as the client sent it, but for a notice of ours. A conversation that is so already is returned
     equal, so that its request goes on unchanged.
@@ -41,6 +42,8 @@ def strict_turns(messages: Messages) -> Messages:
         if merged and role == merged[-1].get("role") and role in ("user", "assistant"):
             merged[-1] = _joined(merged[-1], message)
         else:
+            if role == "assistant" and all(one.get("role") == "system" for one in merged):
+                merged.append({"role": "user", "content": BEGINNING})
             merged.append(message)
     return merged
 

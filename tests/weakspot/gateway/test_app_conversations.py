@@ -144,6 +144,7 @@ def check_local(body: dict[str, Any]) -> None:
     roles = [message["role"] for message in body["messages"]]
     assert "system" not in roles[1:]
     assert "developer" not in roles
+    assert [role for role in roles if role != "system"][:1] != ["assistant"]
     assert not {("user", "user"), ("assistant", "assistant")} & {*itertools.pairwise(roles)}
 
 
