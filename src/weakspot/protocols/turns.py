@@ -49,11 +49,11 @@ def strict_turns(messages: Messages) -> Messages:
 
 
 def text_of(content: Any) -> str | None:
-    """Return the text of a message's content, None where it has none; what is no text is named by its type."""
+    """Return the text of a message's content, None where it has none; what is neither text nor thought is named by its type."""
     if content is None or isinstance(content, str):
         return content
     parts = [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
-    return "\n".join(_text_of_part(part) for part in parts)
+    return "\n".join(_text_of_part(part) for part in parts if part.get("type") not in THOUGHTS)
 
 
 def _text_of_part(part: dict[str, Any]) -> str:
