@@ -49,7 +49,7 @@ def strict_turns(messages: Messages) -> Messages:
 
 
 def text_of(content: Any) -> str | None:
-    """Return the text of a message's content, None where it has none; what is neither text nor thought is named by its type."""
+    """Return the text of a message's content without thoughts, None where it has none; other parts by their type."""
     if content is None or isinstance(content, str):
         return content
     parts = [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []

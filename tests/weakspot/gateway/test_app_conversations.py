@@ -95,7 +95,7 @@ def check_example(one: World, session: aiohttp.ClientSession, run: Callable[...,
     one.sonnet.script = one.coder.script = cut_script(reply, cut)
     for server in one.servers:
         server.asked.clear()
-    before = len(kept_lines(one))
+    before = kept_lines(one)
 
     async def send() -> tuple[int, str]:
         async with session.post(path, json=body, headers=headers) as answer:
@@ -107,7 +107,9 @@ def check_example(one: World, session: aiohttp.ClientSession, run: Callable[...,
         check_error(text)
     asked = [*one.sonnet.chats, *one.coder.chats]
     paid = bool(asked) and is_paid and (cut is None or says_something(reply))
-    assert len(kept_lines(one)) - before == paid
+    new = {*kept_lines(one)} - {*before}
+    assert len(new) == len(kept_lines(one)) - len(before) == paid
+    assert "B is newer" not in reply.text or all(b'"B is newer."' in line for line in new)
     for request in one.upstream.chats:
         check_local(request.body)
     for request in one.sonnet.chats:
