@@ -28,10 +28,11 @@ class _Part(BaseModel):
     type: str
     text: str | None = None
     image_url: _Image | str | None = None
+    file: dict[str, Any] | None = None
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        if self.type in ("text", "image_url") and getattr(self, self.type) is None:
+        if self.type in ("text", "image_url", "file") and getattr(self, self.type) is None:
             raise ValueError(f"{self.type} is missing")
         return self
 
