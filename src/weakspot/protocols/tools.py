@@ -103,12 +103,12 @@ def _distinct_id(identity: str, number: int) -> str:
     return identity if number == 1 else f"{identity} {number}"
 
 
-def function_call(call: dict[str, Any]) -> dict[str, Any]:
+def function_call(call: Any) -> Any:
     """Return a call as one of a function; a custom tool's input becomes its only argument."""
-    if "function" in call or not isinstance(call.get("custom"), dict):
+    if not isinstance(call, dict) or "function" in call or not isinstance(call.get("custom"), dict):
         return call
     arguments = json.dumps({"input": call["custom"].get("input") or ""}, ensure_ascii=False)
-    return {**call, "type": "function", "function": {"name": call["custom"]["name"], "arguments": arguments}}
+    return {**call, "type": "function", "function": {"name": call["custom"].get("name"), "arguments": arguments}}
 
 
 def with_safe_choice(choice: Any, names: SafeNames, functions: Iterable[dict[str, Any]]) -> Any:

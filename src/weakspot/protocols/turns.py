@@ -81,8 +81,14 @@ def _canonical_message(message: dict[str, Any]) -> dict[str, Any]:
     if found.get("role") != "assistant":
         found.pop("tool_calls", None)
     if isinstance(calls := found.get("tool_calls"), list):
-        found["tool_calls"] = [function_call(call) if isinstance(call, dict) else call for call in calls]
+        found["tool_calls"] = [one for call in calls if _is_call(one := function_call(call))]
     return found
+
+
+def _is_call(call: Any) -> bool:
+    """Whether a tool call names its function."""
+    function = call.get("function") if isinstance(call, dict) else None
+    return isinstance(function, dict) and isinstance(function.get("name"), str)
 
 
 def _split_content(content: Any) -> tuple[str, Any]:
@@ -162,7 +168,9 @@ def _joined_content(first: Any, second: Any) -> Any:
 
 
 def _parts(content: Any) -> list[Any]:
-    return [{"type": "text", "text": content}] if isinstance(content, str) else list(content)
+    if isinstance(content, str):
+        return [{"type": "text", "text": content}]
+    return content if isinstance(content, list) else [content]  # which the server refuses
 
 
 def with_identities(messages: Messages) -> Iterator[dict[str, Any]]:
