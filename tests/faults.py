@@ -560,8 +560,8 @@ NAMED = (
     Fault(
         "an answer keeps the thoughts before it",
         "src/weakspot/protocols/turns.py",
-        'thoughts, found["content"] = split_thoughts(content)',
-        "thoughts = split_thoughts(content)[0]",
+        'thoughts, found["content"] = _split_content(content)',
+        "thoughts = _split_content(content)[0]",
         "tests/weakspot/protocols/test_turns.py",
     ),
     Fault(
