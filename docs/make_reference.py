@@ -79,7 +79,7 @@ def _metavar(parameter: Any) -> str:
 
 
 def _default(parameter: Any) -> str:
-    if parameter.default in (None, False) or not parameter.show_default:
+    if parameter.default in (None, False, "") or not parameter.show_default:
         return ""
     return f" Default: `{parameter.default}`."
 
