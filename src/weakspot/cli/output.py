@@ -271,7 +271,7 @@ def print_status(found: "Status") -> None:
         print_line(f"{_format_count(found.unfitted, 'consultation')} not fit to train on: weakspot validate")
     for one in found.unheard:
         messages = f"{_format_count(one.count, 'message')} of {one.client}"
-        print_line(f"{messages} seemed to ask for an expert and went to the local model, the latest: {one.latest!r}")
+        print_line(f"{messages} seemed to ask for an expert, but went to the local model; the latest: {one.latest!r}")
 
 
 def print_step(done: "Step") -> None:
