@@ -118,7 +118,8 @@ class Teachers:
         teacher = self._config.teachers[name]
         key = key_from(teacher.api_key_env)
         if teacher.api_key_env and not key:
-            raise TeacherError(502, f"teacher {name}: {teacher.api_key_env} is not set where weakspot runs; set it and start weakspot again")
+            unset = f"{teacher.api_key_env} is not set where weakspot runs"
+            raise TeacherError(502, f"teacher {name}: {unset}; set it and start weakspot again")
         question = self._without_keys(question)
         deadline = asyncio.get_running_loop().time() + teacher.timeout_seconds
         while True:

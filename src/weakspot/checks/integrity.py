@@ -34,7 +34,11 @@ def lines(subject: CheckInput) -> Iterator[Problem]:
     if bad and subject.domain is None:  # an unreadable line has no domain
         counts = Counter(one.reason for one in bad)
         what = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
-        yield Problem("warning", f"lines left out: {what}; {subject.workspace.rejections.name} says why", f"{subject.workspace.raw}:{bad[0].line}")
+        yield Problem(
+            "warning",
+            f"lines left out: {what}; {subject.workspace.rejections.name} says why",
+            f"{subject.workspace.raw}:{bad[0].line}",
+        )
 
 
 def raw_lines(subject: CheckInput) -> Iterator[Problem]:
