@@ -198,7 +198,8 @@ def print_preflight(together: "TrainingPlan") -> None:
 def print_adapter(manifest: "AdapterManifest") -> None:
     """Print a trained adapter, and the next command."""
     val = "" if manifest.val_loss is None else f", val loss {manifest.val_loss:.3f}"
-    print_line(f"{manifest.name}: {manifest.steps} steps in {manifest.seconds} s, best at {manifest.best_step}{val}")
+    steps = _format_count(manifest.steps, "step")
+    print_line(f"{manifest.name}: {steps} in {manifest.seconds} s, best at {manifest.best_step}{val}")
     print_line(f"next: weakspot evaluate {manifest.domain}")
 
 
