@@ -147,8 +147,10 @@ def ask(
     question: Annotated[
         list[str] | None, typer.Argument(metavar="[QUESTION]...", help="A text, @file, or - for one per line.")
     ] = None,
-    domain: Annotated[str | None, typer.Option(help="Ask the newest adapter of this domain on the base.")] = None,
-    merged: Annotated[bool, typer.Option("--merged", help="Ask the merged model instead; needs --domain.")] = False,
+    domain: Annotated[
+        str | None, typer.Option(help="Ask the newest adapter of this domain instead of the base.")
+    ] = None,
+    merged: Annotated[bool, typer.Option("--merged", help="With --domain: ask its merged model instead.")] = False,
     workspace: WorkspaceOption = None,
     set_: SetOption = None,
     json_: JsonOption = False,
