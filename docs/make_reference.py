@@ -94,8 +94,8 @@ def _settings(config: Config) -> Iterator[str]:
         if isinstance(table, Escalation):
             yield from _languages(table)
     yield f"### [domains.NAME]\n\n{Domain.__doc__}"
-    yield "[pipeline.md](pipeline.md#collect) says how a domain is chosen. The domains below always exist, and come after"
-    yield "those of the file. A domain of the file replaces one of the same name.\n"
+    yield "[pipeline.md](pipeline.md#collect) says how a domain is chosen. The domains below always exist, and come"
+    yield "after those of the file. A domain of the file replaces one of the same name.\n"
     yield "| domain | `triggers` | `hints` | `except` |\n|---|---|---|---|"
     for domain, entry in config.domains.items():
         yield f"| `{domain}` | {' | '.join(_words(one) for one in (entry.triggers, entry.hints, entry.except_))} |"

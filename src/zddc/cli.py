@@ -67,8 +67,8 @@ def check(
 ) -> int:
     """List the names below DIR that do not follow the convention.
 
-    The exit status is 1 if there are any. Files, transmittal folders and zipped transmittal folders are checked. Other folders only group these,
-    and names that start with a dot or an underscore are skipped. Nothing is renamed.
+    The exit status is 1 if there are any. Files, transmittal folders and zipped transmittal folders are checked. Other
+    folders only group these, and names that start with a dot or an underscore are skipped. Nothing is renamed.
 
     Example: zddc check received --json
     """
