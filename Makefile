@@ -23,7 +23,7 @@ demo-loop: setup ## a month of consultations through the gateway, a release a we
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 
 quick: setup     ## run the tests that start no model, no server and no other process: under a minute
-	$(BIN)/python -m pytest $(PARALLEL) -m 'not slow and not browser and not gpu and not serving and not clients'
+	$(BIN)/python -m pytest $(PARALLEL) --hypothesis-profile quick -m 'not slow and not browser and not gpu and not serving and not clients'
 
 test: setup      ## run every test but those that need a GPU or a vLLM
 	$(BIN)/python -m pytest $(PARALLEL)

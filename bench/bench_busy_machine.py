@@ -56,21 +56,25 @@ def main() -> None:
     sides["before"] = (given.before, {}) if given.before else (sides["now"][0], SPINNING)
     figures: dict[str, dict[str, dict[str, float]]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for side, (command, environment) in sides.items():
-            workspace = Path(folder) / side
-            prepare(command, workspace)
-            for state, count in BESIDE.items():
-                for action in ("ask", "train", "evaluate"):
-                    with busy(count):
-                        runs = [run(command, action, workspace, environment) for _ in range(given.repeats)]
-                    figures.setdefault(action, {}).setdefault(side, {})[state] = round(median(runs), 1)
-                    print(side, state, action, runs, file=sys.stderr, flush=True)
+        for side, (command, _) in sides.items():
+            prepare(command, Path(folder) / side)
+        for state, count in BESIDE.items():
+            for action in ("ask", "train", "evaluate"):
+                # In turns: the machine itself is slower at some times than at others.
+                runs: dict[str, list[float]] = {side: [] for side in sides}
+                with busy(count):
+                    for _ in range(given.repeats):
+                        for side, (command, environment) in sides.items():
+                            runs[side].append(run(command, action, Path(folder) / side, environment))
+                for side, seconds in runs.items():
+                    figures.setdefault(action, {}).setdefault(side, {})[state] = round(median(seconds), 1)
+                    print(side, state, action, seconds, file=sys.stderr, flush=True)
     shown = table("", "", *BESIDE, "beside one / idle")
     ratios = {}
     for action, by_side in figures.items():
-        for side, seconds in by_side.items():
-            ratio = seconds["beside one"] / seconds["idle"]
-            shown.add_row(action, side, *(f"{one:.1f} s" for one in seconds.values()), f"{ratio:.2f}")
+        for side, by_state in by_side.items():
+            ratio = by_state["beside one"] / by_state["idle"]
+            shown.add_row(action, side, *(f"{one:.1f} s" for one in by_state.values()), f"{ratio:.2f}")
             ratios[f"{action}, {side}: beside one / idle"] = ratio
         ratios[f"{action}: now / before, idle"] = by_side["now"]["idle"] / by_side["before"]["idle"]
         ratios[f"{action}: now / before, beside one"] = by_side["now"]["beside one"] / by_side["before"]["beside one"]

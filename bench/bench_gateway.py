@@ -5,7 +5,7 @@ turns: directly, through the gateway, through Portkey's gateway (npm, MIT). One
 request in fifty through our gateway is a consultation whose record is synced to the disk; it is not timed.
 All processes share the machine's cores. LiteLLM's figures are those that it publishes, on other machines.
 
-usage: python bench/bench_gateway.py [--seconds N] [--without-peer]
+usage: python bench/bench_gateway.py [--seconds N] [--without-peer] [--before COMMAND]
 """
 
 import argparse
@@ -37,7 +37,7 @@ PEER_FOLDER = Path(__file__).parents[1] / "build" / "portkey"
 ANSWER_SECONDS, PIECES = 0.01, 10
 CONSULT_EVERY = 50
 TURNS = 4
-OUR_NAME, PEER_NAME = "weakspot gateway", "Portkey gateway"
+OUR_NAME, BEFORE_NAME, PEER_NAME = "weakspot gateway", "weakspot gateway before", "Portkey gateway"
 LITELLM = {
     "source": "docs.litellm.ai/docs/benchmarks",
     "overhead ms with 4 instances of 4 CPUs at 1170 requests/s": {"p50": 2, "p95": 8, "p99": 13},
@@ -64,13 +64,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=8, help="of each series")
     parser.add_argument("--without-peer", action="store_true", help="where npm is not at hand")
+    parser.add_argument("--before", default="", help="the weakspot command of an earlier version, to compare with")
     parser.add_argument("--upstream", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.upstream:
         web.run_app(upstream(), host="127.0.0.1", port=given.upstream, print=None, access_log=None)
         return
     with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(measure(Workspace(Path(folder)), given.seconds, peer=not given.without_peer))
+        asyncio.run(measure(Path(folder), given.seconds, given.before, peer=not given.without_peer))
 
 
 def upstream() -> web.Application:
@@ -111,17 +112,23 @@ def upstream() -> web.Application:
     return app
 
 
-async def measure(workspace: Workspace, seconds: float, *, peer: bool) -> None:
+async def measure(folder: Path, seconds: float, before: str, *, peer: bool) -> None:
     """Start the servers, run the series in turns, print and write what was found."""
-    ports = [free_port() for _ in range(3)]
-    local, ours, theirs = (f"http://127.0.0.1:{port}" for port in ports)
+    ports = [free_port() for _ in range(4)]
+    local, ours, earlier, theirs = (f"http://127.0.0.1:{port}" for port in ports)
+    workspace = Workspace(folder / "now")
+    now = gateway_command([sys.executable, "-m", "weakspot"], workspace, local, ports[1])
     servers = [
         subprocess.Popen([sys.executable, __file__, "--upstream", str(ports[0])]),
-        subprocess.Popen(gateway_command(workspace, local, ports[1]), stdout=subprocess.DEVNULL, stderr=2),
+        subprocess.Popen(now, stdout=subprocess.DEVNULL, stderr=2),
     ]
     ways: dict[str, tuple[str, dict[str, str]]] = {"direct": (local, {}), OUR_NAME: (ours, {})}
+    if before:
+        command = gateway_command([before], Workspace(folder / "before"), local, ports[2])
+        servers.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=2))
+        ways[BEFORE_NAME] = (earlier, {})
     if peer:
-        servers.append(subprocess.Popen(peer_command(ports[2]), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        servers.append(subprocess.Popen(peer_command(ports[3]), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         headers = {"x-portkey-provider": "openai", "x-portkey-custom-host": f"{local}/v1", "Authorization": "Bearer x"}
         ways[PEER_NAME] = (theirs, headers)
     try:
@@ -157,9 +164,10 @@ async def session_of(session, ways, workspace: Workspace, seconds: float) -> Non
                     "answered": len(one.milliseconds),
                     "refused": one.refused,
                 }
-            if PEER_NAME in heard:
-                ratios[f"added p50, {what}, ours vs Portkey"] = added[OUR_NAME][0] / added[PEER_NAME][0]
-                ratios[f"added p99, {what}, ours vs Portkey"] = added[OUR_NAME][1] / added[PEER_NAME][1]
+            for name, short in ((PEER_NAME, "Portkey"), (BEFORE_NAME, "before")):
+                for number, quantile in enumerate(("p50", "p99") if name in heard else ()):
+                    ratio = added[OUR_NAME][number] / added[name][number]
+                    ratios[f"added {quantile}, {what}, ours vs {short}"] = ratio
             cells = [
                 pair(heard[name].quantile(0.5), heard[name].quantile(0.99)) if name in heard else "" for name in ways
             ]
@@ -177,7 +185,7 @@ async def in_turns(session, ways, rate: int, seconds: float, *, stream: bool) ->
     heard: dict[str, Heard] = {name: Heard() for name in ways}
     for _ in range(TURNS):
         for name, (address, headers) in ways.items():
-            consults = CONSULT_EVERY if name == OUR_NAME else 0
+            consults = CONSULT_EVERY if name in (OUR_NAME, BEFORE_NAME) else 0
             await load(session, address, headers, rate, seconds / TURNS, heard[name], consults, stream=stream)
     return heard
 
@@ -272,13 +280,13 @@ async def until_up(session, address: str, headers: dict[str, str]) -> None:
     sys.exit(f"{address}: does not answer ({heard.refused})")
 
 
-def gateway_command(workspace: Workspace, local: str, port: int) -> list[str]:
-    workspace.root.mkdir(exist_ok=True)
+def gateway_command(command: list[str], workspace: Workspace, local: str, port: int) -> list[str]:
+    workspace.root.mkdir()
     workspace.config_file.write_text(
         f'[gateway]\nupstream = "{local}/v1"\nlisten = "127.0.0.1:{port}"\n[escalation]\ndefault_teacher = "big"\n'
         f'[teachers.big]\nkind = "openai"\nmodel = "m"\nbase_url = "{local}/v1"\npolicy = "allow"\n'
     )
-    return [sys.executable, "-m", "weakspot", "gateway", "--workspace", str(workspace.root)]
+    return [*command, "gateway", "--workspace", str(workspace.root)]
 
 
 def peer_command(port: int) -> list[str]:

@@ -31,6 +31,7 @@ from weakspot.workspace import Workspace
 
 # A busy machine is slow at times: that is no failure.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", settings.get_profile("patient"), max_examples=20)
 settings.load_profile("patient")
 
 REAL_INTERACTIONS = Path(__file__).parents[2] / "shared" / "data" / "real-interactions.jsonl"

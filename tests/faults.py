@@ -334,8 +334,8 @@ NAMED = (
     Fault(
         "the last word of a line is no word of its own",
         "src/weakspot/vocabulary/wishes.py",
-        '" ".join(text.split()).split(", ")',
-        'text.strip().split(", ")',
+        're.split("(?<! ), ", " ".join(text.split()))',
+        're.split("(?<! ), ", text)',
         "tests/weakspot/capture/test_wish_grammar.py",
     ),
     Fault(
@@ -418,8 +418,8 @@ NAMED = (
     Fault(
         "a preview of scrubbing changes the file",
         "src/weakspot/capture/redact_stored.py",
-        "if changes and not dry_run:",
-        "if changes:",
+        "    if not dry_run:",
+        "    if True:",
         "tests/weakspot/capture/test_redact_stored.py",
     ),
     Fault(
@@ -544,6 +544,111 @@ NAMED = (
         "tests/weakspot/gateway/test_consult.py::test_the_record_is_on_the_disk_before_the_client_sees_the_end",
     ),
     Fault(
+        "a call keeps an id that another has",
+        "src/weakspot/protocols/turns.py",
+        "sent if isinstance(sent, str) and sent and sent not in taken else",
+        "sent if isinstance(sent, str) and sent else",
+        "tests/weakspot/protocols/test_turns.py",
+    ),
+    Fault(
+        "a later system message moves to the front",
+        "src/weakspot/protocols/turns.py",
+        'if role in _SYSTEM and not waiting and all(one.get("role") == "system" for one in found):',
+        "if role in _SYSTEM and not waiting:",
+        "tests/weakspot/protocols/test_turns.py",
+    ),
+    Fault(
+        "an answer keeps the thoughts before it",
+        "src/weakspot/protocols/turns.py",
+        'thoughts, found["content"] = split_thoughts(content)',
+        "thoughts = split_thoughts(content)[0]",
+        "tests/weakspot/protocols/test_turns.py",
+    ),
+    Fault(
+        "a tool's result as text is a question of the user",
+        "src/weakspot/capture/frames.py",
+        'return _take_off(text)[1] == "result"',
+        "return False",
+        "tests/weakspot/capture/test_frames.py",
+    ),
+    Fault(
+        "what stands between a tag of context is the user's",
+        "src/weakspot/capture/frames.py",
+        "yield text[place : start.start()]",
+        "yield text[place : end]",
+        "tests/weakspot/capture/test_frames.py",
+    ),
+    Fault(
+        "what has become an interaction is tried again",
+        "src/weakspot/capture/unfitted.py",
+        "{*load_decisions(workspace).forgotten, *_stored_ids(workspace)}",
+        "{*load_decisions(workspace).forgotten}",
+        "tests/weakspot/capture/test_unfitted.py",
+    ),
+    Fault(
+        "what was forgotten is tried again",
+        "src/weakspot/capture/unfitted.py",
+        "{*load_decisions(workspace).forgotten, *_stored_ids(workspace)}",
+        "{*_stored_ids(workspace)}",
+        "tests/weakspot/capture/test_unfitted.py",
+    ),
+    Fault(
+        "a bug of ours costs what was paid for",
+        "src/weakspot/capture/consultation.py",
+        "except Exception as error:  # a bug",
+        "except LookupError as error:  # a bug",
+        "tests/weakspot/capture/test_unfitted.py",
+    ),
+    Fault(
+        "a full disk is taken for a misfit",
+        "src/weakspot/capture/consultation.py",
+        "        raise  # the disk's, which a retry may mend",
+        '        reason, detail = "disk", ""',
+        "tests/weakspot/capture/test_unfitted.py",
+    ),
+    Fault(
+        "the title of a conversation is a consultation",
+        "src/weakspot/capture/consultation.py",
+        "None if conversation.is_client_request else parse_trigger(config, said)",
+        "parse_trigger(config, said)",
+        "tests/weakspot/gateway/test_app_recordings.py",
+    ),
+    Fault(
+        "thoughts are stored with their secrets",
+        "src/weakspot/capture/recorder.py",
+        "thoughts=cleaned)",
+        "thoughts=thoughts)",
+        "tests/weakspot/capture/test_recorder.py",
+    ),
+    Fault(
+        "a notice is told again",
+        "src/weakspot/gateway/consult.py",
+        " or was_noticed(one.conversation):",
+        ":",
+        "tests/weakspot/gateway/test_consult_kept.py",
+    ),
+    Fault(
+        "a strict server gets turns as they were sent",
+        "src/weakspot/gateway/local_model.py",
+        "strict_turns(messages)",
+        "messages",
+        "tests/weakspot/gateway/test_consult_kept.py",
+    ),
+    Fault(
+        "a message that is heard is counted as not heard",
+        "src/weakspot/capture/trigger_phrases.py",
+        "if len(words) > _SHORT or parse_trigger(config, words) is not None:",
+        "if len(words) > _SHORT:",
+        "tests/weakspot/capture/test_trigger_phrases.py",
+    ),
+    Fault(
+        "a wish that is taken back is a wish",
+        "src/weakspot/capture/trigger_phrases.py",
+        "if grammar.withdrawal.match(rest):",
+        "if rest is None:",
+        "tests/weakspot/capture/test_trigger_phrases.py",
+    ),
+    Fault(
         "what the disk refused once more is lost",
         "src/weakspot/gateway/write_queue.py",
         "self._pending.appendleft(task)",
@@ -567,8 +672,8 @@ NAMED = (
     Fault(
         "an adapter is shown past answers",
         "src/weakspot/gateway/local_model.py",
-        "conversation and route.release is None:",
-        "conversation:",
+        "if self._index is not None and route.release is None:",
+        "if self._index is not None:",
         "tests/weakspot/gateway/test_local_model.py",
     ),
     Fault(
@@ -647,7 +752,7 @@ NAMED = (
         "src/weakspot/models/loading.py",
         'f"{base.name}@{base.revision}:{text}"',
         'f"{base.name}@{base.revision}"',
-        "tests/weakspot/models/test_adapters.py::test_another_base_by_the_same_name_is_refused",
+        "tests/weakspot/models/test_loading.py::test_a_base_is_known_by_name_revision_and_settings_wherever_it_lies",
     ),
     # --- the engine
     Fault(
@@ -705,7 +810,7 @@ NAMED = (
         "src/weakspot/training/lora_layout.py",
         "(seed * 1_000_003 + number) % 2**63",
         "(seed * 1_000_003) % 2**63",
-        "tests/weakspot/training/test_lora_layers.py::test_layers_that_share_their_input_share_its_noise_and_others_do_not",
+        "tests/weakspot/training/test_lora_layers.py::test_what_is_shared_is_drawn_once_also_by_several_adapters",
     ),
     Fault(
         "what dropout leaves out is not made up for",
@@ -1185,7 +1290,7 @@ NAMED = (
     Fault(
         "the pages listen for other machines unasked",
         "src/weakspot/ui/server.py",
-        "if not allow_remote and not _is_loopback(host):",
+        'if not allow_remote and not _is_loopback(host.strip("[]")):',
         "if not allow_remote and not host:",
         "tests/weakspot/ui/test_server.py::test_where_others_could_connect_it_does_not_listen_unasked",
     ),
@@ -1221,9 +1326,16 @@ NAMED = (
         "pages of other sites may call the MCP server",
         "src/weakspot/mcp_server.py",
         "transport_security=_security(host)",
-        "transport_security=None",
+        "host=host",  # the library's own protection, which it has on the loopback only
         "tests/weakspot/test_mcp_server.py::test_pages_and_names_of_elsewhere_are_kept_out"
         " tests/weakspot/test_mcp_server.py::test_a_page_is_kept_out_where_all_addresses_are_listened_on",
+    ),
+    Fault(
+        "the MCP server is not known by the name of its machine",
+        "src/weakspot/mcp_server.py",
+        "(*_LOOPBACK, host, socket.gethostname())",
+        "(*_LOOPBACK, host)",
+        "tests/weakspot/test_mcp_server.py::test_a_page_is_kept_out_where_all_addresses_are_listened_on",
     ),
     # --- zddc
     Fault(

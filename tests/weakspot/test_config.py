@@ -130,10 +130,21 @@ def test_target_modules_may_be_a_preset(file, preset):
             "[process]\nnear_duplicate_threshold = nan\n",
             "weakspot.toml: [process] near_duplicate_threshold: ",
         ),
+        (
+            '[escalation]\ndefault_teacher = "opsu"\n',
+            "weakspot.toml: [escalation] default_teacher: no teacher opsu; there are sonnet, opus",
+        ),
     ],
 )
 def test_what_is_wrong_is_named_by_file_table_and_key(file, text, line):
     assert refusal(file, text).startswith(line)
+
+
+@pytest.mark.parametrize(("table", "key"), [("gateway", "upstream_api_key_env"), ("teachers.sonnet", "api_key_env")])
+def test_a_key_that_stands_where_its_variable_is_named_is_not_shown(file, table, key):
+    line = refusal(file, f'[{table}]\n{key} = "sk-not-for-the-screen"\n')
+    assert line.startswith(f"weakspot.toml: [{table}] {key}: string should match")
+    assert line.endswith(", not that; mend that value")
 
 
 @pytest.mark.parametrize(

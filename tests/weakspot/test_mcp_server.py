@@ -713,6 +713,7 @@ def test_a_page_is_kept_out_where_all_addresses_are_listened_on(workspace, setti
     with listening(workspace, "0.0.0.0:0") as url:
         here = url.replace("0.0.0.0", "127.0.0.1")
         assert initialize(here) == 200
+        assert initialize(here, Host=f"{socket.gethostname()}:{here.rpartition(':')[2]}") == 200
         assert initialize(here, Origin="https://evil.example") == 403
         assert initialize(here, Host="evil.example") == 421
 

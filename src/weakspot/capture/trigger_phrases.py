@@ -38,9 +38,9 @@ def parse_trigger(config: Config, words: str) -> Trigger | None:
     condition or a negation it is none.
     """
     grammar = wish_grammar(config)
-    speech = parse_speech(words, grammar.names)
-    if "⟨" not in speech.line and not any("{teacher}" not in one for one in config.escalation.phrases):
+    if not grammar.names.may_stand_in(words) and not any("{teacher}" not in one for one in config.escalation.phrases):
         return None
+    speech = parse_speech(words, grammar.names)
     for place in _places(speech.line):
         wish = _find_wish(grammar, speech.line, place)
         if wish is not None:

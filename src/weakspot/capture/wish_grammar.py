@@ -83,7 +83,9 @@ class Grammar:
             if self._phrases and (found := self._mention.match(line, start)):
                 return self._wish(found[0], place, found.end())
             first = line[start : line.find(" ", start)]
-            for phrase in (*self._phrases.get(first, ()), *self._phrases[""]):
+            # "No Opus please" is a refusal.
+            refused = self.refusal.match(f"{line[:start].rpartition(' ')[0].rpartition(' ')[2]} ")
+            for phrase in (*self._phrases.get(first, ()), *(() if refused else self._phrases[""])):
                 found = self._pattern(phrase).match(line, start)
                 tail = found and self._tail.match(line, found.end())
                 if found and tail:
@@ -110,8 +112,19 @@ class Grammar:
         return re.compile(self._filler.join(parts))
 
 
+# The settings that were asked about last, and their grammar: the gateway asks about the same ones each time.
+_latest: tuple[Config, Grammar] | None = None
+
+
 def wish_grammar(config: Config) -> Grammar:
     """Return the grammar of the settings, which is made once."""
+    global _latest  # noqa: PLW0603
+    if _latest is None or _latest[0] is not config:
+        _latest = config, _grammar_of(config)
+    return _latest[1]
+
+
+def _grammar_of(config: Config) -> Grammar:
     settings = config.escalation
     teachers = tuple((name, one.model_dump_json()) for name, one in config.teachers.items())
     languages = tuple(one.model_dump_json() for one in settings.languages.values())

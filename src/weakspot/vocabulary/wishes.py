@@ -1,9 +1,11 @@
 """The words with which people ask for an expert, by language: the defaults of ``[escalation.languages]``."""
 
+import re
+
 
 def words(text: str) -> list[str]:
-    """Return the words of a text, which a comma and white space stand between."""
-    return " ".join(text.split()).split(", ")
+    """Return the words of a text, which a comma and white space stand between; " ," is a comma of the words."""
+    return re.split("(?<! ), ", " ".join(text.split()))
 
 
 LANGUAGES: dict[str, dict[str, list[str]]] = {
@@ -40,7 +42,12 @@ LANGUAGES: dict[str, dict[str, list[str]]] = {
             i'd like an opinion/answer from {teacher}, ask for help/advice from {teacher},
             ask for a second opinion from {teacher}, would/do you mind asking/consulting {teacher},
             would/do you mind checking with {teacher}, how/what about asking/consulting {teacher},
-            try/suggest asking/consulting {teacher}, time for {teacher}, over to {teacher}
+            try/suggest asking/consulting {teacher}, time for {teacher}, over to {teacher},
+            get/call/phone/page {teacher}, go/turn to {teacher}, bump/push/kick/move {this} to/over {teacher},
+            bump/push/kick {this} up to {teacher}, use/try/take {teacher} instead/please/pls,
+            would/do you mind running {this} by/past {teacher}, how/what about running {this} by/past {teacher},
+            i'd like/love to know/hear from {teacher}, i want/need to know/hear from {teacher},
+            i would like to know/hear from {teacher}, {teacher} please/pls/plz, {teacher} , please/pls/plz
             """
         ),
         "expert": words("expert, expert model, bigger model, stronger model, smarter model, big model"),
@@ -176,7 +183,9 @@ LANGUAGES: dict[str, dict[str, list[str]]] = {
             {teacher} fragen/befragen/konsultieren/hinzuziehen/dazuholen/einschalten, frag/frage bei {teacher} nach,
             bei {teacher} nachfragen, zieh/ziehe {teacher} zu rate, zieh/ziehe {teacher} zurate/hinzu/heran,
             {teacher} zu rate ziehen, {teacher} zurate ziehen, hol/hole {teacher} dazu/ran/hinzu,
-            hol/hole dir {teacher} dazu, hol/hole dir rat/hilfe bei/von {teacher},
+            hol/hole dir {teacher} dazu, hol/hole dir rat/hilfe bei/beim/von/vom {teacher}, {teacher} bitte,
+            nimm/nehmt {teacher} dafür/dazu/hierfür, hol/hole {teacher}, ruf/rufe {teacher},
+            frag/frage beim/bei {teacher}, frag/frage beim/bei {teacher} nach,
             hol/hole dir eine/die zweite meinung von {teacher}, hol/hole eine/die zweite meinung von {teacher},
             hol/hole dir die meinung von {teacher}, hol/hole die meinung von {teacher} ein,
             eine zweite meinung von {teacher},

@@ -8,12 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.weakspot.used import released, uses
 
-from weakspot.analytics.savings import economics, format_summary
+from weakspot.analytics.savings import Wins, economics, format_summary
 from weakspot.config import Config
 from weakspot.deployment.releases import publish
-from weakspot.records import Release
-from weakspot.storage import append_log
-from weakspot.workspace import Workspace
+from weakspot.evaluation import gate
+from weakspot.models import adapter_files
+from weakspot.records import BaseReference, Release, Scorecard, ScoredExample
+from weakspot.storage import append_log, atomic
+from weakspot.workspace import AdapterName, Workspace
 
 
 @pytest.fixture
@@ -92,6 +94,26 @@ def test_without_scorecards_no_weights_are_read_and_the_line_is_the_same(used, c
     assert format_summary(economics(used, config, scorecards=False)) == whole
     with pytest.raises(TypeError):
         economics(used, config)
+
+
+def test_where_the_loss_decides_a_smaller_one_has_won(used, config):
+    name = AdapterName("d", 1)
+    weights = used.adapter(name) / adapter_files.WEIGHTS
+    atomic.write_atomically(weights, b"weights")
+    rows = [
+        ScoredExample(
+            interaction_id="i", domain="d", query="q", local="l", expert="e", tokens=5,
+            base_loss=2.0, adapter_loss=loss, base_margin=0.0, adapter_margin=0.0,
+        )
+        for loss in (1.0, 1.5, 2.0, 2.5, 0.5)
+    ]  # fmt: skip
+    card = Scorecard(
+        adapter=str(name), adapter_sha256=atomic.sha256(weights), verdict="accept", reasons=[], harm=[], rows=rows,
+        base=BaseReference(name="b", location="b", revision=None, identity="i"),
+        comparisons=gate.comparisons(rows, 0.05), created="2026-03-08T12:00:00+00:00",
+    )  # fmt: skip
+    atomic.write_atomically(used.evaluation(name), card.to_document())
+    assert economics(used, config).wins == {1: Wins("d-lora-v1", gate.LOSS, rows=5, won=3, lost=1)}
 
 
 @pytest.mark.slow

@@ -11,8 +11,11 @@ from weakspot.capture.trigger_phrases import parse_trigger, resembles_wish
 from weakspot.config import Config
 
 MESSAGES = [json.loads(line) for line in Path(__file__).with_name("wishes.jsonl").read_text("utf-8").splitlines()]
-# Of the recogniser before, for which the whole message had to be a phrase.
+SECOND = "second-annotator"
+# On the first annotator's messages, of the recogniser before, for which the whole message had to be a phrase.
 OLD = "recall 0.114, precision 0.971"
+# On the second's, before the recogniser was ever tried on them.
+UNSEEN = "recall 0.875, precision 1.000"
 
 
 @dataclass
@@ -41,12 +44,10 @@ class Score:
         return f"{told}, {self.about} of {self.right} about the right question"
 
 
-def score(is_counted: Callable[[int], bool] = lambda number: True) -> Score:
-    """Return the score on the messages whose number is counted."""
+def score(is_counted: Callable[[dict], bool] = lambda one: True) -> Score:
+    """Return the score on the messages that are counted."""
     config, result = Config(), Score()
-    for number, one in enumerate(MESSAGES, 1):
-        if not is_counted(number):
-            continue
+    for one in filter(is_counted, MESSAGES):
         found = parse_trigger(config, one["text"])
         teacher = found.teacher if found else None
         about = one.get("about") if found is None else "message" if found.question else "before"
@@ -64,9 +65,9 @@ def score(is_counted: Callable[[int], bool] = lambda number: True) -> Score:
 
 
 if __name__ == "__main__":
-    hold_out = score(lambda number: number % 3 == 0)
+    first, second = (score(lambda one, by=by: (one["kind"] == SECOND) is by) for by in (False, True))
     whole = score()
-    print(f"before:    {OLD}\nwhole set: {whole}\nhold-out:  {hold_out}")
+    print(f"first annotator: before {OLD}; now {first}\nsecond: at first sight {UNSEEN}; now {second}\nboth: {whole}")
     for kind, (right, number) in whole.kinds.items():
         print(f"  {kind:<22}{right:>4} of {number}")
     missed = [one for one in MESSAGES if one["teacher"] and parse_trigger(Config(), one["text"]) is None]

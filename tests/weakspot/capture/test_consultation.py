@@ -190,6 +190,24 @@ def test_a_call_that_was_cut_can_be_read(settings):
     assert messages[1] == calling("1", arguments='{"n": ')
 
 
+@pytest.mark.parametrize("words", ["consult sonnet", "How do I sort by two keys? Consult Sonnet."])
+def test_a_request_of_the_client_for_itself_is_none(settings, words):
+    title = user("Generate a title for this conversation:\n")
+    assert parse_consultation_request(settings, Conversation.of([title, user(words)]), None) is None
+
+
+@pytest.mark.parametrize("before", [[], [Q, A]])
+def test_a_wish_may_bring_its_own_question(settings, before):
+    picture = {"type": "image_url", "image_url": {"url": "u"}}
+    asked = user([{"type": "text", "text": "How do I sort by two keys? Consult Sonnet."}, picture])
+    one = parse_consultation_request(settings, Conversation.of([*before, asked]), None)
+    assert one.before == [*before, user([{"type": "text", "text": "How do I sort by two keys?"}, picture])]
+    assert (one.attempt, one.attempt_from, one.escalation, one.remark) == ([], "missing", "consult Sonnet", "")
+    again = [*before, asked, user_answer := {"role": "assistant", "content": "B"}, ASK]
+    assert parse_consultation_request(settings, Conversation.of(again), None).before == one.before
+    assert user_answer not in parse_consultation_request(settings, Conversation.of(again), None).attempt
+
+
 # records
 
 DONE = Finished("stop", "served", 1_000_000, 100_000)

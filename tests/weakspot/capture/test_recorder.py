@@ -2,9 +2,9 @@
 
 import pytest
 
-from weakspot.capture.recorder import conversation, iter_interactions, store_interaction
+from weakspot.capture.recorder import conversation, iter_interactions, store_interaction, store_thoughts
 from weakspot.config import load
-from weakspot.records import Interaction
+from weakspot.records import Interaction, Thoughts
 from weakspot.records.parsing import RecordError
 from weakspot.storage import append_log
 
@@ -61,3 +61,20 @@ def test_what_teaches_nothing_is_refused_with_its_reason_and_stores_nothing(work
         store_interaction(workspace, load(tmp_path / "none.toml", ["collect.max_record_bytes=1500"]), turns, {})
     assert caught.value.reason == reason
     assert not workspace.raw.exists()
+
+
+def test_thoughts_are_kept_apart_without_secrets(workspace, config):
+    key = "sk-ant-api03-8Jq2Vx71LmZw45TbNc8Jq2Vx71LmZw45TbNc8Jq2Vx71LmZw45TbNc"
+    store_thoughts(workspace, config, "int_1", f"The key is {key}, or a-key-of-no-form.", ["a-key-of-no-form"])
+    [line] = append_log.read_lines(workspace.thoughts)
+    assert Thoughts.from_json(line.data) == Thoughts(
+        interaction_id="int_1", thoughts="The key is <API_KEY_1>, or <API_KEY_2>."
+    )
+    assert not workspace.raw.exists()
+
+
+def test_thoughts_that_cannot_be_stored_stop_nothing(workspace, config, caplog):
+    workspace.raw.parent.mkdir(parents=True)
+    workspace.thoughts.mkdir()
+    store_thoughts(workspace, config, "int_1", "hm")
+    assert "thoughts are not stored" in caplog.text

@@ -141,7 +141,7 @@ def test_a_remark_at_the_end_of_a_long_message_is_the_users_own_text():
 
 
 def test_the_labelled_messages_are_told_apart():
-    """Print both scores with ``python tests/weakspot/capture/score_wishes.py``."""
+    """Print the scores with ``python tests/weakspot/capture/score_wishes.py``."""
     found = score()
     assert found.recall >= 0.98
     assert found.precision >= 0.99
@@ -151,7 +151,7 @@ def test_the_labelled_messages_are_told_apart():
 def test_what_was_missed_looks_like_a_wish_and_most_other_messages_do_not():
     other = [one["text"] for one in MESSAGES if one["teacher"] is None]
     assert sum(resembles_wish(DEFAULTS, text) for text in other) < len(other) / 4
-    missed = ["It doesn't compile so ask Opus", "get the expert", "ask nice old Opus", "frag doch endlich Opus"]
+    missed = ["It doesn't compile so ask Opus", "Opus?", "ask nice old Opus", "frag doch endlich Opus"]
     assert all(parse_trigger(DEFAULTS, text) is None and resembles_wish(DEFAULTS, text) for text in missed)
     assert not resembles_wish(DEFAULTS, "consult Sonnet")
     assert not resembles_wish(DEFAULTS, "```\nasking sonnet\n```")

@@ -7,6 +7,7 @@ import pytest
 from weakspot.capture import consultation, unfitted
 from weakspot.capture.consultation import parse_consultation_request, store_consultation
 from weakspot.capture.conversation import Conversation
+from weakspot.capture.decisions import decide
 from weakspot.capture.recorder import iter_interactions
 from weakspot.capture.redact_stored import rescrub
 from weakspot.capture.unfitted import collect_unfitted, read_unfitted
@@ -98,6 +99,12 @@ def test_it_can_be_forgotten(workspace):
     stored = store(workspace)
     assert forget(workspace, Config(), stored.interaction_id).lines == 1
     assert "newer" not in workspace.unfitted.read_text()
+    assert read_unfitted(workspace) == []
+
+
+def test_what_was_to_be_forgotten_stays_so_if_its_erasure_was_interrupted(workspace):
+    stored = store(workspace)
+    decide(workspace, Config(), [(stored.interaction_id, "forget", None)])
     assert read_unfitted(workspace) == []
 
 

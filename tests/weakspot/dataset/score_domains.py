@@ -3,7 +3,7 @@
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 
 from weakspot.config import Config
@@ -12,30 +12,33 @@ from weakspot.dataset.domains import detect
 QUESTIONS = [
     json.loads(line) for line in Path(__file__).with_name("domain_queries.jsonl").read_text("utf-8").splitlines()
 ]
-# Of the triggers before, which were matched as they stand.
+SECOND = "second-annotator"
+# On the first annotator's questions, of the triggers before, which were matched as they stand.
 OLD = 0.344
+# On the second's, before the triggers were ever tried on them.
+UNSEEN = 0.933
 
 
-def errors(is_counted: Callable[[int], bool] = lambda number: True) -> list[str]:
-    """Return the questions with a wrong domain, of those whose number is counted."""
+def errors(questions: Sequence[dict] = QUESTIONS) -> list[str]:
+    """Return the questions with a wrong domain."""
     config, found = Config(), []
-    for number, one in enumerate(QUESTIONS, 1):
+    for one in questions:
         told = detect(one["query"], [], config.domains, default="general-coding", query_weight=3)
-        if is_counted(number) and told.domain != one["domain"]:
+        if told.domain != one["domain"]:
             shown = {domain: hits["query"] for domain, hits in told.hits.items()}
             found.append(f"{one['domain']} {one['kind']}: {one['query']!r} -> {told.domain} {shown}")
     return found
 
 
-def share_right(is_counted: Callable[[int], bool] = lambda number: True) -> float:
+def share_right(questions: Sequence[dict] = QUESTIONS) -> float:
     """Return the share of questions with the right domain."""
-    return 1 - len(errors(is_counted)) / sum(is_counted(number) for number in range(1, len(QUESTIONS) + 1))
+    return 1 - len(errors(questions)) / len(questions)
 
 
 if __name__ == "__main__":
-    print(
-        f"before {OLD:.3f}, whole set {share_right():.3f}, hold-out {share_right(lambda number: number % 3 == 0):.3f}"
-    )
+    first, second = ([one for one in QUESTIONS if (one["kind"] == SECOND) is by] for by in (False, True))
+    print(f"first annotator: before {OLD:.3f}; now {share_right(first):.3f}")
+    print(f"second: at first sight {UNSEEN:.3f}; now {share_right(second):.3f}")
     asked = Counter((one["domain"], one["kind"]) for one in QUESTIONS)
     wrong = Counter(tuple(error.split(":")[0].split(" ")) for error in errors())
     for kind, number in asked.items():

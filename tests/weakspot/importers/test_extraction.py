@@ -189,6 +189,11 @@ def test_an_answer_that_two_models_gave_together_is_nobodys(config):
     assert found(config, *ASKED[:2], *mixed) == []
 
 
+def test_an_answer_that_a_teachers_model_had_a_part_in_is_no_attempt_of_a_local_one(config):
+    mixed = (model("a", "q", "I look.", QWEN), model("b", "a", "A brace.", OPUS))
+    assert found(config, user("q", WHY), *mixed, model("x", "q", "A comma.", OPUS)) == []
+
+
 def test_the_experts_calls_stand_in_front_of_its_answer_and_count_to_its_cost(config):
     first = Turn(
         "x", "e", answer("I look.", [LoggedCall("c", "read", {"path": "a"})]), OPUS, input_tokens=10, output_tokens=1

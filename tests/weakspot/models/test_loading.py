@@ -1,5 +1,6 @@
 """Bases: the embedded one, folders, hub ids; what is missing is said in one line."""
 
+import json
 import shutil
 
 import pytest
@@ -80,3 +81,14 @@ def test_a_model_that_is_loaded_keeps_sequences_of_a_row_apart(tiny_base):
     model = loading.load_model(Base("tiny", str(tiny_base), None), torch.float32)
     assert packed_attention.is_installed(model)
     assert not model.training
+
+
+def test_a_base_is_known_by_name_revision_and_settings_wherever_it_lies(tiny_base, tmp_path):
+    here, moved = Base("x", str(tiny_base), None), Base("x", str(shutil.copytree(tiny_base, tmp_path / "moved")), None)
+    other = Base("x", str(shutil.copytree(tiny_base, tmp_path / "other")), None)
+    settings = tmp_path / "other" / "config.json"
+    settings.write_text(json.dumps({**json.loads(settings.read_text()), "rms_norm_eps": 0.5}))
+    known = loading.identity(here)
+    assert loading.identity(moved) == known
+    others = [other, Base("y", here.location, None), Base("x", here.location, "main")]
+    assert known not in {loading.identity(one) for one in others}

@@ -67,6 +67,12 @@ def test_any_bytes_in_any_pieces_are_read_as_in_one(data, places):
     assert found == list(whole.feed(data, last=True))
 
 
+def test_a_cr_lf_that_is_cut_apart_ends_one_line():
+    decoder = Decoder()
+    pieces = [b"data: 1\r", b"\ndata: 2\r", b"\n\r", b"\n"]
+    assert [list(decoder.feed(piece)) for piece in pieces] == [[], [], ["1\n2"], []]
+
+
 def test_an_event_that_nothing_ends_is_given_at_the_end_only():
     decoder = Decoder()
     assert list(decoder.feed(b"data: 1\n\ndata: 2\ndata: 3")) == ["1"]

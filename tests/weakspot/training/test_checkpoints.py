@@ -1,5 +1,7 @@
 """A checkpoint is there as a whole or not at all, and holds what was written."""
 
+import errno
+import os
 import subprocess
 import sys
 
@@ -78,6 +80,20 @@ def test_a_full_disk_names_the_file_and_the_checkpoint_before_stays(small_disk):
         checkpoints.write_checkpoint(small_disk, 4, {"now/a": torch.zeros(50_000)}, STATE)
     assert checkpoints.find_steps(small_disk) == [2]
     assert checkpoints.load_state(small_disk, 2) == STATE
+
+
+@pytest.mark.parametrize("step", [2, 4])
+def test_what_the_disk_does_not_keep_is_no_checkpoint_and_replaces_none(tmp_path, monkeypatch, step):
+    checkpoints.write_checkpoint(tmp_path, 2, TENSORS, STATE)
+
+    def fail(_descriptor):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        checkpoints.write_checkpoint(tmp_path, step, {"now/a": torch.zeros(1)}, {"step": step})
+    assert checkpoints.find_steps(tmp_path) == [2]
+    assert checkpoints.load_state(tmp_path, 2) == STATE
 
 
 @pytest.mark.slow

@@ -75,6 +75,9 @@ def test_an_adapter_that_changes_nothing_is_refused(trained):
     tensors = {key: one * ("lora_B" not in key) for key, one in load_file(weights).items()}
     save_file(tensors, weights, {"format": "pt"})
     zeroed = manifest.model_copy(update={"files": {**manifest.files, adapter_files.WEIGHTS: atomic.sha256(weights)}})
+    before = atomic.FileState.of(workspace.adapters)
     with pytest.raises(UserError, match="changes nothing: it answers as the base does"):
         merged_models.write(workspace, config, Candidate(NAME, zeroed, None))
+    # Nothing was written there, not even for a while: a merged model takes as much disk as its base.
+    assert atomic.FileState.of(workspace.adapters) == before
     assert not workspace.merged(NAME).exists()
