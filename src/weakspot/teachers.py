@@ -18,7 +18,7 @@ from weakspot.protocols import anthropic_messages, anthropic_requests, openai_ch
 from weakspot.protocols.media import has_media, refuses_media, without_media
 from weakspot.protocols.parts import Call, Finished, Part, StreamError
 from weakspot.protocols.reading import error_text, read_parts
-from weakspot.protocols.tools import SafeNames
+from weakspot.protocols.tools import SafeNames, function_tools, tools_of_calls
 from weakspot.redaction.redact import scrub_text
 from weakspot.settings import Teacher
 
@@ -280,8 +280,11 @@ def _limit(teacher: Teacher, question: Question) -> int:
 def _messages_body(teacher: Teacher, question: Question, names: SafeNames) -> dict[str, Any]:
     # The provider itself refuses these in its present version, whatever the model.
     refused = frozenset() if teacher.base_url else frozenset(_SAMPLING)
-    options = _without_options(question, refused).options
-    asked = anthropic_requests.request(question.messages, question.tools, options, names)
+    options, tools = _without_options(question, refused).options, function_tools(question.tools)
+    if not tools:
+        # Servers of this protocol refuse calls in a conversation without tools: LiteLLM and Bedrock.
+        options, tools = {**options, "tool_choice": "none"}, tools_of_calls(question.messages)
+    asked = anthropic_requests.request(question.messages, tools, options, names)
     return {"model": teacher.model, **asked, "max_tokens": _limit(teacher, question)}
 
 

@@ -16,7 +16,7 @@ from weakspot.capture.recorder import Collected, Unfitted
 from weakspot.capture.trigger_phrases import Trigger, find_teacher, parse_trigger, trigger_phrase
 from weakspot.config import Config
 from weakspot.protocols.parts import Answer, readable_arguments
-from weakspot.protocols.turns import Messages, text_of
+from weakspot.protocols.turns import Messages, text_of, with_identities
 from weakspot.records import UnfittedConsultation
 from weakspot.records.parsing import RecordError, parse_interaction_object
 from weakspot.redaction.redact import scrub
@@ -32,6 +32,8 @@ _INSTRUCTION = (
     "Answer my question before it yourself, in full, as if that attempt had not been made: "
     "do not mention the attempt, the other model or this request."
 )
+# Clients may begin the answer themselves, which present models refuse.
+_GO_ON = "Go on from there."
 _BROKEN_IN = "(the user broke in)"
 _log = logging.getLogger(__name__)
 
@@ -82,6 +84,8 @@ def parse_consultation_request(
         return None
     trigger = None if conversation.is_client_request else parse_trigger(config, said)
     rest = _steps(messages[last + 1 :])
+    while rest and _is_empty(rest[-1]):
+        rest.pop()
     query = _find_query(config, last, trigger, turns) if trigger is not None else None
     if trigger is not None and query is not None:
         asked = teacher or trigger.teacher
@@ -148,9 +152,14 @@ def _steps(messages: Messages) -> Messages:
 
 
 def _says_something(message: dict[str, Any]) -> bool:
-    if message.get("role") != "assistant":
+    return message.get("role") == "assistant" and not _is_empty(message)
+
+
+def _is_empty(message: dict[str, Any]) -> bool:
+    """Whether a message holds nothing; the result of a tool may be empty."""
+    if message.get("role") == "tool" or message.get("tool_calls"):
         return False
-    return bool(message.get("tool_calls")) or bool((text_of(message.get("content")) or "").strip())
+    return not (text_of(message.get("content")) or "").strip()
 
 
 def question(one: ConsultationRequest, tools: Sequence[dict[str, Any]], max_tokens: int | None) -> Question:
@@ -159,7 +168,11 @@ def question(one: ConsultationRequest, tools: Sequence[dict[str, Any]], max_toke
     if one.attempt:
         remark = f"\n\n{one.remark}" if one.remark else ""
         messages += [*one.attempt, {"role": "user", "content": _INSTRUCTION + remark}]
-    return Question(_with_tool_results([*messages, *one.own]), list(tools), max_tokens)
+    messages += one.own
+    if messages[-1].get("role") == "assistant" and not messages[-1].get("tool_calls"):
+        messages.append({"role": "user", "content": _GO_ON})
+    # An attempt that was not sent may have the ids of earlier calls.
+    return Question(_with_tool_results(list(with_identities(messages))), list(tools), max_tokens)
 
 
 def _with_tool_results(messages: Messages) -> Messages:

@@ -1,7 +1,6 @@
 """The gateway's endpoints: a request for a teacher is a consultation, all others go to the local model."""
 
 import asyncio
-import contextlib
 import json
 import logging
 from collections.abc import Callable
@@ -24,7 +23,16 @@ from weakspot.gateway.local_model import LocalModel
 from weakspot.gateway.metrics import Metrics
 from weakspot.gateway.middleware import Guard, SecretFreeLogFilter
 from weakspot.gateway.passthrough import forward_request
-from weakspot.gateway.paths import CHAT, COUNT, ENDPOINTS, MESSAGES, MODELS, RESPONSES, canonical_path
+from weakspot.gateway.paths import (
+    CHAT,
+    COUNT,
+    ENDPOINTS,
+    MESSAGES,
+    MODELS,
+    RESPONSES,
+    canonical_path,
+    holds_conversation,
+)
 from weakspot.gateway.routing import Routing
 from weakspot.gateway.schemas import chat_of_messages, parse_json_body, require_chat
 from weakspot.gateway.upstream import GatewayError, Upstream, end_to_end
@@ -140,11 +148,7 @@ class Gateway:
     async def responses(self, request: "web.Request") -> "web.StreamResponse":
         """OpenAI's Responses API: passed on unchanged, but for a request for a teacher, which it cannot carry yet."""
         data = await request.read()
-        with contextlib.suppress(ValueError, RecursionError):  # the local model's server refuses what is no JSON
-            body = json.loads(data)
-            if isinstance(body, dict) and self._asks_for_teacher(request, body):
-                known = f"{CHAT} or {MESSAGES}"
-                raise GatewayError(400, f"a teacher cannot be consulted on {request.path} yet: use {known}")
+        self._refuse_wish(request, data)
         return await forward_request(self.upstream, request, data)
 
     async def model(self, request: "web.Request") -> "web.StreamResponse":
@@ -176,7 +180,10 @@ class Gateway:
         """Pass every other request on unchanged."""
         if CONSULT_HEADER in request.headers:
             raise GatewayError(400, f"{CONSULT_HEADER}: a teacher can be consulted on {CHAT} and {MESSAGES} only")
-        return await forward_request(self.upstream, request, await request.read())
+        data = await request.read()
+        if holds_conversation(request.path):
+            self._refuse_wish(request, data)
+        return await forward_request(self.upstream, request, data)
 
     async def health(self, request: "web.Request") -> "web.StreamResponse":
         """The state of the gateway, and of the local model's server."""
@@ -209,11 +216,19 @@ class Gateway:
             raise GatewayError(400, "there is no question to consult a teacher about")
         return wish
 
-    def _asks_for_teacher(self, request: "web.Request", body: dict[str, Any]) -> bool:
-        """Whether a request of the Responses API names a teacher, or ends in a trigger phrase."""
-        turns = Conversation.of(turns_of_responses(body))
+    def _refuse_wish(self, request: "web.Request", data: bytes) -> None:
+        """Refuse a request for a teacher on a path that cannot carry one: passed on, it would be lost in silence."""
+        try:
+            body = json.loads(data)
+        except (ValueError, RecursionError):
+            return  # the local model's server refuses what is no JSON
+        if not isinstance(body, dict):
+            return
+        turns = Conversation.of(body["messages"] if "messages" in body else turns_of_responses(body))
         named = _named_teacher(request, body)
-        return named is not None or consultation.parse_consultation_request(self.config, turns, None) is not None
+        if named is not None or consultation.parse_consultation_request(self.config, turns, None) is not None:
+            known = f"{CHAT} or {MESSAGES}"
+            raise GatewayError(400, f"a teacher cannot be consulted on {request.path} yet: use {known}")
 
     def _note_unheard_wish(self, request: "web.Request", conversation: Conversation) -> None:
         """Count a last message that looks like a request for an expert, and keep its beginning for 'status'."""

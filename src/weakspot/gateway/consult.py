@@ -16,6 +16,7 @@ from weakspot.gateway.answer_cache import AnswerCache
 from weakspot.gateway.anthropic_bridge import STREAM_HEADERS
 from weakspot.gateway.local_model import LocalModel
 from weakspot.gateway.metrics import Metrics
+from weakspot.gateway.schemas import holds_chat
 from weakspot.gateway.upstream import CREDENTIALS
 from weakspot.gateway.write_queue import WriteQueue
 from weakspot.protocols import anthropic_messages, openai_chat
@@ -122,7 +123,8 @@ class Consultations:
         """Find the attempt that a client left out: in the cache, or else requested while the teacher answers."""
         if wish.attempt:
             return wish, None
-        if remembered := self._attempts.recall(wish.query):
+        # The local model's server may have taken what a teacher does not.
+        if (remembered := self._attempts.recall(wish.query)) and holds_chat(remembered):
             return replace(wish, attempt=remembered, attempt_from="remembered"), None
         if not self._config.gateway.ask_missing_attempt:
             return wish, None

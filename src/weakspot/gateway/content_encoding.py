@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 # A small body can become very large: none of an answer's size does.
 MOST_BYTES = 256 * 1024 * 1024
 _GZIP, _ZLIB, _RAW = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS
-_PLAIN = ("", "identity")
+_PLAIN = ("", "identity", "none")
 
 
 class EncodingError(ValueError):

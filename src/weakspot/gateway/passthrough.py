@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 from weakspot.gateway.content_encoding import EncodingError, plain_body, read_body
 from weakspot.gateway.paths import canonical_path
 from weakspot.gateway.upstream import Upstream, end_to_end
-from weakspot.protocols.reading import SECONDS_BEHIND_THE_END
+from weakspot.protocols.reading import SECONDS_BEHIND_THE_END, SECONDS_BEHIND_THE_REASON
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, web
 
 _LONGEST_HEARD = 4_000_000
 _DONE = re.compile(rb"(?:\A|[\r\n])data: ?\[DONE\]\s*[\r\n]")
-_LONGEST_END = 24
+# Behind a reason a piece of another of several answers may come. In a text the quotes are escaped.
+_SIGN = re.compile(rb'(?<!\\)"(?:(?P<reason>finish_reason)"\s{0,9}:\s{0,9}"\w|delta")')
+_LONGEST_END = 48
 
 AnswerCallback = Callable[[bytes, bool], None]
 
@@ -62,21 +64,47 @@ async def _error(upstream: Upstream, answer: "ClientResponse") -> "web.StreamRes
     )
 
 
+class EndOfStream:
+    """Tells from the pieces of a completion's stream when it ends, though the server may keep the connection open.
+
+    ``deadline`` is the time of the event loop until which something may come; None where anything may.
+    """
+
+    def __init__(self, *, has_events: bool) -> None:
+        self.deadline: float | None = None
+        self._has_events = has_events
+        self._tail, self._done = b"", False
+
+    def feed(self, piece: bytes) -> None:
+        """Take note of the next piece; the events may be cut anywhere."""
+        if self._done:
+            return
+        before, seen = len(self._tail), self._tail + piece
+        self._tail = seen[-_LONGEST_END:]
+        now = asyncio.get_running_loop().time()
+        if _DONE.search(seen):
+            self._done, self.deadline = True, now + SECONDS_BEHIND_THE_END
+        elif self._has_events:
+            for sign in _SIGN.finditer(seen):
+                if sign.end() > before:
+                    self.deadline = now + SECONDS_BEHIND_THE_REASON if sign["reason"] else None
+
+
 async def _copy_body(
     answer: "ClientResponse", response: "web.StreamResponse", request: "web.Request", *, until_done: bool
 ) -> bytearray | None:
     """Copy the body as it arrives; return its beginning, or None where the server closed the connection early.
 
-    A completion's stream ends with its last event, though the server may keep the connection open: ``until_done``.
+    With ``until_done`` it ends where a completion's stream does.
     """
     from aiohttp import ClientPayloadError
 
-    heard, tail = bytearray(), b""
-    pieces, deadline = answer.content.iter_any(), None
+    heard, pieces = bytearray(), answer.content.iter_any()
+    end = EndOfStream(has_events=answer.content_type == "text/event-stream")
     try:
         while True:
             try:
-                async with asyncio.timeout_at(deadline) as limit:
+                async with asyncio.timeout_at(end.deadline) as limit:
                     piece = await anext(pieces, None)
             except TimeoutError:
                 if not limit.expired():
@@ -87,9 +115,8 @@ async def _copy_body(
             await response.write(piece)
             if len(heard) <= _LONGEST_HEARD:
                 heard += piece
-            tail = (tail + piece)[-len(piece) - _LONGEST_END :]
-            if until_done and deadline is None and _DONE.search(tail):
-                deadline = asyncio.get_running_loop().time() + SECONDS_BEHIND_THE_END
+            if until_done:
+                end.feed(piece)
     except ClientPayloadError:
         if request.transport is not None:
             request.transport.close()

@@ -8,7 +8,11 @@ COUNT = f"{MESSAGES}/count_tokens"
 # Local servers have endpoints of their own under the bare names of the others.
 _MEANT_WITHOUT_V1 = (CHAT, MESSAGES, COUNT, RESPONSES, MODELS)
 ENDPOINTS = (*_MEANT_WITHOUT_V1, "/v1/completions", "/v1/embeddings")
-_WRITTEN = re.compile(r"((?:/v1)*)(/.*?)/?")
+_WRITTEN = re.compile(r"((?:/v1)*)(/.*?)/?", re.IGNORECASE)
+# Behind the rest of another provider's base URL, such as /api/v1 or /anthropic/v1.
+_BEHIND_ANOTHER = re.compile(rf"/(?!/).*({CHAT}|{MESSAGES}|{COUNT}|{RESPONSES})/?", re.IGNORECASE)
+# Endpoints for conversations in protocols that only their server knows.
+_CONVERSATIONS = ("/chat/completions", "/messages", "/api/chat")
 
 
 def canonical_path(path: str) -> str:
@@ -18,8 +22,16 @@ def canonical_path(path: str) -> str:
     slash too many: sigoden/aichat#767, NousResearch/hermes-agent#65488, CherryHQ/cherry-studio#10229.
     """
     given, question, query = path.partition("?")
+    if (behind := _BEHIND_ANOTHER.fullmatch(given)) is not None:
+        return behind[1].lower() + question + query
     if (written := _WRITTEN.fullmatch(re.sub("/+", "/", given))) is None:
         return path
     meant = f"/v1{written[2]}"
+    meant = meant.lower() if meant.lower() in ENDPOINTS else meant
     known = meant in ENDPOINTS or meant.startswith(f"{MODELS}/") if written[1] else meant in _MEANT_WITHOUT_V1
     return meant + question + query if known else path
+
+
+def holds_conversation(path: str) -> bool:
+    """Whether a path that is none of the endpoints is one to which clients send conversations."""
+    return path.partition("?")[0].rstrip("/").lower().endswith(_CONVERSATIONS)

@@ -28,10 +28,11 @@ class _Part(BaseModel):
     type: str
     text: str | None = None
     image_url: _Image | str | None = None
+    file: dict[str, Any] | None = None
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        if self.type in ("text", "image_url") and getattr(self, self.type) is None:
+        if self.type in ("text", "image_url", "file") and getattr(self, self.type) is None:
             raise ValueError(f"{self.type} is missing")
         return self
 
@@ -58,9 +59,13 @@ class _Message(BaseModel):
     tool_call_id: str | None = None
 
 
+class _Function(_Named):
+    parameters: dict[str, Any] | None = None
+
+
 class _Tool(BaseModel):
     type: str
-    function: _Named
+    function: _Function
 
     @model_validator(mode="before")
     @classmethod
@@ -81,6 +86,7 @@ class _Chat(BaseModel):
     """The fields that a consultation needs; the local model's server checks all others itself."""
 
     messages: list[_Message]
+    stop: list[Any] | str | None = None
     tools: list[_Tool] | None = None
     stream: bool | None = None
     stream_options: dict[str, Any] | None = None
@@ -118,6 +124,15 @@ def chat_of_messages(body: dict[str, Any]) -> dict[str, Any]:
         raise GatewayError(400, f"not a request of the Messages API: {error} is missing") from None
     except (AttributeError, TypeError):
         raise GatewayError(400, "not a request of the Messages API") from None
+
+
+def holds_chat(messages: list[dict[str, Any]]) -> bool:
+    """Whether messages can be sent to a teacher."""
+    try:
+        _Chat.model_validate({"messages": messages}, strict=True)
+    except ValidationError:
+        return False
+    return True
 
 
 def require_chat(body: dict[str, Any]) -> None:

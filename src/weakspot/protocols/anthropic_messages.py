@@ -82,11 +82,11 @@ class Reader(StreamReader):
     def _delta(self, index: int, delta: dict[str, Any]) -> Iterator[Part]:
         match delta["type"]:
             case "text_delta":
-                yield Text(str(delta["text"]))
+                yield Text(str(delta["text"] or ""))
             case "thinking_delta":
-                yield Thought(str(delta["thinking"]))
+                yield Thought(str(delta["thinking"] or ""))
             case "input_json_delta" if index in self._calls:
-                yield Call(self._calls[index], str(delta["partial_json"]))
+                yield Call(self._calls[index], str(delta["partial_json"] or ""))
 
     def _final_part(self) -> Finished | None:
         if not self._reason:

@@ -8,6 +8,7 @@ from typing import Any
 from weakspot.protocols.media import block_parts, blocks_of_parts, is_media, text_of_parts
 from weakspot.protocols.parts import readable_arguments
 from weakspot.protocols.tools import SafeNames, function_tools, with_safe_choice, with_safe_names
+from weakspot.protocols.turns import BEGINNING
 
 LONGEST_NAME = 128
 _KEPT_AS_IT_IS = ("model", "max_tokens", "stream", "temperature", "top_p", "top_k")
@@ -19,7 +20,6 @@ _FOR_THE_PROVIDER = (
     # Claude Code: https://github.com/anthropics/claude-code/issues/68900
     re.compile(r"\s*x-anthropic-billing-header:[^\n]*(?:\n+|\Z)"),
 )
-_BEGINNING = "(the conversation begins)"
 _JSON_ONLY = "Answer with one JSON object and nothing else."
 _MATCHING = "It must match this JSON schema: "
 
@@ -38,7 +38,7 @@ def chat_request(body: dict[str, Any]) -> dict[str, Any]:
         chat["messages"] += _chat_messages(message)
     if "stop_sequences" in body:
         chat["stop"] = body["stop_sequences"]
-    form = (body.get("output_config") or {}).get("format") or {}
+    form = (body.get("output_config") or {}).get("format") or body.get("output_format") or {}
     if form.get("type") == "json_schema":
         schema = {"name": "answer", "schema": form["schema"], "strict": True}
         chat["response_format"] = {"type": "json_schema", "json_schema": schema}
@@ -74,8 +74,8 @@ def _chat_messages(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
     role, content = message["role"], message["content"]
     if role in _SYSTEM:
         content = _system_text(content)
-    if isinstance(content, str):
-        yield {"role": role, "content": content}
+    if content is None or isinstance(content, str):
+        yield {"role": role, "content": content or ""}
         return
     said: list[dict[str, Any]] = []
     calls: list[dict[str, Any]] = []
@@ -121,7 +121,7 @@ def request(
         **({"system": "\n\n".join(system)} if system else {}),
         "messages": _turns(messages),
         **({"tools": [_tool(one["function"]) for one in functions]} if functions else {}),
-        **({"tool_choice": choice} if functions and (choice := _tool_choice(options, names)) else {}),
+        **({"tool_choice": choice} if functions and (choice := _tool_choice(options, names, functions)) else {}),
         **({"output_config": {"format": form}} if form else {}),
         **({"stop_sequences": stops} if (stops := _stop_sequences(options.get("stop"))) else {}),
         **_sampling(options),
@@ -138,7 +138,7 @@ def _turns(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
         elif blocks:
             turns.append({"role": role, "content": blocks})
     if turns and turns[0]["role"] == "assistant":
-        turns.insert(0, {"role": "user", "content": [{"type": "text", "text": _BEGINNING}]})
+        turns.insert(0, {"role": "user", "content": [{"type": "text", "text": BEGINNING}]})
     return turns
 
 
@@ -168,8 +168,8 @@ def _blocks(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield {"type": "tool_use", "id": call["id"], "name": function["name"], "input": value}
 
 
-def _tool_choice(options: Mapping[str, Any], names: SafeNames) -> dict[str, Any]:
-    choice = with_safe_choice(options.get("tool_choice"), names)
+def _tool_choice(options: Mapping[str, Any], names: SafeNames, functions: list[dict[str, Any]]) -> dict[str, Any]:
+    choice = with_safe_choice(options.get("tool_choice"), names, functions)
     parallel = {"disable_parallel_tool_use": True} if options.get("parallel_tool_calls") is False else {}
     match choice:
         case "none":

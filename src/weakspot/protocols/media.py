@@ -5,8 +5,10 @@ import binascii
 import re
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 _MEDIA = ("image_url", "file")
+THOUGHTS = ("thinking", "reasoning", "redacted_thinking")
 # Anthropic takes these; a client's own word for the type is often wrong ("image/jpg", a PNG called image/jpeg).
 _SIGNATURES = (
     (b"\x89PNG", "image/png"),
@@ -19,6 +21,7 @@ _PDF = "application/pdf"
 _DATA_URL = re.compile(
     r"data:(?P<type>[^;,]*)(?:;[^;,]+)*?(?P<base64>;base64)?,(?P<data>.*)", re.DOTALL | re.IGNORECASE
 )
+_FROM_URL_SAFE = str.maketrans("-_", "+/")
 _UNSEEN = {"image_url": "[image: this model cannot see it]", "file": "[document: this model cannot read it]"}
 # https://github.com/ggml-org/llama.cpp/issues/15377 (500), OpenRouter's 404, vLLM's and others' 400.
 _REFUSED = re.compile(
@@ -89,12 +92,21 @@ def image_source(url: str) -> dict[str, str] | None:
     """Return a picture as the Messages API takes it; None for one that it does not."""
     if url.lower().startswith(("http://", "https://")):
         return {"type": "url", "url": url}
-    named = _DATA_URL.fullmatch(url)
-    if named is None or not named["base64"]:
-        return None
-    data = "".join(named["data"].split())
-    kind = image_type(named["type"], data)
+    named, data = _type_and_data(url)
+    kind = image_type(named, data)
     return {"type": "base64", "media_type": kind, "data": data} if kind and data else None
+
+
+def _type_and_data(url: str) -> tuple[str, str]:
+    """Return the type of a data URL, empty where it has none, and its data in base64; some clients send bare data."""
+    named = _DATA_URL.fullmatch(url)
+    if named is None:
+        kind, data = "", url
+    elif named["base64"]:
+        kind, data = named["type"], named["data"]
+    else:
+        kind, data = named["type"], base64.b64encode(unquote_to_bytes(named["data"])).decode()
+    return kind.strip().lower(), "".join(data.split()).translate(_FROM_URL_SAFE)
 
 
 def image_type(named: str, data: str) -> str | None:
@@ -135,9 +147,7 @@ def document_block(file: dict[str, Any]) -> Part | None:
     titled = {"title": title} if title and title != "document.pdf" else {}
     if url.lower().startswith(("http://", "https://")):
         return {"type": "document", "source": {"type": "url", "url": url}, **titled}
-    named = _DATA_URL.fullmatch(url)
-    kind, data = (named["type"].lower(), named["data"]) if named and named["base64"] else (_PDF, url)
-    data = "".join(data.split())
+    kind, data = _type_and_data(url)
     if data and (kind == _PDF or data.startswith("JVBERi")):
         source = {"type": "base64", "media_type": _PDF, "data": data}
     elif kind.startswith("text/") or kind == "application/json":
@@ -193,7 +203,7 @@ def blocks_of_parts(content: Any) -> list[Part]:
                 found.append({"type": "image", "source": source} if source else _unseen_text(part))
             case "file":
                 found.append(document_block(part["file"]) or _unseen_text(part))
-            case "thinking" | "reasoning" | "redacted_thinking":
+            case kind if kind in THOUGHTS:
                 pass
             case _:
                 found.append(_type_as_text(part))

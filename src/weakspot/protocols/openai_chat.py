@@ -56,8 +56,8 @@ def request(
     known = [_message(one) for one in messages]
     known, functions = with_safe_names(known, function_tools(tools), names, SafeNames(_LONGEST_ID))
     wishes = {key: value for key, value in (options or {}).items() if functions or key not in _OF_TOOLS}
-    if "tool_choice" in wishes:
-        wishes["tool_choice"] = with_safe_choice(wishes["tool_choice"], names)
+    if (choice := with_safe_choice(wishes.pop("tool_choice", None), names, functions)) is not None:
+        wishes["tool_choice"] = choice
     return {
         "messages": media_behind_results(known),
         **({"tools": functions} if functions else {}),
@@ -173,7 +173,7 @@ class Reader(StreamReader):
         # Mistral's servers separate text from reasoning here.
         for part in [{"type": "text", "text": content}] if isinstance(content, str) else content:
             if part.get("type") == "text":
-                yield Text(str(part["text"]))
+                yield Text(str(part["text"] or ""))
         if refusal := turn.get("refusal"):
             self._refused = True
             yield Text(str(refusal))

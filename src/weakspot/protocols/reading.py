@@ -14,7 +14,7 @@ from weakspot.protocols.thoughts import ThoughtSplitter
 
 # Some servers neither end a stream nor close the connection. Usage may come behind the reason; behind the end there is
 # only the end of the connection's use, which must be read for it to be used again.
-_SECONDS_BEHIND_THE_REASON, SECONDS_BEHIND_THE_END = 1.0, 0.2
+SECONDS_BEHIND_THE_REASON, SECONDS_BEHIND_THE_END = 1.0, 0.2
 _BODY_STARTS = (b"{", b"[", b"<")
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
@@ -135,7 +135,7 @@ async def read_parts(reader: StreamReader, pieces: AsyncIterator[bytes]) -> Asyn
             deadline = min(deadline, clock.time() + SECONDS_BEHIND_THE_END)
         elif reader.finishing and (said or deadline == math.inf):
             # Some servers give a reason with each piece: the answer goes on as long as it says something.
-            deadline = clock.time() + _SECONDS_BEHIND_THE_REASON
+            deadline = clock.time() + SECONDS_BEHIND_THE_REASON
     for part in reader.end():
         yield part
 

@@ -5,9 +5,18 @@ from collections.abc import Iterator
 
 from weakspot.protocols.parts import Answer, Text, Thought, ThoughtsEnded
 
-_OPENING = re.compile(r"\s*<think(?:ing)?>")
-_CLOSING = re.compile(r"</think(?:ing)?>")
-_OPENINGS, _CLOSINGS = ("<think>", "<thinking>"), ("</think>", "</thinking>")
+# The mark that opens thoughts, and those that close them: most models, Seed-OSS, Magistral, Kimi, and fine-tunes.
+_UNOPENED: tuple[str, ...] = ("</think>", "</thinking>")
+_MARKS = {
+    "<think>": _UNOPENED,
+    "<thinking>": _UNOPENED,
+    "<thought>": ("</thought>",),
+    "<reasoning>": ("</reasoning>",),
+    "<seed:think>": ("</seed:think>",),
+    "[think]": ("[/think]",),
+    "◁think▷": ("◁/think▷",),
+}
+_OPENING = re.compile(rf"\s*((?ai:{'|'.join(map(re.escape, _MARKS))}))")
 _CODE_FENCE = "```"
 
 
@@ -23,6 +32,7 @@ class ThoughtSplitter:
         self._said: list[str] = []
         self._step = self._begin
         self._thought = False
+        self._closings = _UNOPENED
 
     def feed(self, text: str) -> Iterator[Text | Thought | ThoughtsEnded]:
         """Yield what is known to be a thought or not; what may be the beginning of a mark is held back."""
@@ -44,13 +54,14 @@ class ThoughtSplitter:
         rest = self._held.lstrip()
         if opening := _OPENING.match(self._held):
             self._held, self._thought, self._step = self._held[opening.end() :], True, self._think
-        elif last or not any(one.startswith(rest) for one in _OPENINGS):
+            self._closings = _MARKS[opening[1].lower()]
+        elif last or not any(one.startswith(rest.lower()) for one in _MARKS):
             self._step = self._pass if self._thought else self._speak
             self._held = rest if self._thought else self._held
         yield from ()
 
     def _think(self, last: bool) -> Iterator[Text | Thought | ThoughtsEnded]:
-        closing = _CLOSING.search(self._held)
+        closing = self._closing()
         thought = self._held[: closing.start()] if closing else self._take(last)
         if closing:
             self._held, self._step = self._held[closing.end() :], self._begin
@@ -58,7 +69,7 @@ class ThoughtSplitter:
             yield Thought(thought)
 
     def _speak(self, last: bool) -> Iterator[Text | Thought | ThoughtsEnded]:
-        closing = _CLOSING.search(self._held)
+        closing = self._closing()
         if closing and not last and not self._held[closing.end() :].strip(" \t"):
             return  # what follows decides
         if not closing:
@@ -78,10 +89,14 @@ class ThoughtSplitter:
         text, self._held = self._held, ""
         yield Text(text)
 
+    def _closing(self) -> re.Match[str] | None:
+        return re.search("|".join(map(re.escape, self._closings)), self._held, re.IGNORECASE | re.ASCII)
+
     def _take(self, last: bool) -> str:
         """Take what is held, except what may be the beginning of a closing mark."""
-        sizes = () if last else range(len(_CLOSINGS[-1]) - 1, 0, -1)
-        size = next((n for n in sizes if any(one.startswith(self._held[-n:]) for one in _CLOSINGS)), 0)
+        sizes = () if last else range(max(map(len, self._closings)) - 1, 0, -1)
+        rest = self._held.lower()
+        size = next((n for n in sizes if any(one.startswith(rest[-n:]) for one in self._closings)), 0)
         end = max(0, len(self._held) - size)
         taken, self._held = self._held[:end], self._held[end:]
         return taken

@@ -39,9 +39,9 @@ def function_tools(tools: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the tools as functions.
 
     A custom tool, whose input is a plain text, becomes a function with one argument ``input``. What only its provider
-    can run, such as ``web_search``, is left out.
+    can run, such as ``web_search``, is left out, and so is a second tool of one name.
     """
-    found = []
+    found: dict[str, dict[str, Any]] = {}
     for tool in tools:
         function = tool.get("function")
         if tool.get("type") == "custom":
@@ -51,8 +51,14 @@ def function_tools(tools: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         elif function is None and tool.get("type") == "function":
             function = {key: value for key, value in tool.items() if key != "type"}
         if function is not None:
-            found.append({"type": "function", "function": _with_schema(function)})
-    return found
+            found.setdefault(function["name"], {"type": "function", "function": _with_schema(function)})
+    return list(found.values())
+
+
+def tools_of_calls(messages: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return a function for each tool that was called in a chat."""
+    calls = (call["function"] for message in messages for call in message.get("tool_calls") or ())
+    return [{"type": "function", "function": {"name": name}} for name in dict.fromkeys(one["name"] for one in calls)]
 
 
 def _with_schema(function: dict[str, Any]) -> dict[str, Any]:
@@ -82,7 +88,7 @@ def _with_safe_calls(message: dict[str, Any], names: SafeNames, ids: SafeNames, 
     if not message.get("tool_calls"):
         return message
     calls = []
-    for call in map(_function_call, message["tool_calls"]):
+    for call in map(function_call, message["tool_calls"]):
         identity = str(call.get("id") or "")
         seen[identity] = seen.get(identity, 0) + 1
         calls.append({**_with_safe_name(call, names), "id": ids.safe(_distinct_id(identity, seen[identity]))})
@@ -97,17 +103,20 @@ def _distinct_id(identity: str, number: int) -> str:
     return identity if number == 1 else f"{identity} {number}"
 
 
-def _function_call(call: dict[str, Any]) -> dict[str, Any]:
+def function_call(call: Any) -> Any:
     """Return a call as one of a function; a custom tool's input becomes its only argument."""
-    if "function" in call or "custom" not in call:
+    if not isinstance(call, dict) or "function" in call or not isinstance(call.get("custom"), dict):
         return call
     arguments = json.dumps({"input": call["custom"].get("input") or ""}, ensure_ascii=False)
-    return {**call, "type": "function", "function": {"name": call["custom"]["name"], "arguments": arguments}}
+    return {**call, "type": "function", "function": {"name": call["custom"].get("name"), "arguments": arguments}}
 
 
-def with_safe_choice(choice: Any, names: SafeNames) -> Any:
-    """Return a choice of tools that names them safely."""
+def with_safe_choice(choice: Any, names: SafeNames, functions: Iterable[dict[str, Any]]) -> Any:
+    """Return a choice of tools that names them safely; None where its tool is none of ``functions``."""
     if not isinstance(choice, dict):
         return choice
-    named = choice.get("function") or choice.get("custom")
-    return {"type": "function", "function": {"name": names.safe(named["name"])}} if named else choice
+    if not isinstance(named := choice.get("function") or choice.get("custom"), dict):
+        return choice
+    chosen = {"name": names.safe(str(named.get("name")))}
+    is_known = any(one["function"]["name"] == chosen["name"] for one in functions)
+    return {"type": "function", "function": chosen} if is_known else None

@@ -7,11 +7,14 @@ without an id. The forms that providers document are kept as they are.
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from weakspot.protocols.media import THOUGHTS
 from weakspot.protocols.notice import without_notice
 from weakspot.protocols.thoughts import split_thoughts
+from weakspot.protocols.tools import function_call
 
 Messages = list[dict[str, Any]]
 
+BEGINNING = "(the conversation begins)"
 _SYSTEM = ("system", "developer")
 _REMINDER = "<system-reminder>\n{}\n</system-reminder>"
 
@@ -24,11 +27,11 @@ def canonical_turns(messages: Messages) -> Messages:
     ``reasoning_content``, and no notice of ours stands behind its answer. Fields that are not known are kept.
     """
     found = [_canonical_message(message) for message in messages]
-    return list(_with_identities(_with_system_first(found)))
+    return list(with_identities(_with_system_first(found)))
 
 
 def strict_turns(messages: Messages) -> Messages:
-    """Return the turns as the strictest chat templates want them: system first, no two neighbours of one role.
+    """Return the turns as the strictest chat templates want them: system, user, and no two neighbours of one role.
 
     Everything else is as the client sent it, but for a notice of ours. A conversation that is so already is returned
     equal, so that its request goes on unchanged.
@@ -39,16 +42,23 @@ def strict_turns(messages: Messages) -> Messages:
         if merged and role == merged[-1].get("role") and role in ("user", "assistant"):
             merged[-1] = _joined(merged[-1], message)
         else:
+            if role == "assistant" and all(one.get("role") == "system" for one in merged):
+                merged.append({"role": "user", "content": BEGINNING})
             merged.append(message)
     return merged
 
 
 def text_of(content: Any) -> str | None:
-    """Return the text of a message's content, None where it has none; what is no text is named by its type."""
+    """Return the text of a message's content without thoughts, None where it has none; other parts by their type."""
     if content is None or isinstance(content, str):
         return content
     parts = [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
-    return "\n".join(str(part.get("text")) if part.get("type") == "text" else f"[{part.get('type')}]" for part in parts)
+    return "\n".join(_text_of_part(part) for part in parts if part.get("type") not in THOUGHTS)
+
+
+def _text_of_part(part: dict[str, Any]) -> str:
+    kind = part.get("type")
+    return str(part.get(kind) or "") if kind in ("text", "refusal") else f"[{kind}]"
 
 
 def was_noticed(messages: Any) -> bool:
@@ -64,13 +74,35 @@ def _canonical_message(message: dict[str, Any]) -> dict[str, Any]:
         found["role"] = "tool"
     if isinstance(call := found.pop("function_call", None), dict) and not found.get("tool_calls"):
         found["tool_calls"] = [{"type": "function", "function": call}]
-    if found.get("role") == "assistant" and isinstance(content := found.get("content"), str):
-        thoughts, found["content"] = split_thoughts(content)
+    if found.get("role") == "assistant" and (content := found.get("content") or found.get("refusal")):
+        thoughts, found["content"] = _split_content(content)
         if thoughts:
             found["reasoning_content"] = thoughts
     if found.get("role") != "assistant":
         found.pop("tool_calls", None)
+    if isinstance(calls := found.get("tool_calls"), list):
+        found["tool_calls"] = [one for call in calls if _is_call(one := function_call(call))]
     return found
+
+
+def _is_call(call: Any) -> bool:
+    """Whether a tool call names its function."""
+    function = call.get("function") if isinstance(call, dict) else None
+    return isinstance(function, dict) and isinstance(function.get("name"), str)
+
+
+def _split_content(content: Any) -> tuple[str, Any]:
+    """Return the thoughts in an assistant's content, and the content without them."""
+    if isinstance(content, str):
+        return split_thoughts(content)
+    if not isinstance(content, list):
+        return "", content
+    parts = [part for part in content if not (isinstance(part, dict) and part.get("type") in THOUGHTS)]
+    first = parts[0] if parts and isinstance(parts[0], dict) else {}
+    if first.get("type") != "text" or not isinstance(first.get("text"), str):
+        return "", parts
+    thoughts, text = split_thoughts(first["text"])
+    return thoughts, [*([{**first, "text": text}] if text else []), *parts[1:]]
 
 
 def _without_notice(message: dict[str, Any]) -> dict[str, Any]:
@@ -136,10 +168,12 @@ def _joined_content(first: Any, second: Any) -> Any:
 
 
 def _parts(content: Any) -> list[Any]:
-    return [{"type": "text", "text": content}] if isinstance(content, str) else list(content)
+    if isinstance(content, str):
+        return [{"type": "text", "text": content}]
+    return content if isinstance(content, list) else [content]  # which the server refuses
 
 
-def _with_identities(messages: Messages) -> Iterator[dict[str, Any]]:
+def with_identities(messages: Messages) -> Iterator[dict[str, Any]]:
     """Yield the messages with an id of its own for each call, which its result has as well."""
     taken: set[str] = set()
     waiting: list[tuple[Any, Any, str]] = []  # of each call without a result: the id sent, its name, its id here

@@ -5,6 +5,7 @@ import json
 import aiohttp
 import pytest
 from tests.servers import Reply
+from tests.weakspot.gateway.worlds import ANTHROPIC_TOOLS, TOOLS
 
 from weakspot.capture.unfitted import read_unfitted
 from weakspot.pipeline.status import status
@@ -131,3 +132,63 @@ async def test_the_responses_api_refuses_a_wish_in_words(world, body):
         async with session.post(f"{one.address}/v1/responses", json={"model": "m", "input": "q"}) as answer:
             await answer.read()
         assert [request.path for request in one.upstream.asked] == ["/v1/responses"]
+
+
+@pytest.mark.parametrize("path", ["/api/chat", "/v1beta/openai/chat/completions", "/engines/m/chat/completions"])
+async def test_another_path_refuses_a_wish_in_words(world, path):
+    async with world() as one:
+        status, _, answer = await post(one, [Q, A, ASK], path)
+        assert status == 400
+        assert "use /v1/chat/completions or /v1/messages" in answer
+        assert (await post(one, [Q], path))[0] == 200
+        assert [request.path for request in one.upstream.asked] == [path]
+
+
+CALL = {"id": "1", "type": "function", "function": {"name": "files.read", "arguments": "{}"}}
+CALLED = [{"role": "assistant", "content": None, "tool_calls": [CALL]}, {"role": "tool", "tool_call_id": "1"}]
+
+
+@pytest.mark.parametrize("teacher", ["sonnet", "coder"])
+async def test_a_teacher_gets_the_user_s_turn_last(world, teacher):
+    async with world() as one:
+        prefilled = [Q, A, {"role": "user", "content": "ask the expert"}, {"role": "assistant", "content": "Well: "}]
+        status, _, _ = await post(one, prefilled, headers={"x-weakspot-consult": teacher})
+        assert status == 200
+        [asked] = one.teacher(teacher).chats
+        assert [turn["role"] for turn in asked.body["messages"]] == ["user", "assistant", "user", "assistant", "user"]
+        assert one.record.expert.content == f"{teacher.capitalize()}'s answer."
+
+
+async def test_a_history_of_calls_without_tools_has_them_for_anthropic(world):
+    async with world() as one:
+        await post(one, [Q, *CALLED, A, {"role": "user", "content": "consult Sonnet"}])
+        [asked] = one.sonnet.chats
+        assert [tool["name"] for tool in asked.body["tools"]] == ["files_read"]
+        assert asked.body["tool_choice"] == {"type": "none"}
+
+
+@pytest.mark.parametrize("teacher", ["sonnet", "coder"])
+async def test_a_remembered_attempt_with_one_id_twice_has_a_result_for_each(world, teacher):
+    async with world() as one:
+        one.upstream.script = Reply(calls=(("c", "look", "{}"), ("c", "look", "{}")))
+        await post(one, [Q], tools=TOOLS)
+        await post(one, [Q], tools=TOOLS, headers={"x-weakspot-consult": teacher})
+        said = json.dumps(one.teacher(teacher).chats[-1].body["messages"])
+        ids = [{"sonnet": '"tool_use_id": "', "coder": '"tool_call_id": "'}[teacher] + each for each in ("c", "call_1")]
+        assert [said.count(f'{one}"') for one in ids] == [1, 1]
+
+
+async def test_a_choice_of_a_tool_that_is_not_there_is_left_out(world):
+    async with world() as one:
+        chosen = {"tools": ANTHROPIC_TOOLS, "tool_choice": {"type": "tool", "name": "other"}}
+        for words in ("consult Sonnet", "consult the big coder"):
+            await post(one, [Q, A, {"role": "user", "content": words}], MESSAGES, **chosen)
+        assert ["tool_choice" in server.chats[-1].body for server in (one.sonnet, one.coder)] == [False, False]
+
+
+async def test_null_and_the_older_name_of_a_form_are_understood(world):
+    async with world() as one:
+        form = {"type": "json_schema", "schema": {"type": "object", "properties": {}}}
+        status, _, _ = await post(one, [Q, {**A, "content": None}, ASK], MESSAGES, output_format=form)
+        assert status == 200
+        assert one.coder.chats[-1].body["response_format"]["json_schema"]["schema"] == form["schema"]

@@ -17,6 +17,7 @@ BODIES = {
     "Deflate": RAW.compress(TEXT) + RAW.flush(),
     "": TEXT,
     "identity": TEXT,
+    "none": TEXT,
 }
 
 

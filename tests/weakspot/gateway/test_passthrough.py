@@ -13,6 +13,8 @@ from tests.waiting import PATIENCE_SECONDS
 from tests.weakspot.gateway.worlds import SOAK
 from yarl import URL
 
+from weakspot.gateway.passthrough import EndOfStream
+
 pytestmark = pytest.mark.slow
 
 CHAT = "/v1/chat/completions"
@@ -241,9 +243,10 @@ async def test_nothing_piles_up_in_a_thousand_long_streams(world):
         assert len(asyncio.all_tasks()) < 20
 
 
+@pytest.mark.parametrize("end", [b"data: [DONE]\n\n", sse({"choices": [], "usage": {"prompt_tokens": 1}}), b""])
 @pytest.mark.parametrize("ping", [b": ping\n\n", b""])
-async def test_a_completion_ends_though_the_server_keeps_the_connection(world, ping):
-    sent = sse({"choices": [{"delta": {"content": "a"}, "finish_reason": "stop"}]}) + b"data: [DONE]\n\n"
+async def test_a_completion_ends_though_the_server_keeps_the_connection(world, ping, end):
+    sent = sse({"choices": [{"delta": {"content": "a"}, "finish_reason": "stop"}]}) + end
     body = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "q"}]}
     async with (
         endless_server(sent, ping) as (url, left),
@@ -257,6 +260,30 @@ async def test_a_completion_ends_though_the_server_keeps_the_connection(world, p
         async with session.post(one.address + CHAT, json={**body, "model": "expert/coder", "stream": False}) as got:
             assert got.status == 200
         assert one.record.local.content == "a"
+
+
+CUTS = [1, 7, 1000]
+REASON = sse({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+SAYING = sse({"choices": [{"index": 0, "delta": {"content": '"finish_reason": "stop"'}, "finish_reason": None}]})
+
+
+@pytest.mark.parametrize("size", CUTS)
+@pytest.mark.parametrize(
+    ("stream", "ends"),
+    [
+        (REASON, True),
+        (SAYING + REASON + sse({"choices": [], "usage": {}}) + b": ping\n\n", True),
+        (b"data: [DONE]\n\n" + SAYING, True),
+        (SAYING, False),
+        (sse({"choices": [{"delta": {"content": "a"}, "finish_reason": ""}]}), False),
+        (REASON + SAYING, False),
+    ],
+)
+async def test_a_stream_ends_behind_a_reason_only(stream, ends, size):
+    end = EndOfStream(has_events=True)
+    for place in range(0, len(stream), size):
+        end.feed(stream[place : place + size])
+    assert (end.deadline is not None) == ends
 
 
 async def test_a_compressed_answer_is_an_attempt(world):

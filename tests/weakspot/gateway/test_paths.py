@@ -15,6 +15,11 @@ from weakspot.gateway.paths import canonical_path
         *((one, "/v1/chat/completions") for one in ("/v1//chat/completions", "/v1/v1/v1/chat/completions//")),
         *((one, "/v1/messages") for one in ("/messages", "//v1/messages", "/v1/v1/messages", "/v1/messages/")),
         *((one, "/v1/models") for one in ("/models", "/v1/models/", "/v1/v1/models")),
+        *(
+            (one, "/v1/chat/completions")
+            for one in ("/V1/chat/completions", "/v1/Chat/Completions", "/api/v1/chat/completions/")
+        ),
+        ("/anthropic/v1/messages?beta=true", "/v1/messages?beta=true"),
         ("/messages?beta=true", "/v1/messages?beta=true"),
         ("/v1/messages/?beta=//v1", "/v1/messages?beta=//v1"),
         ("/messages/count_tokens", "/v1/messages/count_tokens"),

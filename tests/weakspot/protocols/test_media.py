@@ -26,6 +26,9 @@ PDF = base64.b64encode(b"%PDF-1.7 any").decode()
     [
         (f"data:image/jpg;base64,{JPEG}", "image/jpeg"),
         (f"data:image/JPEG;base64,{JPEG}", "image/jpeg"),
+        ("data:image/png,%89PNG%0D%0A", "image/png"),
+        (PNG, "image/png"),
+        ("data:;base64,iVBORw0KGgo_-AAA", "image/png"),
         (f"data:image/x-png;base64,{PNG}", "image/png"),
         (f"data:image/jpeg;base64,{PNG}", "image/png"),
         (f"data:;base64,{PNG}", "image/png"),

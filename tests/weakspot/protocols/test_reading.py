@@ -88,7 +88,7 @@ USAGE = b'data: {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens
 @pytest.mark.parametrize("ending", [[REASON, USAGE, b"data: [DONE]\n\n"], [REASON, USAGE], [REASON]])
 @pytest.mark.parametrize("talks", [True, False])
 def test_an_answer_ends_though_the_server_goes_on(ending, talks, monkeypatch):
-    monkeypatch.setattr(reading, "_SECONDS_BEHIND_THE_REASON", 0.1)
+    monkeypatch.setattr(reading, "SECONDS_BEHIND_THE_REASON", 0.1)
 
     async def pieces() -> AsyncIterator[bytes]:
         for one in ending:
@@ -118,7 +118,7 @@ def test_a_timeout_of_the_server_is_none_of_the_reader_s():
 
 
 def test_an_answer_goes_on_behind_a_reason(monkeypatch):
-    monkeypatch.setattr(reading, "_SECONDS_BEHIND_THE_REASON", 0.5)
+    monkeypatch.setattr(reading, "SECONDS_BEHIND_THE_REASON", 0.5)
 
     async def pieces() -> AsyncIterator[bytes]:
         for _ in range(8):

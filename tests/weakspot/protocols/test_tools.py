@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weakspot.protocols.tools import SafeNames, function_tools, with_safe_choice, with_safe_names
+from weakspot.protocols.tools import SafeNames, function_tools, tools_of_calls, with_safe_choice, with_safe_names
 
 NAMES = st.text(st.sampled_from("abAB_-.:/ é日"), max_size=12)
 
@@ -54,7 +54,22 @@ def test_a_custom_tool_is_a_function_of_one_text():
     [tool] = function_tools([{"type": "custom", "custom": {"name": "apply_patch", "description": "d"}}])
     assert tool["function"]["name"] == "apply_patch"
     assert tool["function"]["parameters"]["required"] == ["input"]
-    assert with_safe_choice({"type": "custom", "custom": {"name": "a.b"}}, SafeNames(9)) == function("a_b")
+    assert with_safe_choice({"type": "custom", "custom": {"name": "a.b"}}, SafeNames(9), [tool]) is None
+    chosen = with_safe_choice({"type": "custom", "custom": {"name": "a.b"}}, SafeNames(9), [function("a_b")])
+    assert chosen == function("a_b")
+
+
+def test_two_tools_of_one_name_are_one():
+    assert function_tools([function("f", description="a"), function("f"), function("g")]) == [
+        function("f", description="a"),
+        function("g"),
+    ]
+
+
+def test_a_history_has_the_tools_that_were_called_in_it():
+    calls = [{"id": str(n), **function(name)} for n, name in enumerate("fgf")]
+    history = [{"role": "user", "content": "q"}, {"role": "assistant", "content": None, "tool_calls": calls}]
+    assert tools_of_calls(history) == [function("f"), function("g")]
 
 
 def test_what_only_a_provider_can_run_is_left_out():

@@ -55,6 +55,11 @@ def test_neighbours_of_one_role_are_one_turn_for_a_strict_server_only():
     assert answer["content"] == "a\n\na"
 
 
+def test_a_strict_server_hears_the_user_first():
+    assert [one["role"] for one in strict_turns([S, A, Q])] == ["system", "user", "assistant", "user"]
+    assert canonical_turns([S, A, Q]) == [S, A, Q]
+
+
 def test_a_conversation_in_order_stays_as_it_is():
     usual = [S, Q, call("1", "2"), result("2"), result("1"), A, {**Q, "name": "ann"}]
     assert strict_turns(usual) == canonical_turns(usual) == usual
@@ -95,6 +100,22 @@ def test_thoughts_stand_beside_the_answer():
     sent = {"role": "assistant", "content": "<think>\nhm\n</think>\n\nB."}
     assert canonical_turns([Q, sent])[1] == {"role": "assistant", "content": "B.", "reasoning_content": "hm"}
     assert strict_turns([Q, sent]) == [Q, sent]
+
+
+def test_thoughts_in_parts_and_refusals_are_told_as_well():
+    thought = {"type": "thinking", "thinking": "hm"}
+    said = [thought, {"type": "text", "text": "<think>so</think>B"}]
+    turn = {"role": "assistant", "content": [{"type": "text", "text": "B"}], "reasoning_content": "so"}
+    assert canonical_turns([Q, {"role": "assistant", "content": said}]) == [Q, turn]
+    [_, refusal] = canonical_turns([Q, {"role": "assistant", "content": None, "refusal": "No."}])
+    assert refusal["content"] == "No."
+    assert text_of([thought]) == ""
+
+
+def test_a_call_of_a_custom_tool_is_one_of_a_function():
+    called = {"id": "1", "type": "custom", "custom": {"name": "f", "input": "x"}}
+    [_, turn] = canonical_turns([Q, {"role": "assistant", "content": None, "tool_calls": [called]}])
+    assert turn["tool_calls"][0]["function"] == {"name": "f", "arguments": '{"input": "x"}'}
 
 
 @pytest.mark.parametrize("parts", [False, True])
