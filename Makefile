@@ -4,7 +4,7 @@ BIN := .venv/bin
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-loop quick test test-serving test-clients record-clients soak faults check fix docs bench bench-gpu clean
 
-help:            ## list the targets
+help:            ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
 
 setup: .venv/ready  ## make .venv with everything at the versions of constraints.txt

@@ -79,7 +79,7 @@ def _metavar(parameter: Any) -> str:
 
 
 def _default(parameter: Any) -> str:
-    if parameter.default in (None, False) or not parameter.show_default:
+    if parameter.default in (None, False, "") or not parameter.show_default:
         return ""
     return f" Default: `{parameter.default}`."
 
@@ -94,9 +94,8 @@ def _settings(config: Config) -> Iterator[str]:
         if isinstance(table, Escalation):
             yield from _languages(table)
     yield f"### [domains.NAME]\n\n{Domain.__doc__}"
-    yield "A trigger is two points and one more for each further word, a hint one; the domain with the most wins, if it"
-    yield "has two, and among equals the first. The domains below always exist, and come after those of the file. A"
-    yield "domain of the file replaces one of the same name.\n"
+    yield "[pipeline.md](pipeline.md#collect) says how a domain is chosen. The domains below always exist, and come"
+    yield "after those of the file. A domain of the file replaces one of the same name.\n"
     yield "| domain | `triggers` | `hints` | `except` |\n|---|---|---|---|"
     for domain, entry in config.domains.items():
         yield f"| `{domain}` | {' | '.join(_words(one) for one in (entry.triggers, entry.hints, entry.except_))} |"

@@ -118,7 +118,8 @@ class Teachers:
         teacher = self._config.teachers[name]
         key = key_from(teacher.api_key_env)
         if teacher.api_key_env and not key:
-            raise TeacherError(502, f"teacher {name}: {teacher.api_key_env} is not set where weakspot runs")
+            unset = f"{teacher.api_key_env} is not set where weakspot runs"
+            raise TeacherError(502, f"teacher {name}: {unset}; set it and start weakspot again")
         question = self._without_keys(question)
         deadline = asyncio.get_running_loop().time() + teacher.timeout_seconds
         while True:
@@ -191,7 +192,7 @@ class Teachers:
                 async for data in response.content.iter_any():
                     yield data
         except aiohttp.ClientConnectorError as error:
-            raise TeacherError(502, f"teacher {name}: cannot be reached ({type(error).__name__})", "5") from None
+            raise _unreachable(name, error) from None
         except aiohttp.ClientError as error:
             raise TeacherError(502, f"teacher {name}: the answer broke off ({type(error).__name__})", "5") from None
 
@@ -216,7 +217,7 @@ class Teachers:
         except anthropic.APITimeoutError:
             raise TimeoutError from None
         except anthropic.APIConnectionError as error:
-            raise TeacherError(502, f"teacher {name}: cannot be reached ({type(error).__name__})", "5") from None
+            raise _unreachable(name, error) from None
         except httpx2.TimeoutException:
             raise TimeoutError from None
         except httpx2.HTTPError as error:
@@ -313,6 +314,11 @@ async def _until(deadline: float, pieces: AsyncIterator[bytes]) -> AsyncGenerato
         if data is None:
             return
         yield data
+
+
+def _unreachable(name: str, error: Exception) -> TeacherError:
+    what = f"teacher {name}: cannot be reached ({type(error).__name__})"
+    return TeacherError(502, f"{what}; check its server, and [teachers.{name}] base_url", "5")
 
 
 def _proxy(address: str) -> str | None:

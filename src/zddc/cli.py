@@ -65,10 +65,10 @@ def check(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to check.")],
     as_json: Json = False,
 ) -> int:
-    """List the names below DIR that do not follow the convention; exit with 1 if there are any.
+    """List the names below DIR that do not follow the convention.
 
-    Files, transmittal folders and zipped transmittal folders are checked. Other folders only group these,
-    and names that start with a dot or an underscore are skipped. Nothing is renamed.
+    The exit status is 1 if there are any. Files, transmittal folders and zipped transmittal folders are checked. Other
+    folders only group these, and names that start with a dot or an underscore are skipped. Nothing is renamed.
 
     Example: zddc check received --json
     """

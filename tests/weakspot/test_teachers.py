@@ -164,7 +164,7 @@ def test_a_teacher_without_a_key_is_asked_without_one(kind):
 def test_a_missing_key_is_said_before_anybody_is_asked(kind, value, monkeypatch):
     monkeypatch.delenv("TEACHER_KEY") if value is None else monkeypatch.setenv("TEACHER_KEY", value)
     error = error_of(kind, Reply("a"))
-    assert str(error) == "teacher t: TEACHER_KEY is not set where weakspot runs"
+    assert str(error) == "teacher t: TEACHER_KEY is not set where weakspot runs; set it and start weakspot again"
     assert (error.status, error.retry_after) == (502, None)
 
 

@@ -34,7 +34,11 @@ def lines(subject: CheckInput) -> Iterator[Problem]:
     if bad and subject.domain is None:  # an unreadable line has no domain
         counts = Counter(one.reason for one in bad)
         what = ", ".join(f"{count} {reason}" for reason, count in counts.most_common())
-        yield Problem("warning", f"unusable lines: {what}", f"{subject.workspace.raw}:{bad[0].line}")
+        yield Problem(
+            "warning",
+            f"lines left out: {what}; {subject.workspace.rejections.name} says why",
+            f"{subject.workspace.raw}:{bad[0].line}",
+        )
 
 
 def raw_lines(subject: CheckInput) -> Iterator[Problem]:
@@ -77,7 +81,7 @@ def unfitted(subject: CheckInput) -> Iterator[Problem]:
         names = format_names([one.id for one in left])
         yield Problem(
             "warning",
-            f"answered, and not fit to train on: {what}, {names}; run 'weakspot collect --unfitted' after an update",
+            f"not fit to train on: {what} ({names}); after an update run 'weakspot collect --unfitted'",
             subject.workspace.unfitted,
         )
 

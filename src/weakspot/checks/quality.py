@@ -101,7 +101,8 @@ def token_lengths(subject: CheckInput) -> Iterator[Problem]:
             found["examples that cannot be trained on"].append(f"{example.id} ({error})")
             continue
         if tokens.cut_tokens:
-            found["expert answers that are cut"].append(f"{example.id} (by {tokens.cut_tokens} tokens)")
+            cut = f"{tokens.cut_tokens} token{'' if tokens.cut_tokens == 1 else 's'}"
+            found["expert answers that are cut"].append(f"{example.id} (by {cut})")
         elif tokens.dropped_turns:
             found["examples that lose their oldest turns"].append(example.id)
     for what, names in found.items():

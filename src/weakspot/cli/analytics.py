@@ -34,7 +34,10 @@ def economics(
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Show how often the expert was needed, what that cost, and what each release changed."""
+    """Show how often the expert was needed, and what it cost.
+
+    Also what each release changed.
+    """
     from pydantic_core import to_jsonable_python
 
     from weakspot.analytics import savings as noun
@@ -53,7 +56,10 @@ def replay(
     adapter: AdapterOption = None,
     judge: Annotated[
         str | None,
-        typer.Option(metavar="TEACHER", help="Teacher that judges where exact match cannot; else likelihood."),
+        typer.Option(
+            metavar="TEACHER",
+            help="A teacher that judges where the answers cannot be compared exactly; without one, by likelihood.",
+        ),
     ] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="At most this many; unseen and newer ones first.")
@@ -62,7 +68,10 @@ def replay(
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Replay past escalations on an adapter, and count how many would no longer need the expert."""
+    """Ask an adapter past escalations again.
+
+    It is counted how many would no longer need the expert.
+    """
     from pydantic_core import to_jsonable_python
 
     from weakspot.evaluation import replay as noun
@@ -81,13 +90,16 @@ def trace(
     ],
     domain: Annotated[str | None, typer.Option(help="The text's domain; detected from its words if not given.")] = None,
     adapter: AdapterOption = None,
-    release: Annotated[int | None, typer.Option(metavar="N", help="Trace the adapter of this release.")] = None,
-    limit: Annotated[int, typer.Option(min=1, metavar="N", help="Number of interactions to show.")] = 5,
+    release: Annotated[int | None, typer.Option(metavar="N", help="The release whose adapter is meant.")] = None,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="How many interactions to show.")] = 5,
     workspace: WorkspaceOption = None,
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Show which interactions an answer was learnt from, or where an interaction is used."""
+    """Show which interactions taught an answer.
+
+    For the id of an interaction, show where it is used.
+    """
     from pydantic_core import to_jsonable_python
 
     from weakspot.analytics import lineage as noun

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 def collect(
     query: Annotated[
-        str | None, typer.Option(help="The question; any text may be @file or - for standard input.")
+        str | None, typer.Option(help="The question. Each text may be @file, or - for standard input.")
     ] = None,
     local: Annotated[str | None, typer.Option("--local", "--qwen", help="The local model's answer.")] = None,
     expert: Annotated[str | None, typer.Option(help="The stronger model's answer.")] = None,
-    domain: Annotated[str | None, typer.Option(help="The domain; detected from the texts otherwise.")] = None,
+    domain: Annotated[str | None, typer.Option(help="The domain; without it, it is detected from the texts.")] = None,
     escalation: Annotated[
         str | None, typer.Option(help='The message that asked for the expert, for example "consult Opus".')
     ] = None,
@@ -40,7 +40,9 @@ def collect(
     yes: Annotated[bool, typer.Option("--yes", help="Import what --from finds without asking first.")] = False,
     unfitted: Annotated[
         bool,
-        typer.Option("--unfitted", help="Try again what was answered and did not fit; of use after an update."),
+        typer.Option(
+            "--unfitted", help="After an update: try again to store consultations that could not be trained on."
+        ),
     ] = False,
     workspace: WorkspaceOption = None,
     set_: SetOption = None,

@@ -21,7 +21,10 @@ def allow(
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Allow training on answers of teachers whose policy is 'ask', or list the answers that wait for permission."""
+    """Allow training on answers that wait for permission.
+
+    Without a name, list them. The answers of a teacher wait if its policy is 'ask'.
+    """
     from weakspot.capture import approval
 
     place, config = open_workspace(workspace, set_)
@@ -43,7 +46,10 @@ def scrub(
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Replace secrets and personal data in the interactions stored so far; new ones are scrubbed when captured."""
+    """Replace secrets and personal data in what is stored already.
+
+    In new interactions they are replaced before anything is stored.
+    """
     from weakspot.capture import redact_stored
 
     place, config = open_workspace(workspace, set_)
@@ -57,7 +63,10 @@ def forget(
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Erase an interaction for good, and mark the snapshots and adapters that saw it."""
+    """Erase an interaction for good.
+
+    Snapshots and adapters that saw it are marked.
+    """
     from weakspot.pipeline import forget as noun
 
     place, config = open_workspace(workspace, set_)

@@ -12,8 +12,6 @@ from weakspot.records import MULTI_DOMAIN, Target
 from zddc.console import print_json
 from zddc.errors import UserError
 
-TargetOption = Annotated[Target | None, typer.Option("--to", help="The target; default is [deploy] target.")]
-
 
 def _parse_share(canary: str) -> float:
     """Parse a share of the questions, ``10%`` or ``0.1``."""
@@ -28,7 +26,7 @@ def _parse_share(canary: str) -> float:
 
 def deploy(
     domain: DomainArgument = None,
-    to: TargetOption = None,
+    to: Annotated[Target | None, typer.Option(help="Where to put it into service; default is [deploy] target.")] = None,
     server: Annotated[str | None, typer.Option(help="The server's address; default is [deploy] server.")] = None,
     canary: Annotated[
         str, typer.Option(metavar="SHARE", help="Share of the questions it answers, with --to gateway.")
@@ -40,7 +38,10 @@ def deploy(
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Deploy an accepted adapter, and prove that the served model answers as the trained one."""
+    """Put an accepted adapter into service.
+
+    It is proved that the served model answers as the trained one; else nothing is changed.
+    """
     done = api.deploy(
         find_workspace(workspace),
         domain or MULTI_DOMAIN,
@@ -54,7 +55,7 @@ def deploy(
 
 
 def releases(workspace: WorkspaceOption = None, set_: SetOption = None, json_: JsonOption = False) -> None:
-    """List every release, and mark those that are live."""
+    """List every release, and mark those in service."""
     from weakspot.deployment import releases as noun
 
     place, _ = open_workspace(workspace, set_)
@@ -68,12 +69,17 @@ def releases(workspace: WorkspaceOption = None, set_: SetOption = None, json_: J
 
 def rollback(
     domain: DomainArgument = None,
-    to: TargetOption = None,
+    to: Annotated[
+        Target | None, typer.Option(help="Only at this target; without it, wherever the domain is in service.")
+    ] = None,
     workspace: WorkspaceOption = None,
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Go back to what answered before the live adapter, at one target or at all; running it twice changes nothing."""
+    """Go back to the release before; without one, to the base.
+
+    Running it twice changes nothing.
+    """
     from weakspot.pipeline import deploy as stage
 
     place, config = open_workspace(workspace, set_)
@@ -91,7 +97,10 @@ def watch(
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Watch the workspace: retrain what is due while nobody asks, and deploy what the gate accepts."""
+    """Retrain what is due while nobody uses the model.
+
+    Adapters that the gate accepts are deployed.
+    """
     from dataclasses import asdict
 
     from weakspot.pipeline import watch as noun

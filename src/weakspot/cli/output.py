@@ -198,7 +198,8 @@ def print_preflight(together: "TrainingPlan") -> None:
 def print_adapter(manifest: "AdapterManifest") -> None:
     """Print a trained adapter, and the next command."""
     val = "" if manifest.val_loss is None else f", val loss {manifest.val_loss:.3f}"
-    print_line(f"{manifest.name}: {manifest.steps} steps in {manifest.seconds} s, best at {manifest.best_step}{val}")
+    steps = _format_count(manifest.steps, "step")
+    print_line(f"{manifest.name}: {steps} in {manifest.seconds} s, best at {manifest.best_step}{val}")
     print_line(f"next: weakspot evaluate {manifest.domain}")
 
 
@@ -271,7 +272,7 @@ def print_status(found: "Status") -> None:
         print_line(f"{_format_count(found.unfitted, 'consultation')} not fit to train on: weakspot validate")
     for one in found.unheard:
         messages = f"{_format_count(one.count, 'message')} of {one.client}"
-        print_line(f"{messages} seemed to ask for an expert and went to the local model, the latest: {one.latest!r}")
+        print_line(f"{messages} seemed to ask for an expert, but went to the local model; the latest: {one.latest!r}")
 
 
 def print_step(done: "Step") -> None:

@@ -46,7 +46,10 @@ def init(
 
 
 def process(workspace: WorkspaceOption = None, set_: SetOption = None, json_: JsonOption = False) -> None:
-    """Check, deduplicate, group and split the raw interactions, and snapshot the dataset."""
+    """Make the dataset from the raw interactions.
+
+    They are checked, deduplicated, grouped and split, and a snapshot of the dataset is made.
+    """
     from dataclasses import asdict
 
     done = api.process(find_workspace(workspace), settings=set_ or ())
@@ -60,7 +63,7 @@ def validate(
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Check every file of the workspace, and whether the dataset is fit to train on."""
+    """Check every file, and whether the dataset is fit to train on."""
     from dataclasses import asdict
 
     report = api.validate(find_workspace(workspace), domain, settings=set_ or ())
@@ -71,12 +74,18 @@ def validate(
 
 def train(
     domains: Annotated[
-        list[str] | None, typer.Argument(metavar="[DOMAIN]...", help="Domains; without any, multi-domain.")
+        list[str] | None, typer.Argument(metavar="[DOMAIN]...", help="The domains; without any, multi-domain.")
     ] = None,
-    all_: Annotated[bool, typer.Option("--all", help="Every domain that is due, and multi-domain.")] = False,
+    all_: Annotated[
+        bool, typer.Option("--all", help="Every domain that is due or was never trained, and multi-domain.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop after the preflight; load no weights.")] = False,
-    on: Annotated[str, typer.Option(metavar="MEMORY", help="Plan for a GPU of this size, 24GB; with --dry-run.")] = "",
-    sweep: Annotated[bool, typer.Option("--sweep", help="Try learning rates and ranks; keep the best on val.")] = False,
+    on: Annotated[
+        str, typer.Option(metavar="MEMORY", help="With --dry-run: plan for a GPU of this size, such as 24GB.")
+    ] = "",
+    sweep: Annotated[
+        bool, typer.Option("--sweep", help="Try several learning rates and ranks; keep the best on val.")
+    ] = False,
     engine: Annotated[
         Literal["local", "ray"], typer.Option(help="ray: distribute the domains over a Ray cluster.")
     ] = "local",
@@ -87,7 +96,10 @@ def train(
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Train the next LoRA adapter of each domain in one pass, or resume unfinished ones."""
+    """Train the next adapter of each domain, all in one pass.
+
+    Unfinished trainings are resumed.
+    """
     from dataclasses import asdict
 
     from weakspot.training.distributed import join_process_group
@@ -118,7 +130,10 @@ def evaluate(
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Evaluate the newest adapter of a domain on the test split: accept, reject, or not enough evidence."""
+    """Evaluate a domain's newest adapter on its test examples.
+
+    The verdict is accept, reject, or not enough evidence.
+    """
     place = find_workspace(workspace)
     card = api.evaluate(place, domain or MULTI_DOMAIN, settings=set_ or ())
     name = AdapterName.parse(card.adapter)
@@ -132,13 +147,15 @@ def ask(
     question: Annotated[
         list[str] | None, typer.Argument(metavar="[QUESTION]...", help="A text, @file, or - for one per line.")
     ] = None,
-    domain: Annotated[str | None, typer.Option(help="Ask the newest adapter of this domain on the base.")] = None,
-    merged: Annotated[bool, typer.Option("--merged", help="Ask the merged model instead; needs --domain.")] = False,
+    domain: Annotated[
+        str | None, typer.Option(help="Ask the newest adapter of this domain instead of the base.")
+    ] = None,
+    merged: Annotated[bool, typer.Option("--merged", help="With --domain: ask its merged model instead.")] = False,
     workspace: WorkspaceOption = None,
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Ask the local model, or with --domain the adapter, or with --merged the merged model."""
+    """Ask the local model, an adapter, or a merged model."""
     from weakspot.pipeline import ask as asking
 
     place, config = open_workspace(workspace, set_)
@@ -158,7 +175,10 @@ def ask(
 
 
 def status(workspace: WorkspaceOption = None, set_: SetOption = None, json_: JsonOption = False) -> None:
-    """Show each domain: examples, new ones, splits, last verdict, and whether retraining is due."""
+    """Show each domain, and whether it is due for training.
+
+    Also what waits for a person: permissions, and consultations that are not fit to train on.
+    """
     from dataclasses import asdict
 
     found = api.status(find_workspace(workspace), settings=set_ or ())
@@ -166,12 +186,21 @@ def status(workspace: WorkspaceOption = None, set_: SetOption = None, json_: Jso
 
 
 def run(
-    domain: DomainArgument = None,
+    domain: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[DOMAIN]",
+            help="Only this domain, also if it was never trained; without one, every domain that is due.",
+        ),
+    ] = None,
     workspace: WorkspaceOption = None,
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Run every stage that is due, in order; an adapter that is not accepted is not deployed."""
+    """Run every stage that is due, in order.
+
+    An adapter that is not accepted is not deployed.
+    """
     from dataclasses import asdict
 
     from weakspot.pipeline import run as noun

@@ -25,7 +25,10 @@ def gateway(
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Run the proxy in front of the local model, which recognises consultations and stores them."""
+    """Run the proxy in front of the local model.
+
+    It recognises consultations, has a teacher answer them, and stores them.
+    """
     import asyncio
 
     from weakspot.gateway import app
@@ -45,12 +48,15 @@ def _print_address(address: str, config: Config, json_: bool) -> None:
 
 def mcp(
     http: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="Serve streamable HTTP there instead of stdio.")
+        str | None, typer.Option(metavar="HOST:PORT", help="Serve streamable HTTP at this address instead of stdio.")
     ] = None,
     workspace: WorkspaceOption = None,
     set_: SetOption = None,
 ) -> None:
-    """Run the MCP server: an agent consults the expert by a tool call, and the consultation is captured."""
+    """Run the MCP server, by whose tools an agent consults a teacher.
+
+    Each consultation is stored.
+    """
     from weakspot import mcp_server
 
     place, config = open_workspace(workspace, set_)
@@ -71,7 +77,10 @@ def ui(
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Run the local web pages for reviewing interactions and viewing adapters and releases."""
+    """Run the web pages for reviewing what was captured.
+
+    They also show adapters and releases.
+    """
     import asyncio
 
     from weakspot.ui import server

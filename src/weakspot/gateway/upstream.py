@@ -77,7 +77,8 @@ class Upstream:
             ) as response:
                 yield response
         except aiohttp.ClientConnectorError:
-            raise GatewayError(502, f"the local model's server {self._config.gateway.upstream} is down") from None
+            down = f"the local model's server {self._config.gateway.upstream} is down"
+            raise GatewayError(502, f"{down}; start it, or give its address as --upstream") from None
         except EncodingError as error:
             raise self.server_error(str(error)) from None
         except aiohttp.ClientConnectionResetError:

@@ -59,7 +59,7 @@ def reason_to_wait(workspace: Workspace, settings: Watch, moment: datetime) -> s
     files = [file for file in (workspace.raw, workspace.usage) if file.exists()]
     last = max((datetime.fromtimestamp(file.stat().st_mtime) for file in files), default=None)  # noqa: DTZ006
     if last is not None and moment - last < timedelta(minutes=settings.idle_minutes):
-        return f"last asked at {last:%H:%M}, less than {settings.idle_minutes:g} minutes ago"
+        return f"last asked at {last:%H:%M}, less than [watch] idle_minutes = {settings.idle_minutes:g} ago"
     return ""
 
 

@@ -70,7 +70,7 @@ def test_raw_lines_that_cannot_be_used_are_a_warning_with_their_reasons(problems
     process(processed, healthy)
     finding = only(problems(processed, healthy), "warning")
     assert (finding.check, finding.place) == ("lines", f"{processed.raw}:41")
-    assert finding.detail == "unusable lines: 2 not-json, 1 bad-schema"
+    assert finding.detail == "lines left out: 2 not-json, 1 bad-schema; rejections.jsonl says why"
 
 
 def test_duplicates_that_were_left_out_are_no_problem(problems, processed, healthy):
