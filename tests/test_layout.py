@@ -66,13 +66,13 @@ LOOSE = {
 # Who may call a stage.
 CALLERS_OF_STAGES = ("pipeline", "cli", "ui", "mcp_server", "api")
 TESTED_ELSEWHERE = {
-    "weakspot/__main__.py": "tests/weakspot/cli/test_cli.py runs it",
+    "weakspot/__main__.py": "tests/weakspot/test_cli.py runs it",
     "zddc/__main__.py": "tests/zddc/test_cli.py runs it",
-    "weakspot/cli/options.py": "tests/weakspot/cli/test_cli.py gives every command its options",
-    "weakspot/cli/pipeline.py": "tests/weakspot/cli/test_cli.py runs every command",
-    "weakspot/cli/capture.py": "tests/weakspot/cli/test_cli.py runs every command",
-    "weakspot/cli/curate.py": "tests/weakspot/cli/test_cli.py runs every command",
-    "weakspot/cli/servers.py": "tests/weakspot/cli/test_cli.py and test_mcp_server.py run the commands",
+    "weakspot/cli/options.py": "tests/weakspot/test_cli.py gives every command its options",
+    "weakspot/cli/pipeline.py": "tests/weakspot/test_cli.py runs every command",
+    "weakspot/cli/capture.py": "tests/weakspot/test_cli.py runs every command",
+    "weakspot/cli/curate.py": "tests/weakspot/test_cli.py runs every command",
+    "weakspot/cli/servers.py": "tests/weakspot/test_cli.py and test_mcp_server.py run the commands",
     "weakspot/records/strict_json.py": "tests/weakspot/records/test_parsing.py reads what is no JSON through it",
     "weakspot/records/__init__.py": "names what the modules beside it hold",
     "weakspot/records/adapters.py": "tests/weakspot/pipeline/ reads and writes each of them",

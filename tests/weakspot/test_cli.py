@@ -9,6 +9,7 @@ import pytest
 from tests.processes import output_of
 
 from weakspot import cli, config
+from weakspot.records import UnfittedConsultation
 from weakspot.storage import append_log
 from weakspot.workspace import Workspace
 from zddc import console
@@ -102,6 +103,27 @@ def test_collect_shows_what_hit_as_json(as_json):
     assert found["domain"] == "coding-debugging"
 
 
+def test_collect_tries_again_what_did_not_fit(weakspot, as_json, workspace):
+    kept = UnfittedConsultation(
+        reason="bug",
+        detail="",
+        teacher="sonnet",
+        conversation=[{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}],
+        attempt=[],
+        answer={"role": "assistant", "content": "b"},
+        metadata={"timestamp": "2026-11-28T12:00:00.000Z", "interaction_id": "int_1"},
+    )
+    odd = kept.model_copy(
+        update={"answer": {"role": "assistant", "content": ""}, "metadata": {"interaction_id": "int_2"}}
+    )
+    append_log.append(workspace.unfitted, [kept.to_json(), odd.to_json()])
+    assert as_json("status")["unfitted"] == 2
+    status, out, _ = weakspot("collect", "--unfitted")
+    assert (status, out.splitlines()[0]) == (0, "1 consultation added, 1 still not fit to train on")
+    assert "int_2: " in out
+    assert as_json("collect", "--unfitted")["added"] == []
+
+
 def test_collect_takes_a_domain_an_escalation_and_local_for_qwen(as_json, workspace):
     texts = [
         "--query",
@@ -140,6 +162,7 @@ def test_any_text_may_come_from_a_file_or_standard_input(workspace, tmp_path):
         (["--query", "q"], "collect: --local, --expert missing; give all three texts, or --from PATH"),
         ([], "collect: --query, --local, --expert missing; give all three texts, or --from PATH"),
         (["--from", "x", "--query", "q"], "collect: --from does not go with --query; give one or the other"),
+        (["--unfitted", "--from", "x"], "collect: --unfitted does not go with --from; give one or the other"),
         (
             [*TEXTS, "--domain", "../x"],
             "domain: '../x' is not a domain name: use lower-case letters, digits",

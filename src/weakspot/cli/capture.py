@@ -53,7 +53,7 @@ def collect(
     texts = {"--query": query, "--local": local, "--expert": expert}
     others = {**texts, "--domain": domain, "--escalation": escalation}
     if unfitted:
-        _refuse_together("--unfitted", others)
+        _refuse_together("--unfitted", {**others, "--from": str(from_) if from_ else None})
         _retry_unfitted(place, set_ or (), json_)
         return
     if from_ is not None:

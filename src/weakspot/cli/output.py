@@ -84,10 +84,14 @@ def print_bad_lines(done: "Imported") -> None:
 
 def print_gateway(address: str, config: "Config") -> None:
     """Print the gateway's address, the client settings, and the teachers."""
+    from weakspot.teachers import key_from
+
     print_line(f"listening on {address} for {config.gateway.upstream}")
     print_line(f"clients: OPENAI_BASE_URL={address}/v1 or ANTHROPIC_BASE_URL={address}")
     for name, teacher in config.teachers.items():
-        key = f", key from {teacher.api_key_env}" if teacher.api_key_env else ""
+        variable = teacher.api_key_env
+        missing = "" if key_from(variable) else ", which is not set"
+        key = f", key from {variable}{missing}" if variable else ""
         print_line(f'teacher {name}: {teacher.model}, policy {teacher.policy}{key}; model "expert/{name}"')
 
 
