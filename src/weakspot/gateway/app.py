@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from weakspot.access.request_guard import Rules
+from weakspot.access.token import describe_exposure, find_or_make_token, keep_token
 from weakspot.capture import consultation
 from weakspot.capture.consultation import MODEL_PREFIX, ConsultationRequest
 from weakspot.capture.conversation import Conversation
@@ -24,7 +26,7 @@ from weakspot.gateway.local_model import LocalModel
 from weakspot.gateway.metrics import Metrics
 from weakspot.gateway.middleware import Guard, SecretFreeLogFilter
 from weakspot.gateway.passthrough import forward_request
-from weakspot.gateway.paths import CHAT, COUNT, ENDPOINTS, MESSAGES, MODELS, RESPONSES, canonical_path
+from weakspot.gateway.paths import CHAT, COUNT, ENDPOINTS, MESSAGES, MODELS, RESPONSES, UPLOADS, canonical_path
 from weakspot.gateway.routing import Routing
 from weakspot.gateway.schemas import chat_of_messages, parse_json_body, require_chat
 from weakspot.gateway.upstream import GatewayError, Upstream, end_to_end
@@ -36,6 +38,7 @@ from weakspot.records import UnheardWish
 from weakspot.redaction.redact import scrub_text
 from weakspot.teachers import api_keys
 from weakspot.workspace import Workspace
+from zddc.errors import UserError
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -44,6 +47,7 @@ CONSULT_HEADER = "x-weakspot-consult"
 _OWN = ("/health", "/metrics")
 _HEALTH_SECONDS = 2.0
 _SHOWN_CHARACTERS = 200
+_log = logging.getLogger(__name__)
 _http_log = logging.getLogger(f"{__name__}.http")
 
 
@@ -234,12 +238,12 @@ def _named_teacher(request: "web.Request", body: dict[str, Any]) -> str | None:
     return named
 
 
-def application(workspace: Workspace, config: Config) -> "web.Application":
+def application(workspace: Workspace, config: Config, rules: Rules) -> "web.Application":
     """Return the gateway as an aiohttp application; run it as :func:`serve` does."""
     from aiohttp import web
 
     gateway = Gateway(workspace, config)
-    guard = Guard(gateway.metrics, config.gateway.max_in_flight, ENDPOINTS, _OWN)
+    guard = Guard(gateway.metrics, rules, config.gateway.max_in_flight, ENDPOINTS, _OWN)
     app = web.Application(client_max_size=config.gateway.max_body_bytes, middlewares=[guard.middleware()])
     app.router.add_get("/health", gateway.health)
     app.router.add_get("/metrics", gateway.show_metrics)
@@ -249,23 +253,35 @@ def application(workspace: Workspace, config: Config) -> "web.Application":
         await gateway.close()
 
     app.on_cleanup.append(close_gateway)
+    app.on_response_prepare.append(guard.open_to_page)
     return app
 
 
 async def start_server(workspace: Workspace, config: Config) -> "tuple[web.AppRunner, str]":
     """Start the gateway in the running event loop; return its runner, ended by ``cleanup()``, and its address.
 
-    Raises :class:`UserError` for an address that cannot be listened on.
+    Raises :class:`UserError` for an address that cannot be listened on, or a token that cannot be had.
     """
     if not any(isinstance(one, SecretFreeLogFilter) for one in _http_log.filters):
         _http_log.addFilter(SecretFreeLogFilter())
-    return await start_app(
-        application(workspace, config),
-        config.gateway.listen,
+    settings = config.gateway
+    token = find_or_make_token(settings, settings.listen)
+    rules = Rules.of(settings, settings.listen, token.value if token else "", uploads=UPLOADS)
+    runner, address = await start_app(
+        application(workspace, config, rules),
+        settings.listen,
         logger=_http_log,
         handler_cancellation=True,
         auto_decompress=False,
     )
+    try:
+        keep_token(token)
+    except UserError:
+        await runner.cleanup()
+        raise
+    for line in describe_exposure(settings.listen, token):
+        _log.warning("%s", line)
+    return runner, address
 
 
 async def serve(workspace: Workspace, config: Config, listening: Callable[[str], None]) -> None:

@@ -8,6 +8,10 @@ COUNT = f"{MESSAGES}/count_tokens"
 # Local servers have endpoints of their own under the bare names of the others.
 _MEANT_WITHOUT_V1 = (CHAT, MESSAGES, COUNT, RESPONSES, MODELS)
 ENDPOINTS = (*_MEANT_WITHOUT_V1, "/v1/completions", "/v1/embeddings")
+# Their protocol sends files, as parts of a form.
+UPLOADS = frozenset(
+    f"/v1/{name}" for name in ("audio/transcriptions", "audio/translations", "images/edits", "images/variations")
+)
 _WRITTEN = re.compile(r"((?:/v1)*)(/.*?)/?")
 
 
