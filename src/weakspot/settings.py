@@ -136,6 +136,11 @@ class Gateway(Table):
     origins: list[Annotated[str, AfterValidator(_parse_origin)]] = Field(
         [], description="web pages that may call gateway and MCP server: https://chat.example, vscode-webview://*"
     )
+    pass_: list[Annotated[str, Field(pattern=r"^[A-Z]+ /\S*$")]] = Field(
+        [],
+        alias="pass",
+        description='more endpoints that clients reach at the local server, as "POST /tokenize" or "GET /v1/files/*"',
+    )
     token_env: str = Field(
         "",
         pattern=_VARIABLE,

@@ -26,7 +26,17 @@ from weakspot.gateway.local_model import LocalModel
 from weakspot.gateway.metrics import Metrics
 from weakspot.gateway.middleware import Guard, SecretFreeLogFilter
 from weakspot.gateway.passthrough import forward_request
-from weakspot.gateway.paths import CHAT, COUNT, ENDPOINTS, MESSAGES, MODELS, RESPONSES, UPLOADS, canonical_path
+from weakspot.gateway.paths import (
+    CHAT,
+    COUNT,
+    ENDPOINTS,
+    MESSAGES,
+    MODELS,
+    RESPONSES,
+    UPLOADS,
+    canonical_path,
+    is_passed_on,
+)
 from weakspot.gateway.routing import Routing
 from weakspot.gateway.schemas import chat_of_messages, parse_json_body, require_chat
 from weakspot.gateway.upstream import GatewayError, Upstream, end_to_end
@@ -164,7 +174,7 @@ class Gateway:
         return [{"id": one, "object": "model", "created": 0, "owned_by": "weakspot"} for one in names]
 
     async def serve(self, request: "web.Request") -> "web.StreamResponse":
-        """Answer at the endpoint that is meant, however its path is written; pass every other request on."""
+        """Answer at the endpoint that is meant, however its path is written; pass on what is inference."""
         path = canonical_path(request.path)
         handlers = {
             ("POST", CHAT): self.chat,
@@ -177,7 +187,16 @@ class Gateway:
         return await handlers.get((request.method, path), other)(request)
 
     async def pass_on(self, request: "web.Request") -> "web.StreamResponse":
-        """Pass every other request on unchanged."""
+        """Pass a request on unchanged, if it is for an inference endpoint or one that the settings open.
+
+        The local model's server has other endpoints as well, which change it; and it gets the settings' key.
+        """
+        path = canonical_path(request.path)
+        if not is_passed_on(request.method, path, tuple(self.config.gateway.pass_)):
+            shown = json.dumps(f"{request.method} {path[:_SHOWN_CHARACTERS]}")
+            raise GatewayError(
+                404, f"not passed on to the local model's server; to open it: [gateway] pass = [{shown}]"
+            )
         if CONSULT_HEADER in request.headers:
             raise GatewayError(400, f"{CONSULT_HEADER}: a teacher can be consulted on {CHAT} and {MESSAGES} only")
         return await forward_request(self.upstream, request, await request.read())

@@ -357,13 +357,13 @@ async def test_what_is_no_proper_request_gets_nowhere_and_is_not_quoted(world, r
 async def test_what_follows_a_request_is_a_request_of_its_own(world):
     async with world() as one:
         one.upstream.script = Reply(data=b"a")
-        second = b"GET /props HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        second = b"GET /v1/models/x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
         request = b"POST /v1/embeddings HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc" + second
         answer = await talk(one, request)
         assert answer.count(b"HTTP/1.1 200") == 2
         assert [(asked.path, asked.data) for asked in one.upstream.asked] == [
             ("/v1/embeddings", b"abc"),
-            ("/props", b""),
+            ("/v1/models/x", b""),
         ]
 
 
