@@ -32,6 +32,7 @@ from weakspot.settings import (
     Watch,
 )
 from weakspot.vocabulary import DEFAULT, DOMAINS, LANGUAGES
+from zddc.addresses import hide_password
 from zddc.errors import UserError
 
 _ANTHROPIC_TERMS = "Anthropic's commercial terms: no training of competing models without their consent"
@@ -81,6 +82,11 @@ class Config(Table):
     def triggers(self) -> dict[str, Domain]:
         """The domains with their trigger words, in order of precedence."""
         return self.domains
+
+    def address_of(self, shown: str) -> str:
+        """Return the address of the settings that is shown so, with its user and password; else ``shown`` itself."""
+        known = (one.rstrip("/") for one in (self.gateway.upstream, self.deploy.server))
+        return next((one for one in known if hide_password(one) == shown.rstrip("/")), shown)
 
     def ordered(self, domains: Iterable[str]) -> list[str]:
         """Return ``domains`` in the order of the settings, then the default domain and unknown ones."""
@@ -176,7 +182,7 @@ def _to_user_error(error: ValidationError, source: str) -> UserError:
     message = first["msg"].removeprefix("Value error, ")
     # Instead of the name of a variable people may have entered the secret itself.
     secret = path[-1].endswith("_env")
-    shown = "that" if secret else json.dumps(first["input"], default=str, ensure_ascii=False)
+    shown = "that" if secret else hide_password(json.dumps(first["input"], default=str, ensure_ascii=False))
     return UserError(name, f"{message[:1].lower()}{message[1:]}, not {shown[:80]}", "mend that value")
 
 

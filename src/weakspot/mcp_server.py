@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
+from weakspot.access.adapters import AsgiGuard
+from weakspot.access.request_guard import Rules
+from weakspot.access.token import describe_exposure, find_or_make_token, keep_token
 from weakspot.capture.ask_teacher import Consulted, build_consultation_request, consult, refuse_empty
 from weakspot.config import Config
 from weakspot.pipeline import status
@@ -22,11 +25,9 @@ from zddc.errors import UserError
 if TYPE_CHECKING:
     from mcp.server import MCPServer
     from mcp.server.mcpserver import Context
-    from mcp.server.transport_security import TransportSecuritySettings
 
 SOURCE = "mcp"
 PATH = "/mcp"
-_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 # A teacher may take minutes, and opencode, for example, gives up a call after 60 s without a progress message.
 _PROGRESS_SECONDS = 5.0
 # An agent may be left alone overnight, and Cline, for example, opens no new session after its own has ended.
@@ -232,18 +233,28 @@ def serve_stdio(workspace: Workspace, config: Config) -> None:
 def serve_http(workspace: Workspace, config: Config, listen: str) -> None:
     """Serve streamable HTTP on ``listen``, HOST:PORT, until told to stop.
 
-    Raises :class:`UserError` for an address that cannot be listened on.
+    Raises :class:`UserError` for an address that cannot be listened on, or a token that cannot be had.
     """
     import uvicorn
+    from mcp.server.transport_security import TransportSecuritySettings
 
+    token = find_or_make_token(config.gateway, listen)
     host, _, port = listen.rpartition(":")
     listening = _bind_socket(listen, host.strip("[]"), port)
+    keep_token(token)
     # Clients of the protocol before 2026 need a session to cancel a call, which takes a second request.
     app = server(workspace, config).streamable_http_app(
-        streamable_http_path=PATH, session_idle_timeout=_SESSION_SECONDS, transport_security=_security(host)
+        streamable_http_path=PATH,
+        session_idle_timeout=_SESSION_SECONDS,
+        transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),  # the guard has it
     )
+    guarded = AsgiGuard(app, Rules.of(config.gateway, listen, token.value if token else ""))
     _log.info("listening on http://%s:%s%s", host, listening.getsockname()[1], PATH)
-    settings = uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=_LAST_SECONDS)
+    for line in describe_exposure(listen, token):
+        _log.warning("%s", line)
+    settings = uvicorn.Config(
+        guarded, ws="none", log_config=None, access_log=False, timeout_graceful_shutdown=_LAST_SECONDS
+    )
     uvicorn.Server(settings).run(sockets=[listening])
 
 
@@ -255,13 +266,3 @@ def _bind_socket(listen: str, host: str, port: str) -> socket.socket:
         return socket.create_server((host, int(port)), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
         raise UserError(listen, str(error.strerror).lower(), remedy) from None
-
-
-def _security(host: str) -> "TransportSecuritySettings":
-    """Allow requests to the names of this machine, and from web pages only those of this machine."""
-    from mcp.server.transport_security import TransportSecuritySettings
-
-    return TransportSecuritySettings(
-        allowed_hosts=[form for name in (*_LOOPBACK, host, socket.gethostname()) for form in (name, f"{name}:*")],
-        allowed_origins=[form for name in _LOOPBACK for form in (f"http://{name}", f"http://{name}:*")],
-    )

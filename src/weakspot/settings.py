@@ -105,6 +105,19 @@ class Escalation(Table):
     )
 
 
+def _parse_origin(text: str) -> str:
+    scheme, colon, host = text.partition("://")
+    if (
+        not colon
+        or not scheme
+        or not host
+        or "/" in host
+        or ("*" in host and (host != "*" or scheme.startswith("http")))
+    ):
+        raise ValueError("write an origin as https://chat.example, or vscode-webview://* for all of a program's")
+    return text
+
+
 class Gateway(Table):
     """The proxy in front of the local model."""
 
@@ -116,6 +129,23 @@ class Gateway(Table):
     listen: str = Field("127.0.0.1:8787", pattern=r"^\S+:\d+$", description="where clients reach the gateway")
     upstream_api_key_env: str = Field(
         "", pattern=_VARIABLE, description="environment variable with the local server's key, if it has one"
+    )
+    hosts: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]] = Field(
+        [], description="names of this machine by which servers may be called, beside its host name and localhost"
+    )
+    origins: list[Annotated[str, AfterValidator(_parse_origin)]] = Field(
+        [], description="web pages that may call gateway and MCP server: https://chat.example, vscode-webview://*"
+    )
+    pass_: list[Annotated[str, Field(pattern=r"^[A-Z]+ /\S*$")]] = Field(
+        [],
+        alias="pass",
+        description='more endpoints that clients reach at the local server, as "POST /tokenize" or "GET /v1/files/*"',
+    )
+    token_env: str = Field(
+        "",
+        pattern=_VARIABLE,
+        description="environment variable with the token that clients of gateway and MCP server must send; "
+        "empty: none on loopback, elsewhere one that is made and shown once",
     )
     max_in_flight: int = Field(256, ge=1, description="requests handled at the same time; one more gets a 503")
     max_body_bytes: int = Field(67_108_864, ge=1000, description="largest request; a longer one gets a 413")

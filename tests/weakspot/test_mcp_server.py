@@ -19,12 +19,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from tests.waiting import PATIENCE_SECONDS, all_is_read, happens, somebody_waits_for, until
 
 from weakspot import config as configuration
 from weakspot import mcp_server
+from weakspot.access.token import token_file
 from weakspot.config import Config
 from weakspot.records.parsing import RecordError, parse_interaction
 from weakspot.storage import append_log
@@ -694,10 +696,12 @@ def initialize(url: str, **headers: str) -> int:
 
 def test_pages_and_names_of_elsewhere_are_kept_out(over_http):
     http = over_http.server
-    port = http.rpartition(":")[2]
+    port = urlsplit(http).port
     assert initialize(http) == 200
     assert initialize(http, Host=f"localhost:{port}") == 200
-    assert initialize(http, Origin="http://localhost:6274") == 200
+    assert initialize(http, Origin="http://localhost:6274") == 403
+    assert initialize(http, **{"Sec-Fetch-Site": "cross-site"}) == 403
+    assert initialize(http, **{"Content-Type": "text/plain"}) == 415
     # A page of another site; a name that its owner lets point here; the two together.
     assert initialize(http, Origin="https://evil.example") == 403
     assert initialize(http, Origin="null") == 403
@@ -709,11 +713,16 @@ def test_pages_and_names_of_elsewhere_are_kept_out(over_http):
     assert initialize(http, **modern, Host="evil.example") == 421
 
 
-def test_a_page_is_kept_out_where_all_addresses_are_listened_on(workspace, settings):
+def test_a_page_is_kept_out_where_all_addresses_are_listened_on_and_who_has_no_token(
+    workspace, settings, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     with listening(workspace, "0.0.0.0:0") as url:
         here = url.replace("0.0.0.0", "127.0.0.1")
-        assert initialize(here) == 200
-        assert initialize(here, Host=f"{socket.gethostname()}:{here.rpartition(':')[2]}") == 200
+        own = {"Authorization": f"Bearer {token_file().read_text().strip()}"}
+        assert initialize(here) == 401
+        assert initialize(here, **own) == 200
+        assert initialize(here, **own, Host=f"{socket.gethostname()}:{urlsplit(here).port}") == 200
         assert initialize(here, Origin="https://evil.example") == 403
         assert initialize(here, Host="evil.example") == 421
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from zddc.addresses import hide_password
 from zddc.console import err, out, table
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def print_gateway(address: str, config: "Config") -> None:
     """Print the gateway's address, the client settings, and the teachers."""
     from weakspot.teachers import key_from
 
-    print_line(f"listening on {address} for {config.gateway.upstream}")
+    print_line(f"listening on {address} for {hide_password(config.gateway.upstream)}")
     print_line(f"clients: OPENAI_BASE_URL={address}/v1 or ANTHROPIC_BASE_URL={address}")
     for name, teacher in config.teachers.items():
         variable = teacher.api_key_env
@@ -235,7 +236,7 @@ def print_release(done: "Release") -> None:
         f"release {done.number}: {done.adapter or 'the base'} is {verb} for {done.domain} at {done.target}{share}"
     )
     if done.location:
-        print_line(f"{done.location}" + (f", asked for as {done.served_name}" if done.served_name else ""))
+        print_line(hide_password(done.location) + (f", asked for as {done.served_name}" if done.served_name else ""))
     if done.proof is not None:
         proof = done.proof
         print_line(

@@ -9,6 +9,7 @@ from weakspot.cli import output
 from weakspot.cli.options import JsonOption, SetOption, WorkspaceOption, open_workspace
 from weakspot.config import Config
 from zddc import console
+from zddc.addresses import hide_password
 
 
 def _with_options(set_: list[str] | None, **options: str | None) -> list[str]:
@@ -40,7 +41,7 @@ def gateway(
 
 def _print_address(address: str, config: Config, json_: bool) -> None:
     if json_:
-        console.print_json({"listening": address, "upstream": config.gateway.upstream})
+        console.print_json({"listening": address, "upstream": hide_password(config.gateway.upstream)})
     else:
         output.print_gateway(address, config)
     sys.stdout.flush()  # a program that reads the pipe waits for the address

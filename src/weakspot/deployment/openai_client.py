@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from weakspot.config import Config
 from weakspot.protocols.reading import error_text
 from weakspot.teachers import key_from
+from zddc.addresses import hide_password
 from zddc.errors import UserError
 
 if TYPE_CHECKING:
@@ -49,15 +50,18 @@ class ServedAnswer:
 
 
 class OpenAIClient:
-    """A client of the server at ``url``, which ends in ``/v1``; errors never show the ``key``."""
+    """A client of the server at ``url``, which ends in ``/v1``; errors never show the ``key``, nor a password in it."""
 
     def __init__(self, url: str, key: str = "") -> None:
-        self.url, self._key = url.rstrip("/"), key
+        self._address, self._key = url.rstrip("/"), key
+        self.url = hide_password(self._address)
 
     @classmethod
     def of(cls, config: Config, url: str = "") -> "OpenAIClient":
         """Return a client of ``url``, or of the local model's server, with the key that the settings name."""
-        return cls(url or config.gateway.upstream, key_from(config.gateway.upstream_api_key_env))
+        return cls(
+            config.address_of(url) if url else config.gateway.upstream, key_from(config.gateway.upstream_api_key_env)
+        )
 
     def models(self) -> list[ServedModel]:
         """Return the models that the server lists; raise :class:`UserError` if it does not answer with such a list."""
@@ -103,7 +107,7 @@ class OpenAIClient:
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
         timeout = httpx2.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS)
         try:
-            answer = httpx2.request(method, f"{self.url}{path}", json=body, headers=headers, timeout=timeout)
+            answer = httpx2.request(method, f"{self._address}{path}", json=body, headers=headers, timeout=timeout)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise UserError(
                 self.url, f"cannot be reached ({type(error).__name__})", "start the server, or give --server"

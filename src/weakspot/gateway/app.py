@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from weakspot.access.request_guard import Rules
+from weakspot.access.token import describe_exposure, find_or_make_token, keep_token
 from weakspot.capture import consultation
 from weakspot.capture.consultation import MODEL_PREFIX, ConsultationRequest
 from weakspot.capture.conversation import Conversation
@@ -30,8 +32,10 @@ from weakspot.gateway.paths import (
     MESSAGES,
     MODELS,
     RESPONSES,
+    UPLOADS,
     canonical_path,
     holds_conversation,
+    is_passed_on,
 )
 from weakspot.gateway.routing import Routing
 from weakspot.gateway.schemas import chat_of_messages, parse_json_body, require_chat
@@ -44,6 +48,7 @@ from weakspot.records import UnheardWish
 from weakspot.redaction.redact import scrub_text
 from weakspot.teachers import api_keys
 from weakspot.workspace import Workspace
+from zddc.errors import UserError
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -52,6 +57,7 @@ CONSULT_HEADER = "x-weakspot-consult"
 _OWN = ("/health", "/metrics")
 _HEALTH_SECONDS = 2.0
 _SHOWN_CHARACTERS = 200
+_log = logging.getLogger(__name__)
 _http_log = logging.getLogger(f"{__name__}.http")
 
 
@@ -164,7 +170,7 @@ class Gateway:
         return [{"id": one, "object": "model", "created": 0, "owned_by": "weakspot"} for one in names]
 
     async def serve(self, request: "web.Request") -> "web.StreamResponse":
-        """Answer at the endpoint that is meant, however its path is written; pass every other request on."""
+        """Answer at the endpoint that is meant, however its path is written; pass on what is inference."""
         path = canonical_path(request.path)
         handlers = {
             ("POST", CHAT): self.chat,
@@ -177,12 +183,21 @@ class Gateway:
         return await handlers.get((request.method, path), other)(request)
 
     async def pass_on(self, request: "web.Request") -> "web.StreamResponse":
-        """Pass every other request on unchanged."""
-        if CONSULT_HEADER in request.headers:
-            raise GatewayError(400, f"{CONSULT_HEADER}: a teacher can be consulted on {CHAT} and {MESSAGES} only")
+        """Pass a request on unchanged, if it is for an inference endpoint or one that the settings open.
+
+        The local model's server has other endpoints as well, which change it; and it gets the settings' key.
+        """
         data = await request.read()
         if holds_conversation(request.path):
             self._refuse_wish(request, data)
+        path = canonical_path(request.path)
+        if not is_passed_on(request.method, path, tuple(self.config.gateway.pass_)):
+            shown = json.dumps(f"{request.method} {path[:_SHOWN_CHARACTERS]}")
+            raise GatewayError(
+                404, f"not passed on to the local model's server; to open it: [gateway] pass = [{shown}]"
+            )
+        if CONSULT_HEADER in request.headers:
+            raise GatewayError(400, f"{CONSULT_HEADER}: a teacher can be consulted on {CHAT} and {MESSAGES} only")
         return await forward_request(self.upstream, request, data)
 
     async def health(self, request: "web.Request") -> "web.StreamResponse":
@@ -249,12 +264,12 @@ def _named_teacher(request: "web.Request", body: dict[str, Any]) -> str | None:
     return named
 
 
-def application(workspace: Workspace, config: Config) -> "web.Application":
+def application(workspace: Workspace, config: Config, rules: Rules) -> "web.Application":
     """Return the gateway as an aiohttp application; run it as :func:`serve` does."""
     from aiohttp import web
 
     gateway = Gateway(workspace, config)
-    guard = Guard(gateway.metrics, config.gateway.max_in_flight, ENDPOINTS, _OWN)
+    guard = Guard(gateway.metrics, rules, config.gateway.max_in_flight, ENDPOINTS, _OWN)
     app = web.Application(client_max_size=config.gateway.max_body_bytes, middlewares=[guard.middleware()])
     app.router.add_get("/health", gateway.health)
     app.router.add_get("/metrics", gateway.show_metrics)
@@ -264,23 +279,35 @@ def application(workspace: Workspace, config: Config) -> "web.Application":
         await gateway.close()
 
     app.on_cleanup.append(close_gateway)
+    app.on_response_prepare.append(guard.open_to_page)
     return app
 
 
 async def start_server(workspace: Workspace, config: Config) -> "tuple[web.AppRunner, str]":
     """Start the gateway in the running event loop; return its runner, ended by ``cleanup()``, and its address.
 
-    Raises :class:`UserError` for an address that cannot be listened on.
+    Raises :class:`UserError` for an address that cannot be listened on, or a token that cannot be had.
     """
     if not any(isinstance(one, SecretFreeLogFilter) for one in _http_log.filters):
         _http_log.addFilter(SecretFreeLogFilter())
-    return await start_app(
-        application(workspace, config),
-        config.gateway.listen,
+    settings = config.gateway
+    token = find_or_make_token(settings, settings.listen)
+    rules = Rules.of(settings, settings.listen, token.value if token else "", uploads=UPLOADS)
+    runner, address = await start_app(
+        application(workspace, config, rules),
+        settings.listen,
         logger=_http_log,
         handler_cancellation=True,
         auto_decompress=False,
     )
+    try:
+        keep_token(token)
+    except UserError:
+        await runner.cleanup()
+        raise
+    for line in describe_exposure(settings.listen, token):
+        _log.warning("%s", line)
+    return runner, address
 
 
 async def serve(workspace: Workspace, config: Config, listening: Callable[[str], None]) -> None:

@@ -1,13 +1,13 @@
-"""Middleware of the gateway: refuses other sites' pages, limits requests at once, and formats errors."""
+"""Middleware of the gateway: refuses who may not call, limits requests at once, and formats errors."""
 
-import ipaddress
 import logging
 import time
 import traceback
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
+from weakspot.access.adapters import facts_of_request, headers_for_page
+from weakspot.access.request_guard import Rules, find_refusal, is_preflight
 from weakspot.capture.consultation import UnknownTeacherError
 from weakspot.gateway.metrics import Metrics
 from weakspot.gateway.paths import MESSAGES, canonical_path
@@ -27,10 +27,15 @@ Handler = Callable[["web.Request"], Awaitable["web.StreamResponse"]]
 
 
 class Guard:
-    """Admits at most ``most`` requests at once; endpoints that are not in ``named`` are counted as ``other``."""
+    """Admits whom ``rules`` allow, at most ``most`` requests at once; ``exempt`` paths are not counted.
 
-    def __init__(self, metrics: Metrics, most: int, named: tuple[str, ...], exempt: tuple[str, ...]) -> None:
-        self._metrics, self._most, self._named, self._exempt = metrics, most, named, exempt
+    Endpoints that are not in ``named`` are counted as ``other``.
+    """
+
+    def __init__(
+        self, metrics: Metrics, rules: Rules, most: int, named: tuple[str, ...], exempt: tuple[str, ...]
+    ) -> None:
+        self._metrics, self._rules, self._most, self._named, self._exempt = metrics, rules, most, named, exempt
         self._in_flight = 0
 
     def middleware(self) -> "Middleware":
@@ -39,13 +44,20 @@ class Guard:
 
         @web.middleware
         async def guard_request(request: web.Request, handler: Handler) -> web.StreamResponse:
-            if request.path in self._exempt:
-                return await handler(request)
             path, started, status = canonical_path(request.path), time.monotonic(), 499
+            facts = facts_of_request(request, path)
+            refusal = find_refusal(self._rules, facts)
+            if refusal is None and request.path in self._exempt:
+                return await handler(request)
             endpoint = path if path in self._named else "other"
             self._count(1)
             try:
-                response = await self._answer(request, handler)
+                if refusal is not None:
+                    response = _error(request, refusal.status, refusal.message)
+                elif is_preflight(facts):
+                    response = web.Response(status=204)
+                else:
+                    response = await self._answer(request, handler)
                 status = response.status
                 return response
             finally:
@@ -55,6 +67,11 @@ class Guard:
 
         return guard_request
 
+    async def open_to_page(self, request: "web.Request", response: "web.StreamResponse") -> None:
+        """Let a listed page read the answer that is about to be sent: a signal of aiohttp's."""
+        if "Origin" in request.headers:
+            response.headers.update(headers_for_page(self._rules, facts_of_request(request, request.path)))
+
     def _count(self, change: int) -> None:
         self._in_flight += change
         self._metrics.in_flight.set(self._in_flight)
@@ -62,8 +79,6 @@ class Guard:
     async def _answer(self, request: "web.Request", handler: Handler) -> "web.StreamResponse":
         from aiohttp import web
 
-        if not is_same_site(request.headers.get("Origin"), request.host):
-            return _error(request, 403, "pages of other sites may not use the gateway")
         if self._in_flight > self._most:
             self._metrics.shed.inc()
             return _error(request, 503, "too many requests in progress; try again", {"Retry-After": "1"})
@@ -108,31 +123,6 @@ def _error(
     if code:
         body["error"]["details"] = {"error_code": code}
     return web.json_response(body, status=status, headers=headers)
-
-
-def is_same_site(origin: str | None, host: str) -> bool:
-    """False for cross-site browser requests, which could spend the teacher's budget.
-
-    Another site can point its name at this machine (DNS rebinding): only IP addresses and localhost are trusted.
-    """
-    if origin is None:
-        return True
-    try:
-        parts, ours = urlsplit(origin), urlsplit(f"//{host}").hostname
-    except ValueError:
-        return False
-    if parts.scheme not in ("http", "https", ""):
-        return True  # an editor's or a desktop program's own pages
-    name = parts.hostname or ""
-    return name == "localhost" or (_is_address(name) and name in (ours, "127.0.0.1", "::1"))
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
 
 
 class SecretFreeLogFilter(logging.Filter):

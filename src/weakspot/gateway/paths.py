@@ -1,5 +1,6 @@
-"""Paths of the gateway's endpoints, and the endpoint that is meant where a base URL is written otherwise."""
+"""Paths of the gateway's endpoints, those that are passed on, and the endpoint that is meant by another spelling."""
 
+import functools
 import re
 
 CHAT, MESSAGES, MODELS = "/v1/chat/completions", "/v1/messages", "/v1/models"
@@ -13,6 +14,32 @@ _WRITTEN = re.compile(r"((?:/v1)*)(/.*?)/?", re.IGNORECASE)
 _BEHIND_ANOTHER = re.compile(rf"/(?!/).*({CHAT}|{MESSAGES}|{COUNT}|{RESPONSES})/?", re.IGNORECASE)
 # Endpoints for conversations in protocols that only their server knows.
 _CONVERSATIONS = ("/chat/completions", "/messages", "/api/chat")
+# Their protocol sends files, as parts of a form.
+UPLOADS = frozenset(
+    f"/v1/{name}" for name in ("audio/transcriptions", "audio/translations", "images/edits", "images/variations")
+)
+# What a local model is asked for, as [gateway] pass writes it. Endpoints that load, change or stop something, or show
+# what others asked, are not for clients: weakspot deploys adapters by a client of its own.
+_INFERENCE = (
+    f"GET {MODELS}/**",
+    *(
+        f"POST /v1/{name}"
+        for name in (
+            *("completions", "embeddings", "moderations", "rerank", "score", "classify", "pooling"),
+            *("audio/speech", "audio/transcriptions", "audio/translations"),
+            *("images/generations", "images/edits", "images/variations"),
+        )
+    ),
+    *(
+        f"POST /{name}"
+        for name in (
+            *("v2/rerank", "rerank", "reranking", "score", "classify", "pooling"),
+            *("completions", "embeddings", "completion", "embedding", "infill"),
+        )
+    ),
+)
+# A path that a server could read as another one.
+_AMBIGUOUS = re.compile(r"[%\\;\s\x00-\x1f]|/\.{1,2}(/|$)")
 
 
 def canonical_path(path: str) -> str:
@@ -35,3 +62,19 @@ def canonical_path(path: str) -> str:
 def holds_conversation(path: str) -> bool:
     """Whether a path that is none of the endpoints is one to which clients send conversations."""
     return path.partition("?")[0].rstrip("/").lower().endswith(_CONVERSATIONS)
+
+
+def is_passed_on(method: str, path: str, more: tuple[str, ...]) -> bool:
+    """Whether a request goes on to the local model's server: an inference endpoint, or one of ``more``.
+
+    ``path`` is decoded, and that of the endpoint that is meant; ``more`` is as ``[gateway] pass`` writes it.
+    """
+    asked = f"{'GET' if method == 'HEAD' else method} {path}"
+    return _compile(more).fullmatch(asked) is not None and _AMBIGUOUS.search(path) is None
+
+
+@functools.cache
+def _compile(more: tuple[str, ...]) -> re.Pattern[str]:
+    """Compile endpoints in which * is one part of a path, and ** one or more."""
+    escaped = (re.escape(entry) for entry in (*_INFERENCE, *more))
+    return re.compile("|".join(one.replace(r"\*\*", ".+").replace(r"\*", "[^/]+") for one in escaped))

@@ -14,6 +14,7 @@ from weakspot.gateway.upstream import Upstream
 from weakspot.records import MULTI_DOMAIN, Release, Target
 from weakspot.storage import atomic
 from weakspot.workspace import Workspace
+from zddc.addresses import hide_password
 from zddc.errors import UserError
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Routing:
 
     def __init__(self, workspace: Workspace, config: Config, upstream: Upstream) -> None:
         self._workspace, self._config = workspace, config
-        self._own = config.gateway.upstream.rstrip("/")
+        self._own = hide_password(config.gateway.upstream.rstrip("/"))
         self._upstreams = {self._own: upstream}
         self._releases: list[Release] = []
         self._state: atomic.FileState | None = None
@@ -100,10 +101,11 @@ class Routing:
         return detect(conversation.words, [], self._config.triggers, default=default, query_weight=weight).domain
 
     def _upstream_at(self, address: str) -> Upstream:
-        if address not in self._upstreams:
-            gateway = self._config.gateway.model_copy(update={"upstream": address})
-            self._upstreams[address] = Upstream(self._config.model_copy(update={"gateway": gateway}))
-        return self._upstreams[address]
+        shown = hide_password(address)
+        if shown not in self._upstreams:
+            gateway = self._config.gateway.model_copy(update={"upstream": self._config.address_of(address)})
+            self._upstreams[shown] = Upstream(self._config.model_copy(update={"gateway": gateway}))
+        return self._upstreams[shown]
 
     async def _serves(self, upstream: Upstream, release: Release, headers: "Mapping[str, str]") -> bool:
         """Return whether a server has the released adapter loaded; a restarted server has not."""
@@ -114,7 +116,9 @@ class Routing:
             return True
         if release.number not in self._missed:
             self._missed.add(release.number)
-            _log.error("%s has no %s: the base answers; deploy it again", release.location, release.served_name)
+            _log.error(
+                "%s has no %s: the base answers; deploy it again", hide_password(release.location), release.served_name
+            )
         return False
 
 

@@ -7,12 +7,14 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from weakspot.access.token import needs_token
 from weakspot.config import Config
 from weakspot.gateway.content_encoding import EncodingError, read_body
 from weakspot.protocols.media import has_media, refuses_media, without_media
 from weakspot.protocols.openai_chat import media_behind_results
 from weakspot.protocols.reading import error_text
 from weakspot.teachers import key_from
+from zddc.addresses import hide_password
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession, web
@@ -26,6 +28,10 @@ _HOP_BY_HOP = frozenset(
     }
 )
 CREDENTIALS = frozenset({"authorization", "x-api-key", "api-key", "cookie"})
+_NEVER = frozenset({"content-length", "cookie"})
+_WITHHELD = CREDENTIALS | _NEVER
+# What clients of Anthropic's protocol send, and nobody else.
+_PROVIDER_HEADERS, _PROVIDER_KEY = frozenset({"x-api-key", "anthropic-version"}), "sk-ant-"
 _TRACED = frozenset({"user-agent", "x-request-id", "traceparent"})
 _OURS = "x-weakspot-"
 # Headers that aiohttp would add to a request that must go on unchanged.
@@ -77,7 +83,7 @@ class Upstream:
             ) as response:
                 yield response
         except aiohttp.ClientConnectorError:
-            down = f"the local model's server {self._config.gateway.upstream} is down"
+            down = f"the local model's server {hide_password(self._config.gateway.upstream)} is down"
             raise GatewayError(502, f"{down}; start it, or give its address as --upstream") from None
         except EncodingError as error:
             raise self.server_error(str(error)) from None
@@ -160,13 +166,28 @@ class Upstream:
         return data.replace(key, b"<API_KEY>") if key else data
 
     def headers(self, request: "web.BaseRequest") -> "CIMultiDict[str]":
-        """Return the client's headers that go on to the server; a key of the settings replaces the client's."""
+        """Return the client's headers that go on to the server; a key of the settings replaces the client's.
+
+        The key of a client that talks to its provider, or to the gateway itself, is not meant for the server. Cookies
+        are for pages: none goes on.
+        """
         from multidict import CIMultiDict
 
-        replaced = {"content-length", *(CREDENTIALS if self.key else ())}
-        kept = end_to_end(request.headers).items()
-        found = CIMultiDict((n, v) for n, v in kept if n.lower() not in replaced and not n.lower().startswith(_OURS))
+        kept = [(name, value, name.lower()) for name, value in end_to_end(request.headers).items()]
+        withheld = _WITHHELD if self._has_login or _is_for_provider(kept) else _NEVER
+        found = CIMultiDict(
+            (name, value)
+            for name, value, lower in kept
+            if lower not in withheld and not lower.startswith(_OURS) and _PROVIDER_KEY not in value
+        )
         return _with_key(found, self.key)
+
+    @property
+    def _has_login(self) -> bool:
+        """Whether the gateway itself has a login at the server, or the client's key is one for the gateway."""
+        settings = self._config.gateway
+        in_address = hide_password(settings.upstream) != settings.upstream
+        return bool(self.key) or in_address or needs_token(settings, settings.listen)
 
     def json_headers(self, request: "web.BaseRequest") -> "CIMultiDict[str]":
         """Return the headers of a request that the gateway itself writes for a client.
@@ -207,6 +228,11 @@ class Upstream:
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
         return self._session
+
+
+def _is_for_provider(headers: list[tuple[str, str, str]]) -> bool:
+    """Whether a client shows itself as one of Anthropic's: by a header of its protocol, or by its key."""
+    return any(lower in _PROVIDER_HEADERS or _PROVIDER_KEY in value for _, value, lower in headers)
 
 
 def _with_key(headers: "CIMultiDict[str]", key: str) -> "CIMultiDict[str]":

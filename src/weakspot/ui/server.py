@@ -1,7 +1,6 @@
 """The web server of the review pages: addresses, routes, and one thread that does the work."""
 
 import asyncio
-import ipaddress
 import logging
 import os
 import webbrowser
@@ -11,6 +10,7 @@ from functools import partial
 from importlib import resources
 from typing import TYPE_CHECKING, TypeVar
 
+from weakspot.access.request_guard import Rules, is_loopback
 from weakspot.config import Config
 from weakspot.http_server import start_app, wait_for_signal
 from weakspot.ui.pages import Pages, review_url
@@ -147,11 +147,14 @@ async def start_server(
     Raises :class:`UserError` for an address that cannot be listened on, or that others could reach.
     """
     host = listen.rpartition(":")[0]
-    if not allow_remote and not _is_loopback(host.strip("[]")):
+    if not allow_remote and not is_loopback(host):
         remedy = "listen on 127.0.0.1, or say --allow-remote: the pages then go over the network unencrypted"
         raise UserError(listen, "can be reached from other machines", remedy)
-    door = SessionAuth(lambda: _log.info("opened in a browser; the address for another browser: %s", address()))
+    rules = Rules.of_pages(config.gateway, listen)
+    door = SessionAuth(rules, lambda: _log.info("opened in a browser; the address for another browser: %s", address()))
     runner, root = await start_app(application(workspace, config, door), listen)
+    if not is_loopback(host):
+        _log.warning("other machines reach the pages, without encryption: who has the address reads all records")
 
     def address() -> str:
         return f"{root}/?token={door.token}"
@@ -171,10 +174,3 @@ def open_in_browser(address: str) -> None:
     """Open an address if there is a desktop: a text browser would take over the terminal."""
     if os.name != "posix" or os.uname().sysname == "Darwin" or {"DISPLAY", "WAYLAND_DISPLAY"} & set(os.environ):
         webbrowser.open(address)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

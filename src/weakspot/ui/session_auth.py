@@ -1,12 +1,12 @@
 """Session authentication: the printed address opens one browser; other sites' pages cannot act in its name."""
 
 import hmac
-import ipaddress
 import secrets
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
+from weakspot.access.adapters import facts_of_request
+from weakspot.access.request_guard import Rules, find_refusal
 from zddc.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-_FORM = "application/x-www-form-urlencoded"
 
 Handler = Callable[["web.Request"], Awaitable["web.StreamResponse"]]
 
@@ -31,8 +30,9 @@ Handler = Callable[["web.Request"], Awaitable["web.StreamResponse"]]
 class SessionAuth:
     """A token that opens one session, the session's cookie, and the token that each form must send (CSRF)."""
 
-    def __init__(self, opened: Callable[[], None]) -> None:
+    def __init__(self, rules: Rules, opened: Callable[[], None]) -> None:
         """``opened`` is called when the token was used and replaced by a new one."""
+        self._rules = rules
         self.token = secrets.token_urlsafe(32)
         self.form_token = secrets.token_urlsafe(32)
         self._session = secrets.token_urlsafe(32)
@@ -45,7 +45,11 @@ class SessionAuth:
         @web.middleware
         async def guard_request(request: web.Request, handler: Handler) -> web.StreamResponse:
             try:
-                response = self._start_session(request) or await self._answer_in_session(request, handler)
+                response = (
+                    self._refuse(request)
+                    or self._start_session(request)
+                    or await self._answer_in_session(request, handler)
+                )
             except web.HTTPException as error:
                 response = web.Response(text=f"{error.status} {error.text or error.reason}\n", status=error.status)
             except UserError as error:
@@ -56,11 +60,21 @@ class SessionAuth:
 
         return guard_request
 
+    def _refuse(self, request: "web.Request") -> "web.Response | None":
+        """Answer a request that may not be made at all, whatever it knows; None for every other."""
+        from aiohttp import web
+
+        refusal = find_refusal(self._rules, facts_of_request(request, request.path))
+        return (
+            None
+            if refusal is None
+            else web.Response(text=f"{refusal.status} {refusal.message}\n", status=refusal.status)
+        )
+
     def _start_session(self, request: "web.Request") -> "web.Response | None":
         """Answer a request that has the token: set the session's cookie, and replace the token; None without it."""
         from aiohttp import web
 
-        _require_own_host(request)
         if request.method != "GET" or not _same(request.query.get("token", ""), self.token):
             return None
         self.token = secrets.token_urlsafe(32)
@@ -74,28 +88,10 @@ class SessionAuth:
 
         if not _same(request.cookies.get(_cookie(request), ""), self._session):
             raise web.HTTPForbidden(text="open the address that the terminal shows; each opens one browser")
-        if request.method not in ("GET", "HEAD"):
-            origin = request.headers.get("Origin")
-            same_origin = request.headers.get("Sec-Fetch-Site", "same-origin") == "same-origin"
-            if not same_origin or origin not in (None, f"http://{request.host}"):
-                raise web.HTTPForbidden(text="pages of other sites may decide nothing here")
-            if request.content_type != _FORM:
-                raise web.HTTPUnsupportedMediaType
-            if not _same(str((await request.post()).get("token", "")), self.form_token):
-                raise web.HTTPForbidden(text="this page is of an earlier run; load it again")
+        changes = request.method not in ("GET", "HEAD")
+        if changes and not _same(str((await request.post()).get("token", "")), self.form_token):
+            raise web.HTTPForbidden(text="this page is of an earlier run; load it again")
         return await handler(request)
-
-
-def _require_own_host(request: "web.Request") -> None:
-    """Refuse host names that another site may point at this machine (DNS rebinding): only addresses are safe."""
-    from aiohttp import web
-
-    try:
-        name = urlsplit(f"//{request.host}").hostname or ""
-        if name != "localhost":
-            ipaddress.ip_address(name)
-    except ValueError:
-        raise web.HTTPForbidden(text="this is not the address that the terminal shows") from None
 
 
 def _cookie(request: "web.Request") -> str:

@@ -101,3 +101,14 @@ def test_an_error_is_its_status_and_its_words(saying):
     with pytest.raises(ServerError, match=r"^out of memory$") as raised:
         OpenAIClient(url).call("POST", "/any", {})
     assert raised.value.status == 500
+
+
+def test_a_password_in_the_address_is_known_to_the_settings_and_shown_to_nobody(tmp_path):
+    config = load(tmp_path / "none.toml", ["gateway.upstream=http://user:the-canary@127.0.0.1:9/v1"])
+    for client in (OpenAIClient.of(config), OpenAIClient.of(config, "http://127.0.0.1:9/v1")):
+        assert client.url == "http://127.0.0.1:9/v1"
+        with pytest.raises(UserError) as error:
+            client.models()
+        assert "the-canary" not in str(error.value)
+    assert config.address_of("http://127.0.0.1:9/v1/") == "http://user:the-canary@127.0.0.1:9/v1"
+    assert config.address_of("http://127.0.0.1:8/v1") == "http://127.0.0.1:8/v1"

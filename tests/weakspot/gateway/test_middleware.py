@@ -12,9 +12,12 @@ from tests.servers import NEVER_SECONDS, Reply
 from tests.waiting import PATIENCE_SECONDS
 from tests.weakspot.gateway.worlds import World
 
-from weakspot.gateway.middleware import SecretFreeLogFilter, is_same_site
+from weakspot.access.token import token_file
+from weakspot.gateway.middleware import SecretFreeLogFilter
 
+TOKEN = "a-token-of-the-user-4f9Qz71"
 CHAT, MESSAGES = "/v1/chat/completions", "/v1/messages"
+JSON = {"Content-Type": "application/json"}
 QUESTION = [{"role": "user", "content": "q"}]
 CONSULT = [*QUESTION, {"role": "assistant", "content": "a"}, {"role": "user", "content": "consult {}"}]
 
@@ -47,35 +50,6 @@ async def expect(world: World, messages: list[dict], kind: str, status: int, wor
 # who may ask
 
 
-@pytest.mark.parametrize(
-    ("origin", "host", "allowed"),
-    [
-        (None, "127.0.0.1:8787", True),
-        ("http://localhost:3000", "localhost:8787", True),
-        ("http://localhost:3000", "127.0.0.1:8787", True),
-        ("http://127.0.0.1:5173", "localhost:8787", True),
-        ("http://[::1]:80", "[::1]:8787", True),
-        ("http://192.168.1.5:8787", "192.168.1.5:8787", True),
-        ("vscode-webview://abc", "localhost:8787", True),
-        ("app://obsidian.md", "localhost:8787", True),
-        ("https://evil.example", "localhost:8787", False),
-        # A name that was made to lead to this machine.
-        ("http://evil.example:8787", "evil.example:8787", False),
-        ("http://127.0.0.1.evil.example", "127.0.0.1:8787", False),
-        ("http://localhost.evil.example", "localhost:8787", False),
-        ("http://6.6.6.6", "127.0.0.1:8787", False),
-        ("http://192.168.1.6", "192.168.1.5:8787", False),
-        ("null", "localhost:8787", False),
-        ("null", "", False),
-        ("", "", False),
-        ("http://", "", False),
-        ("http://[", "localhost", False),
-    ],
-)
-def test_pages_of_other_sites_may_not_ask(origin, host, allowed):
-    assert is_same_site(origin, host) is allowed
-
-
 @pytest.mark.slow
 async def test_a_browser_s_cross_site_post_spends_no_money(world):
     async with world() as one, aiohttp.ClientSession() as session:
@@ -85,6 +59,70 @@ async def test_a_browser_s_cross_site_post_spends_no_money(world):
             async with session.post(one.address + path, data=body, headers=headers) as answer:
                 assert answer.status == 403
         assert [server.asked for server in one.servers] == [[], [], []]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "evil.example"}, 421),
+        ({"Origin": "http://localhost:3000"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+    ],
+    ids=str,
+)
+async def test_what_a_page_of_elsewhere_asks_reaches_no_endpoint(world, headers, status):
+    async with world() as one, aiohttp.ClientSession() as session:
+        for method in ("GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"):
+            for path in ("/health", "/metrics", "/v1/models", CHAT, MESSAGES, "/"):
+                async with session.request(method, one.address + path, headers=headers) as answer:
+                    assert answer.status == status
+                    assert "Access-Control-Allow-Origin" not in answer.headers
+        assert [server.asked for server in one.servers] == [[], [], []]
+
+
+@pytest.mark.slow
+async def test_a_listed_page_asks_beforehand_and_reads_the_answer(world):
+    async with world('origins = ["https://chat.example"]') as one, aiohttp.ClientSession() as session:
+        headers = {"Origin": "https://chat.example", "Sec-Fetch-Site": "cross-site"}
+        async with session.options(one.address + CHAT, headers=headers) as answer:
+            assert (answer.status, answer.headers["Access-Control-Allow-Origin"]) == (204, "https://chat.example")
+            assert "POST" in answer.headers["Access-Control-Allow-Methods"]
+        assert one.upstream.asked == []
+        for stream in (False, True):
+            body = {"messages": QUESTION, "stream": stream}
+            async with session.post(one.address + CHAT, json=body, headers=headers) as answer:
+                assert (answer.status, answer.headers["Access-Control-Allow-Origin"]) == (200, "https://chat.example")
+
+
+@pytest.mark.slow
+async def test_a_gateway_with_a_token_answers_to_who_sends_it(world, monkeypatch, caplog):
+    monkeypatch.setenv("THE_TOKEN", TOKEN)
+    async with world('token_env = "THE_TOKEN"') as one, aiohttp.ClientSession() as session:
+        for path in ("/health", "/metrics", "/v1/models", MESSAGES):
+            async with session.get(one.address + path) as answer:
+                assert answer.status == 401
+        async with one.openai(api_key=TOKEN) as ours, one.anthropic(api_key=TOKEN) as theirs:
+            await ours.chat.completions.create(model="m", messages=QUESTION)
+            await theirs.messages.create(model="m", max_tokens=9, messages=QUESTION)
+        async with one.openai() as ours:
+            with pytest.raises(openai.AuthenticationError, match="the token is missing or wrong"):
+                await ours.models.list()
+    assert "clients send the token of THE_TOKEN" in caplog.text
+    assert TOKEN not in caplog.text
+
+
+@pytest.mark.slow
+async def test_a_gateway_that_other_machines_reach_makes_a_token_and_says_so(world, monkeypatch, caplog, tmp_path):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    async with world(listen="0.0.0.0:0") as one, aiohttp.ClientSession() as session:
+        address = one.address.replace("0.0.0.0", "127.0.0.1")
+        token = token_file().read_text().strip()
+        for key, status in (("", 401), (token, 200)):
+            async with session.get(f"{address}/v1/models", headers={"Authorization": f"Bearer {key}"}) as answer:
+                assert answer.status == status
+    assert "other machines reach it" in caplog.text
+    assert token in caplog.text
 
 
 # how many
@@ -237,7 +275,7 @@ async def test_what_no_teacher_can_be_asked_is_an_error(world):
             (f"{MESSAGES}/count_tokens", b"{}", "'messages' is missing"),
         ):
             data = body if isinstance(body, bytes) else json.dumps(body).encode()
-            async with session.post(one.address + path, data=data) as answer:
+            async with session.post(one.address + path, data=data, headers=JSON) as answer:
                 assert answer.status == 400, (body, await answer.text())
                 error = await answer.json()
                 assert words in error["error"]["message"], (body, error)
@@ -289,16 +327,16 @@ BODY = b'{"messages": []}'
 @pytest.mark.parametrize(
     "request_",
     [
-        b"GET http://evil.example/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
-        b"GET @evil.example/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
-        b"OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
-        b"CONNECT evil.example:443 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
-        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 16\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 16\r\n\r\n" + BODY,
-        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: nine\r\n\r\n" + BODY,
-        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 500\r\n\r\n" + BODY,
-        b"POST / HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer the-canary\x00\r\n\r\n",
-        b"POST / HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer the-canary" + b"x" * 100_000 + b"\r\n\r\n",
+        b"GET http://evil.example/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+        b"GET @evil.example/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+        b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+        b"CONNECT evil.example:443 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 16\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nContent-Length: 16\r\n\r\n" + BODY,
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: nine\r\n\r\n" + BODY,
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500\r\n\r\n" + BODY,
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer the-canary\x00\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer the-canary" + b"x" * 100_000 + b"\r\n\r\n",
         b"the-canary\r\n\r\n",
         b"\x16\x03\x01\x02\x00",
     ],
@@ -319,13 +357,13 @@ async def test_what_is_no_proper_request_gets_nowhere_and_is_not_quoted(world, r
 async def test_what_follows_a_request_is_a_request_of_its_own(world):
     async with world() as one:
         one.upstream.script = Reply(data=b"a")
-        second = b"GET /props HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
-        request = b"POST /v1/embeddings HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc" + second
+        second = b"GET /v1/models/x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        request = b"POST /v1/embeddings HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\nabc" + second
         answer = await talk(one, request)
         assert answer.count(b"HTTP/1.1 200") == 2
         assert [(asked.path, asked.data) for asked in one.upstream.asked] == [
             ("/v1/embeddings", b"abc"),
-            ("/props", b""),
+            ("/v1/models/x", b""),
         ]
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from weakspot.gateway.paths import canonical_path
+from weakspot.gateway.paths import canonical_path, is_passed_on
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,35 @@ def test_an_endpoint_is_known(written, meant):
 )
 def test_any_other_path_stays_as_it_is(path):
     assert canonical_path(path) == path
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        *("POST /v1/completions", "POST /v1/embeddings", "POST /rerank", "POST /v1/audio/transcriptions"),
+        *("GET /v1/models/Qwen/Qwen2.5-7B", "HEAD /v1/models/x", "POST /tokenize", "GET /v1/files/f1", "GET /docs/a/b"),
+    ],
+)
+def test_inference_and_what_the_settings_open_is_passed_on(request_):
+    method, path = request_.split(" ")
+    assert is_passed_on(method, path, ("POST /tokenize", "GET /v1/files/*", "GET /docs/**"))
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        *(
+            "GET /v1/completions",
+            "POST /v1/completions/x",
+            "POST /V1/completions",
+            "POST v1/completions",
+            "get /docs/a",
+        ),
+        *("GET /v1/files/f1/content", "GET /v1/files/", "DELETE /v1/files/f1", "POST /tokenizeX", "POST /detokenize"),
+        *("GET /v1/models/../slots", "GET /v1/models/a/..", "GET /v1/models/%2e%2e/slots", "GET /v1/models/..;/slots"),
+        *("GET /docs/..\\slots", "GET /docs/./a", "GET /docs/a\nb"),
+    ],
+)
+def test_nothing_else_is_passed_on(request_):
+    method, _, path = request_.partition(" ")
+    assert not is_passed_on(method, path, ("POST /tokenize", "GET /v1/files/*", "GET /docs/**"))

@@ -3,6 +3,7 @@
 import contextlib
 import socket
 
+import aiohttp
 import pytest
 from aiohttp import connector
 from aiohttp.test_utils import make_mocked_request
@@ -72,8 +73,39 @@ CLIENT = [
 
 
 def test_the_client_s_headers_go_on_but_for_the_connection_s_and_ours(upstream_at):
-    found = upstream_at("http://localhost/v1").headers(request(*CLIENT))
-    assert list(found.items()) == CLIENT[:4]
+    found = upstream_at("http://localhost/v1").headers(request(*(one for one in CLIENT if one[0] != "X-Api-Key")))
+    assert list(found.items()) == [CLIENT[0], CLIENT[3]]
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        ("X-Api-Key", "k"),
+        ("Anthropic-Version", "2023-06-01"),
+        ("Authorization", "Bearer sk-ant-x"),
+        ("X-Own", "sk-ant-x"),
+    ],
+    ids=str,
+)
+def test_a_client_of_a_provider_has_no_key_passed_on(upstream_at, shown):
+    keys = [("Authorization", "Bearer the-canary"), ("Api-Key", "the-canary"), ("X-Request-Id", "7")]
+    found = upstream_at("http://localhost/v1").headers(request(*keys, shown))
+    assert not {"Authorization", "Api-Key", "X-Api-Key"} & set(found)
+    assert found["X-Request-Id"] == "7"
+    assert all("sk-ant" not in value for value in found.values())
+
+
+@pytest.mark.parametrize(
+    ("address", "setting"),
+    [
+        ("http://u:p@localhost/v1", "gateway.model=m"),
+        ("http://localhost/v1", "gateway.token_env=MINE"),
+        ("http://localhost/v1", "gateway.listen=0.0.0.0:0"),
+    ],
+)
+def test_a_key_that_is_not_for_the_server_is_not_passed_on(upstream_at, address, setting):
+    found = upstream_at(address, setting).headers(request(("Authorization", "Bearer client"), ("X-Request-Id", "7")))
+    assert list(found.items()) == [("X-Request-Id", "7")]
 
 
 def test_a_key_of_the_settings_replaces_the_client_s(upstream_at, monkeypatch):
@@ -132,3 +164,15 @@ async def test_names_of_models_are_known_for_a_minute_and_asked_for_anew_where_t
         assert await one.models({}, oldest_seconds=0) == []
         assert await one.model_or_default("other", {}) == "other"
         await one.close()
+
+
+@pytest.mark.slow
+async def test_a_password_in_the_server_s_address_is_sent_there_and_not_shown(world):
+    async with world() as one, aiohttp.ClientSession() as session:
+        address = one.upstream.url.replace("http://", "http://user:the-canary@")
+        async with world(upstream=address) as other, session.get(f"{other.address}/v1/models") as got:
+            assert got.status == 200
+        assert one.upstream.asked[-1].headers["Authorization"].startswith("Basic ")
+    async with world(upstream="http://user:the-canary@127.0.0.1:9") as one, aiohttp.ClientSession() as session:
+        got = await session.get(f"{one.address}/v1/models")
+        assert "the local model's server http://127.0.0.1:9/v1 is down" in await got.text()

@@ -96,12 +96,12 @@ class World:
             yield client
 
 
-def settings(upstream: str, sonnet: str, coder: str, more: str = "") -> str:
+def settings(upstream: str, sonnet: str, coder: str, more: str = "", listen: str = "127.0.0.1:0") -> str:
     """Return a weakspot.toml with a teacher of each protocol."""
     return f"""
 [gateway]
 upstream = "{upstream}/v1"
-listen = "127.0.0.1:0"
+listen = "{listen}"
 {more}
 [teachers.sonnet]
 base_url = "{sonnet}"
@@ -120,7 +120,9 @@ names = ["the big coder"]
 
 
 @contextlib.asynccontextmanager
-async def opened(workspace: Workspace, more: str = "", upstream: str | None = None) -> AsyncIterator[World]:
+async def opened(
+    workspace: Workspace, more: str = "", upstream: str | None = None, listen: str = "127.0.0.1:0"
+) -> AsyncIterator[World]:
     """Open a world; ``more`` are further lines of [gateway], ``upstream`` is a server in place of the scripted one."""
     async with Server() as local, Server() as sonnet, Server() as coder:
         local.script, sonnet.script, coder.script = (
@@ -130,7 +132,7 @@ async def opened(workspace: Workspace, more: str = "", upstream: str | None = No
         )
         one = World(workspace, local, sonnet, coder)
         workspace.root.mkdir(exist_ok=True)
-        workspace.config_file.write_text(settings(upstream or local.url, sonnet.url, coder.url, more))
+        workspace.config_file.write_text(settings(upstream or local.url, sonnet.url, coder.url, more, listen))
         one.config = configuration.load(workspace.config_file)
         runner, one.address = await app.start_server(workspace, one.config)
         try:

@@ -53,8 +53,8 @@ def test_a_token_opens_once_and_the_next_one_is_told(outside, caplog):
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "[::1"])
 def test_another_name_that_leads_here_is_refused_even_with_the_session(client, host):
-    assert client.get("/", Host=host).status == 403
-    assert client.get(f"/?{urlsplit(client.address()).query}", Host=host).status == 403
+    assert client.get("/", Host=host).status == 421
+    assert client.get(f"/?{urlsplit(client.address()).query}", Host=host).status == 421
 
 
 def test_the_form_of_the_page_decides(client, workspace, form):
@@ -79,6 +79,12 @@ def test_the_form_of_the_page_decides(client, workspace, form):
 def test_another_site_decides_nothing_even_where_it_knows_every_word(client, workspace, form, headers):
     assert client.post("/review", form, **headers).status in (403, 415)
     assert not accepted(workspace, form)
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_another_site_gets_no_page_even_with_the_session(client, path, site):
+    assert client.get(path, Sec_Fetch_Site=site).status == 403
 
 
 @pytest.mark.parametrize("token", ["", "wrong", "ä\N{SNOWMAN}"])

@@ -12,6 +12,7 @@ from weakspot.deployment.types import Candidate, Deployment, Destination
 from weakspot.models import adapters, loading
 from weakspot.storage import atomic
 from weakspot.workspace import Workspace
+from zddc.addresses import hide_password
 from zddc.errors import UserError
 
 if TYPE_CHECKING:
@@ -53,13 +54,13 @@ def place(workspace: Workspace, config: Config, candidate: Candidate, destinatio
         proved = parity_check.prove(
             parity_check.ensure_reference_answers(workspace, config, candidate),
             parity_check.ask_server(server, name),
-            f"{name} at {address}",
+            f"{name} at {server.url.removesuffix('/v1')}",
             gguf.limit(config, candidate),
         )
     except UserError:
         _call(address, "DELETE", "/api/delete", {"model": name})
         raise
-    return Deployment(address, name, proved)
+    return Deployment(hide_password(address), name, proved)
 
 
 def format_modelfile(weights: str, how: PromptFormat) -> str:
@@ -110,9 +111,13 @@ def _upload(address: str, file: Path, digest: str) -> None:
         with file.open("rb") as stream:
             answer = httpx2.post(f"{address}/api/blobs/{digest}", content=stream, timeout=_UPLOAD_SECONDS)
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        raise UserError(address, f"cannot be reached ({type(error).__name__})", "run 'ollama serve' there") from None
+        raise UserError(
+            hide_password(address), f"cannot be reached ({type(error).__name__})", "run 'ollama serve' there"
+        ) from None
     if answer.status_code not in (200, 201):
-        raise UserError(address, f"refused the file: HTTP {answer.status_code}", "give the address of an Ollama")
+        raise UserError(
+            hide_password(address), f"refused the file: HTTP {answer.status_code}", "give the address of an Ollama"
+        )
 
 
 def _call(address: str, method: str, path: str, body: dict[str, Any]) -> None:

@@ -1,0 +1,5 @@
+"""Access to the three servers, gateway, MCP server and review page: who may call them.
+
+``request_guard`` decides from the facts of a request, ``adapters`` read those facts from an aiohttp or an ASGI request,
+and ``token`` is what clients send to a server that other machines can reach.
+"""

@@ -1,0 +1,149 @@
+"""Decides from the facts of a request whether its sender may call: by host, page, token and form of the body."""
+
+import functools
+import hmac
+import ipaddress
+import re
+import socket
+from dataclasses import dataclass
+from typing import NamedTuple, Self
+
+from weakspot.settings import Gateway
+
+JSON, FORM, UPLOAD = "application/json", "application/x-www-form-urlencoded", "multipart/form-data"
+_HOST = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:/@\s]+))(?::\d{0,5})?")
+# What a browser says of a request that no page made, or a page of the server itself.
+_NO_OTHER_PAGE = (None, "none", "same-origin")
+_BEARER = "bearer "
+
+
+class Facts(NamedTuple):
+    """What decides about a request; a header that is missing is None."""
+
+    method: str
+    path: str
+    host: str | None
+    origin: str | None
+    fetch_site: str | None
+    keys: tuple[str | None, ...]
+    content_type: str | None
+    has_body: bool
+
+
+class Refusal(NamedTuple):
+    """The HTTP status of a request that is refused, and one line that says what to do next."""
+
+    status: int
+    message: str
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Who may call one server; ``token`` is empty where none is needed."""
+
+    hosts: frozenset[str] = frozenset()
+    origins: tuple[str, ...] = ()
+    token: str = ""
+    body: str = JSON
+    upload_paths: frozenset[str] = frozenset()
+    """Paths whose protocol sends files, as parts of a form."""
+    has_pages: bool = False
+    """Whether the server has pages of its own, which may call it."""
+
+    @classmethod
+    def of(cls, settings: Gateway, listen: str, token: str = "", *, uploads: frozenset[str] = frozenset()) -> Self:
+        """Return the rules of the settings for a server of protocols that listens on HOST:PORT."""
+        return cls(names_of(settings, listen), tuple(settings.origins), token, upload_paths=uploads)
+
+    @classmethod
+    def of_pages(cls, settings: Gateway, listen: str) -> Self:
+        """Return the rules for a server of pages, which only a browser calls, and no other site's page."""
+        return cls(names_of(settings, listen), body=FORM, has_pages=True)
+
+
+def names_of(settings: Gateway, listen: str) -> frozenset[str]:
+    """Return the names, beside localhost, by which a server that listens on HOST:PORT may be called."""
+    host = listen.rpartition(":")[0]
+    return frozenset(name.lower() for name in (*settings.hosts, socket.gethostname(), host) if name)
+
+
+def find_refusal(rules: Rules, facts: Facts) -> Refusal | None:
+    """Return why a request is refused, None where it is not.
+
+    A page of another site can send requests, though it may not read the answers, and it can read them as well where
+    the name of its site leads to this machine (DNS rebinding): so the name must be ours, and the page listed.
+    """
+    if not is_own_host(facts.host or "", rules.hosts):
+        return Refusal(421, "called by a name that is not this server's; if it is yours, add it to [gateway] hosts")
+    if not _may_page_call(rules, facts):
+        if rules.has_pages:
+            return Refusal(403, "pages of other sites may do nothing here; open the address that the terminal shows")
+        return Refusal(403, "web pages may not call this server; for one that may, add it to [gateway] origins")
+    if rules.token and not _has_token(rules.token, facts.keys) and not is_preflight(facts):
+        return Refusal(401, "the token is missing or wrong; send the one that weakspot showed, as the client's API key")
+    if facts.has_body and not _is_body_welcome(rules, facts):
+        return Refusal(415, f"the body has another form; send it with the header Content-Type: {rules.body}")
+    return None
+
+
+def is_preflight(facts: Facts) -> bool:
+    """Whether a browser asks beforehand what a page may send: the question comes without any credential."""
+    return facts.method == "OPTIONS" and facts.origin is not None
+
+
+@functools.lru_cache(1024)
+def is_own_host(host: str, names: frozenset[str]) -> bool:
+    """Whether a Host header names this machine: by an address, as localhost, or by one of ``names``."""
+    found = _HOST.fullmatch(host)
+    if found is None:
+        return False
+    name = (found["six"] or found["name"]).lower().removesuffix(".")
+    return name == "localhost" or name in names or _is_address(name)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a server that listens on ``host``."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+@functools.lru_cache(1024)
+def is_listed(origin: str, origins: tuple[str, ...]) -> bool:
+    """Whether an Origin is in a list, in which ``scheme://*`` stands for all of a scheme that is not the web's."""
+    return origin in origins or f"{origin.partition('://')[0]}://*" in origins
+
+
+def _may_page_call(rules: Rules, facts: Facts) -> bool:
+    """Whether no page, a page of the server itself, or a listed one makes a request."""
+    if facts.origin is None:
+        return facts.fetch_site in _NO_OTHER_PAGE
+    if rules.has_pages and facts.origin == f"http://{facts.host}":
+        return facts.fetch_site in _NO_OTHER_PAGE
+    return is_listed(facts.origin, rules.origins)
+
+
+def _has_token(token: str, keys: tuple[str | None, ...]) -> bool:
+    known, same = token.encode(), False
+    for key in keys:
+        if key is not None:
+            given = key[len(_BEARER) :] if key[: len(_BEARER)].lower() == _BEARER else key
+            same |= hmac.compare_digest(given.strip().encode(errors="replace"), known)
+    return same
+
+
+def _is_body_welcome(rules: Rules, facts: Facts) -> bool:
+    """Whether the body is of the form that is expected; programs, which are no browsers, may leave its name out."""
+    if facts.content_type is None:
+        return rules.body == JSON and facts.origin is None and facts.fetch_site is None
+    form = facts.content_type.partition(";")[0].strip().lower()
+    return form == rules.body or (form == UPLOAD and facts.path in rules.upload_paths)
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,154 @@
+"""Who may call: decided from the facts of a request alone."""
+
+import socket
+
+import pytest
+
+from weakspot.access.request_guard import FORM, Facts, Rules, find_refusal, is_loopback
+from weakspot.settings import Gateway
+
+PLAIN = Facts("POST", "/v1/chat/completions", "127.0.0.1:8787", None, None, (None,) * 3, "application/json", True)
+TOKEN = "a-token-of-the-user-4f9Qz71"
+
+
+def status_of(rules: Rules, **facts) -> int:
+    refusal = find_refusal(rules, PLAIN._replace(**facts))
+    return 200 if refusal is None else refusal.status
+
+
+def rules(listen: str = "127.0.0.1:8787", **settings) -> Rules:
+    return Rules.of(Gateway(**settings), listen, uploads=frozenset({"/v1/audio/transcriptions"}))
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("127.0.0.1:8787", "127.0.0.1", "localhost", "LocalHost:1", "localhost.:8787", "[::1]:8787", "192.168.1.5"),
+        *(socket.gethostname(), f"{socket.gethostname().upper()}:8787", "box.lan", "BOX.lan:80", "listens.here:8787"),
+    ],
+)
+def test_addresses_and_own_names_are_called(host):
+    assert status_of(rules("listens.here:0", hosts=["box.lan"]), host=host) == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *(None, "", ":8787", "evil.example", "evil.example:8787", "127.0.0.1.evil.example", "localhost.evil.example"),
+        *("evil.localhost", "127.0.0.1@evil.example", "[::1", "[evil]", "127.1", "2130706433", "0x7f000001"),
+        *("localhost:99999999", "localhost evil", "localhost/evil", "box.lan.evil.example", "127.0.0.1, evil.example"),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
+def test_every_other_name_is_refused(host, method):
+    assert status_of(rules(hosts=["box.lan"]), host=host, method=method) == 421
+
+
+@pytest.mark.parametrize(
+    ("origin", "site", "status"),
+    [
+        (None, None, 200),
+        (None, "none", 200),
+        (None, "same-origin", 200),
+        (None, "cross-site", 403),
+        (None, "same-site", 403),
+        (None, "what-comes-next", 403),
+        ("https://chat.example", "cross-site", 200),
+        ("https://chat.example", None, 200),
+        ("vscode-webview://0a1b", "cross-site", 200),
+        ("https://chat.example.evil.example", "cross-site", 403),
+        ("http://chat.example", "cross-site", 403),
+        ("https://chat.example:8443", "cross-site", 403),
+        ("http://127.0.0.1:8787", "same-origin", 403),
+        ("http://localhost:3000", "same-site", 403),
+        ("chrome-extension://0a1b", "none", 403),
+        ("null", None, 403),
+        ("", None, 403),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"])
+def test_only_listed_pages_call(origin, site, status, method):
+    listed = rules(origins=["https://chat.example", "vscode-webview://*"])
+    assert status_of(listed, origin=origin, fetch_site=site, method=method) == status
+    assert origin is None or status_of(rules(), origin=origin, fetch_site=site, method=method) == 403
+
+
+@pytest.mark.parametrize("bad", ["*", "https://*", "http://*", "https://a/b", "chat.example", "https://*.example", ""])
+def test_an_origin_that_is_none_is_no_setting(bad):
+    with pytest.raises(ValueError, match="write an origin as"):
+        Gateway(origins=[bad])
+
+
+def test_a_server_of_pages_is_called_by_its_own_only():
+    pages = Rules.of_pages(Gateway(origins=["https://chat.example"]), "127.0.0.1:8789")
+    own = {"host": "127.0.0.1:8789", "origin": "http://127.0.0.1:8789", "content_type": FORM}
+    assert status_of(pages, **own, fetch_site="same-origin") == 200
+    assert status_of(pages, **own, fetch_site="same-site") == 403
+    assert status_of(pages, **own | {"origin": "http://127.0.0.1:8787"}) == 403
+    assert status_of(pages, **own | {"origin": "https://chat.example"}) == 403
+    assert status_of(pages, **own | {"content_type": "application/json"}) == 415
+    assert status_of(pages, **own | {"content_type": None}) == 415
+
+
+@pytest.mark.parametrize(
+    ("keys", "status"),
+    [
+        ((f"Bearer {TOKEN}", None, None), 200),
+        ((f"bearer {TOKEN}", None, None), 200),
+        ((None, TOKEN, None), 200),
+        ((None, None, TOKEN), 200),
+        (("Bearer sk-of-a-provider", TOKEN, None), 200),
+        ((None, None, None), 401),
+        (("Bearer ", "", ""), 401),
+        ((f"Basic {TOKEN}", None, None), 401),
+        ((f"Bearer {TOKEN}x", TOKEN[:-1], "\udc80ä"), 401),
+    ],
+)
+def test_a_token_is_asked_for_where_there_is_one(keys, status):
+    with_token = Rules.of(Gateway(), "0.0.0.0:8787", TOKEN)
+    assert status_of(with_token, keys=keys) == status
+    assert status_of(with_token, keys=keys, method="GET", path="/health", has_body=False) == status
+    assert status_of(rules(), keys=keys) == 200
+
+
+@pytest.mark.parametrize(
+    ("content_type", "status"),
+    [
+        ("application/json; charset=utf-8", 200),
+        ("Application/JSON", 200),
+        (None, 200),
+        ("text/plain", 415),
+        ("application/x-www-form-urlencoded", 415),
+        ("multipart/form-data; boundary=x", 415),
+        ("application/octet-stream", 415),
+        ("application/jsonx", 415),
+        ("", 415),
+    ],
+)
+def test_bodies_are_json(content_type, status):
+    assert status_of(rules(), content_type=content_type) == status
+    assert status_of(rules(), content_type=content_type, has_body=False) == 200
+
+
+def test_files_come_as_forms_where_the_protocol_has_them_so():
+    assert status_of(rules(), content_type="multipart/form-data; boundary=x", path="/v1/audio/transcriptions") == 200
+
+
+def test_a_browser_names_the_form_of_its_body():
+    assert status_of(rules(), content_type=None, fetch_site="same-origin") == 415
+
+
+def test_every_refusal_says_what_to_do():
+    wrong = [{"host": "evil"}, {"origin": "null"}, {"content_type": "text/plain"}]
+    messages = [find_refusal(rules(), PLAIN._replace(**one)).message for one in wrong]
+    assert [any(word in line for word in ("[gateway]", "send it")) for line in messages] == [True] * 3
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "localhost", "[::1]", "::1"])
+def test_loopback_is_this_machine_s_alone(host):
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "[::]", "", "10.0.0.1", "example.org", "localhost.example.org"])
+def test_what_is_not_loopback_others_reach(host):
+    assert not is_loopback(host)
