@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
 from weakspot.capture.ask_teacher import Consulted, build_consultation_request, consult, refuse_empty
+from weakspot.capture.entrances import MCP_CONSULT, MCP_RECORD
 from weakspot.config import Config
 from weakspot.pipeline import status
 from weakspot.pipeline.collect import collect
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from mcp.server.mcpserver import Context
     from mcp.server.transport_security import TransportSecuritySettings
 
-SOURCE = "mcp"
 PATH = "/mcp"
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 # A teacher may take minutes, and opencode, for example, gives up a call after 60 s without a progress message.
@@ -55,7 +55,7 @@ _RECORD = """\
 Keep an exchange in which somebody else gave the answer that you could not: the user, a colleague, another model.
 
 Not for answers of consult_expert, which are kept already. All texts are training data: give them whole and word for \
-word, and only an answer that turned out to be right."""
+word, and only an answer that turned out to be right. A person confirms each exchange before anything learns from it."""
 _STATUS = "Show how many interactions are captured, and where each domain's adapter stands. Costs nothing."
 
 # Models write an argument's name as they would have called it. The published name is the first that counts.
@@ -159,7 +159,7 @@ def server(workspace: Workspace, config: Config) -> "MCPServer":
             one = build_consultation_request(config, query, attempt, context, teacher)
             beat = asyncio.create_task(_report_progress(call, one.teacher))
             try:
-                return await consult(workspace, config, teachers, one, SOURCE)
+                return await consult(workspace, config, teachers, one, MCP_CONSULT)
             finally:
                 beat.cancel()
 
@@ -189,6 +189,7 @@ def server(workspace: Workspace, config: Config) -> "MCPServer":
                 expert=expert,
                 domain=domain or None,
                 escalation=escalation or None,
+                entrance=MCP_RECORD,
             )
         record = kept.interaction
         return Recorded(interaction_id=record.id, domain=record.domain, adapter=kept.adapter)

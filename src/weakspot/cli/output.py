@@ -93,9 +93,9 @@ def print_gateway(address: str, config: "Config") -> None:
 
 def print_waiting(found: "list[WaitingInteraction]") -> None:
     """Print the interactions that wait for a person's permission."""
-    rows = table("interaction", "teacher", "query")
+    rows = table("interaction", "teacher or source", "query")
     for one in found:
-        rows.add_row(one.interaction_id, one.teacher, Text(" ".join(one.query.split())[:80]))
+        rows.add_row(one.interaction_id, one.teacher or one.source, Text(" ".join(one.query.split())[:80]))
     if found:
         out.print(rows)
     remedy = "; weakspot allow ID..., --teacher NAME or --all" if found else ""

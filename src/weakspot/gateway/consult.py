@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from weakspot.capture import consultation
 from weakspot.capture.consultation import ConsultationRequest
+from weakspot.capture.entrances import GATEWAY
 from weakspot.capture.recorder import Collected, Unfitted
 from weakspot.config import Config
 from weakspot.gateway.answer_cache import AnswerCache
@@ -30,7 +31,6 @@ from weakspot.workspace import Workspace
 if TYPE_CHECKING:
     from aiohttp import web
 
-SOURCE = "gateway"
 CAPTURE_HEADER = "x-weakspot-capture"
 # How long storing waits for the local model's attempt, which was requested at the same time as the teacher's answer.
 ATTEMPT_SECONDS = 15.0
@@ -204,7 +204,7 @@ class Consultations:
                 one.answer,
                 seconds=seconds,
                 cost_usd=cost_usd,
-                source=SOURCE,
+                source=GATEWAY,
                 domain=one.domain,
                 conversation=one.conversation,
                 tools=one.tools,

@@ -2,10 +2,12 @@
 
 import contextlib
 from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from weakspot.analytics import savings
 from weakspot.capture import unfitted
+from weakspot.capture.decisions import load_decisions
 from weakspot.config import Config
 from weakspot.dataset import reading
 from weakspot.deployment import releases
@@ -70,14 +72,14 @@ def status(workspace: Workspace, config: Config) -> Status:
     if len(counts) > 1:
         counts[MULTI_DOMAIN] = sum(counts.values(), Counter())
     raw, streak = _scan_raw_lines(workspace, config.status.retrain_streak)
-    reasons = Counter(Rejection.from_json(line.data).reason for line in append_log.read_lines(workspace.rejections))
-    known = len(present) + reasons.total()
+    rejections = [Rejection.from_json(line.data) for line in append_log.read_lines(workspace.rejections)]
+    unprocessed = max(0, raw - len(present) - len(rejections))
     snapshots = workspace.snapshot_names()
     return Status(
         workspace=str(workspace.root),
         raw_lines=raw,
-        unprocessed=max(0, raw - known),
-        waiting=reasons["policy-ask"],
+        unprocessed=unprocessed,
+        waiting=_count_waiting(workspace, rejections, unprocessed),
         unfitted=len(unfitted.read_unfitted(workspace)),
         unheard=_unheard_wishes(workspace),
         snapshot=snapshots[-1] if snapshots else None,
@@ -87,6 +89,20 @@ def status(workspace: Workspace, config: Config) -> Status:
             for domain in config.ordered(counts)
         ],
     )
+
+
+def _count_waiting(workspace: Workspace, rejections: Sequence[Rejection], unprocessed: int) -> int:
+    """Return how many interactions wait for a person: of those that were processed, and of those captured since."""
+    decisions = load_decisions(workspace)
+    found = sum(
+        one.reason == "policy-ask" and decisions.judgement(one.interaction_id or "") is None for one in rejections
+    )
+    for line in deque(append_log.read_lines(workspace.raw), maxlen=unprocessed):
+        try:
+            decisions.require_permission(parse_interaction_object(parse_json_object(line.data), whole=False))
+        except RecordError as error:
+            found += error.reason == "policy-ask"
+    return found
 
 
 def _unheard_wishes(workspace: Workspace) -> list[UnheardWishes]:
