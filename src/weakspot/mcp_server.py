@@ -16,6 +16,7 @@ from weakspot.capture.entrances import MCP_CONSULT, MCP_RECORD
 from weakspot.config import Config
 from weakspot.pipeline import status
 from weakspot.pipeline.collect import collect
+from weakspot.storage.ledger import Ledger
 from weakspot.teachers import TeacherError, Teachers
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
@@ -119,7 +120,7 @@ def server(workspace: Workspace, config: Config) -> "MCPServer":
     from mcp.server.mcpserver import Context
     from mcp_types import ToolAnnotations
 
-    teachers = Teachers(config)
+    teachers = Teachers(config, Ledger(workspace.spending))
     known, default = ", ".join(config.teachers), config.escalation.default_teacher
     domains = ", ".join(config.domains)
 

@@ -229,6 +229,11 @@ class Workspace:
         """Usage events: every question that the gateway answered, without its text, append only."""
         return self.root / "usage.jsonl"
 
+    @property
+    def spending(self) -> Path:
+        """What was spent at the teachers, and what is reserved for consultations in flight."""
+        return self.root / "spending.jsonl"
+
     def gguf(self, name: AdapterName) -> Path:
         """Folder of the GGUF files of an adapter and of its merged model."""
         return self.adapters / f"{name}-gguf"

@@ -25,6 +25,7 @@ from weakspot.protocols.parts import Answer, Finished, Part, Text
 from weakspot.protocols.turns import Messages, was_noticed
 from weakspot.records.parsing import RecordError
 from weakspot.storage.append_log import Journal
+from weakspot.storage.ledger import Ledger
 from weakspot.teachers import TeacherError, Teachers, cost
 from weakspot.workspace import Workspace
 
@@ -75,7 +76,7 @@ class Consultations:
     ) -> None:
         self._workspace, self._config = workspace, config
         self._local, self._keeper, self._attempts, self._metrics = local, keeper, attempts, metrics
-        self._teachers = Teachers(config)
+        self._teachers = Teachers(config, Ledger(workspace.spending))
         self._unfinished: set[asyncio.Task[Collected | Unfitted | None]] = set()
 
     async def answer(

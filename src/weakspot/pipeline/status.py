@@ -15,6 +15,8 @@ from weakspot.models import adapters
 from weakspot.records import MULTI_DOMAIN, SPLITS, Assignment, Rejection, UnheardWish
 from weakspot.records.parsing import RecordError, parse_interaction_object, parse_json_object
 from weakspot.storage import append_log
+from weakspot.storage.ledger import Ledger
+from weakspot.teachers import limits
 from weakspot.workspace import Workspace
 
 
@@ -42,6 +44,17 @@ class UnheardWishes:
 
 
 @dataclass(frozen=True)
+class TeacherBudget:
+    """What was spent on a teacher and how many consultations it had, and the limits of both; None is no limit."""
+
+    teacher: str
+    usd_last_24_hours: float
+    budget_usd_per_day: float | None
+    consultations_last_hour: int
+    consultations_per_hour: int | None
+
+
+@dataclass(frozen=True)
 class Status:
     """The workspace: numbers of raw lines, of unprocessed ones, of those waiting for permission; each domain.
 
@@ -57,6 +70,7 @@ class Status:
     snapshot: str | None
     savings: str
     domains: list[DomainStatus]
+    budgets: list[TeacherBudget]
 
 
 def status(workspace: Workspace, config: Config) -> Status:
@@ -88,7 +102,20 @@ def status(workspace: Workspace, config: Config) -> Status:
             domain_status(workspace, config, domain, counts[domain], streak=domain == streak)
             for domain in config.ordered(counts)
         ],
+        budgets=_budgets(workspace, config),
     )
+
+
+def _budgets(workspace: Workspace, config: Config) -> list[TeacherBudget]:
+    """Return the standing of each teacher that has a limit."""
+    ledger = Ledger(workspace.spending)
+    found = []
+    for name, teacher in config.teachers.items():
+        most = limits(teacher)
+        if most:
+            spent = ledger.balance(name)
+            found.append(TeacherBudget(name, spent.usd, most.usd_per_day, spent.count, most.count_per_hour))
+    return found
 
 
 def _count_waiting(workspace: Workspace, rejections: Sequence[Rejection], unprocessed: int) -> int:
