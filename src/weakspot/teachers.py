@@ -233,7 +233,7 @@ class Teachers:
 
         if self._session is None:
             self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
-        address = f"{_root(teacher)}/chat/completions"
+        address = f"{address_of(teacher)}/chat/completions"
         try:
             async with self._session.post(
                 address,
@@ -310,7 +310,8 @@ class Teachers:
         return " ".join(scrub_text(text, api_keys(self._config)).split())[:500]
 
 
-def _root(teacher: Teacher) -> str:
+def address_of(teacher: Teacher) -> str:
+    """Return the address of a teacher's API, without a last slash."""
     return (teacher.base_url or _ADDRESSES[teacher.kind]).rstrip("/")
 
 
@@ -324,7 +325,7 @@ def _official_client(teacher: Teacher, key: str) -> "AsyncAnthropic":
     omitted: dict[str, Any] = {} if not teacher.base_url else dict.fromkeys(names, anthropic.omit)
     return anthropic.AsyncAnthropic(
         api_key=key or _NO_KEY,
-        base_url=_root(teacher).removesuffix("/v1"),
+        base_url=address_of(teacher).removesuffix("/v1"),
         timeout=teacher.timeout_seconds,
         # Without retries the client sees an error at once, and may ask again.
         max_retries=0,
