@@ -1,9 +1,16 @@
 """Nothing is sent where nobody agreed to it: by what was named, by a question, by a command, and for how long."""
 
+import contextlib
+import os
+import pty
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from weakspot.records import Release
 from weakspot.trust.agreements import remember_agreements, require_agreements, standings
 from weakspot.trust.recipients import Recipient
 from weakspot.workspace import Workspace, agreements_file
@@ -168,3 +175,58 @@ def test_commands_that_send_nothing_ask_nothing(weakspot, workspace):
     assert weakspot("collect", "--query", "q", "--local", "l", "--expert", "e")[0] == 0
     assert weakspot("process")[0] == 0
     assert weakspot("run")[2].count("agreed") == 0
+
+
+def on_terminal(folder, answer):
+    """Run a command that would ask a teacher, on a terminal in a folder; return its status and all that it said."""
+    command = [sys.executable, "-m", "weakspot", "replay", "--judge", "sonnet"]
+    ours, theirs = pty.openpty()
+    os.write(ours, answer)
+    with subprocess.Popen(command, stdin=theirs, stdout=subprocess.DEVNULL, stderr=theirs, cwd=folder) as process:
+        os.close(theirs)
+        said = b""
+        with contextlib.suppress(OSError):  # the other end is closed
+            while piece := os.read(ours, 65536):
+                said += piece
+    os.close(ours)
+    return process.returncode, " ".join(said.decode().split())
+
+
+@pytest.mark.slow
+def test_a_found_workspace_asks_on_a_terminal_once(tmp_path):
+    """The settings of a cloned repository belong to who cloned it, and lie above where a command is run."""
+    cloned = Workspace(tmp_path / "cloned")
+    (cloned.root / "src").mkdir(parents=True)
+    settings_of(cloned, TEACHER)
+    question = f"this workspace wants to send ANTHROPIC_API_KEY to {FAR}: allow?"
+    status, said = on_terminal(cloned.root / "src", b"n\n")
+    assert (status, said.count(question)) == (1, 1)
+    assert said.endswith("and you do not agree; change that setting; nothing was sent")
+    status, said = on_terminal(cloned.root / "src", b"y\n")
+    assert (status, said.count(question)) == (1, 1)
+    assert "has no complete adapter" in said
+    settings_of(cloned, f"{TEACHER}[lora]\nrank = 8\n")
+    status, said = on_terminal(cloned.root / "src", b"")
+    assert (status, said.count(question)) == (1, 0)
+    assert "has no complete adapter" in said
+
+
+def test_settings_of_somebody_else_are_passed_over_and_said(weakspot, workspace, tmp_path, monkeypatch):
+    monkeypatch.delenv("WEAKSPOT_WORKSPACE")
+    (tmp_path / "shared/src").mkdir(parents=True)
+    (tmp_path / "shared/weakspot.toml").write_text(STEALS)
+    (tmp_path / "shared").chmod(0o777)
+    monkeypatch.chdir(tmp_path / "shared/src")
+    status, out, err = weakspot("trust", "--list")
+    assert (status, FAR in out) == (0, False)
+    assert f"{tmp_path / 'shared'}; if it is yours, name it: --workspace" in err
+
+
+def test_a_rollback_sends_nothing_to_an_address_that_only_a_list_of_releases_names(weakspot, workspace):
+    settings_of(workspace, "")
+    release = {"number": 1, "domain": "spam", "target": "gateway", "adapter": "spam-lora-v1", "location": FAR}
+    made = Release.model_construct(**release)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("weakspot.deployment.releases.read_releases", lambda _: [made])
+        status, _, err = weakspot("rollback", "spam")
+    assert (status, f"wants to send conversations to {FAR}" in err) == (1, True)
