@@ -15,9 +15,11 @@ from weakspot.access.adapters import AsgiGuard
 from weakspot.access.request_guard import Rules
 from weakspot.access.token import describe_exposure, find_or_make_token, keep_token
 from weakspot.capture.ask_teacher import Consulted, build_consultation_request, consult, refuse_empty
+from weakspot.capture.entrances import MCP_CONSULT, MCP_RECORD
 from weakspot.config import Config
 from weakspot.pipeline import status
 from weakspot.pipeline.collect import collect
+from weakspot.storage.ledger import Ledger
 from weakspot.teachers import TeacherError, Teachers
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from mcp.server import MCPServer
     from mcp.server.mcpserver import Context
 
-SOURCE = "mcp"
 PATH = "/mcp"
 # A teacher may take minutes, and opencode, for example, gives up a call after 60 s without a progress message.
 _PROGRESS_SECONDS = 5.0
@@ -56,7 +57,7 @@ _RECORD = """\
 Keep an exchange in which somebody else gave the answer that you could not: the user, a colleague, another model.
 
 Not for answers of consult_expert, which are kept already. All texts are training data: give them whole and word for \
-word, and only an answer that turned out to be right."""
+word, and only an answer that turned out to be right. A person confirms each exchange before anything learns from it."""
 _STATUS = "Show how many interactions are captured, and where each domain's adapter stands. Costs nothing."
 
 # Models write an argument's name as they would have called it. The published name is the first that counts.
@@ -120,7 +121,7 @@ def server(workspace: Workspace, config: Config) -> "MCPServer":
     from mcp.server.mcpserver import Context
     from mcp_types import ToolAnnotations
 
-    teachers = Teachers(config)
+    teachers = Teachers(config, Ledger(workspace.spending))
     known, default = ", ".join(config.teachers), config.escalation.default_teacher
     domains = ", ".join(config.domains)
 
@@ -160,7 +161,7 @@ def server(workspace: Workspace, config: Config) -> "MCPServer":
             one = build_consultation_request(config, query, attempt, context, teacher)
             beat = asyncio.create_task(_report_progress(call, one.teacher))
             try:
-                return await consult(workspace, config, teachers, one, SOURCE)
+                return await consult(workspace, config, teachers, one, MCP_CONSULT)
             finally:
                 beat.cancel()
 
@@ -190,6 +191,7 @@ def server(workspace: Workspace, config: Config) -> "MCPServer":
                 expert=expert,
                 domain=domain or None,
                 escalation=escalation or None,
+                entrance=MCP_RECORD,
             )
         record = kept.interaction
         return Recorded(interaction_id=record.id, domain=record.domain, adapter=kept.adapter)

@@ -190,6 +190,12 @@ class Teacher(Table):
     timeout_seconds: float = Field(600, gt=0, description="longest wait for an answer")
     input_price: float | None = Field(None, ge=0, description="US dollars for a million input tokens")
     output_price: float | None = Field(None, ge=0, description="US dollars for a million output tokens")
+    budget_usd_per_day: float = Field(
+        5.0, ge=0, description="US dollars in any 24 hours, over which it is not asked; for a teacher with a price"
+    )
+    consultations_per_hour: int = Field(
+        60, ge=0, description="consultations in any hour; a teacher without a price is only limited where this is set"
+    )
 
 
 class Process(Table):

@@ -5,6 +5,7 @@ import contextlib
 import io
 import json
 import logging
+import math
 import os
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -21,6 +22,7 @@ from weakspot.protocols.reading import error_text, read_parts
 from weakspot.protocols.tools import SafeNames, function_tools, tools_of_calls
 from weakspot.redaction.redact import scrub_text
 from weakspot.settings import Teacher
+from weakspot.storage.ledger import Ledger, Limits, OverLimitError
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
@@ -31,6 +33,8 @@ _ADDRESSES = {"anthropic": "https://api.anthropic.com", "openai": "https://api.o
 _CONNECT_SECONDS = 20.0
 _NO_KEY = "none"
 _SHORTEST_SECRET = 8
+# Providers scale a picture down, and a document has pages: no more than this is usual.
+_MEDIA_TOKENS = 20_000
 # Wishes that some models refuse: an answer without them is better than none.
 # https://platform.claude.com/docs/en/about-claude/models/migration-guide, and OpenAI's reasoning models.
 _REFUSABLE = (
@@ -44,19 +48,24 @@ _TALKATIVE = ("anthropic", "httpx2", "httpcore2")
 class TeacherError(Exception):
     """A teacher that could not answer: an HTTP ``status`` for the client, and one line that names no secret.
 
-    ``retry_after`` is the number of seconds after which a retry may succeed; None where none will.
+    ``retry_after`` is the number of seconds after which a retry may succeed; None where none will. ``free`` is true
+    where the question reached no model, and costs nothing.
     """
 
-    def __init__(self, status: int, message: str, retry_after: str | None = None) -> None:
+    def __init__(self, status: int, message: str, retry_after: str | None = None, *, free: bool = False) -> None:
         super().__init__(message)
-        self.status, self.retry_after = status, retry_after
+        self.status, self.retry_after, self.free = status, retry_after, free
+
+
+class OverBudgetError(TeacherError):
+    """A question that was not asked, since a limit of the settings is reached."""
 
 
 class _RefusedError(TeacherError):
     """A question that a teacher's server did not take: ``refusal`` is the server's own status."""
 
     def __init__(self, refusal: int, message: str, retry_after: str | None = None) -> None:
-        super().__init__(refusal if refusal in (400, 413) else 502, message, retry_after)
+        super().__init__(refusal if refusal in (400, 413) else 502, message, retry_after, free=True)
         self.refusal = refusal
 
 
@@ -96,11 +105,30 @@ def cost(teacher: Teacher, finished: Finished) -> float | None:
     return sum((price or 0) * (count or 0) for price, count in zip(prices, counts, strict=True)) / 1e6
 
 
-class Teachers:
-    """Asks the teachers of the settings; keeps their connections until :meth:`close`."""
+def limits(teacher: Teacher) -> Limits:
+    """Return what may be spent on a teacher: the limits that it has by default are those of one with a price."""
+    priced = bool(teacher.input_price or teacher.output_price)
+    counted = priced or "consultations_per_hour" in teacher.model_fields_set
+    return Limits(teacher.budget_usd_per_day if priced else None, teacher.consultations_per_hour if counted else None)
 
-    def __init__(self, config: Config) -> None:
-        self._config = config
+
+def highest_cost(teacher: Teacher, question: Question) -> float:
+    """Return the most US dollars that a question may cost: a token has at least one byte, and a picture is a page."""
+    asked = json.dumps([without_media(question.messages), question.tools], ensure_ascii=False)
+    read = len(asked.encode("utf-8", "replace")) + _MEDIA_TOKENS * has_media(question.messages)
+    written = _limit(teacher, question)
+    return (read * (teacher.input_price or 0) + written * (teacher.output_price or 0)) / 1e6
+
+
+class Teachers:
+    """Asks the teachers of the settings; keeps their connections until :meth:`close`.
+
+    What is asked is reserved in ``ledger`` before and settled after, within the limits of the settings; only without a
+    ledger there are none.
+    """
+
+    def __init__(self, config: Config, ledger: Ledger | None = None) -> None:
+        self._config, self._ledger = config, ledger
         self._session: ClientSession | None = None
         self._clients: dict[tuple[str, str], AsyncAnthropic] = {}
         self._refused: dict[str, frozenset[str]] = {}
@@ -112,8 +140,8 @@ class Teachers:
     async def ask(self, name: str, question: Question) -> AsyncGenerator[Part]:
         """Yield the teacher's answer as it comes; the last part is :class:`Finished`.
 
-        Closing the iterator cancels the answer. Raises :class:`TeacherError` for whatever goes wrong,
-        also in the middle.
+        Closing the iterator cancels the answer. Raises :class:`OverBudgetError` over a limit of the settings,
+        :class:`TeacherError` for whatever else goes wrong, also in the middle.
         """
         teacher = self._config.teachers[name]
         key = key_from(teacher.api_key_env)
@@ -121,6 +149,21 @@ class Teachers:
             unset = f"{teacher.api_key_env} is not set where weakspot runs"
             raise TeacherError(502, f"teacher {name}: {unset}; set it and start weakspot again")
         question = self._without_keys(question)
+        reserved = await self._reserve(name, teacher, question)
+        try:
+            async with contextlib.aclosing(self._answer_or_ask_again(name, teacher, key, question)) as parts:
+                async for part in parts:
+                    if isinstance(part, Finished) and (paid := cost(teacher, part)) is not None:
+                        await self._settle(reserved, paid)
+                    yield part
+        except TeacherError as error:
+            if error.free:
+                await self._settle(reserved, None)
+            raise
+
+    async def _answer_or_ask_again(
+        self, name: str, teacher: Teacher, key: str, question: Question
+    ) -> AsyncGenerator[Part]:
         deadline = asyncio.get_running_loop().time() + teacher.timeout_seconds
         while True:
             asked = _without_options(question, self._refused.get(name, frozenset()))
@@ -162,6 +205,21 @@ class Teachers:
         except TimeoutError:
             raise TeacherError(504, f"teacher {name}: no answer in time", "5") from None
 
+    async def _reserve(self, name: str, teacher: Teacher, question: Question) -> str | None:
+        if self._ledger is None or not limits(teacher):
+            return None
+        try:
+            return await asyncio.to_thread(self._ledger.reserve, name, highest_cost(teacher, question), limits(teacher))
+        except OverLimitError as error:
+            seconds = None if error.seconds is None else str(max(1, math.ceil(error.seconds)))
+            remedy = f"{f'wait {seconds} seconds, or ' if seconds else ''}raise the limits of [teachers.{name}]"
+            message = f"teacher {name}: not asked, {error}; {remedy}"
+            raise OverBudgetError(429, message, seconds, free=True) from None
+
+    async def _settle(self, reserved: str | None, usd: float | None) -> None:
+        if self._ledger is not None and reserved is not None:
+            await asyncio.to_thread(self._ledger.settle, reserved, usd)
+
     async def close(self) -> None:
         """Close the connections."""
         if self._session is not None:
@@ -176,7 +234,7 @@ class Teachers:
 
         if self._session is None:
             self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
-        address = f"{_root(teacher)}/chat/completions"
+        address = f"{address_of(teacher)}/chat/completions"
         try:
             async with self._session.post(
                 address,
@@ -238,7 +296,7 @@ class Teachers:
             text = data.decode("utf-8", "replace")
         message = f"teacher {name}: HTTP {status}: {self._one_line(text)}"
         if status in (429, 529):
-            return TeacherError(429, message, headers.get("Retry-After", "5"))
+            return TeacherError(429, message, headers.get("Retry-After", "5"), free=True)
         if status >= 500:
             return _RefusedError(status, message, headers.get("Retry-After", "5"))
         # The teacher refuses our key, not the client's: a 401 would make the user check the wrong one.
@@ -249,7 +307,8 @@ class Teachers:
         return " ".join(scrub_text(text, api_keys(self._config)).split())[:500]
 
 
-def _root(teacher: Teacher) -> str:
+def address_of(teacher: Teacher) -> str:
+    """Return the address of a teacher's API, without a last slash."""
     return (teacher.base_url or _ADDRESSES[teacher.kind]).rstrip("/")
 
 
@@ -263,7 +322,7 @@ def _official_client(teacher: Teacher, key: str) -> "AsyncAnthropic":
     omitted: dict[str, Any] = {} if not teacher.base_url else dict.fromkeys(names, anthropic.omit)
     return anthropic.AsyncAnthropic(
         api_key=key or _NO_KEY,
-        base_url=_root(teacher).removesuffix("/v1"),
+        base_url=address_of(teacher).removesuffix("/v1"),
         timeout=teacher.timeout_seconds,
         # Without retries the client sees an error at once, and may ask again.
         max_retries=0,
@@ -318,7 +377,7 @@ async def _until(deadline: float, pieces: AsyncIterator[bytes]) -> AsyncGenerato
 
 def _unreachable(name: str, error: Exception) -> TeacherError:
     what = f"teacher {name}: cannot be reached ({type(error).__name__})"
-    return TeacherError(502, f"{what}; check its server, and [teachers.{name}] base_url", "5")
+    return TeacherError(502, f"{what}; check its server, and [teachers.{name}] base_url", "5", free=True)
 
 
 def _proxy(address: str) -> str | None:

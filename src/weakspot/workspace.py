@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -229,6 +230,11 @@ class Workspace:
         """Usage events: every question that the gateway answered, without its text, append only."""
         return self.root / "usage.jsonl"
 
+    @property
+    def spending(self) -> Path:
+        """What was spent at the teachers, and what is reserved for consultations in flight."""
+        return self.root / "spending.jsonl"
+
     def gguf(self, name: AdapterName) -> Path:
         """Folder of the GGUF files of an adapter and of its merged model."""
         return self.adapters / f"{name}-gguf"
@@ -271,17 +277,49 @@ class Workspace:
         return newest
 
 
-def find_workspace(given: Path | None) -> Workspace:
+def agreements_file() -> Path:
+    """The user's own file of what may be sent where, outside of every workspace."""
+    configured = os.environ.get("XDG_CONFIG_HOME", "")
+    folder = Path(configured) if Path(configured).is_absolute() else Path.home() / ".config"
+    return folder / "weakspot" / "agreements.jsonl"
+
+
+def is_named(given: Path | None) -> bool:
+    """Return whether a person named the workspace, by an option or by ``WEAKSPOT_WORKSPACE``."""
+    return given is not None or bool(os.environ.get("WEAKSPOT_WORKSPACE"))
+
+
+def find_workspace(
+    given: Path | None, objection: Callable[[Path], str] = lambda _: "", report: Callable[[str], None] = lambda _: None
+) -> Workspace:
     """Return the workspace: the given one, else ``WEAKSPOT_WORKSPACE``, else the nearest folder with a
-    ``weakspot.toml``, from this folder upwards, else ``./training-data``.
+    ``weakspot.toml``, from this folder upwards to the home folder, else ``./training-data``.
+
+    ``objection`` says why a found file does not count, "" where it does; what is passed over is reported.
     """
     chosen = given or (Path(value) if (value := os.environ.get("WEAKSPOT_WORKSPACE")) else None)
     if chosen is None:
-        here = Path.cwd()
-        chosen = next(
-            (folder for folder in (here, *here.parents) if (folder / CONFIG_NAME).is_file()),
-            here / DEFAULT_FOLDER,
-        )
+        chosen = Path.cwd() / DEFAULT_FOLDER
+        for folder in _folders_upwards():
+            if not (folder / CONFIG_NAME).is_file():
+                continue
+            if why := objection(folder / CONFIG_NAME):
+                report(f"{folder / CONFIG_NAME}: not read, since {why}; if it is yours, name it: --workspace {folder}")
+                continue
+            chosen = folder
+            break
+        else:
+            if (chosen / CONFIG_NAME).is_file() and (why := objection(chosen / CONFIG_NAME)):
+                raise UserError(chosen / CONFIG_NAME, why, f"if it is yours, name it: --workspace {chosen}")
     if chosen.exists() and not chosen.is_dir():
         raise UserError(chosen, "a file, not a folder", "give the workspace's folder")
     return Workspace(chosen)
+
+
+def _folders_upwards() -> Iterator[Path]:
+    """Yield this folder and those above it, up to the home folder where it is one of them."""
+    here, home = Path.cwd(), Path.home()
+    for folder in (here, *here.parents):
+        yield folder
+        if folder == home:
+            return

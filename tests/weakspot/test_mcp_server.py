@@ -339,7 +339,7 @@ def test_the_experts_answer_comes_back_and_is_kept(tool, workspace, teacher, nam
         ("user", f"consult {name.capitalize()}"),
         ("assistant", "A2, the next one."),
     ]
-    assert (record.metadata.source, record.metadata.attempt) == ("mcp", "sent")
+    assert (record.metadata.source, record.metadata.attempt) == ("mcp:consult", "sent")
     assert (record.metadata.consultation.teacher, record.metadata.consultation.policy) == (name, "allow")
     assert record.metadata.consultation.stop_reason == "stop"
 
@@ -550,6 +550,7 @@ def test_an_exchange_is_recorded(tool, workspace):
     found = tool("record_interaction", query="Why this error?", local="No idea.", expert="Not defined.", domain="eggs")
     record = the_record(workspace)
     assert found == {"interaction_id": record.id, "domain": "eggs", "adapter": "lora-v1-eggs"}
+    assert (record.metadata.source, record.policy) == ("mcp:record", "ask")
     assert [message.content for message in record.messages] == [
         "Why this error?",
         "No idea.",

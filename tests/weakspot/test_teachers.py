@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gzip
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,8 @@ from tests.waiting import PATIENCE_SECONDS
 from weakspot.config import load
 from weakspot.protocols.parts import Answer, Finished
 from weakspot.settings import Teacher
-from weakspot.teachers import Question, TeacherError, Teachers, api_keys, cost
+from weakspot.storage.ledger import Balance, Ledger, Limits
+from weakspot.teachers import OverBudgetError, Question, TeacherError, Teachers, api_keys, cost, highest_cost, limits
 
 pytestmark = pytest.mark.slow
 
@@ -58,8 +60,8 @@ def url_of(server: Server, kind: str) -> str:
     return server.url if kind == "anthropic" else f"{server.url}/v1"
 
 
-async def answered(config, question: Question = QUESTION) -> Answer:
-    teachers, answer = Teachers(config), Answer()
+async def answered(config, question: Question = QUESTION, ledger: Ledger | None = None) -> Answer:
+    teachers, answer = Teachers(config, ledger), Answer()
     try:
         async for part in teachers.ask("t", question):
             answer.add(part)
@@ -87,6 +89,74 @@ def error_of(kind: str, reply: Reply, *more: str) -> TeacherError:
     with pytest.raises(TeacherError) as error:
         answer_of(kind, reply, QUESTION, *more)
     return error.value
+
+
+PRICES = ("input_price=10.0", "output_price=100.0")
+
+
+def ledger_after(kind, tmp_path, reply, *more):
+    """Ask a teacher with a price; return the ledger, and the error where there is one."""
+    ledger = Ledger(tmp_path / "spending")
+
+    async def asked():
+        async with Server(reply) as server:
+            config = settings(kind, url_of(server, kind), *PRICES, *more)
+            try:
+                await answered(config, ledger=ledger)
+            except TeacherError as error:
+                return error
+        return None
+
+    return ledger, asyncio.run(asked())
+
+
+@either_kind
+def test_what_an_answer_costs_is_reserved_before_and_settled_after(kind, tmp_path):
+    ledger, error = ledger_after(kind, tmp_path, Reply("Yes.", usage=(1000, 100)))
+    assert error is None
+    assert ledger.balance("t") == Balance(pytest.approx(0.02), 1)
+
+
+@either_kind
+@pytest.mark.parametrize("status", [400, 401, 429, 500])
+def test_a_question_that_reached_no_model_costs_nothing(kind, status, tmp_path):
+    ledger, error = ledger_after(kind, tmp_path, Reply("no", status=status))
+    assert isinstance(error, TeacherError)
+    assert ledger.balance("t") == Balance(0, 0)
+
+
+@either_kind
+def test_an_answer_whose_end_or_price_is_not_known_costs_what_was_reserved(kind, tmp_path):
+    reserved = highest_cost(settings(kind, "http://127.0.0.1:9", *PRICES).teachers["t"], QUESTION)
+    assert reserved > 50 * 100e-6
+    ledger, _ = ledger_after(kind, tmp_path, Reply("Yes.", break_after=2))
+    assert ledger.balance("t") == Balance(pytest.approx(reserved), 1)
+
+
+@either_kind
+@pytest.mark.parametrize("limit", ["consultations_per_hour=1", "budget_usd_per_day=0.01"])
+def test_over_a_limit_a_teacher_is_not_asked(kind, limit, tmp_path):
+    ledger_after(kind, tmp_path, Reply("Yes.", usage=(1000, 100)), limit)
+    seen = []
+    _, error = ledger_after(kind, tmp_path, lambda asked: seen.append(asked) or Reply("Yes."), limit)
+    assert (type(error), error.status, seen) == (OverBudgetError, 429, [])
+    assert 3000 < int(error.retry_after) <= 86_400
+    assert re.fullmatch(
+        r"teacher t: not asked, .* in the last (hour|24 hours); "
+        r"wait \d+ seconds, or raise the limits of \[teachers\.t\]",
+        str(error),
+    )
+
+
+def test_a_teacher_without_a_price_has_only_the_limit_that_is_set(tmp_path):
+    free = settings("openai", "http://127.0.0.1:9").teachers["t"]
+    assert limits(free) == Limits(None, None)
+    assert not limits(free)
+    counted = settings("openai", "http://127.0.0.1:9", "consultations_per_hour=7").teachers["t"]
+    assert limits(counted) == Limits(None, 7)
+    zero = settings("openai", "http://127.0.0.1:9", "input_price=0.0", "output_price=0.0").teachers["t"]
+    assert not limits(zero)
+    assert limits(load(NOWHERE).teachers["sonnet"]) == Limits(5.0, 60)
 
 
 @either_kind

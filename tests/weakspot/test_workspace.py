@@ -73,6 +73,47 @@ def test_with_nothing_said_it_is_training_data_here(folder, monkeypatch, value):
     assert workspaces.find_workspace(None).root == folder / "training-data"
 
 
+def test_the_search_ends_at_the_home_folder(folder, monkeypatch):
+    below = folder / "home/project"
+    below.mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(folder / "home"))
+    monkeypatch.chdir(below)
+    (folder / "weakspot.toml").touch()
+    assert workspaces.find_workspace(None).root == below / "training-data"
+    (folder / "home/weakspot.toml").touch()
+    assert workspaces.find_workspace(None).root == folder / "home"
+
+
+def test_a_file_of_somebody_else_is_passed_over_and_reported(folder, monkeypatch):
+    (folder / "a").mkdir()
+    (folder / "weakspot.toml").touch()
+    (folder / "a/weakspot.toml").touch()
+    monkeypatch.chdir(folder / "a")
+    told = []
+    found = workspaces.find_workspace(None, lambda file: "it is Eve's" if file.parent.name == "a" else "", told.append)
+    assert found.root == folder
+    place = folder / "a"
+    assert told == [
+        f"{place / 'weakspot.toml'}: not read, since it is Eve's; if it is yours, name it: --workspace {place}"
+    ]
+    assert workspaces.find_workspace(place, lambda _: "never").root == place
+
+
+def test_of_the_default_folder_somebody_elses_settings_are_refused(folder):
+    (folder / "training-data").mkdir()
+    (folder / "training-data/weakspot.toml").touch()
+    with pytest.raises(UserError, match="it is Eve's; if it is yours, name it: --workspace"):
+        workspaces.find_workspace(None, lambda _: "it is Eve's")
+
+
+def test_agreements_are_kept_in_the_users_own_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert workspaces.agreements_file().parent == tmp_path / "weakspot"
+    monkeypatch.setenv("XDG_CONFIG_HOME", "relative")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert workspaces.agreements_file().parent == tmp_path / "home/.config/weakspot"
+
+
 def test_a_file_is_no_workspace(folder):
     (folder / "plan.txt").touch()
     with pytest.raises(UserError, match=r"plan.txt: a file, not a folder; give the workspace's folder"):

@@ -13,12 +13,16 @@ from zddc.errors import UserError
 
 @dataclass(frozen=True)
 class WaitingInteraction:
-    """An interaction that is left out of training until a person allows it."""
+    """An interaction that is left out of training until a person allows it.
+
+    ``teacher`` is empty where no teacher was asked: ``source`` says by which entrance it came in.
+    """
 
     interaction_id: str
     teacher: str
     terms: str
     query: str
+    source: str = ""
 
 
 def list_waiting(workspace: Workspace) -> list[WaitingInteraction]:
@@ -29,11 +33,11 @@ def list_waiting(workspace: Workspace) -> list[WaitingInteraction]:
         try:
             decisions.require_permission(example)
         except RecordError as error:
-            consultation = example.metadata.consultation
-            if error.reason == "policy-ask" and consultation is not None:
-                found.append(
-                    WaitingInteraction(example.id, consultation.teacher, consultation.terms, example.query.text)
-                )
+            if error.reason == "policy-ask":
+                consultation = example.metadata.consultation
+                teacher, terms = (consultation.teacher, consultation.terms) if consultation else ("", "")
+                source = example.metadata.source or ""
+                found.append(WaitingInteraction(example.id, teacher, terms, example.query.text, source))
     return found
 
 
@@ -51,9 +55,7 @@ def permit(
     for identity in ids:
         if identity not in known:
             raise UserError(identity, "no such interaction", "run 'weakspot allow' to list those that wait")
-        consultation = known[identity].metadata.consultation
-        if not refuse and consultation is not None and consultation.policy == "refuse":
-            terms = consultation.terms or "no terms noted"
-            raise UserError(identity, f"the policy for {consultation.teacher} is refuse ({terms})", "leave it out")
+        if not refuse and known[identity].policy == "refuse":
+            raise UserError(identity, known[identity].policy_reason, "leave it out")
     decide(workspace, config, [(identity, "refuse" if refuse else "allow", None) for identity in chosen])
     return chosen

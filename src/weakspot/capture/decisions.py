@@ -56,20 +56,15 @@ class Decisions:
         """
         if self.is_forgotten(example):
             raise RecordError("forgotten", "a person had it forgotten")
-        consultation, decided = example.metadata.consultation, self.judgement(example.id)
+        decided = self.judgement(example.id)
         if decided == "refuse":
             raise RecordError("policy-refuse", "a person refused it")
         if decided == "reject":
             raise RecordError("rejected", "a person rejected it")
-        if consultation is None or consultation.policy == "allow":
-            return
-        terms = f" ({consultation.terms})" if consultation.terms else ""
-        if consultation.policy == "refuse":
-            raise RecordError("policy-refuse", f"the policy for {consultation.teacher} is refuse{terms}")
-        if decided is None:
-            raise RecordError(
-                "policy-ask", f"the policy for {consultation.teacher} is ask{terms}; see 'weakspot allow'"
-            )
+        if example.policy == "refuse":
+            raise RecordError("policy-refuse", example.policy_reason)
+        if example.policy == "ask" and decided is None:
+            raise RecordError("policy-ask", f"{example.policy_reason}; see 'weakspot allow'")
 
     def with_edits(self, example: Interaction) -> Interaction:
         """Return an interaction with a person's edits of text and domain; its metadata has the time of the edit."""

@@ -14,10 +14,8 @@ from zddc.errors import UserError
 
 def judge(workspace: Workspace, config: Config, example: Interaction, *, accepted: bool) -> None:
     """Accept or reject an interaction; raise :class:`UserError` where its teacher's policy forbids training on it."""
-    consultation = example.metadata.consultation
-    if accepted and consultation is not None and consultation.policy == "refuse":
-        terms = consultation.terms or "no terms noted"
-        raise UserError(example.id, f"the policy for {consultation.teacher} is refuse ({terms})", "leave it out")
+    if accepted and example.policy == "refuse":
+        raise UserError(example.id, example.policy_reason, "leave it out")
     append_decisions(workspace, config, [new_decision(example.id, "accept" if accepted else "reject")])
 
 

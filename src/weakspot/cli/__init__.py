@@ -34,6 +34,7 @@ for command in (
     curate.allow,
     curate.scrub,
     curate.forget,
+    curate.trust,
     pipeline.process,
     pipeline.validate,
     pipeline.train,

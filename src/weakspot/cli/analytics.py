@@ -8,7 +8,15 @@ import typer
 
 from weakspot.analytics.usage import Period
 from weakspot.cli import output_analytics as show
-from weakspot.cli.options import DomainArgument, JsonOption, SetOption, WorkspaceOption, load_text, open_workspace
+from weakspot.cli.options import (
+    DomainArgument,
+    JsonOption,
+    SetOption,
+    WorkspaceOption,
+    load_text,
+    open_workspace,
+    require_agreements,
+)
 from weakspot.records import MULTI_DOMAIN
 from weakspot.workspace import AdapterName
 from zddc.console import print_json
@@ -74,9 +82,13 @@ def replay(
     """
     from pydantic_core import to_jsonable_python
 
+    from weakspot.capture.trigger_phrases import find_teacher
     from weakspot.evaluation import replay as noun
+    from weakspot.trust.recipients import teacher_recipients
 
     place, config = open_workspace(workspace, set_)
+    if judge and (teacher := find_teacher(config, judge)):
+        require_agreements(place, workspace, set_, teacher_recipients(config, [teacher]))
     name = _parse_adapter_option(adapter)
     of = domain or (name.domain if name else MULTI_DOMAIN)
     done = noun.replay(place, config, of, adapter=name, judge=judge, limit=limit)

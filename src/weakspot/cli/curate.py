@@ -1,10 +1,11 @@
-"""The commands by which a person decides about captured interactions: allow, scrub, forget."""
+"""The commands by which a person decides: about captured interactions allow, scrub, forget; about settings trust."""
 
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
+from weakspot import workspace as workspaces
 from weakspot.cli import output
 from weakspot.cli.options import JsonOption, SetOption, WorkspaceOption, open_workspace
 from zddc.console import print_json
@@ -72,3 +73,27 @@ def forget(
     place, config = open_workspace(workspace, set_)
     done = noun.forget(place, config, identity)
     print_json(asdict(done)) if json_ else output.print_forget(done)
+
+
+def trust(
+    list_: Annotated[bool, typer.Option("--list", help="Only show what is agreed to, and why.")] = False,
+    workspace: WorkspaceOption = None,
+    set_: SetOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Agree to what the settings of this workspace send where: conversations, and the keys of the environment."""
+    from weakspot.trust import agreements
+    from weakspot.trust.recipients import deployment_recipients, gateway_recipients
+
+    place, config = open_workspace(workspace, set_)
+    recipients = [*gateway_recipients(config), *deployment_recipients(config)]
+    found = agreements.standings(place, recipients, named=workspaces.is_named(workspace), settings=set_ or ())
+    fresh = [one.recipient for one in found if not one.reason]
+    if fresh and not list_:
+        agreements.remember_agreements(place, fresh)
+        found = [one if one.reason else agreements.Standing(one.recipient, "you agreed") for one in found]
+    if json_:
+        print_json([{**asdict(one.recipient), "reason": one.reason} for one in found])
+        return
+    for one in found:
+        output.print_line(f"{one.recipient.shown}: {one.reason or 'nobody agreed to that; weakspot trust'}")

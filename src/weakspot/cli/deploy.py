@@ -7,8 +7,16 @@ import typer
 
 from weakspot import api
 from weakspot.cli import output
-from weakspot.cli.options import DomainArgument, JsonOption, SetOption, WorkspaceOption, find_workspace, open_workspace
+from weakspot.cli.options import (
+    DomainArgument,
+    JsonOption,
+    SetOption,
+    WorkspaceOption,
+    open_workspace,
+    require_agreements,
+)
 from weakspot.records import MULTI_DOMAIN, Target
+from weakspot.trust.recipients import deployment_recipients, server_recipients
 from zddc.console import print_json
 from zddc.errors import UserError
 
@@ -42,8 +50,11 @@ def deploy(
 
     It is proved that the served model answers as the trained one; else nothing is changed.
     """
+    place, config = open_workspace(workspace, set_)
+    said = [*(set_ or ()), *([f"deploy.server={server}"] if server else [])]
+    require_agreements(place, workspace, said, deployment_recipients(config, to, server or ""))
     done = api.deploy(
-        find_workspace(workspace),
+        place,
         domain or MULTI_DOMAIN,
         target=to,
         server=server or "",
@@ -80,9 +91,12 @@ def rollback(
 
     Running it twice changes nothing.
     """
+    from weakspot.deployment.releases import read_releases
     from weakspot.pipeline import deploy as stage
 
     place, config = open_workspace(workspace, set_)
+    servers = {one.location for one in read_releases(place) if one.location and one.location.startswith("http")}
+    require_agreements(place, workspace, set_, server_recipients(config, servers))
     done = stage.rollback(place, config, domain or MULTI_DOMAIN, to)
     if json_:
         print_json([one.model_dump() for one in done])
@@ -106,6 +120,7 @@ def watch(
     from weakspot.pipeline import watch as noun
 
     place, config = open_workspace(workspace, set_)
+    require_agreements(place, workspace, set_, deployment_recipients(config))
     failed = False
     for step in noun.watch(place, config, once=once):
         failed = failed or step.stage == "error"

@@ -1,8 +1,9 @@
 """Options that the commands share, and what they load: workspace, settings, texts."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,7 +11,11 @@ from weakspot import config as configuration
 from weakspot import workspace as workspaces
 from weakspot.config import Config
 from weakspot.workspace import Workspace
+from zddc import console
 from zddc.errors import UserError
+
+if TYPE_CHECKING:
+    from weakspot.trust.recipients import Recipient
 
 WorkspaceOption = Annotated[
     Path | None,
@@ -26,14 +31,34 @@ DomainArgument = Annotated[str | None, typer.Argument(metavar="[DOMAIN]", help="
 
 
 def find_workspace(workspace: Path | None) -> Workspace:
-    """Return the workspace that was meant."""
-    return workspaces.find_workspace(workspace)
+    """Return the workspace that was meant; settings of other people that lie on the way are passed over."""
+    from weakspot.trust.ownership import find_stranger
+
+    return workspaces.find_workspace(workspace, find_stranger, lambda line: console.err.print(line, markup=False))
 
 
 def open_workspace(workspace: Path | None, settings: list[str] | None) -> tuple[Workspace, Config]:
     """Find the workspace and load its settings."""
     found = find_workspace(workspace)
     return found, configuration.load(found.config_file, settings or ())
+
+
+def require_agreements(
+    place: Workspace, workspace: Path | None, settings: list[str] | None, recipients: "Sequence[Recipient]"
+) -> None:
+    """Make sure that a person agreed to what the settings send where; ask where there is a terminal."""
+    from weakspot.trust import agreements
+
+    def ask(question: str) -> bool:
+        return typer.confirm(question, err=True)
+
+    agreements.require_agreements(
+        place,
+        recipients,
+        named=workspaces.is_named(workspace),
+        settings=settings or (),
+        ask=ask if sys.stdin.isatty() and sys.stderr.isatty() else None,
+    )
 
 
 def load_text(option: str, value: str) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from weakspot.pipeline.forget import Forgotten
     from weakspot.pipeline.process import Processed
     from weakspot.pipeline.run import Step
-    from weakspot.pipeline.status import Status
+    from weakspot.pipeline.status import Status, TeacherBudget
     from weakspot.pipeline.validate import Report
     from weakspot.records import AdapterManifest, Release, Scorecard
     from weakspot.training.preflight import TrainingPlan
@@ -98,9 +98,9 @@ def print_gateway(address: str, config: "Config") -> None:
 
 def print_waiting(found: "list[WaitingInteraction]") -> None:
     """Print the interactions that wait for a person's permission."""
-    rows = table("interaction", "teacher", "query")
+    rows = table("interaction", "teacher or source", "query")
     for one in found:
-        rows.add_row(one.interaction_id, one.teacher, Text(" ".join(one.query.split())[:80]))
+        rows.add_row(one.interaction_id, one.teacher or one.source, Text(" ".join(one.query.split())[:80]))
     if found:
         out.print(rows)
     remedy = "; weakspot allow ID..., --teacher NAME or --all" if found else ""
@@ -275,9 +275,24 @@ def print_status(found: "Status") -> None:
         print_line(f"{_format_count(found.waiting, 'interaction')} waiting for permission: weakspot allow")
     if found.unfitted:
         print_line(f"{_format_count(found.unfitted, 'consultation')} not fit to train on: weakspot validate")
+    for budget in found.budgets:
+        if budget.usd_last_24_hours or budget.consultations_last_hour:
+            print_line(_format_budget(budget))
     for one in found.unheard:
         messages = f"{_format_count(one.count, 'message')} of {one.client}"
         print_line(f"{messages} seemed to ask for an expert, but went to the local model; the latest: {one.latest!r}")
+
+
+def _format_budget(one: "TeacherBudget") -> str:
+    """Return what is left of a teacher's limits."""
+    left = []
+    if one.budget_usd_per_day is not None:
+        usd = max(0.0, one.budget_usd_per_day - one.usd_last_24_hours)
+        left.append(f"{usd:.2f} of {one.budget_usd_per_day:.2f} US dollars for 24 hours")
+    if one.consultations_per_hour is not None:
+        count = max(0, one.consultations_per_hour - one.consultations_last_hour)
+        left.append(f"{count} of {_format_count(one.consultations_per_hour, 'consultation')} for an hour")
+    return f"{one.teacher}: {' and '.join(left)} left"
 
 
 def print_step(done: "Step") -> None:

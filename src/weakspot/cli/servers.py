@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from weakspot.cli import output
-from weakspot.cli.options import JsonOption, SetOption, WorkspaceOption, open_workspace
+from weakspot.cli.options import JsonOption, SetOption, WorkspaceOption, open_workspace, require_agreements
 from weakspot.config import Config
 from zddc import console
 from zddc.addresses import hide_password
@@ -33,8 +33,11 @@ def gateway(
     import asyncio
 
     from weakspot.gateway import app
+    from weakspot.trust.recipients import gateway_recipients
 
-    place, config = open_workspace(workspace, _with_options(set_, upstream=upstream, listen=listen))
+    settings = _with_options(set_, upstream=upstream, listen=listen)
+    place, config = open_workspace(workspace, settings)
+    require_agreements(place, workspace, settings, gateway_recipients(config))
     console.log_to_stderr("weakspot")
     asyncio.run(app.serve(place, config, lambda address: _print_address(address, config, json_)))
 
@@ -59,8 +62,10 @@ def mcp(
     Each consultation is stored.
     """
     from weakspot import mcp_server
+    from weakspot.trust.recipients import teacher_recipients
 
     place, config = open_workspace(workspace, set_)
+    require_agreements(place, workspace, set_, teacher_recipients(config))
     console.log_to_stderr("weakspot")
     if http is None:
         mcp_server.serve_stdio(place, config)

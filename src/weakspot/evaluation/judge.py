@@ -14,7 +14,8 @@ from weakspot.config import Config
 from weakspot.progress import bar
 from weakspot.protocols.parts import Answer
 from weakspot.records import Interaction, ScoredExample
-from weakspot.teachers import Question, TeacherError, Teachers, cost
+from weakspot.storage.ledger import Ledger
+from weakspot.teachers import OverBudgetError, Question, TeacherError, Teachers, cost
 from zddc.errors import UserError
 
 EscalationOutcome = Literal["resolved", "needed", "undecided"]
@@ -53,8 +54,8 @@ class TeacherAsJudge:
     ``cost_usd`` is the cost so far, None once the cost of a reply is unknown.
     """
 
-    def __init__(self, config: Config, teacher: str) -> None:
-        self._config, self._teacher = config, teacher
+    def __init__(self, config: Config, teacher: str, ledger: Ledger | None = None) -> None:
+        self._config, self._teacher, self._ledger = config, teacher, ledger
         self.cost_usd: float | None = 0.0
 
     async def judge_escalations(self, escalations: Sequence[tuple[Interaction, str]]) -> list[EscalationOutcome]:
@@ -65,7 +66,7 @@ class TeacherAsJudge:
         the replies contradict each other, or one of them is no verdict. Raises :class:`UserError` if the teacher does
         not answer.
         """
-        teachers, found = Teachers(self._config), []
+        teachers, found = Teachers(self._config, self._ledger), []
         try:
             with bar(f"{self._teacher} judges", len(escalations)) as advance:
                 for example, answer in escalations:
@@ -101,7 +102,7 @@ class TeacherAsJudge:
                     async for part in parts:
                         answer.add(part)
             except TeacherError as error:
-                if error.retry_after is None or not tries_left:
+                if error.retry_after is None or isinstance(error, OverBudgetError) or not tries_left:
                     raise
                 await asyncio.sleep(_parse_retry_after(error.retry_after))
             else:

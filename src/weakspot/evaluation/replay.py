@@ -15,6 +15,7 @@ from weakspot.evaluation.judge import EscalationOutcome, TeacherAsJudge
 from weakspot.models import adapter_files, adapters, generation, loading
 from weakspot.progress import bar
 from weakspot.records import MULTI_DOMAIN, AdapterManifest, Interaction, ScoredExample, Split
+from weakspot.storage.ledger import Ledger
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
@@ -111,7 +112,7 @@ def replay(
         if teacher:
             rows = _write_missing_answers(model, tokenizer, chosen, rows, config)
     by_id = {example.id: example for example in chosen}
-    asked = TeacherAsJudge(config, teacher) if teacher else None
+    asked = TeacherAsJudge(config, teacher, Ledger(workspace.spending)) if teacher else None
     judged = _judge_rows(rows, by_id, asked, f"teacher {teacher}")
     replayed = [
         ReplayedEscalation(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from weakspot.capture import consultation
 from weakspot.capture.consultation import ConsultationRequest
+from weakspot.capture.entrances import GATEWAY
 from weakspot.capture.recorder import Collected, Unfitted
 from weakspot.config import Config
 from weakspot.gateway.answer_cache import AnswerCache
@@ -25,13 +26,13 @@ from weakspot.protocols.parts import Answer, Finished, Part, Text
 from weakspot.protocols.turns import Messages, was_noticed
 from weakspot.records.parsing import RecordError
 from weakspot.storage.append_log import Journal
+from weakspot.storage.ledger import Ledger
 from weakspot.teachers import TeacherError, Teachers, cost
 from weakspot.workspace import Workspace
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-SOURCE = "gateway"
 CAPTURE_HEADER = "x-weakspot-capture"
 # How long storing waits for the local model's attempt, which was requested at the same time as the teacher's answer.
 ATTEMPT_SECONDS = 15.0
@@ -76,7 +77,7 @@ class Consultations:
     ) -> None:
         self._workspace, self._config = workspace, config
         self._local, self._keeper, self._attempts, self._metrics = local, keeper, attempts, metrics
-        self._teachers = Teachers(config)
+        self._teachers = Teachers(config, Ledger(workspace.spending))
         self._unfinished: set[asyncio.Task[Collected | Unfitted | None]] = set()
 
     async def answer(
@@ -206,7 +207,7 @@ class Consultations:
                 one.answer,
                 seconds=seconds,
                 cost_usd=cost_usd,
-                source=SOURCE,
+                source=GATEWAY,
                 domain=one.domain,
                 conversation=one.conversation,
                 tools=one.tools,

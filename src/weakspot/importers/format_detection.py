@@ -33,11 +33,14 @@ _FORMATS: tuple[tuple[str, str, Callable[[dict[str, Any]], bool], Read], ...] = 
 
 @dataclass(frozen=True)
 class ImportSource:
-    """One file, or opencode's folder of them; ``read`` is None for our own formats, which hold no conversations."""
+    """One file, or opencode's folder of them; ``read`` is None for our own formats, which hold no conversations.
+
+    ``name`` is the format's name in the source of a record.
+    """
 
     path: Path
     format: str
-    name: str = ""
+    name: str
     read: Read | None = None
 
     @property
@@ -106,10 +109,10 @@ def _json_source(config: Config, file: Path) -> ImportSource | None:
         except RecordError:
             continue
         if native.claims_raw(config, value):
-            return ImportSource(file, _RAW)
+            return ImportSource(file, _RAW, "raw")
         if native.claims_flat(value):
-            return ImportSource(file, "query, local, expert")
+            return ImportSource(file, "query, local, expert", "texts")
         for format_, name, claims, read in _FORMATS:
             if claims(value):
                 return ImportSource(file, format_, name, read)
-    return ImportSource(file, _RAW) if empty else None
+    return ImportSource(file, _RAW, "raw") if empty else None

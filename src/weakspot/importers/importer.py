@@ -7,17 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from weakspot.capture.decisions import load_decisions
+from weakspot.capture.entrances import import_entrance
 from weakspot.capture.frames import user_text
 from weakspot.capture.recorder import journal_of, line_of
+from weakspot.capture.trigger_phrases import find_teacher
 from weakspot.config import Config
 from weakspot.importers import native
-from weakspot.importers.extraction import IMPORTED_ID_PREFIX, consultations
+from weakspot.importers.extraction import IMPORTED_ID_PREFIX, consultations, teacher_of
 from weakspot.importers.format_detection import ImportSource, find_sources
 from weakspot.importers.json_stream import BadLine, entries
-from weakspot.records import Interaction
+from weakspot.records import Interaction, strictest
 from weakspot.records.parsing import RecordError, parse_interaction_object, parse_json_object
 from weakspot.redaction.redact import scrub
-from weakspot.storage import append_log
+from weakspot.storage import append_log, atomic
 from weakspot.teachers import api_keys
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
@@ -114,11 +116,13 @@ def import_interactions(workspace: Workspace, config: Config, examined: Examined
     bad, already = [*examined.bad], examined.already_there
     chosen = {one.interaction_id for one in examined.found}
     for source in examined.sources:
+        file_sha256 = atomic.sha256(source.path) if source.path.is_file() else None
         for number, one in _parse_native(config, source) if source.own else _extract_chosen(config, source, chosen):
             try:
                 if isinstance(one, RecordError):
                     raise one
-                record = _scrub_interaction(one, config)
+                entered = _enter_interaction(one, config, import_entrance(source.name), file_sha256)
+                record = _scrub_interaction(entered, config)
                 if known.has(record):
                     already += source.own  # the others were counted when they were examined
                     continue
@@ -140,7 +144,8 @@ def import_file(workspace: Workspace, config: Config, source: Path) -> Imported:
     """Append the interactions of a file, or the consultations in another program's, that are not there yet.
 
     A line of our own is in the raw format or ``{"query", "local", "expert"[, "domain"]}``; a missing id,
-    timestamp or source is filled in. Bad lines are returned with their number, and do not stop the import.
+    timestamp is filled in. The source is the entrance, whatever the file says of it. Bad lines are returned with their
+    number, and do not stop the import.
     """
     return import_interactions(workspace, config, examine(workspace, config, source))
 
@@ -153,7 +158,7 @@ def _extract_consultations(config: Config, source: ImportSource, done: Examined)
                 done.bad.append(conversation)
                 continue
             done.conversations += 1
-            for one in consultations(config, conversation, f"{native.IMPORTED}:{source.name}"):
+            for one in consultations(config, conversation, import_entrance(source.name)):
                 if isinstance(one, RecordError):
                     done.left_out[one.reason] += 1
                 else:
@@ -174,6 +179,31 @@ def _parse_native(config: Config, source: ImportSource) -> Iterator[tuple[int, I
             yield entry.number, native.interaction_of(config, entry)
         except RecordError as error:
             yield entry.number, error
+
+
+def _enter_interaction(one: Interaction, config: Config, entrance: str, file_sha256: str | None) -> Interaction:
+    """Return an imported record with its entrance as source, the hash of its file, and the stricter policy.
+
+    What the file says of its source is kept beside it. Of the policies that the file and the settings have for the
+    teacher that answered, the stricter one counts.
+    """
+    said, consultation = one.metadata.source, one.metadata.consultation
+    changes: dict[str, Any] = {"source": entrance}
+    if said not in (None, entrance):
+        changes["source_before"] = said
+    if file_sha256:
+        changes["file_sha256"] = file_sha256
+    if consultation is not None:
+        names = {find_teacher(config, consultation.teacher), teacher_of(config, consultation.model)}
+        known = [config.teachers[name] for name in names if name is not None]
+        policy = strictest(consultation.policy, *(teacher.policy for teacher in known))
+        if policy != consultation.policy:
+            terms = next(teacher.terms for teacher in known if teacher.policy == policy)
+            changes["consultation"] = {
+                **consultation.model_dump(exclude_unset=True),
+                **{"policy": policy, "terms": terms},
+            }
+    return one.with_metadata(changes)
 
 
 def _scrub_interaction(one: Interaction, config: Config) -> Interaction:

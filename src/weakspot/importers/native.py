@@ -12,7 +12,6 @@ from weakspot.importers.messages import words
 from weakspot.records import Interaction
 from weakspot.records.parsing import RecordError, parse_interaction_object, parse_json_object
 
-IMPORTED = "import"
 _FLAT = frozenset({"query", "local", "expert", "domain"})
 
 
@@ -35,7 +34,7 @@ def claims_flat(value: dict[str, Any]) -> bool:
 
 
 def interaction_of(config: Config, entry: JsonEntry) -> Interaction:
-    """Return the interaction of a line, its id, timestamp and source filled in where they are missing.
+    """Return the interaction of a line, its id and timestamp filled in where they are missing.
 
     Raises :class:`RecordError` as :func:`parse_interaction_object` does. An answer that is marked as incomplete is
     accepted.
@@ -47,7 +46,7 @@ def interaction_of(config: Config, entry: JsonEntry) -> Interaction:
     if not isinstance(metadata, dict):
         raise RecordError("bad-schema", "metadata: not an object")
     now = datetime.now(UTC)
-    filled: dict[str, Any] = {"timestamp": timestamp(now), "interaction_id": new_id(now), "source": IMPORTED}
+    filled: dict[str, Any] = {"timestamp": timestamp(now), "interaction_id": new_id(now)}
     value["metadata"] = {**filled, **metadata}
     return parse_interaction_object(value, whole=False)
 

@@ -1,5 +1,6 @@
 """Captures interactions: one from its three texts, or many from files of our own or of other programs' formats."""
 
+from weakspot.capture.entrances import CLI, entrance_metadata
 from weakspot.capture.recorder import Collected, conversation, store_interaction
 from weakspot.capture.unfitted import Retried, collect_unfitted
 from weakspot.config import Config
@@ -9,9 +10,7 @@ from weakspot.records.parsing import RecordError
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
 
-MANUAL = "manual-expert-consultation"
 __all__ = [
-    "MANUAL",
     "Collected",
     "Examined",
     "Imported",
@@ -34,8 +33,12 @@ def collect(
     expert: str,
     domain: str | None = None,
     escalation: str | None = None,
+    entrance: str = CLI,
 ) -> Collected:
-    """Append one interaction durably and return it; raise :class:`UserError` for texts that cannot be trained on."""
+    """Append one interaction durably and return it; raise :class:`UserError` for texts that cannot be trained on.
+
+    By the entrance ``cli`` a person says that the answer is the expert's; by any other one it may have to wait.
+    """
     if domain is not None:
         try:
             parse_domain_name(domain)
@@ -44,7 +47,7 @@ def collect(
     messages = conversation(query, local, expert, escalation or config.collect.escalation)
     try:
         return store_interaction(
-            workspace, config, messages, {"source": MANUAL, **({"domain": domain} if domain else {})}
+            workspace, config, messages, {**entrance_metadata(entrance), **({"domain": domain} if domain else {})}
         )
     except RecordError as error:
         raise UserError("interaction", error.detail, "nothing was stored, give another text") from None

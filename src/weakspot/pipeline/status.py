@@ -2,10 +2,12 @@
 
 import contextlib
 from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from weakspot.analytics import savings
 from weakspot.capture import unfitted
+from weakspot.capture.decisions import load_decisions
 from weakspot.config import Config
 from weakspot.dataset import reading
 from weakspot.deployment import releases
@@ -13,6 +15,8 @@ from weakspot.models import adapters
 from weakspot.records import MULTI_DOMAIN, SPLITS, Assignment, Rejection, UnheardWish
 from weakspot.records.parsing import RecordError, parse_interaction_object, parse_json_object
 from weakspot.storage import append_log
+from weakspot.storage.ledger import Ledger
+from weakspot.teachers import limits
 from weakspot.workspace import Workspace
 
 
@@ -40,6 +44,17 @@ class UnheardWishes:
 
 
 @dataclass(frozen=True)
+class TeacherBudget:
+    """What was spent on a teacher and how many consultations it had, and the limits of both; None is no limit."""
+
+    teacher: str
+    usd_last_24_hours: float
+    budget_usd_per_day: float | None
+    consultations_last_hour: int
+    consultations_per_hour: int | None
+
+
+@dataclass(frozen=True)
 class Status:
     """The workspace: numbers of raw lines, of unprocessed ones, of those waiting for permission; each domain.
 
@@ -55,6 +70,7 @@ class Status:
     snapshot: str | None
     savings: str
     domains: list[DomainStatus]
+    budgets: list[TeacherBudget]
 
 
 def status(workspace: Workspace, config: Config) -> Status:
@@ -70,14 +86,14 @@ def status(workspace: Workspace, config: Config) -> Status:
     if len(counts) > 1:
         counts[MULTI_DOMAIN] = sum(counts.values(), Counter())
     raw, streak = _scan_raw_lines(workspace, config.status.retrain_streak)
-    reasons = Counter(Rejection.from_json(line.data).reason for line in append_log.read_lines(workspace.rejections))
-    known = len(present) + reasons.total()
+    rejections = [Rejection.from_json(line.data) for line in append_log.read_lines(workspace.rejections)]
+    unprocessed = max(0, raw - len(present) - len(rejections))
     snapshots = workspace.snapshot_names()
     return Status(
         workspace=str(workspace.root),
         raw_lines=raw,
-        unprocessed=max(0, raw - known),
-        waiting=reasons["policy-ask"],
+        unprocessed=unprocessed,
+        waiting=_count_waiting(workspace, rejections, unprocessed),
         unfitted=len(unfitted.read_unfitted(workspace)),
         unheard=_unheard_wishes(workspace),
         snapshot=snapshots[-1] if snapshots else None,
@@ -86,7 +102,34 @@ def status(workspace: Workspace, config: Config) -> Status:
             domain_status(workspace, config, domain, counts[domain], streak=domain == streak)
             for domain in config.ordered(counts)
         ],
+        budgets=_budgets(workspace, config),
     )
+
+
+def _budgets(workspace: Workspace, config: Config) -> list[TeacherBudget]:
+    """Return the standing of each teacher that has a limit."""
+    ledger = Ledger(workspace.spending)
+    found = []
+    for name, teacher in config.teachers.items():
+        most = limits(teacher)
+        if most:
+            spent = ledger.balance(name)
+            found.append(TeacherBudget(name, spent.usd, most.usd_per_day, spent.count, most.count_per_hour))
+    return found
+
+
+def _count_waiting(workspace: Workspace, rejections: Sequence[Rejection], unprocessed: int) -> int:
+    """Return how many interactions wait for a person: of those that were processed, and of those captured since."""
+    decisions = load_decisions(workspace)
+    found = sum(
+        one.reason == "policy-ask" and decisions.judgement(one.interaction_id or "") is None for one in rejections
+    )
+    for line in deque(append_log.read_lines(workspace.raw), maxlen=unprocessed):
+        try:
+            decisions.require_permission(parse_interaction_object(parse_json_object(line.data), whole=False))
+        except RecordError as error:
+            found += error.reason == "policy-ask"
+    return found
 
 
 def _unheard_wishes(workspace: Workspace) -> list[UnheardWishes]:

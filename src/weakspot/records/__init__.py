@@ -38,6 +38,7 @@ from weakspot.records.interactions import (
     UnheardWish,
     normalise_text,
     parse_domain_name,
+    strictest,
 )
 from weakspot.records.releases import Release, Target, UsageEvent
 
@@ -81,4 +82,5 @@ __all__ = [
     "Verdict",
     "normalise_text",
     "parse_domain_name",
+    "strictest",
 ]

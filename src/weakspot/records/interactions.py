@@ -15,6 +15,7 @@ MULTI_DOMAIN = "multi-domain"
 RESERVED_DOMAINS = frozenset({MULTI_DOMAIN, "all", "rejections"})
 
 Policy = Literal["allow", "ask", "refuse"]
+_FROM_LAX_TO_STRICT: tuple[Policy, ...] = ("allow", "ask", "refuse")
 
 _DOMAIN = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _SPACES = re.compile(r"\s+")
@@ -46,6 +47,11 @@ def parse_domain_name(name: str) -> str:
     if name in RESERVED_DOMAINS:
         raise ValueError(f"{name!r} is a reserved name: choose another domain")
     return name
+
+
+def strictest(*policies: Policy | None) -> Policy:
+    """Return the strictest of policies; "allow" where none is given."""
+    return max((one for one in policies if one), key=_FROM_LAX_TO_STRICT.index, default="allow")
 
 
 def _parse_arguments(value: object) -> object:
@@ -126,7 +132,8 @@ class Metadata(Record):
 
     ``attempt`` says where the local answer comes from: "sent" by the client in the conversation, "remembered" from an
     earlier answer, "asked" for because it was missing, or "missing". ``query_as_sent`` is the query with what a program
-    put around the user's words, where it did. ``scrubbed`` counts replacements by kind.
+    put around the user's words, where it did. ``scrubbed`` counts replacements by kind. ``source`` is the entrance
+    by which the record came in, and ``policy`` is that entrance's own.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -136,6 +143,7 @@ class Metadata(Record):
     timestamp: Annotated[str, AfterValidator(_check_timestamp)]
     interaction_id: str = Field(min_length=1, max_length=200)
     source: str | None = None
+    policy: Policy | None = None
     conversation_id: str | None = None
     incomplete: bool | None = None
     attempt: Literal["sent", "remembered", "asked", "missing"] | None = None
@@ -220,6 +228,21 @@ class Interaction(Record):
         if self.metadata.domain is None:
             raise ValueError(f"{self.id}: the domain is not set yet")
         return self.metadata.domain
+
+    @property
+    def policy(self) -> Policy:
+        """Whether it may be trained on: the stricter of the policies of its entrance and its teacher."""
+        consultation = self.metadata.consultation
+        return strictest(self.metadata.policy, consultation.policy if consultation else None)
+
+    @property
+    def policy_reason(self) -> str:
+        """Whose policy that is, and the terms behind it, as a sentence."""
+        consultation, policy = self.metadata.consultation, self.policy
+        if consultation is None or consultation.policy != policy:
+            return f"the policy for what comes in by {self.metadata.source} is {policy}"
+        terms = f" ({consultation.terms})" if consultation.terms else ""
+        return f"the policy for {consultation.teacher} is {policy}{terms}"
 
     def with_metadata(self, values: dict[str, Any]) -> "Interaction":
         """Return a copy with these keys of its metadata set."""

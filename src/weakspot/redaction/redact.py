@@ -14,7 +14,7 @@ from weakspot.redaction.rules import SecretKind, SecretSpan, occurrences, spans
 from weakspot.redaction.token_patterns import TOKEN_PATTERNS
 
 # Our own ids, times and names: they say where a record comes from, and other records refer to them.
-_OURS = frozenset({"interaction_id", "timestamp", "conversation_id", "domain", "adapter", "source"})
+_OURS = frozenset({"interaction_id", "timestamp", "conversation_id", "domain", "adapter", "source", "file_sha256"})
 _HEADERS = frozenset({"cookie", "set-cookie", "authorization", "proxy-authorization", "auth"})
 _LABELS: dict[SecretKind, str] = {
     "private-key": "PRIVATE_KEY",

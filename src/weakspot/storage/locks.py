@@ -26,7 +26,7 @@ def open_and_lock(file: Path, *, create: bool = False) -> Iterator[int]:
         if create:
             atomic.make_folder(file.parent)
         # The file may have been moved away while this process waited for the lock.
-        while descriptor < 0 or not _has_name(descriptor, file):
+        while descriptor < 0 or not is_current(descriptor, file):
             if descriptor >= 0:
                 os.close(descriptor)
             descriptor = os.open(file, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0), 0o644)
@@ -39,7 +39,8 @@ def open_and_lock(file: Path, *, create: bool = False) -> Iterator[int]:
             os.close(descriptor)
 
 
-def _has_name(descriptor: int, file: Path) -> bool:
+def is_current(descriptor: int, file: Path) -> bool:
+    """Return whether an open file still has its name: it may have been moved away or replaced."""
     try:
         return os.path.samestat(os.fstat(descriptor), file.stat())
     except FileNotFoundError:

@@ -28,7 +28,7 @@ class ReviewEntry:
     query: str
     domain: str | None
     """The domain that it was captured with; None where it must be detected."""
-    policy: Policy | None
+    policy: Policy
     incomplete: bool
 
 
@@ -88,7 +88,6 @@ class ReviewIndex:
         except RecordError:
             return None  # process reports it, with its line number
         words = " ".join(example.query.text[: 4 * _SHOWN_CHARACTERS].split())
-        consultation = example.metadata.consultation
         return ReviewEntry(
             id=example.id,
             offset=line.offset,
@@ -96,7 +95,7 @@ class ReviewIndex:
             digest=digest,
             query=words if len(words) <= _SHOWN_CHARACTERS else f"{words[: _SHOWN_CHARACTERS - 1]}…",
             domain=example.metadata.domain,
-            policy=consultation.policy if consultation else None,
+            policy=example.policy,
             incomplete=bool(example.metadata.incomplete),
         )
 

@@ -10,6 +10,7 @@ from tests.servers import Asked, Reply, Server
 from weakspot.config import load
 from weakspot.evaluation.judge import TeacherAsJudge, by_exact_match, by_likelihood, combine_verdicts, parse_verdict
 from weakspot.records import ScoredExample
+from weakspot.storage.ledger import Ledger
 from zddc.errors import UserError
 
 SHORT_WAIT = {"Retry-After": "0"}
@@ -161,6 +162,22 @@ def test_a_judge_who_is_busy_is_asked_again(interaction):
     replies = iter([Reply("wait", status=429, headers=SHORT_WAIT), Reply("SAME"), Reply("SAME")])
     outcomes, _, server = judged(lambda _: next(replies), [(interaction(), "x")])
     assert (outcomes, len(server.chats)) == (["resolved"], 3)
+
+
+@pytest.mark.slow
+def test_a_judge_over_its_limits_is_one_line_at_once(interaction, tmp_path):
+    async def asked():
+        async with Server(Reply("SAME")) as server:
+            table = f'{{kind="openai", model="m", base_url="{server.url}/v1", consultations_per_hour=3}}'
+            config = load(Path("nowhere"), [f"teachers.j={table}"])
+            judge = TeacherAsJudge(config, "j", Ledger(tmp_path / "spending"))
+            with pytest.raises(
+                UserError, match=r"judge j: teacher j: not asked, 3 of 3 consultations in the last hour"
+            ):
+                await judge.judge_escalations([(interaction(), "x"), (interaction(), "y")])
+            return server.chats
+
+    assert len(asyncio.run(asked())) == 3
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import aiohttp
+import anthropic
 import openai
 import pytest
 from tests.servers import NEVER_SECONDS, Reply, raw_server, sse
@@ -12,7 +13,9 @@ from tests.weakspot.gateway.worlds import ANTHROPIC_TOOLS, TOOLS, said
 
 from weakspot.gateway import consult
 from weakspot.pipeline.process import process
+from weakspot.pipeline.status import status
 from weakspot.storage import append_log
+from weakspot.storage.ledger import Ledger, Limits
 
 pytestmark = pytest.mark.slow
 
@@ -345,3 +348,47 @@ async def test_a_teacher_that_breaks_its_protocol_is_an_error(world):
                 [chunk async for chunk in answer_]
         assert [record.metadata.incomplete for record in one.records] == [True, True]
         assert len(list(append_log.read_lines(one.workspace.raw))) == 2
+
+
+async def test_over_a_limit_a_client_of_either_protocol_gets_its_own_429_and_nobody_is_asked(world):
+    async with world() as one, one.openai() as openai_client, one.anthropic() as anthropic_client:
+        # As many of another process of the same workspace, which the gateway did not see.
+        ledger = Ledger(one.workspace.spending)
+        for _ in range(one.config.teachers["sonnet"].consultations_per_hour):
+            ledger.reserve("sonnet", 0, Limits())
+        for stream in (False, True):
+            with pytest.raises(openai.RateLimitError, match="not asked, 60 of 60 consultations in the last") as error:
+                await openai_client.chat.completions.create(model="expert/sonnet", messages=[Q, A], stream=stream)
+            assert 3500 < int(error.value.response.headers["Retry-After"]) <= 3600
+            with pytest.raises(anthropic.RateLimitError, match="not asked, 60 of 60 consultations") as refused:
+                await anthropic_client.messages.create(
+                    model="expert/sonnet", messages=[Q, A], max_tokens=9, stream=stream
+                )
+            assert 3500 < int(refused.value.response.headers["Retry-After"]) <= 3600
+            assert refused.value.body["error"]["type"] == "rate_limit_error"
+        assert one.sonnet.chats == []
+        # Another teacher, without a price, goes on.
+        answer = await openai_client.chat.completions.create(model="expert/coder", messages=[Q, A])
+        assert answer.choices[0].message.content == "Coder's answer."
+
+
+async def test_at_most_what_is_in_flight_exceeds_a_budget(world):
+    """Each of fifty costs 30 cents and is reserved at about as much, of 5 dollars."""
+    async with world() as one, one.openai() as client:
+        one.sonnet.script = Reply("Dear.", usage=(100_000, 10_000))
+
+        async def consult_once(number):
+            question = {"role": "user", "content": f"Question {number}"}
+            try:
+                await client.chat.completions.create(model="expert/sonnet", messages=[question, A], max_tokens=30_000)
+            except openai.RateLimitError:
+                return 0
+            return 1
+
+        answered = sum(await asyncio.gather(*map(consult_once, range(50))))
+        spent = Ledger(one.workspace.spending).balance("sonnet")
+        assert len(one.sonnet.chats) == answered == spent.count
+        assert spent.usd == pytest.approx(0.3 * answered)
+        assert 17 <= answered <= 32
+        (left,) = [budget for budget in status(one.workspace, one.config).budgets if budget.teacher == "sonnet"]
+        assert (left.usd_last_24_hours, left.consultations_last_hour) == (pytest.approx(spent.usd), answered)

@@ -8,11 +8,11 @@ import pytest
 
 from weakspot.capture.decisions import decide
 from weakspot.capture.recorder import iter_interactions
-from weakspot.config import Config
+from weakspot.config import Config, load
 from weakspot.importers.importer import examine, import_file, import_interactions
 from weakspot.pipeline.process import process
 from weakspot.records.parsing import parse_interaction_object as parsed
-from weakspot.storage import append_log
+from weakspot.storage import append_log, atomic
 from zddc.errors import UserError
 
 TEXTS = {"query": "Why this error in the console?", "local": "No idea.", "expert": "The name is not defined."}
@@ -40,14 +40,43 @@ def source(tmp_path):
     return write
 
 
-def test_a_file_in_the_raw_format_is_imported_as_it_is(workspace, config, source, interaction):
+def test_a_file_in_the_raw_format_is_imported_as_it_is_but_for_its_source(workspace, config, source, interaction):
     records = [
         interaction("one", source="elsewhere"),
-        interaction("two", source="elsewhere", teacher={"name": "S"}, domain="spam"),
+        interaction("two", source="cli", teacher={"name": "S"}, domain="spam", file_sha256="said"),
+        interaction("three", policy="refuse"),
     ]
-    done = import_file(workspace, config, source(*(json.loads(one.to_json()) for one in records)))
-    assert (done.added, done.already_there, done.bad) == (2, 0, [])
-    assert list(iter_interactions(workspace)) == records
+    file = source(*(json.loads(one.to_json()) for one in records))
+    done = import_file(workspace, config, file)
+    assert (done.added, done.already_there, done.bad) == (3, 0, [])
+    known = {"source": "import:raw", "file_sha256": atomic.sha256(file)}
+    said = [{"source_before": "elsewhere"}, {"source_before": "cli"}, {}]
+    expected = [one.with_metadata({**known, **before}) for one, before in zip(records, said, strict=True)]
+    assert list(iter_interactions(workspace)) == expected
+
+
+@pytest.mark.parametrize(
+    ("teacher", "model", "of_file", "of_settings", "counts"),
+    [
+        ("opus", "m", "allow", "ask", "ask"),
+        ("opus", "m", "allow", "refuse", "refuse"),
+        ("opus", "m", "ask", "allow", "ask"),
+        ("opus", "m", "refuse", "allow", "refuse"),
+        ("OPUS", "m", "allow", "ask", "ask"),
+        ("somebody", "claude-opus-5-5-20261101", "allow", "refuse", "refuse"),
+        ("somebody", "else", "allow", "refuse", "allow"),
+        ("sonnet", "claude-opus-5-5", "allow", "refuse", "refuse"),
+    ],
+)
+def test_of_two_policies_the_stricter_counts(
+    workspace, source, interaction, teacher, model, of_file, of_settings, counts
+):
+    config = load(workspace.config_file, [f"teachers.opus.policy={of_settings}", "teachers.sonnet.policy=allow"])
+    consultation = {"teacher": teacher, "model": model, "policy": of_file, "terms": "theirs"}
+    import_file(workspace, config, source(json.loads(interaction(consultation=consultation).to_json())))
+    (found,) = iter_interactions(workspace)
+    assert found.policy == counts
+    assert found.metadata.consultation.terms == ("theirs" if counts == of_file else config.teachers["opus"].terms)
 
 
 def test_an_import_is_skipped_the_second_time(workspace, config, source, interaction):
@@ -70,7 +99,7 @@ def test_query_local_and_expert_are_enough(workspace, config, source):
     assert first.metadata.domain is None
     assert second.domain == "cooking"
     assert [turn.role for turn in first.messages] == ["user", "assistant", "user", "assistant"]
-    assert first.metadata.source == "import"
+    assert first.metadata.source == "import:texts"
     assert first.messages[2].text == config.collect.escalation
 
 
@@ -167,9 +196,11 @@ SECRET = "AKIAIOSFODNN7EXAMPLQ"
 def test_secrets_are_replaced_and_what_has_none_is_untouched(workspace, config, source, interaction):
     clean = interaction("a  b\n", source="elsewhere")
     leaky = interaction(f"My key is aws_access_key_id = {SECRET}, why?", interaction_id="int_leaky")
-    import_file(workspace, config, source(*(json.loads(one.to_json()) for one in (clean, leaky))))
+    file = source(*(json.loads(one.to_json()) for one in (clean, leaky)))
+    import_file(workspace, config, file)
     first, second = lines(workspace)
-    assert first == clean.to_json().encode()
+    entered = {"source": "import:raw", "source_before": "elsewhere", "file_sha256": atomic.sha256(file)}
+    assert first == clean.with_metadata(entered).to_json().encode()
     assert SECRET.encode() not in second
     assert sum(json.loads(second)["metadata"]["scrubbed"].values()) == 1
 

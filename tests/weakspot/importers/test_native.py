@@ -43,6 +43,6 @@ def test_three_texts_are_known_also_where_one_is_forgotten():
 
 def test_a_line_becomes_an_interaction_with_what_it_lacks_filled_in(config):
     found = interaction_of(config, JsonEntry(1, 0, b'{"query": "q", "local": "l", "expert": "e", "domain": "spam"}'))
-    assert (found.query.content, found.domain, found.metadata.source) == ("q", "spam", "import")
+    assert (found.query.content, found.domain, found.metadata.source) == ("q", "spam", None)
     with pytest.raises(RecordError, match="no expert"):
         interaction_of(config, JsonEntry(1, 0, b'{"query": "q", "local": "l"}'))

@@ -30,7 +30,7 @@ def test_what_was_collected_is_a_line_of_the_raw_file(workspace, config):
         ("assistant", TEXTS["expert"]),
     ]
     assert list(value["metadata"]) == ["domain", "adapter", "timestamp", "interaction_id", "source"]
-    assert value["metadata"]["source"] == "manual-expert-consultation"
+    assert value["metadata"]["source"] == "cli"
 
 
 def test_the_domain_is_found_and_the_adapter_that_will_learn_it_is_named(workspace, config):

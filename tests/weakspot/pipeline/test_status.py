@@ -1,11 +1,14 @@
 """Where each domain stands, and when it is due."""
 
+import json
+
 import pytest
 
 from weakspot.pipeline.process import process
 from weakspot.pipeline.status import status, why_due
 from weakspot.records import UnheardWish
 from weakspot.storage import append_log
+from weakspot.storage.ledger import Ledger, Limits
 from weakspot.workspace import AdapterName
 from zddc.errors import UserError
 
@@ -31,6 +34,21 @@ def test_status_counts_what_waits_for_permission(workspace, config, example, cap
     process(workspace, config)
     found = status(workspace, config)
     assert (found.waiting, found.unprocessed) == (1, 0)
+
+
+def test_status_says_what_is_left_of_each_teachers_limits(workspace, weakspot):
+    ledger = Ledger(workspace.spending)
+    for _ in range(3):
+        ledger.settle(ledger.reserve("sonnet", 1.0, Limits()), 0.5)
+    code, out, _ = weakspot("status")
+    assert code == 0
+    assert "sonnet: 3.50 of 5.00 US dollars for 24 hours and 57 of 60 consultations for an hour left" in out
+    assert "opus" not in out  # nothing was spent on it
+    found = json.loads(weakspot("status", "--json")[1])["budgets"]
+    assert [(one["teacher"], one["usd_last_24_hours"], one["consultations_last_hour"]) for one in found] == [
+        ("sonnet", 1.5, 3),
+        ("opus", 0, 0),
+    ]
 
 
 def test_status_names_what_was_not_heard_and_what_does_not_fit(workspace, config):
