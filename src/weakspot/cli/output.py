@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from zddc.console import err, out, table
+from zddc.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -29,8 +30,8 @@ _SHOWN_CHARACTERS = 60
 
 
 def print_line(text: str) -> None:
-    """Print one line as it is, without markup."""
-    out.print(text, markup=False)
+    """Print one line."""
+    out.print(text)
 
 
 def print_capture(found: "Collected") -> None:
@@ -79,7 +80,7 @@ def print_import(done: "Imported") -> None:
 def print_bad_lines(done: "Imported") -> None:
     """Print the lines that could not be imported to standard error."""
     for bad in done.bad:
-        err.print(f"{bad.file}:{bad.line}: {bad.reason}: {bad.detail}; mend the line and import again", markup=False)
+        err.print(f"{bad.file}:{bad.line}: {bad.reason}: {bad.detail}; mend the line and import again")
 
 
 def print_gateway(address: str, config: "Config") -> None:
@@ -95,7 +96,7 @@ def print_waiting(found: "list[WaitingInteraction]") -> None:
     """Print the interactions that wait for a person's permission."""
     rows = table("interaction", "teacher", "query")
     for one in found:
-        rows.add_row(one.interaction_id, one.teacher, Text(" ".join(one.query.split())[:80]))
+        rows.add_row(one.interaction_id, one.teacher, " ".join(one.query.split())[:80])
     if found:
         out.print(rows)
     remedy = "; weakspot allow ID..., --teacher NAME or --all" if found else ""
@@ -147,7 +148,7 @@ def print_report(found: "Report") -> None:
     rows = table("check", "", "finding")
     for finding in found.findings:
         detail = f"{finding.place}: {finding.detail}" if finding.place else finding.detail
-        rows.add_row(finding.check, Text(finding.level, colours[finding.level]), Text(detail))
+        rows.add_row(finding.check, Text(finding.level, colours[finding.level]), detail)
     out.print(rows)
     counts = found.counts
     train, val, test = (sum(d[split] for d in counts.domains.values()) for split in ("train", "val", "test"))
@@ -173,7 +174,8 @@ def print_preflight(together: "TrainingPlan") -> None:
         print_line(f"layers    {plan.layers_touched} of {plan.layers}: {trained_}")
         print_line(f"coverage  {plan.coverage}")
         if out.is_terminal:
-            marked = Text("under loss: ").append(plan.sample_prompt, "dim").append(plan.sample_target, "bold green")
+            marked = Text("under loss: ")
+            marked.append(visible(plan.sample_prompt), "dim").append(visible(plan.sample_target), "bold green")
             out.print(marked)
         else:
             print_line(f"one example, loss between the arrows: {plan.sample_prompt}>>>{plan.sample_target}<<<")
@@ -190,9 +192,7 @@ def print_preflight(together: "TrainingPlan") -> None:
         f"{memory.checkpointed_layers} of {memory.layers} layers"
     )
     if not memory.fits:
-        err.print(
-            "memory: this does not fit; lower [train] max_length, or take a smaller base or load_in_4bit", markup=False
-        )
+        err.print("memory: this does not fit; lower [train] max_length, or take a smaller base or load_in_4bit")
 
 
 def print_adapter(manifest: "AdapterManifest") -> None:
