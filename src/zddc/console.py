@@ -117,6 +117,7 @@ def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> 
             errno.ENOENT: "check the path",
             errno.EISDIR: "give a file, not a folder",
             errno.ENOTDIR: "check the path",
+            errno.ELOOP: "put the file itself there, instead of a link",
             errno.EFBIG: "choose a file system that takes large files",
         }
         if error.errno not in remedies:

@@ -231,6 +231,8 @@ def print_release(done: "Release") -> None:
     )
     if done.location:
         print_line(f"{done.location}" + (f", asked for as {done.served_name}" if done.served_name else ""))
+    if done.target in ("merged", "gguf") and _is_private(Path(done.location)):
+        print_line("only you may read it: for a server of another account copy it, or set [workspace] group_readable")
     if done.proof is not None:
         proof = done.proof
         print_line(
@@ -238,6 +240,10 @@ def print_release(done: "Release") -> None:
             + ("" if proof.difference is None else f", {proof.difference:.2g} nats a token from the adapter")
             + f"; the adapter is {proof.change:.2g} from the base"
         )
+
+
+def _is_private(place: Path) -> bool:
+    return place.exists() and not place.stat().st_mode & 0o004
 
 
 def print_releases(found: "Sequence[Release]", live: "Collection[Release]") -> None:
