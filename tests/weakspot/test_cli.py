@@ -411,7 +411,7 @@ def test_forget_says_what_still_holds_it(weakspot, as_json, workspace, example, 
     assert status == 0
     assert out.splitlines() == [
         "forgot int_1: 1 line erased",
-        f"snapshots that still hold it, marked: {snapshot}; remove them to be rid of it",
+        f"taken out of snapshots: {snapshot}",
     ]
     assert one_line(weakspot("forget", "int_9")).startswith("int_9: no such interaction; ")
 

@@ -122,9 +122,9 @@ def print_forget(done: "Forgotten") -> None:
     """Print the result of forgetting an interaction."""
     print_line(f"forgot {done.interaction_id}: {_format_count(done.lines, 'line')} erased")
     if done.snapshots:
-        print_line(f"snapshots that still hold it, marked: {', '.join(done.snapshots)}; remove them to be rid of it")
+        print_line(f"taken out of snapshots: {', '.join(done.snapshots)}")
     if done.adapters:
-        print_line(f"adapters that saw it, marked: {', '.join(done.adapters)}; train anew to be rid of it")
+        print_line(f"adapters that learned from it or were tested on it: {', '.join(done.adapters)}; train them anew")
 
 
 def print_dataset(done: "Processed") -> None:

@@ -181,7 +181,7 @@ def _publish(
         counts=counts,
         near_duplicate_threshold=config.process.near_duplicate_threshold,
     )
-    if last == manifest:
+    if last is not None and last.model_copy(update={"earlier": None}) == manifest:
         return existing[-1], bool(changed or stale)
     # The date is in UTC, so that the name does not depend on the machine's time zone.
     name = workspace.next_snapshot(f"{datetime.now(UTC):%Y-%m-%d}")
