@@ -1376,8 +1376,8 @@ NAMED = (
     Fault(
         "a user's mistake ends with status 0",
         "src/zddc/console.py",
-        'sys.stderr.write(line + "\\n")\n    return 1',
-        'sys.stderr.write(line + "\\n")\n    return 0',
+        'sys.stderr.write(visible(line) + "\\n")\n    return 1',
+        'sys.stderr.write(visible(line) + "\\n")\n    return 0',
         "tests/zddc/test_console.py",
     ),
     Fault(

@@ -23,6 +23,7 @@ from weakspot.settings import (
     Model,
     Process,
     Retrieval,
+    Sharing,
     Status,
     Sweep,
     Table,
@@ -71,6 +72,7 @@ class Config(Table):
     deploy: Deploy = Deploy()
     status: Status = Status()
     watch: Watch = Watch()
+    workspace: Sharing = Sharing()
     domains: dict[Annotated[str, AfterValidator(parse_domain_name)], Domain] = Field(
         {name: Domain(**words) for name, words in DOMAINS.items()}
     )

@@ -17,6 +17,13 @@ class Table(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+class Sharing(Table):
+    """Files of the workspace: they are for their owner only, and are no links to elsewhere."""
+
+    group_readable: bool = Field(False, description="the owner's group may read them, too")
+    allow_links: list[str] = Field([], description="files and folders of the root that may be links, such as adapters")
+
+
 class Model(Table):
     """The local model that the adapters patch."""
 

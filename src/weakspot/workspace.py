@@ -50,6 +50,12 @@ class Workspace:
         return self.root / CONFIG_NAME
 
     @property
+    def parts(self) -> list[Path]:
+        """Everything that weakspot writes itself; what else lies in the root is somebody else's."""
+        folders = (self.raw.parent, self.processed, self.validation, self.snapshots, self.adapters)
+        return [*folders, self.releases, self.usage, self.lock, self.watch_lock, self.releases_lock]
+
+    @property
     def raw(self) -> Path:
         """Every captured interaction, append only."""
         return self.root / "raw" / "interactions.jsonl"
@@ -95,8 +101,8 @@ class Workspace:
 
     def example_files(self) -> dict[str, Path]:
         """The existing files of examples by domain, including the multi-domain one."""
-        others = (self.all_examples, self.rejections)
-        return {file.stem: file for file in sorted(self.processed.glob("*.jsonl")) if file not in others}
+        others, found = (self.all_examples, self.rejections), sorted(self.processed.glob("*.jsonl"))
+        return {file.stem: file for file in found if file not in others and not file.is_symlink()}
 
     @property
     def rejections(self) -> Path:

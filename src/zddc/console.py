@@ -5,20 +5,45 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
-from typing import Annotated
+from types import TracebackType
+from typing import Annotated, Any
 
 import typer
 from rich import box
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
+from rich.text import Text
 
 from zddc.errors import UserError
+from zddc.visible import visible, visible_in_json
+
+
+class VisibleConsole(Console):
+    """A console on which no text can do more than be read: what a terminal would obey is shown instead.
+
+    Texts are no markup. Only styles that our own code gives, and progress bars, make escape sequences.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(soft_wrap=True, highlight=False, markup=False, emoji=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Make the text of a string visible before it is measured, in tables too."""
+        return super().render_str(visible(text), **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Make the text of all else visible, however it came here."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(visible(segment.text), segment.style)
+
 
 # A pipe has no width: its output must not be cut to the width of an imaginary terminal.
-out = Console(soft_wrap=True, highlight=False, width=None if sys.stdout.isatty() else 200)
-err = Console(stderr=True, soft_wrap=True, highlight=False)
+out = VisibleConsole(width=None if sys.stdout.isatty() else 200)
+err = VisibleConsole(stderr=True)
 
 
 def _print_version(context: typer.Context, wanted: bool) -> None:
@@ -38,20 +63,30 @@ def table(*columns: str) -> Table:
 
 
 def print_json(value: object) -> None:
-    """Print one JSON value on one line of standard output, non-ASCII text as it is."""
-    # Names that are not valid Unicode reach us with lone surrogates; a backslash escape is their JSON form.
-    line = json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
-    sys.stdout.write(line + "\n")
+    """Print one JSON value on one line of standard output: readable text as it is, all else as JSON escapes."""
+    sys.stdout.write(visible_in_json(json.dumps(value, ensure_ascii=False)) + "\n")
 
 
 def log_to_stderr(name: str) -> None:
     """Make the loggers below ``name`` write to standard error; otherwise they are silent."""
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
+    handler.setFormatter(_VisibleFormatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
+    if logging.lastResort:  # writes the warnings of all other loggers
+        logging.lastResort.setFormatter(_VisibleFormatter())
     logger = logging.getLogger(name)
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     logger.propagate = False
+
+
+class _VisibleFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return visible(super().format(record))
+
+
+def print_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print the traceback of a bug; its message may quote any text."""
+    sys.stderr.write(visible("".join(traceback.format_exception(kind, error, trace))))
 
 
 def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> int:
@@ -60,6 +95,7 @@ def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> 
     A user's mistake (:class:`UserError`, an unknown option, a full disk) is one line on standard error;
     any other exception is our bug and leaves its traceback.
     """
+    sys.excepthook = print_traceback
     try:
         status = app(args=arguments, prog_name=name, standalone_mode=False)
         sys.stdout.flush()  # here, and not at exit, where a broken pipe would leave a traceback
@@ -81,6 +117,7 @@ def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> 
             errno.ENOENT: "check the path",
             errno.EISDIR: "give a file, not a folder",
             errno.ENOTDIR: "check the path",
+            errno.ELOOP: "put the file itself there, instead of a link",
             errno.EFBIG: "choose a file system that takes large files",
         }
         if error.errno not in remedies:
@@ -100,5 +137,5 @@ def _format_usage_error(message: str, name: str) -> str:
 
 
 def _print_error(line: str) -> int:
-    sys.stderr.write(line + "\n")
+    sys.stderr.write(visible(line) + "\n")
     return 1

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import re
 import sys
 
@@ -433,7 +434,7 @@ def test_forget_says_what_still_holds_it(weakspot, as_json, workspace, example, 
     assert status == 0
     assert out.splitlines() == [
         "forgot int_1: 1 line erased",
-        f"snapshots that still hold it, marked: {snapshot}; remove them to be rid of it",
+        f"taken out of snapshots: {snapshot}",
     ]
     assert one_line(weakspot("forget", "int_9")).startswith("int_9: no such interaction; ")
 
@@ -442,3 +443,52 @@ def test_forget_says_what_still_holds_it(weakspot, as_json, workspace, example, 
 def test_a_gateway_that_cannot_listen_says_so_in_one_line(weakspot, listen):
     line = one_line(weakspot("gateway", "--listen", listen))
     assert listen in line
+
+
+def others_may(root) -> list[str]:
+    """Return what another user of the machine may read or write."""
+    return [path.relative_to(root).as_posix() for path in root.rglob("*") if path.lstat().st_mode & 0o077]
+
+
+def test_what_another_version_left_readable_is_mended_in_one_line(weakspot, workspace):
+    assert weakspot("collect", *TEXTS)[0] == 0
+    assert weakspot("process")[0] == 0
+    assert others_may(workspace.root) == []
+    readable = [workspace.raw, workspace.raw.parent, workspace.snapshots]
+    for path in readable:
+        path.chmod(0o755)
+    status, _, err = weakspot("status")
+    told = f"{workspace.root}: permissions of 3 files and folders mended: only you may read them now\n"
+    assert (status, err) == (0, told)
+    assert others_may(workspace.root) == []
+    assert weakspot("status")[2] == ""
+
+
+def test_a_team_reads_what_its_settings_share(weakspot, workspace):
+    assert weakspot("collect", *TEXTS)[0] == 0
+    workspace.config_file.write_text("[workspace]\ngroup_readable = true\n")
+    assert "only you and your group may read them now" in weakspot("process")[2]
+    assert weakspot("process")[0] == 0
+    modes = {path.stat().st_mode & 0o777 for part in workspace.parts for path in (part, *part.rglob("*"))
+             if path.is_file() and path != workspace.lock}  # fmt: skip
+    assert modes <= {0o640, 0o440}
+
+
+def test_a_link_is_refused_unless_the_settings_name_it(weakspot, workspace, tmp_path):
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    workspace.root.mkdir(exist_ok=True)
+    workspace.processed.symlink_to(elsewhere)
+    assert "processed: a link, and" in one_line(weakspot("collect", *TEXTS))
+    workspace.config_file.write_text('[workspace]\nallow_links = ["processed"]\n')
+    assert weakspot("collect", *TEXTS)[0] == 0
+    assert weakspot("process")[0] == 0
+    assert (elsewhere / workspace.all_examples.name).exists()
+
+
+def test_only_what_ends_is_read(weakspot, tmp_path):
+    os.mkfifo(pipe := tmp_path / "pipe.jsonl")
+    (tmp_path / "link").symlink_to(tmp_path)
+    assert "a pipe or a device, not a file" in one_line(weakspot("collect", "--from", str(pipe)))
+    assert "a pipe or a device" in one_line(weakspot("collect", "--query", f"@{pipe}", *TEXTS[2:]))
+    assert "a link to a folder; give" in one_line(weakspot("collect", "--from", str(tmp_path / "link")))
+    assert "a pipe or a device" in one_line(weakspot("collect", "--from", "/dev/zero"))

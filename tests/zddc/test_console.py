@@ -2,12 +2,14 @@
 
 import errno
 import json
+import logging
 import os
 import subprocess
 import sys
 
 import pytest
 import typer
+from rich.text import Text
 
 from zddc import console
 from zddc.errors import UserError
@@ -136,3 +138,47 @@ def test_json_is_one_line_and_loses_nothing(capsys, value):
 def test_json_keeps_other_scripts_readable(capsys):
     console.print_json("平面図")
     assert capsys.readouterr().out == '"平面図"\n'
+
+
+HOSTILE = "a\x1b]0;t\x07\x1b[2J\x9b \u202e \u200b [bold] [/nothing] \r \x08"
+SHOWN = r"a\x1b]0;t\x07\x1b[2J\x9b <U+202E> <U+200B> [bold] [/nothing] \x0d \x08"
+
+
+def test_every_way_out_shows_what_is_there(capsys):
+    console.out.print(HOSTILE)
+    console.err.print(HOSTILE)
+    rows = console.table("column", HOSTILE)
+    rows.add_row("cell", HOSTILE)
+    console.out.print(rows)
+    assert run(UserError(HOSTILE, "wrong", "mend it")) == 1
+    assert run(None, HOSTILE) == 1
+    assert run(OSError(errno.EACCES, "no", HOSTILE)) == 1
+    shown = capsys.readouterr()
+    assert shown.out.count(SHOWN) == 3
+    assert shown.err.count(SHOWN) == 3
+    assert not [one for one in shown.out + shown.err if not one.isprintable() and one != "\n"]
+
+
+def test_styles_of_our_own_stay_and_those_of_a_text_do_not(capsys):
+    terminal = console.VisibleConsole(force_terminal=True, color_system="standard", width=200)
+    terminal.print(Text("red \x1b[32m", "red"))
+    assert capsys.readouterr().out == "\x1b[31mred \\x1b[32m\x1b[0m\n"
+
+
+def test_the_log_and_a_traceback_show_what_is_there(capsys):
+    console.log_to_stderr("a_log")
+    logging.getLogger("a_log.of_ours").error("%s", HOSTILE)
+    logging.getLogger("of_others").warning("%s", HOSTILE)
+    error = ValueError(HOSTILE)
+    console.print_traceback(type(error), error, None)
+    shown = capsys.readouterr().err
+    assert SHOWN in shown
+    assert not [one for one in shown if not one.isprintable() and one != "\n"]
+
+
+@pytest.mark.parametrize("value", [HOSTILE, {HOSTILE: "\x7f\u2066\U000e0041"}])
+def test_json_has_only_what_can_be_seen(capsys, value):
+    console.print_json(value)
+    out = capsys.readouterr().out
+    assert out.rstrip("\n").isprintable()
+    assert json.loads(out) == value

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from weakspot.capture.decisions import load_decisions
+from weakspot.dataset.assignments import read_assignments
+from weakspot.dataset.snapshots import is_marked
 from weakspot.deployment import releases
 from weakspot.models import adapters
 from weakspot.records import MULTI_DOMAIN, SPLITS, Release, Split
@@ -69,7 +71,11 @@ def find_raw_lines(workspace: Workspace, identities: Collection[str]) -> dict[st
 
 
 def _find_split(workspace: Workspace, snapshot: str, identity: str) -> tuple[Split, str | None] | None:
-    """Return the split of a snapshot that contains an interaction, and the interaction's domain in it."""
+    """Return the split of a snapshot that contains an interaction or did before that was forgotten, and its domain."""
+    if is_marked(workspace.snapshot_forgotten(snapshot), identity):
+        file = workspace.snapshot(snapshot) / workspace.assignments.relative_to(workspace.root)
+        known = read_assignments(file).get(identity)
+        return (known.split, known.domain) if known else None
     for split in SPLITS:
         file = workspace.snapshot_split(snapshot, split)
         for _, metadata in _scan_metadata(file, {identity}):

@@ -65,7 +65,7 @@ def store_interaction(
     now = datetime.now(UTC)
     filled = {"timestamp": timestamp(now), "interaction_id": new_id(now), **metadata}
     cleaned = scrub({"messages": list(messages), "metadata": filled}, api_keys(config))
-    draft = parse_interaction_object(cleaned.value, whole=False)
+    draft = require_plain_id(parse_interaction_object(cleaned.value, whole=False))
     domain = draft.metadata.domain
     found = Detection(domain, {}) if domain else detect_domain(draft, config)
     adapter = workspace.next_adapter(found.domain).label
@@ -111,6 +111,13 @@ def journal_of(workspace: Workspace, config: Config) -> Journal:
     """Return the journal of the raw file, as durable as the settings say."""
     collect = config.collect
     return Journal(workspace.raw, collect.durability, allow_network=collect.allow_network_filesystem)
+
+
+def require_plain_id(record: Interaction) -> Interaction:
+    """Return ``record``; raise :class:`RecordError` where its id could not be typed or shown as it is."""
+    if not (record.id.isascii() and record.id.isprintable()):
+        raise RecordError("bad-schema", "metadata.interaction_id: not of printable ASCII characters only")
+    return record
 
 
 def line_of(record: Interaction, config: Config) -> str:

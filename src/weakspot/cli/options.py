@@ -10,8 +10,10 @@ import typer
 from weakspot import config as configuration
 from weakspot import workspace as workspaces
 from weakspot.config import Config
+from weakspot.storage import permissions
+from weakspot.storage.regular_file import open_regular
 from weakspot.workspace import Workspace
-from zddc import console
+from zddc.console import err
 from zddc.errors import UserError
 
 if TYPE_CHECKING:
@@ -31,10 +33,19 @@ DomainArgument = Annotated[str | None, typer.Argument(metavar="[DOMAIN]", help="
 
 
 def find_workspace(workspace: Path | None) -> Workspace:
-    """Return the workspace that was meant; settings of other people that lie on the way are passed over."""
+    """Return the workspace that was meant, its files kept to their owner; say so where others could read them.
+
+    Settings of other people that lie on the way are passed over.
+    """
     from weakspot.trust.ownership import find_stranger
 
-    return workspaces.find_workspace(workspace, find_stranger, lambda line: console.err.print(line, markup=False))
+    found = workspaces.find_workspace(workspace, find_stranger, lambda line: err.print(line, markup=False))
+    sharing = configuration.load(found.config_file).workspace
+    parts = [part for part in found.parts if part.name not in sharing.allow_links]
+    if mended := permissions.mend(parts, group=sharing.group_readable):
+        who = "you and your group" if sharing.group_readable else "you"
+        err.print(f"{found.root}: permissions of {mended} files and folders mended: only {who} may read them now")
+    return found
 
 
 def open_workspace(workspace: Path | None, settings: list[str] | None) -> tuple[Workspace, Config]:
@@ -67,7 +78,8 @@ def load_text(option: str, value: str) -> str:
         if value == "-":
             return sys.stdin.read()
         if value.startswith("@"):
-            return Path(value[1:]).read_text(encoding="utf-8-sig")
+            with open_regular(Path(value[1:])) as stream:
+                return stream.read().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(f"{option} {value}", f"not UTF-8 at byte {error.start}", "save the text as UTF-8") from None
     return value

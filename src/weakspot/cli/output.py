@@ -7,6 +7,7 @@ from rich.text import Text
 
 from zddc.addresses import hide_password
 from zddc.console import err, out, table
+from zddc.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -30,8 +31,8 @@ _SHOWN_CHARACTERS = 60
 
 
 def print_line(text: str) -> None:
-    """Print one line as it is, without markup."""
-    out.print(text, markup=False)
+    """Print one line."""
+    out.print(text)
 
 
 def print_capture(found: "Collected") -> None:
@@ -80,7 +81,7 @@ def print_import(done: "Imported") -> None:
 def print_bad_lines(done: "Imported") -> None:
     """Print the lines that could not be imported to standard error."""
     for bad in done.bad:
-        err.print(f"{bad.file}:{bad.line}: {bad.reason}: {bad.detail}; mend the line and import again", markup=False)
+        err.print(f"{bad.file}:{bad.line}: {bad.reason}: {bad.detail}; mend the line and import again")
 
 
 def print_gateway(address: str, config: "Config") -> None:
@@ -100,7 +101,7 @@ def print_waiting(found: "list[WaitingInteraction]") -> None:
     """Print the interactions that wait for a person's permission."""
     rows = table("interaction", "teacher or source", "query")
     for one in found:
-        rows.add_row(one.interaction_id, one.teacher or one.source, Text(" ".join(one.query.split())[:80]))
+        rows.add_row(one.interaction_id, one.teacher or one.source, " ".join(one.query.split())[:80])
     if found:
         out.print(rows)
     remedy = "; weakspot allow ID..., --teacher NAME or --all" if found else ""
@@ -126,9 +127,9 @@ def print_forget(done: "Forgotten") -> None:
     """Print the result of forgetting an interaction."""
     print_line(f"forgot {done.interaction_id}: {_format_count(done.lines, 'line')} erased")
     if done.snapshots:
-        print_line(f"snapshots that still hold it, marked: {', '.join(done.snapshots)}; remove them to be rid of it")
+        print_line(f"taken out of snapshots: {', '.join(done.snapshots)}")
     if done.adapters:
-        print_line(f"adapters that saw it, marked: {', '.join(done.adapters)}; train anew to be rid of it")
+        print_line(f"adapters that learned from it or were tested on it: {', '.join(done.adapters)}; train them anew")
 
 
 def print_dataset(done: "Processed") -> None:
@@ -152,7 +153,7 @@ def print_report(found: "Report") -> None:
     rows = table("check", "", "finding")
     for finding in found.findings:
         detail = f"{finding.place}: {finding.detail}" if finding.place else finding.detail
-        rows.add_row(finding.check, Text(finding.level, colours[finding.level]), Text(detail))
+        rows.add_row(finding.check, Text(finding.level, colours[finding.level]), detail)
     out.print(rows)
     counts = found.counts
     train, val, test = (sum(d[split] for d in counts.domains.values()) for split in ("train", "val", "test"))
@@ -178,7 +179,8 @@ def print_preflight(together: "TrainingPlan") -> None:
         print_line(f"layers    {plan.layers_touched} of {plan.layers}: {trained_}")
         print_line(f"coverage  {plan.coverage}")
         if out.is_terminal:
-            marked = Text("under loss: ").append(plan.sample_prompt, "dim").append(plan.sample_target, "bold green")
+            marked = Text("under loss: ")
+            marked.append(visible(plan.sample_prompt), "dim").append(visible(plan.sample_target), "bold green")
             out.print(marked)
         else:
             print_line(f"one example, loss between the arrows: {plan.sample_prompt}>>>{plan.sample_target}<<<")
@@ -195,9 +197,7 @@ def print_preflight(together: "TrainingPlan") -> None:
         f"{memory.checkpointed_layers} of {memory.layers} layers"
     )
     if not memory.fits:
-        err.print(
-            "memory: this does not fit; lower [train] max_length, or take a smaller base or load_in_4bit", markup=False
-        )
+        err.print("memory: this does not fit; lower [train] max_length, or take a smaller base or load_in_4bit")
 
 
 def print_adapter(manifest: "AdapterManifest") -> None:
@@ -237,6 +237,8 @@ def print_release(done: "Release") -> None:
     )
     if done.location:
         print_line(hide_password(done.location) + (f", asked for as {done.served_name}" if done.served_name else ""))
+    if done.target in ("merged", "gguf") and _is_private(Path(done.location)):
+        print_line("only you may read it: for a server of another account copy it, or set [workspace] group_readable")
     if done.proof is not None:
         proof = done.proof
         print_line(
@@ -244,6 +246,10 @@ def print_release(done: "Release") -> None:
             + ("" if proof.difference is None else f", {proof.difference:.2g} nats a token from the adapter")
             + f"; the adapter is {proof.change:.2g} from the base"
         )
+
+
+def _is_private(place: Path) -> bool:
+    return place.exists() and not place.stat().st_mode & 0o004
 
 
 def print_releases(found: "Sequence[Release]", live: "Collection[Release]") -> None:

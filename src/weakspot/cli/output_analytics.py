@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.text import Text
-
 from weakspot.cli.output import print_line
 from zddc.console import out, table
 
@@ -142,7 +140,7 @@ def print_trace(found: "Trace") -> None:
         words = "(forgotten)" if one.forgotten else " ".join(one.query.split())[:_SHOWN_CHARACTERS]
         alike = "" if one.similarity is None else f"{one.similarity:.2f} of the {one.alike}"
         raw_line = "gone" if one.raw_line is None else str(one.raw_line)
-        rows.add_row(Text(one.interaction_id), alike, raw_line, Text(one.teacher), one.timestamp, Text(words))
+        rows.add_row(one.interaction_id, alike, raw_line, one.teacher, one.timestamp, words)
     if found.taught:
         out.print(rows)
     else:

@@ -4,15 +4,20 @@ import io
 from collections.abc import Sequence
 
 from weakspot.records import AdapterManifest, Scorecard, ScoredExample
+from zddc.visible import visible
 
 
 def page(card: Scorecard, manifest: AdapterManifest) -> str:
-    """Return the scorecard as an HTML page. All text is escaped, and the page cannot load anything from elsewhere."""
+    """Return the scorecard as an HTML page. All text is escaped and visible, and nothing is loaded."""
     from jinja2 import Environment, PackageLoader
 
     others = {comparison.metric for comparison in card.harm}
     rows = [row for row in card.rows if row.domain not in others]
-    templates = Environment(loader=PackageLoader("weakspot.evaluation"), autoescape=True)
+    templates = Environment(
+        loader=PackageLoader("weakspot.evaluation"),
+        autoescape=True,
+        finalize=lambda value: visible(value) if type(value) is str else value,
+    )
     template = templates.get_template("scorecard.html")
     return template.render(card=card, manifest=manifest, rows=rows, scatter=scatter(card.rows, others))
 

@@ -56,6 +56,8 @@ def find_sources(config: Config, path: Path) -> tuple[list[ImportSource], list[P
     """
     if not path.exists():
         raise UserError(path, "no such file", "give a file or a folder of conversations")
+    if path.is_symlink() and path.is_dir():
+        raise UserError(path, "a link to a folder", f"give the folder itself: {path.resolve()}")
     if not path.is_dir():
         found = {path: _detect_source(config, path)}
     else:

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from weakspot.records.parsing import parse_json_object
-from weakspot.storage import append_log
+from weakspot.records.parsing import RecordError, parse_json_object
+from weakspot.storage import append_log, locks
+from weakspot.storage.regular_file import LONGEST_BYTES, bounded_lines, open_regular
 
 _CHUNK_BYTES = 1 << 20
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # A list by itself, or as a server's answer holds it: {"data": [...]}.
 _LIST = re.compile(rb'(?:\xef\xbb\xbf)?\s*(?:\{\s*"data"\s*:\s*)?\[')
 _INDENTED = re.compile(rb"(?:\xef\xbb\xbf)?\s*\{\s*\n")
@@ -30,11 +32,18 @@ class BadLine:
 
 
 class JsonEntry(NamedTuple):
-    """One object: its 1-based number or that of its line, its offset in the file, and its bytes."""
+    """One object: its 1-based number or that of its line, its offset in the file, and its bytes; None if too long."""
 
     number: int
     offset: int
-    data: bytes
+    stored: bytes | None
+
+    @property
+    def data(self) -> bytes:
+        """The bytes of the object; raises :class:`RecordError` for one that is too long."""
+        if self.stored is None:
+            raise RecordError("too-large", f"longer than {LONGEST_BYTES >> 20} MiB")
+        return self.stored
 
     def value(self) -> dict[str, Any]:
         """Decode the object; raise :class:`RecordError` as :func:`parse_json_object` does.
@@ -49,23 +58,32 @@ class JsonEntry(NamedTuple):
 
 def entries(file: Path) -> Iterator[JsonEntry]:
     """Yield the objects of ``file`` in any of its layouts; lines and lists are not held in memory as a whole."""
-    with file.open("rb") as stream:
+    with open_regular(file) as stream:
         head = stream.read(4096)
         if found := _LIST.match(head):
             stream.seek(found.end())
             yield from _elements(stream, found.end())
             return
         if _INDENTED.match(head):
-            stream.seek(0)
-            yield JsonEntry(1, 0, stream.read().removeprefix(b"\xef\xbb\xbf"))
+            yield document(file)
             return
-    for line in append_log.read_lines(file):
-        yield JsonEntry(line.number, line.offset, line.data)
+        # It may be the raw file of another workspace, in use: no line of it is erased while it is read.
+        for number, offset, line in bounded_lines(stream, locks.share_content(stream.fileno()), LONGEST_BYTES):
+            data = line if line is None else line.removeprefix(_BYTE_ORDER_MARK)
+            if data is None or append_log.holds_something(data):
+                yield JsonEntry(number, offset + len(line or b"") - len(data or b""), data)
+
+
+def document(file: Path) -> JsonEntry:
+    """Return the one object that a file holds."""
+    with open_regular(file) as stream:
+        data = stream.read(LONGEST_BYTES + 1)
+    return JsonEntry(1, 0, None if len(data) > LONGEST_BYTES else data.removeprefix(_BYTE_ORDER_MARK))
 
 
 def _elements(stream: Any, position: int) -> Iterator[JsonEntry]:
     """Yield the elements of a list whose opening bracket ends at ``position``; an incomplete last one as it is."""
-    depth, quoted, number = 1, False, 0
+    depth, quoted, number, too_long = 1, False, 0, False
     element, begin = bytearray(), position
     while chunk := _chunk(stream):
         start = 0
@@ -81,18 +99,21 @@ def _elements(stream: Any, position: int) -> Iterator[JsonEntry]:
                 depth -= 1
             if depth == 0 or (depth == 1 and sign == b"," and not quoted):
                 element += chunk[start : mark.start()]
-                if element.strip():
+                if too_long or element.strip():
                     number += 1
-                    yield JsonEntry(number, begin, bytes(element))
+                    yield JsonEntry(number, begin, None if too_long else bytes(element))
                 element.clear()
+                too_long = False
                 start = mark.end()
                 begin = position + start
                 if depth == 0:
                     return
         element += chunk[start:]
+        if too_long := too_long or len(element) > LONGEST_BYTES:
+            element.clear()
         position += len(chunk)
-    if element.strip():
-        yield JsonEntry(number + 1, begin, bytes(element))
+    if too_long or element.strip():
+        yield JsonEntry(number + 1, begin, None if too_long else bytes(element))
 
 
 def _chunk(stream: Any) -> bytes:

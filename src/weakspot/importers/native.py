@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from weakspot.capture.frames import user_text
-from weakspot.capture.recorder import conversation, new_id, timestamp
+from weakspot.capture.recorder import conversation, new_id, require_plain_id, timestamp
 from weakspot.capture.trigger_phrases import parse_trigger
 from weakspot.config import Config
 from weakspot.importers.json_stream import JsonEntry
@@ -36,8 +36,8 @@ def claims_flat(value: dict[str, Any]) -> bool:
 def interaction_of(config: Config, entry: JsonEntry) -> Interaction:
     """Return the interaction of a line, its id and timestamp filled in where they are missing.
 
-    Raises :class:`RecordError` as :func:`parse_interaction_object` does. An answer that is marked as incomplete is
-    accepted.
+    Raises :class:`RecordError` as :func:`parse_interaction_object` does, and for an id that is not plain. An answer
+    that is marked as incomplete is accepted.
     """
     value = parse_json_object(entry.data)
     if "messages" not in value:
@@ -48,7 +48,7 @@ def interaction_of(config: Config, entry: JsonEntry) -> Interaction:
     now = datetime.now(UTC)
     filled: dict[str, Any] = {"timestamp": timestamp(now), "interaction_id": new_id(now)}
     value["metadata"] = {**filled, **metadata}
-    return parse_interaction_object(value, whole=False)
+    return require_plain_id(parse_interaction_object(value, whole=False))
 
 
 def _from_flat(value: dict[str, Any], config: Config) -> dict[str, Any]:

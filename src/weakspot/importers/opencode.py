@@ -8,7 +8,7 @@ from typing import Any
 
 from weakspot.importers import messages, sqlite
 from weakspot.importers.conversation_tree import Conversation, Turn
-from weakspot.importers.json_stream import BadLine, JsonEntry, entries
+from weakspot.importers.json_stream import BadLine, JsonEntry, document, entries
 from weakspot.importers.messages import LoggedCall
 from weakspot.records import Message
 from weakspot.records.parsing import RecordError
@@ -100,7 +100,7 @@ def _rows(
 def _files(folder: Path, report: Callable[[BadLine], None], pattern: str = "*.json") -> Iterator[Object]:
     for file in sorted(folder.glob(pattern)):
         try:
-            yield {"id": file.stem, **JsonEntry(1, 0, file.read_bytes()).value()}
+            yield {"id": file.stem, **document(file).value()}
         except RecordError as error:
             report(BadLine(1, error.reason, error.detail, str(file)))
 

@@ -1,17 +1,20 @@
-"""Forgets an interaction: erases it from raw file, dataset and scorecards; marks snapshots and adapters that saw it."""
+"""Forgets an interaction: erases its words from every file of the workspace, and marks what learnt from it."""
 
 import json
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from weakspot.capture.decisions import decide, load_decisions
 from weakspot.config import Config
-from weakspot.dataset import reading
+from weakspot.dataset.snapshots import erase_from_snapshot, erase_lines, examples_of, is_marked, snapshots_with
 from weakspot.deployment import parity_check
+from weakspot.deployment.targets import merged
 from weakspot.models import adapters
 from weakspot.pipeline.process import process
-from weakspot.records import MULTI_DOMAIN, SPLITS, Decision, Interaction
+from weakspot.records import MULTI_DOMAIN, SPLITS, Decision
 from weakspot.records.parsing import RecordError, parse_interaction_object, parse_json_object
 from weakspot.storage import append_log, atomic
 from weakspot.storage.append_log import Line
@@ -25,8 +28,8 @@ _GONE = "(forgotten)"
 class Forgotten:
     """The result of forgetting an interaction.
 
-    ``lines`` is the number of raw lines erased. ``snapshots`` and ``adapters`` saw the interaction; they are marked,
-    and still contain what they copied or learnt until they are removed or trained again.
+    ``lines`` is the number of raw lines erased. ``snapshots`` held the interaction, and do not any more. ``adapters``
+    saw it, and still contain what they learnt until they are trained again. Both are marked.
     """
 
     interaction_id: str
@@ -39,25 +42,33 @@ def forget(workspace: Workspace, config: Config, identity: str) -> Forgotten:
     """Erase an interaction for good; raise :class:`UserError` if it does not exist.
 
     The decision is written first: even if the rest is interrupted, no stage uses the interaction again and no import
-    brings it back. Running it again finishes the work.
+    brings it back. Running it again finishes the work. Other captures of the same messages are forgotten first.
     """
+    twins = _find_twins(workspace.raw, identity)
+    done = [_forget_one(workspace, config, one) for one in (*twins, identity)]
+    snapshots = {name for one in done for name in one.snapshots}
+    saw = {name for one in done for name in one.adapters}
+    ordered = [name for name in workspace.snapshot_names(complete=False) if name in snapshots]
+    return Forgotten(identity, sum(one.lines for one in done), ordered, sorted(saw))
+
+
+def _forget_one(workspace: Workspace, config: Config, identity: str) -> Forgotten:
     files = (workspace.raw, workspace.unfitted, workspace.thoughts)
     found = {file: list(_find_lines(file, identity)) for file in files}
     lines = [*found[workspace.raw], *found[workspace.unfitted]]
     if not lines and identity not in load_decisions(workspace).forgotten:
         raise UserError(identity, "no such interaction", "look the id up in the raw file or the rejections")
     decide(workspace, config, [(identity, "forget", _content_key(line)) for line in lines])
+    texts = [text for line in lines for text in _texts(line)]
+    _erase_matching(workspace.decisions, config, lambda value: _is_edit(value, identity))
+    _erase_matching(workspace.unheard, config, lambda value: _is_part(value.get("words"), texts))
     collect = config.collect
     for file in filter(Path.exists, found):
         changes = dict.fromkeys(found[file])
         append_log.replace(file, changes, collect.durability, allow_network=collect.allow_network_filesystem)
     if workspace.all_examples.exists():
         process(workspace, config)
-    snapshots = [
-        name
-        for name in workspace.snapshot_names()
-        if _contains_interaction(workspace.snapshot(name), workspace, identity)
-    ]
+    snapshots = snapshots_with(workspace, identity)
     adapters = [name for name in workspace.adapter_names() if _saw(workspace, name, identity, snapshots)]
     for mark in (
         *(workspace.snapshot_forgotten(name) for name in snapshots),
@@ -67,6 +78,13 @@ def forget(workspace: Workspace, config: Config, identity: str) -> Forgotten:
     for name in workspace.adapter_names():
         _erase_from_scorecard(workspace, name, identity)
         _erase_from_reference_answers(workspace, name, identity)
+        _erase_samples(workspace, name)
+    with atomic.hold_lock(workspace.lock, "process, train or deploy"):
+        for snapshot in snapshots:
+            erase_from_snapshot(workspace, snapshot, identity)
+        for file in workspace.processed.glob("*.jsonl"):  # also what a killed run left
+            erase_lines(file, identity)
+        _remove_scraps(workspace)
     return Forgotten(identity, len(lines), snapshots, [str(name) for name in adapters])
 
 
@@ -85,6 +103,14 @@ def _find_lines(file: Path, identity: str) -> Iterator[Line]:
             yield line
 
 
+def _find_twins(file: Path, identity: str) -> list[str]:
+    """Return the ids of other interactions with the same messages, and so with the same words."""
+    keys = {_content_key(line) for line in _find_lines(file, identity)} - {None}
+    twins = (line for line in append_log.read_lines(file) if keys and _content_key(line) in keys)
+    ids = dict.fromkeys(str(parse_json_object(line.data)["metadata"]["interaction_id"]) for line in twins)
+    return [one for one in ids if one != identity]
+
+
 def _content_key(line: Line) -> str | None:
     try:
         return parse_interaction_object(parse_json_object(line.data), whole=False).content_key()
@@ -92,29 +118,45 @@ def _content_key(line: Line) -> str | None:
         return None
 
 
-def _load_examples(folder: Path, workspace: Workspace, file: Path) -> list[Interaction]:
-    return list(reading.read_examples(folder / file.relative_to(workspace.root)))
+def _texts(line: Line) -> list[str]:
+    try:
+        return [
+            message.text for message in parse_interaction_object(parse_json_object(line.data), whole=False).messages
+        ]
+    except RecordError:
+        return []
 
 
-def _contains_interaction(folder: Path, workspace: Workspace, identity: str) -> bool:
-    return any(example.id == identity for example in _load_examples(folder, workspace, workspace.all_examples))
+def _erase_matching(file: Path, config: Config, matches: Callable[[dict[str, Any]], bool]) -> None:
+    """Remove the lines of an append-only file that match."""
+    changes = dict.fromkeys(line for line in append_log.read_lines(file) if matches(parse_json_object(line.data)))
+    if changes:
+        collect = config.collect
+        append_log.replace(file, changes, collect.durability, allow_network=collect.allow_network_filesystem)
+
+
+def _is_edit(value: dict[str, Any], identity: str) -> bool:
+    return value.get("interaction_id") == identity and value.get("action") == "edit"
+
+
+def _is_part(words: object, texts: list[str]) -> bool:
+    return isinstance(words, str) and any(words.rstrip("…").strip() in text for text in texts)
 
 
 def _saw(workspace: Workspace, name: AdapterName, identity: str, snapshots: list[str]) -> bool:
     """Return whether an adapter was trained, selected (val) or evaluated (test) on the interaction."""
-    manifest = adapters.read_manifest(workspace, name)
-    if manifest.snapshot not in snapshots:
-        return False
-    folder = workspace.snapshot(manifest.snapshot)
-    return any(
+    if is_marked(workspace.adapter_forgotten(name), identity):
+        return True
+    snapshot = adapters.read_manifest(workspace, name).snapshot
+    return snapshot in snapshots and any(
         example.id == identity and name.domain in (MULTI_DOMAIN, example.domain)
         for split in SPLITS
-        for example in _load_examples(folder, workspace, workspace.split(split))
+        for example in examples_of(workspace, snapshot, workspace.split(split))
     )
 
 
 def _mark(file: Path, workspace: Workspace, identity: str) -> None:
-    if all(Decision.from_json(line.data).interaction_id != identity for line in append_log.read_lines(file)):
+    if not is_marked(file, identity):
         decided = [Decision.from_json(line.data) for line in append_log.read_lines(workspace.decisions)]
         mark = next(one for one in reversed(decided) if one.interaction_id == identity)
         append_log.append(file, [mark.to_json()])
@@ -147,3 +189,22 @@ def _erase_from_reference_answers(workspace: Workspace, name: AdapterName, ident
         )
     else:
         workspace.reference_answers(name).unlink()
+
+
+def _erase_samples(workspace: Workspace, name: AdapterName) -> None:
+    """Remove the question and the answers that earlier versions wrote into the manifest of a merged model."""
+    for file in (workspace.merged_manifest(name), workspace.gguf_manifest(name)):
+        known = merged.load_manifest_file(file)
+        if known is not None and known.sample:
+            atomic.write_atomically(file, known.model_copy(update={"sample": {}}).to_document())
+
+
+def _remove_scraps(workspace: Workspace) -> None:
+    """Remove what killed writers left, which may be copies."""
+    for part in workspace.parts:
+        if part.is_dir() and not part.is_symlink():
+            for scrap in [*part.rglob(".*.tmp"), *part.rglob(".*.old")]:
+                if scrap.is_dir() and not scrap.is_symlink():
+                    shutil.rmtree(scrap, ignore_errors=True)
+                else:
+                    scrap.unlink(missing_ok=True)

@@ -162,8 +162,14 @@ def _to_json_lines(records: Iterable[Record]) -> bytes:
 def _publish(
     workspace: Workspace, files: Mapping[Path, bytes], counts: dict[str, int], config: Config
 ) -> tuple[str, bool]:
-    """Write files that differ, remove stale ones, and snapshot all; return the snapshot, and if anything changed."""
-    stale = [file for file in workspace.processed.glob("*.jsonl") if file not in files]
+    """Write files that differ, remove stale ones, and snapshot all; return the snapshot, and if anything changed.
+
+    Stale is what the last snapshot names: a file of somebody else's stays, and so does what a link leads to.
+    """
+    existing = workspace.snapshot_names()
+    last = _load_snapshot_manifest(workspace, existing[-1]) if existing else None
+    named = [workspace.processed / Path(name).name for name in (last.files if last else ())]
+    stale = [file for file in named if file not in files and file.is_file() and not file.is_symlink()]
     changed = [file for file, data in files.items() if not file.exists() or file.read_bytes() != data]
     for file in changed:
         atomic.write_atomically(file, files[file])
@@ -175,16 +181,15 @@ def _publish(
         counts=counts,
         near_duplicate_threshold=config.process.near_duplicate_threshold,
     )
-    existing = workspace.snapshot_names()
-    if existing and _load_snapshot_manifest(workspace, existing[-1]) == manifest:
+    if last is not None and last.model_copy(update={"earlier": None}) == manifest:
         return existing[-1], bool(changed or stale)
     # The date is in UTC, so that the name does not depend on the machine's time zone.
     name = workspace.next_snapshot(f"{datetime.now(UTC):%Y-%m-%d}")
     with atomic.write_folder_atomically(workspace.snapshot(name)) as folder:
         for relative in names:
-            (folder / relative).parent.mkdir(exist_ok=True)
+            atomic.make_folder((folder / relative).parent)
             shutil.copyfile(workspace.root / relative, folder / relative)
-            (folder / relative).chmod(0o444)
+            (folder / relative).chmod(0o400)
         atomic.write_atomically(
             folder / workspace.snapshot_manifest(name).name,
             manifest.to_document(),

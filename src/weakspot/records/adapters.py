@@ -181,7 +181,10 @@ class Proof(Record):
 
 
 class MergedManifest(Record):
-    """Inputs and proof of a merged model; written last."""
+    """Inputs and proof of a merged model; written last.
+
+    ``sample`` had words of a record in an earlier version; it is empty now.
+    """
 
     name: str
     adapter: str
@@ -189,6 +192,6 @@ class MergedManifest(Record):
     base: BaseReference
     verdict: Verdict
     proof: Proof
-    sample: dict[str, str]
+    sample: dict[str, str] = Field({})
     created: str
     files: dict[str, str]

@@ -46,8 +46,12 @@ class Assignment(Record):
 
 
 class Snapshot(Record):
-    """The manifest of a snapshot, an immutable copy of the dataset: SHA-256 of each file, and the counts."""
+    """The manifest of a snapshot, an immutable copy of the dataset: SHA-256 of each file, and the counts.
+
+    ``earlier`` has the SHA-256 of each manifest that it had before an interaction in it was forgotten.
+    """
 
     files: dict[str, str]
     counts: dict[str, int]
     near_duplicate_threshold: float
+    earlier: list[str] | None = None

@@ -94,7 +94,7 @@ class Journal:
             inode = os.fstat(descriptor).st_ino
             for place, offset, length, digest in self._acknowledged:
                 found = os.pread(descriptor, length, offset)
-                erased = len(found) == length and not _holds_something(found)
+                erased = len(found) == length and not holds_something(found)
                 if place == inode and not erased and hashlib.sha256(found).digest() != digest:
                     problem = f"the record that was stored at byte {offset} is not there any more"
                     raise JournalError(errno.EIO, problem, str(self.file))
@@ -122,7 +122,7 @@ def read_lines(file: Path) -> Iterator[Line]:
         return
     with stream:
         for line in _lines(stream, locks.share_content(stream.fileno())):
-            if _holds_something(line.data):
+            if holds_something(line.data):
                 yield line
 
 
@@ -273,10 +273,11 @@ def _lines(stream: BinaryIO, end: int) -> Iterator[Line]:
 def _encode_line(record: str) -> bytes:
     """Return the bytes of a record's line; raise ValueError for a record that would not be read back unchanged."""
     data = record.encode()
-    if list(_lines(io.BytesIO(data), len(data))) != [Line(1, 0, data)] or not _holds_something(data):
+    if list(_lines(io.BytesIO(data), len(data))) != [Line(1, 0, data)] or not holds_something(data):
         raise ValueError(f"a record is one line that is not empty, not {record[:40]!r}")
     return data + b"\n"
 
 
-def _holds_something(data: bytes) -> bool:
+def holds_something(data: bytes) -> bool:
+    """Return whether a line is neither empty nor erased."""
     return bool(data.strip()) and not data.startswith(_ERASED)

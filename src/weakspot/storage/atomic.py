@@ -3,24 +3,30 @@
 import contextlib
 import errno
 import fcntl
+import glob
 import hashlib
 import os
+import secrets
 import shutil
-import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from weakspot.storage import permissions
 from zddc.errors import UserError
 
 
 def write_atomically(file: Path, data: bytes) -> None:
     """Write ``file`` so that readers see the old content or the new, never a part of it, even after a crash."""
     make_folder(file.parent)
-    temporary = file.with_name(f".{file.name}.{threading.get_native_id()}.tmp")
+    # A name that nobody can guess, and a file that nobody can have put there.
+    temporary = file.with_name(f".{file.name}.{secrets.token_hex(8)}.tmp")
     try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+        mode = permissions.file_mode(file.parent)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(temporary, flags, mode)
         try:
+            os.fchmod(descriptor, mode)  # whatever the umask
             write_all(descriptor, data)
             os.fsync(descriptor)
         finally:
@@ -40,15 +46,14 @@ def write_folder_atomically(folder: Path) -> Iterator[Path]:
     An existing folder is then replaced; if the block fails, it stays unchanged and the temporary folder is removed.
     """
     make_folder(folder.parent)
-    temporary = folder.with_name(f".{folder.name}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
+    temporary = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}.tmp")
+    _remove_scraps(folder)
+    temporary.mkdir(0o700)
     try:
         yield temporary
         sync_tree(temporary)
         if folder.exists():
-            replaced = folder.with_name(f".{folder.name}.old")
-            shutil.rmtree(replaced, ignore_errors=True)
+            replaced = temporary.with_suffix(".old")
             folder.rename(replaced)
             temporary.rename(folder)
             shutil.rmtree(replaced)
@@ -60,8 +65,17 @@ def write_folder_atomically(folder: Path) -> Iterator[Path]:
     sync_folder(folder.parent)
 
 
+def _remove_scraps(folder: Path) -> None:
+    """Remove what killed writers of ``folder`` left; what a link leads to stays."""
+    for end in ("tmp", "old"):
+        for scrap in folder.parent.glob(f".{glob.escape(folder.name)}.*{end}"):
+            shutil.rmtree(scrap, ignore_errors=True)
+
+
 def sync_tree(folder: Path) -> None:
-    """Sync every file below ``folder``, and the folders themselves, to the disk."""
+    """Sync every file below ``folder``, and the folders themselves, to the disk, with the modes of a workspace."""
+    folder.chmod(permissions.folder_mode(folder.parent))
+    permissions.protect_tree(folder)
     for path in sorted(folder.rglob("*"), reverse=True):
         if path.is_file():
             descriptor = os.open(path, os.O_RDONLY)
@@ -78,7 +92,10 @@ def make_folder(folder: Path) -> None:
     """Create ``folder`` and its missing parents, and sync their names to the disk."""
     if not folder.is_dir():
         make_folder(folder.parent)
-        folder.mkdir(exist_ok=True)
+        mode = permissions.folder_mode(folder.parent)
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(mode)
+            folder.chmod(mode)  # whatever the umask
         sync_folder(folder.parent)
 
 
@@ -88,8 +105,8 @@ def hold_lock(file: Path, action: str) -> Iterator[None]:
 
     ``action`` names in the error what the other process is doing.
     """
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("a") as stream:
+    make_folder(file.parent)
+    with open(file, "a", opener=_open_private) as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -97,6 +114,10 @@ def hold_lock(file: Path, action: str) -> Iterator[None]:
                 raise
             raise UserError(file.parent, f"another {action} is running here", "wait until it has ended") from None
         yield
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, permissions.file_mode(Path(path).parent))
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from weakspot.storage import atomic
+from weakspot.storage import atomic, permissions
 from zddc.errors import UserError
 
 _PATIENCE_SECONDS = 10.0
@@ -29,7 +29,7 @@ def open_and_lock(file: Path, *, create: bool = False) -> Iterator[int]:
         while descriptor < 0 or not is_current(descriptor, file):
             if descriptor >= 0:
                 os.close(descriptor)
-            descriptor = os.open(file, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0), 0o644)
+            descriptor = _open(file, create=create)
             lock_end(descriptor)
         yield descriptor
     except OSError as error:
@@ -37,6 +37,22 @@ def open_and_lock(file: Path, *, create: bool = False) -> Iterator[int]:
     finally:
         if descriptor >= 0:
             os.close(descriptor)
+
+
+def _open(file: Path, *, create: bool) -> int:
+    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        return os.open(file, flags)
+    except FileNotFoundError:
+        if not create:
+            raise
+    mode = permissions.file_mode(file.parent)
+    try:
+        descriptor = os.open(file, flags | os.O_CREAT | os.O_EXCL, mode)
+    except FileExistsError:  # another process was faster
+        return os.open(file, flags)
+    os.fchmod(descriptor, mode)  # whatever the umask
+    return descriptor
 
 
 def is_current(descriptor: int, file: Path) -> bool:

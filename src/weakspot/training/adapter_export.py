@@ -39,7 +39,7 @@ def save(adapters: "Adapters", slot: int, folder: Path, base: str) -> None:
         "task_type": "CAUSAL_LM",
         **{key: names for key, names in targets.items() if names},
     }
-    folder.mkdir(parents=True, exist_ok=True)
+    atomic.make_folder(folder)
     with atomic.translate_full_disk_error(folder / WEIGHTS):
         save_file(tensors, folder / WEIGHTS, {"format": "pt"})
     atomic.write_atomically(folder / SETTINGS, (json.dumps(settings, indent=2, sort_keys=True) + "\n").encode())

@@ -23,7 +23,7 @@ def write_checkpoint(folder: Path, step: int, tensors: "dict[str, torch.Tensor]"
     """Write the checkpoint of ``step``, and leave those of other steps in place."""
     from safetensors.torch import save_file
 
-    folder.mkdir(parents=True, exist_ok=True)
+    atomic.make_folder(folder)
     file = _file(folder, step)
     temporary = file.with_suffix(".tmp")
     with atomic.translate_full_disk_error(temporary):

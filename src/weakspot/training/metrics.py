@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
+from weakspot.storage import atomic
 from weakspot.training.adapter_trainer import StepMetrics
 
 
@@ -22,7 +23,7 @@ class ThroughputMeter:
 
 def open_metrics(metrics: Path) -> TextIO:
     """Open an adapter's metrics file for writing, empty; create its folder if needed."""
-    metrics.parent.mkdir(parents=True, exist_ok=True)
+    atomic.write_atomically(metrics, b"")
     return metrics.open("w", encoding="utf-8")
 
 

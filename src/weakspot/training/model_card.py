@@ -1,16 +1,22 @@
 """Writes an adapter's model card and the plot of its training loss."""
 
 import io
+import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from weakspot.records import AdapterManifest
 from weakspot.storage import atomic
 from weakspot.workspace import AdapterName, Workspace
+from zddc.visible import visible
+
+# What Markdown or HTML would take for its own.
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>()#+!|~&$])")
 
 _CARD = """\
 ---
-base_model: {base}
+base_model: {base_model}
 library_name: peft
 tags: [lora, weakspot]
 ---
@@ -45,20 +51,20 @@ def write_model_card(
 ) -> None:
     """Write ``README.md`` and ``loss.png`` into the adapter's folder."""
     train, lora = manifest.settings["train"], manifest.settings["lora"]
+    modules = lora["target_modules"]
     text = _CARD.format(
-        base=manifest.base.name,
+        base_model=json.dumps(manifest.base.name),
+        base=_as_markdown(manifest.base.name),
         page=workspace.evaluation_page(name).name,
-        revision=manifest.base.revision or "local",
+        revision=_as_markdown(manifest.base.revision or "local"),
         name=manifest.name,
-        domain=manifest.domain,
+        domain=_as_markdown(manifest.domain),
         examples=manifest.examples,
-        snapshot=manifest.snapshot,
+        snapshot=_as_markdown(manifest.snapshot),
         rank=lora["rank"],
         alpha=lora["alpha"],
         dropout=lora["dropout"],
-        modules=lora["target_modules"]
-        if isinstance(lora["target_modules"], str)
-        else ", ".join(lora["target_modules"]),
+        modules=_as_markdown(modules if isinstance(modules, str) else ", ".join(modules)),
         learning_rate=train["learning_rate"],
         seed=manifest.seed,
         steps=manifest.steps,
@@ -68,6 +74,11 @@ def write_model_card(
     )
     atomic.write_atomically(workspace.adapter_card(name), text.encode())
     atomic.write_atomically(workspace.adapter_curve(name), loss_curve(metrics, manifest.best_step))
+
+
+def _as_markdown(text: str) -> str:
+    """Return ``text`` as one line of Markdown that shows it as it is, also in a table."""
+    return _MARKDOWN.sub(r"\\\1", visible(" ".join(text.split())))
 
 
 def loss_curve(metrics: Sequence[dict[str, Any]], best_step: int) -> bytes:

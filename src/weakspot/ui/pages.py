@@ -1,5 +1,7 @@
 """Renders the pages: each method returns one page or chart, from the files as they are now."""
 
+import hmac
+import json
 from collections.abc import Mapping
 from functools import cached_property
 from itertools import pairwise
@@ -16,10 +18,12 @@ from weakspot.pipeline import status
 from weakspot.pipeline.forget import forget
 from weakspot.records import Interaction
 from weakspot.ui import charts, savings_chart
+from weakspot.ui.record_view import digest_of, mark_invisible, turns_of
 from weakspot.ui.review import STATES, Filter, ReviewEntry, ReviewIndex
 from weakspot.ui.word_diff import differences
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
+from zddc.visible import restore, visible
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -46,7 +50,10 @@ class Pages:
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
+            # No expression of a page shows a character that cannot be seen; those of the markup itself stay.
+            finalize=lambda value: visible(value) if type(value) is str else value,
         )
+        templates.filters["marked"] = mark_invisible
         templates.globals.update(
             where=review_url,
             waiting=review_url(Filter(state="waiting")),
@@ -118,12 +125,12 @@ class Pages:
             "domain": self._index.domain(entry),
             "marks": self._marks(entry),
             "metadata": captured.metadata,
-            "context": [(message.role, message.text) for message in captured.context],
-            "query": revised.query.text,
-            "escalation": captured.escalation.text,
+            "digest": digest_of(captured, revised, self._index.domain(entry)),
+            "turns": turns_of(revised),
+            "tools": json.dumps(revised.tools, ensure_ascii=False, indent=1) if revised.tools else "",
             "differences": differences(revised.local.text, revised.expert.text),
             "captured": changed,
-            "fields": (review.editable_text(revised.query), review.editable_text(revised.expert)),
+            "fields": [visible(review.editable_text(message)) for message in (revised.query, revised.expert)],
         }
 
     def decide(self, wanted: Filter, form: Mapping[str, str]) -> str:
@@ -153,10 +160,18 @@ class Pages:
         captured = self._index.load(identity)
         if captured is None:
             raise UserError(identity or "id", "no such interaction", "load the page again")
+        revised = self._index.decisions.with_edits(captured)
+        shown = digest_of(captured, revised, self._index.domain(self._index.entry(identity)))
+        if not hmac.compare_digest(form.get("digest", "").encode(), shown.encode()):
+            raise UserError(identity, "changed meanwhile, nothing was decided", "read it as it is now, and decide")
         if action in ("accept", "reject"):
             review.judge(workspace, config, captured, accepted=action == "accept")
         elif action == "edit":
-            review.edit(workspace, config, captured, form.get("query", ""), form.get("expert", ""))
+            query, expert = (
+                restore(review.as_form_text(form.get(name, "")), review.editable_text(message))
+                for name, message in (("query", revised.query), ("expert", revised.expert))
+            )
+            review.edit(workspace, config, captured, query, expert)
         elif action == "move":
             review.move(workspace, config, captured, form.get("to", "").strip())
         elif action == "forget":

@@ -60,7 +60,7 @@ def test_snapshots_adapters_and_releases_that_have_it_are_found(accepted, captur
     assert (found.adapters, found.live, found.forgotten) == ({}, [], False)
 
 
-def test_what_was_forgotten_is_still_in_its_snapshots(processed, config):
+def test_what_was_forgotten_is_known_to_have_been_in_its_snapshots(processed, config):
     identity = in_split(processed, "train", "spam")
     (first,) = processed.snapshot_names()
     forget(processed, config, identity)

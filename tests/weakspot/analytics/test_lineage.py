@@ -138,12 +138,13 @@ def test_the_gateways_release_answers_and_that_for_all_domains_where_there_is_no
 
 
 @pytest.mark.slow
-def test_what_is_forgotten_is_named_without_its_words(live):
+def test_what_is_forgotten_is_named_no_more_and_the_snapshot_still_proves_the_rest(live):
     workspace, config = live
     taught = trained_on(workspace)[0]
     forget(workspace, config, taught.id)
-    nearest = trace(workspace, config, taught.query.text, domain="colours").taught[0]
-    assert (nearest.interaction_id, nearest.forgotten, nearest.query, nearest.raw_line) == (taught.id, True, "", None)
+    found = trace(workspace, config, taught.query.text, domain="colours")
+    assert taught.id not in [one.interaction_id for one in found.taught]
+    assert found.examples == len(trained_on(workspace)) > 0
 
 
 @pytest.mark.slow

@@ -98,3 +98,23 @@ def test_no_bytes_break_the_reading(tmp_path_factory, data):
             assert isinstance(one.value(), dict)
         except RecordError:
             continue
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("chunk", [5, 1 << 20])
+def test_what_is_too_long_is_skipped_and_the_rest_is_read(layout, chunk, written, monkeypatch):
+    monkeypatch.setattr(module, "_CHUNK_BYTES", chunk)
+    file = written(LAYOUTS[layout]([{"a": 1}, {"a": "x" * 500}, {"a": 2}]))
+    monkeypatch.setattr(module, "LONGEST_BYTES", 300)
+    first, long, last = entries(file)
+    assert (first.value(), last.value(), last.number) == ({"a": 1}, {"a": 2}, 3)
+    if layout == "lines" or chunk < 300:
+        with pytest.raises(RecordError, match="longer than"):
+            long.value()
+
+
+def test_a_document_that_is_too_long_is_no_object(written, monkeypatch):
+    monkeypatch.setattr(module, "LONGEST_BYTES", 10)
+    (one,) = entries(written(json.dumps(TWO[0], indent=2)))
+    with pytest.raises(RecordError, match="longer than"):
+        one.value()

@@ -74,3 +74,25 @@ def test_another_file_is_no_database(tmp_path):
     file = tmp_path / "text.db"
     file.write_text("SQLite")
     assert not sqlite.is_database(file)
+
+
+def test_a_value_that_fills_the_memory_is_refused_in_one_line(file, monkeypatch):
+    file, writer = file
+    writer.execute("INSERT INTO message VALUES ('2', ?)", ("y" * 5000,))
+    monkeypatch.setattr(sqlite, "LONGEST_BYTES", 2000)
+    with (
+        pytest.raises(UserError, match="cannot be read as a database: string or blob too big"),
+        sqlite.open_database(file) as database,
+    ):
+        database.execute("SELECT data FROM message").fetchall()
+
+
+def test_a_database_that_never_ends_is_left(file, monkeypatch):
+    monkeypatch.setattr(sqlite, "_STEPS", 1000)
+    monkeypatch.setattr(sqlite, "_MOST_CALLS", 10)
+    endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
+    with (
+        pytest.raises(UserError, match="cannot be read as a database: interrupted; check"),
+        sqlite.open_database(file[0]) as database,
+    ):
+        database.execute(endless).fetchone()

@@ -2,12 +2,17 @@
 
 import pytest
 
+from weakspot.capture import review
+from weakspot.capture.decisions import load_decisions
+from weakspot.dataset import reading
+from weakspot.deployment.targets import merged
 from weakspot.models.adapters import read_manifest, read_scorecard
+from weakspot.pipeline.deploy import deploy
 from weakspot.pipeline.forget import forget
 from weakspot.pipeline.process import process
 from weakspot.pipeline.validate import validate
-from weakspot.records import Decision
-from weakspot.storage import append_log
+from weakspot.records import Decision, Snapshot, UnheardWish
+from weakspot.storage import append_log, atomic
 from zddc.errors import UserError
 
 
@@ -28,9 +33,7 @@ def test_it_is_gone_from_raw_dataset_and_splits_and_the_snapshot_is_marked(works
     gone = examples[3]
     done = forget(workspace, config, gone.id)
     assert (done.lines, done.snapshots, done.adapters) == (1, [old], [])
-    holding = files_with(workspace, gone.query.text)
-    assert holding
-    assert all(name.startswith(f"snapshots/{old}/") for name in holding)
+    assert files_with(workspace, gone.query.text) == set()
     assert ids(workspace.snapshot_forgotten(old)) == [gone.id]
     assert validate(workspace, config, None).verdict != "failures"
 
@@ -91,9 +94,90 @@ def test_adapters_that_saw_it_are_marked_and_their_scorecards_lose_its_words(eva
     done = forget(workspace, config, row.interaction_id)
     assert done.adapters == [manifest.name]
     assert ids(workspace.adapter_forgotten(name)) == [row.interaction_id]
-    holding = files_with(workspace, row.query)
-    assert all(file.startswith("snapshots/") for file in holding)
+    assert files_with(workspace, row.query) == set()
     after = read_scorecard(workspace, name)
     assert after is not None
     assert (after.verdict, len(after.rows)) == (card.verdict, len(card.rows))
     assert next(r for r in after.rows if r.interaction_id == row.interaction_id).expert == "(forgotten)"
+
+
+MARK = "ZEBRAQUAGGA7731"
+
+
+def test_no_byte_of_the_workspace_has_its_words(workspace, config, interaction, example, capture):
+    """It was edited, captured twice, overheard, in three snapshots, and in what killed writers left."""
+    marked = interaction(f"What is {MARK}?", f"{MARK} is so.", local=f"{MARK} may be.", interaction_id="int_marked")
+    twin = marked.with_metadata({"interaction_id": "int_twin"})
+    for n in range(3):
+        capture(workspace, [marked, twin, example(0)] if n == 0 else [example(n)])
+        process(workspace, config)
+    review.edit(workspace, config, marked, f"{MARK} what?", f"{MARK} is thus.")
+    process(workspace, config)
+    moment = "2026-01-01T00:00:00.000Z"
+    overheard = [UnheardWish(timestamp=moment, client="c", words=words) for words in (f"What is {MARK}?", "another")]
+    append_log.append(workspace.unheard, [one.to_json() for one in overheard])
+    for scrap in (workspace.processed / ".all.jsonl.1.tmp", workspace.snapshots / ".v1.2.tmp" / "file"):
+        scrap.parent.mkdir(exist_ok=True)
+        scrap.write_text(MARK)
+    names = workspace.snapshot_names()
+    before = {name: atomic.sha256(workspace.snapshot_manifest(name)) for name in names}
+    assert len(files_with(workspace, MARK)) > 10
+    done = forget(workspace, config, "int_marked")
+    assert (done.lines, done.snapshots) == (2, names)
+    assert files_with(workspace, MARK) == set()
+    assert len(list(append_log.read_lines(workspace.unheard))) == 1
+    for name in names:
+        manifest = Snapshot.from_json(workspace.snapshot_manifest(name).read_bytes())
+        assert manifest.earlier == [before[name]]
+        held = list(append_log.read_lines(workspace.snapshot(name) / "processed" / workspace.all_examples.name))
+        assert manifest.counts["examples"] == len(held)
+        assert list(atomic.changed_files(workspace.snapshot(name), manifest.files)) == []
+    assert validate(workspace, config, None).verdict != "failures"
+    assert not process(workspace, config).changed
+    assert "int_marked" in load_decisions(workspace).forgotten
+
+
+def test_the_capture_that_stands_for_its_duplicates_goes_with_them(workspace, config, interaction, example, capture):
+    marked = interaction(f"What is {MARK}?", "So.", interaction_id="int_first")
+    capture(workspace, [marked, marked.with_metadata({"interaction_id": "int_second"}), example(1)])
+    old = process(workspace, config).snapshot
+    assert forget(workspace, config, "int_second").snapshots == [old]
+    assert files_with(workspace, MARK) == set()
+
+
+def test_an_interrupted_forgetting_is_finished_by_the_next(
+    workspace, config, interaction, example, capture, monkeypatch
+):
+    marked = interaction(f"What is {MARK}?", "So.", interaction_id="int_marked")
+    capture(workspace, [marked, *(example(n) for n in range(5))])
+    (name,) = [process(workspace, config).snapshot]
+    for step in ("_erase_matching", "process", "snapshots_with", "_mark", "erase_from_snapshot", "_remove_scraps"):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"weakspot.pipeline.forget.{step}", raise_interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                forget(workspace, config, "int_marked")
+    assert forget(workspace, config, "int_marked").snapshots == [name]
+    assert files_with(workspace, MARK) == set()
+
+
+def raise_interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_nothing_of_a_deployment_has_its_words_either(evaluated, split):
+    workspace, config = evaluated
+    (name,) = workspace.adapter_names("colours")
+    deploy(workspace, config, "colours", allow_unproven=True)
+    manifest = workspace.merged_manifest(name)
+    row = next(e for e in reading.load_split(workspace, split, "colours"))
+    older = merged.load_manifest(workspace, name).model_copy(update={"sample": {"query": row.query.text}})
+    assert merged.load_manifest(workspace, name).sample == {}
+    atomic.write_atomically(manifest, older.to_document())
+    assert files_with(workspace, row.query.text)
+    done = forget(workspace, config, row.id)
+    assert done.adapters == [str(name)]
+    assert files_with(workspace, row.query.text) == set()
+    assert forget(workspace, config, row.id).adapters == [str(name)]
+    assert read_manifest(workspace, name)

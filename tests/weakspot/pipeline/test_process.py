@@ -467,7 +467,6 @@ def test_what_was_changed_by_hand_is_put_right_without_a_new_snapshot(filled, co
     before = dataset_files(filled)
     filled.all_examples.write_text("")
     filled.split("test").unlink()
-    filled.examples("stale").write_text("old\n")
     again = process(filled, config)
     assert (again.changed, again.snapshot) == (True, first.snapshot)
     assert dataset_files(filled) == before
@@ -612,3 +611,19 @@ def test_a_run_that_was_killed_between_two_files_is_finished_by_the_next(
     process(whole, config)
     assert dataset_files(filled) == dataset_files(whole)
     assert newest_snapshot(filled) == newest_snapshot(whole)
+
+
+def test_only_what_the_last_snapshot_names_is_removed(workspace, config, example, capture, tmp_path):
+    capture(workspace, [example(n, domain="spam") for n in range(3)])
+    process(workspace, config)
+    assert workspace.examples("spam").exists()
+    foreign, linked, precious = workspace.examples("theirs"), workspace.examples("link"), tmp_path / "precious"
+    foreign.write_text("theirs")
+    precious.write_text("precious")
+    linked.symlink_to(precious)
+    workspace.raw.unlink()
+    capture(workspace, [example(n, domain="eggs") for n in range(3, 6)])
+    process(workspace, config)
+    assert not workspace.examples("spam").exists()
+    assert (foreign.read_text(), linked.is_symlink(), precious.read_text()) == ("theirs", True, "precious")
+    assert "link" not in workspace.example_files()

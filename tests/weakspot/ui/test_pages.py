@@ -1,13 +1,14 @@
 """The pages show what is in the workspace, and a decision on one leads to what is next."""
 
 import re
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
+from weakspot.capture import review
 from weakspot.capture.decisions import load_decisions
 from weakspot.pipeline.process import process
-from weakspot.records import Release, UsageEvent
+from weakspot.records import Interaction, Release, UsageEvent
 from weakspot.storage import append_log
 from weakspot.workspace import AdapterName
 
@@ -29,8 +30,9 @@ def decide(client):
     """Post a decision as the page's form does; return the id that it leads to."""
 
     def post(action: str, identity: str, **words: str) -> str:
-        token = re.search(r'name="token" value="([^"]+)"', client.get("/review").text)[1]
-        answer = client.post("/review", {"token": token, "id": identity, "action": action, **words})
+        page = client.get(f"/review?{urlencode({'id': identity})}").text
+        read = {name: re.search(rf'name="{name}" value="([^"]*)"', page)[1] for name in ("token", "digest")}
+        answer = client.post("/review", {**read, "id": identity, "action": action, **words})
         assert answer.status == 303
         return parse_qs(urlsplit(answer.headers["Location"]).query).get("id", [""])[0]
 
@@ -135,6 +137,59 @@ def test_a_mistake_is_told_once_on_the_page_of_the_same_interaction(
 def test_an_interaction_that_is_not_there_is_told(client, decide, five):
     decide("accept", "int_none")
     assert "int_none: no such interaction" in client.get("/review").text
+
+
+@pytest.fixture
+def hidden(interaction, capture, workspace):
+    """A record with something in every place that a page might leave out."""
+    call = {"id": "c", "type": "function", "function": {"name": "look", "arguments": {"at": "CALL"}}}
+    messages = [
+        {"role": "user", "content": "EARLIER"},
+        {"role": "assistant", "content": "EARLIER-ANSWER", "reasoning_content": "THOUGHTS"},
+        {"role": "user", "content": "query"},
+        {"role": "assistant", "content": "", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c", "content": "RESULT-OF-LOCAL"},
+        {"role": "assistant", "content": "local"},
+        {"role": "user", "content": "consult Sonnet:" + " " * 80 + "REMARK"},
+        {"role": "assistant", "content": "", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c", "content": "RESULT-OF-EXPERT"},
+        {"role": "assistant", "content": "safe \u202eevil\u202c \x1b"},
+    ]
+    made = interaction("query", "expert").model_dump(exclude_unset=True)["metadata"]
+    more = {"tools": [{"name": "TOOL"}], "query_as_sent": "AS-SENT query"}
+    record = Interaction.model_validate({"messages": messages, "metadata": {**made, **more}})
+    capture(workspace, [record])
+    return record
+
+
+def test_every_message_is_shown_with_what_becomes_of_it(client, hidden):
+    page = client.get("/review").text
+    words = ["EARLIER", "EARLIER-ANSWER", "THOUGHTS", "CALL", "RESULT-OF-LOCAL", "REMARK", "RESULT-OF-EXPERT", "TOOL"]
+    assert [word for word in [*words, "AS-SENT query"] if word not in page] == []
+    uses = dict(re.findall(r'<h3>([^<]+) <span class="mark [a-z-]+">([a-z ]+)</span>', page))
+    assert uses["expert"] == "trained"
+    assert {uses[name] for name in ("query", "local, tool", "expert, tool", "user", "assistant")} == {"prompt"}
+    assert {uses[name] for name in ("local", "the user&#39;s remark")} == {"not trained"}
+
+
+def test_what_cannot_be_seen_is_marked_and_an_edit_keeps_it(client, decide, hidden, workspace):
+    page = client.get("/review").text
+    assert "safe <mark>&lt;U+202E&gt;</mark>evil<mark>&lt;U+202C&gt;</mark> <mark>\\x1b</mark>" in page
+    assert not set(page) & {"\u202e", "\u202c", "\x1b"}
+    decide("edit", hidden.id, query="query", expert="very safe <U+202E>evil \\x1b")
+    edited = load_decisions(workspace).latest(hidden.id, "edit")
+    assert (edited.query, edited.expert) == (None, "very safe \u202eevil \x1b")
+
+
+@pytest.mark.parametrize("action", ["accept", "reject", "edit", "move", "forget"])
+def test_a_decision_about_what_has_changed_since_is_none(client, decide, workspace, config, five, action):
+    old = re.search(r'name="digest" value="([^"]+)"', client.get(f"/review?id={five[0].id}").text)[1]
+    review.edit(workspace, config, five[0], five[0].query.text, "Something else.")
+    before = workspace.decisions.read_bytes()
+    for digest in (old, "", "ä"):
+        decide(action, five[0].id, digest=digest, query="q", expert="e", to="eggs")
+        assert f"{five[0].id}: changed meanwhile" in client.get(f"/review?id={five[0].id}").text
+    assert workspace.decisions.read_bytes() == before
 
 
 def test_a_page_lists_twenty_however_many_there_are(client, workspace, example, capture):

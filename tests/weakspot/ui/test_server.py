@@ -66,8 +66,9 @@ def test_script_and_style_are_served_as_such_and_nothing_else(client):
 
 def test_a_form_may_be_as_large_as_two_long_texts(client, workspace, interaction, capture):
     capture(workspace, [one := interaction()])
-    token = client.get("/review").text.partition('name="token" value="')[2].partition('"')[0]
-    form = {"token": token, "id": one.id, "action": "edit", "query": "ä" * 200_000, "expert": "ö" * 200_000}
+    page = client.get("/review").text
+    read = {name: page.partition(f'name="{name}" value="')[2].partition('"')[0] for name in ("token", "digest")}
+    form = {**read, "id": one.id, "action": "edit", "query": "ä" * 200_000, "expert": "ö" * 200_000}
     assert client.post("/review", form).status == 303
     assert "ö" * 1000 in client.get(f"/review?id={one.id}").text
 

@@ -16,8 +16,8 @@ def form(client, workspace, example, capture):
     """The form that accepts the one interaction there is, as its page has it."""
     capture(workspace, [one := example(1)])
     page = client.get("/review").text
-    token = page.partition('name="token" value="')[2].partition('"')[0]
-    return {"token": token, "id": one.id, "action": "accept"}
+    read = {name: page.partition(f'name="{name}" value="')[2].partition('"')[0] for name in ("token", "digest")}
+    return {**read, "id": one.id, "action": "accept"}
 
 
 def accepted(workspace, form) -> bool:

@@ -2,24 +2,18 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from weakspot.config import Config
-from weakspot.dataset import reading
 from weakspot.deployment import parity_check
 from weakspot.deployment.types import Candidate, Deployment, Destination
-from weakspot.evaluation import scoring
-from weakspot.models import adapter_files, adapters, generation, loading, merge
+from weakspot.models import adapter_files, adapters, loading, merge
 from weakspot.models.loading import Base
 from weakspot.progress import bar
-from weakspot.records import Interaction, MergedManifest, Proof
+from weakspot.records import MergedManifest, Proof
 from weakspot.storage import atomic
 from weakspot.workspace import AdapterName, Workspace
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 # Mean nats per token. In fp32 a merged model differs by 1e-4; bf16 rounds each weight to three digits.
 _EXACT = 1e-2
@@ -57,8 +51,7 @@ def write(workspace: Workspace, config: Config, candidate: Candidate) -> MergedM
         proved = parity_check.prove(
             expectation, parity_check.ask_in_process(merged, tokenizer), f"{name}, merged", limit
         )
-        sample = _answer_sample(workspace, config, name.domain, merged, tokenizer)
-        _write_manifest(workspace, candidate, folder, proved, sample)
+        _write_manifest(workspace, candidate, folder, proved)
     written = load_manifest(workspace, name)
     if written is None:
         raise RuntimeError(f"{workspace.merged(name)} has no manifest after it was written")
@@ -78,19 +71,7 @@ def load_manifest_file(file: Path) -> MergedManifest | None:
         return None
 
 
-def _answer_sample(
-    workspace: Workspace, config: Config, domain: str, merged: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase"
-) -> dict[str, str]:
-    examples = reading.load_split(workspace, "test", domain) or reading.load_split(workspace, "test")
-    example: Interaction = min(examples, key=lambda one: len(one.query.text))
-    text = scoring.render_prompt(tokenizer, example)
-    (answer,) = generation.generate_answers(merged, tokenizer, [text], min(config.evaluate.max_new_tokens, 128), 1)
-    return {"query": example.query.text, "answer": answer, "expert": example.expert.text}
-
-
-def _write_manifest(
-    workspace: Workspace, candidate: Candidate, folder: Path, proved: Proof, sample: dict[str, str]
-) -> None:
+def _write_manifest(workspace: Workspace, candidate: Candidate, folder: Path, proved: Proof) -> None:
     merged = MergedManifest(
         name=workspace.merged(candidate.name).name,
         adapter=str(candidate.name),
@@ -98,7 +79,6 @@ def _write_manifest(
         base=candidate.manifest.base,
         verdict=candidate.verdict,
         proof=proved,
-        sample=sample,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         files={file.name: atomic.sha256(file) for file in sorted(folder.iterdir())},
     )

@@ -93,7 +93,7 @@ def load(server: OpenAIClient, adapter: Path, name: str, base: BaseReference | N
     except ServerError as error:
         raise UserError(
             f"{server.url} {name}",
-            f"was not loaded: {_load_failure(error)}",
+            f"was not loaded: {_load_failure(error)}{_privacy(adapter)}",
             f"start it as: {serve_command(adapter, listed, base)}",
         ) from None
 
@@ -184,6 +184,12 @@ def _load_base_config(base: BaseReference) -> dict[str, Any] | None:
         except ValueError:  # a folder on the server's machine
             return None
     return json.loads(Path(file).read_text()) if isinstance(file, str | Path) and Path(file).is_file() else None
+
+
+def _privacy(adapter: Path) -> str:
+    """Return a hint for a server of another account, which may not read what is its owner's only."""
+    private = adapter.is_dir() and not adapter.stat().st_mode & 0o004
+    return f" (only this account may read {adapter}: else set [workspace] group_readable)" if private else ""
 
 
 def _load_failure(error: ServerError) -> str:

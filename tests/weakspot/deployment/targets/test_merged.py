@@ -34,7 +34,7 @@ def test_an_adapter_becomes_a_standalone_model(accepted):
     assert done == MergedManifest.from_json(workspace.merged_manifest(NAME).read_bytes())
     assert done.proof.difference < 1e-3 < done.proof.change
     assert done.proof.prompts == done.proof.same_answers == 8
-    assert done.sample["answer"]
+    assert done.sample == {}
     base = Base("merged", str(workspace.merged(NAME)), None)
     merged, tokenizer = loading.load_model(base, torch.float32), loading.load_tokenizer(base)
     plain = loading.load_model(Base("tiny", config.model.base, None), torch.float32)
