@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from weakspot.access.bodies import body_of
 from weakspot.access.request_guard import Rules
 from weakspot.access.token import describe_exposure, find_or_make_token, keep_token
 from weakspot.capture import consultation
@@ -38,7 +39,7 @@ from weakspot.gateway.paths import (
     is_passed_on,
 )
 from weakspot.gateway.routing import Routing
-from weakspot.gateway.schemas import chat_of_messages, parse_json_body, require_chat
+from weakspot.gateway.schemas import LONG_BYTES, chat_of_messages, parse_json_body, require_chat, require_readable
 from weakspot.gateway.upstream import GatewayError, Upstream, end_to_end
 from weakspot.gateway.write_queue import WriteQueue
 from weakspot.http_server import start_app, wait_for_signal
@@ -99,7 +100,8 @@ class Gateway:
     async def chat(self, request: "web.Request") -> "web.StreamResponse":
         """Chat completions: a consultation, or the local model."""
         data, body = await parse_json_body(request)
-        conversation = Conversation.of(body.get("messages"))
+        require_readable(data, body, self.config.gateway.max_text_characters)
+        conversation = await _read_conversation(data, body.get("messages"))
         wish = self._consultation_request(request, body, conversation)
         if wish is not None:
             usage_wanted = bool((body.get("stream_options") or {}).get("include_usage"))
@@ -113,9 +115,10 @@ class Gateway:
 
     async def messages(self, request: "web.Request") -> "web.StreamResponse":
         """Anthropic's Messages API: a consultation, or the local model's answer in its format."""
-        _, body = await parse_json_body(request)
+        data, body = await parse_json_body(request)
+        require_readable(data, body, self.config.gateway.max_text_characters)
         chat = chat_of_messages(body)
-        conversation = Conversation.of(chat["messages"])
+        conversation = await _read_conversation(data, chat["messages"])
         wish = self._consultation_request(request, chat, conversation)
         if wish is not None:
             writer = anthropic_messages.Writer(str(body.get("model", "")))
@@ -127,10 +130,12 @@ class Gateway:
 
     async def count_tokens(self, request: "web.Request") -> "web.StreamResponse":
         """The number of tokens of a Messages request."""
-        _, body = await parse_json_body(request)
+        data, body = await parse_json_body(request)
+        require_readable(data, body, self.config.gateway.max_text_characters)
         chat = chat_of_messages(body)
+        conversation = await _read_conversation(data, chat["messages"])
         return await answer_token_count(
-            await self.local.route_request(request, chat, Conversation.of(chat["messages"]), any_name=True), request
+            await self.local.route_request(request, chat, conversation, any_name=True), request
         )
 
     async def models(self, request: "web.Request") -> "web.StreamResponse":
@@ -153,9 +158,12 @@ class Gateway:
 
     async def responses(self, request: "web.Request") -> "web.StreamResponse":
         """OpenAI's Responses API: passed on unchanged, but for a request for a teacher, which it cannot carry yet."""
-        data = await request.read()
+        data = body_of(request)
         with contextlib.suppress(ValueError, RecursionError):  # the local model's server refuses what is no JSON
             body = json.loads(data)
+            if isinstance(body, dict):
+                turns = {"messages": turns_of_responses(body)}
+                require_readable(data, turns, self.config.gateway.max_text_characters)
             if isinstance(body, dict) and self._asks_for_teacher(request, body):
                 known = f"{CHAT} or {MESSAGES}"
                 raise GatewayError(400, f"a teacher cannot be consulted on {request.path} yet: use {known}")
@@ -199,7 +207,7 @@ class Gateway:
             )
         if CONSULT_HEADER in request.headers:
             raise GatewayError(400, f"{CONSULT_HEADER}: a teacher can be consulted on {CHAT} and {MESSAGES} only")
-        return await forward_request(self.upstream, request, await request.read())
+        return await forward_request(self.upstream, request, body_of(request))
 
     async def health(self, request: "web.Request") -> "web.StreamResponse":
         """The state of the gateway, and of the local model's server."""
@@ -249,6 +257,17 @@ class Gateway:
         self.keeper.note_unheard(UnheardWish(timestamp=now, client=client, words=words))
 
 
+async def _read_conversation(data: bytes, messages: Any) -> Conversation:
+    """Return the conversation that a request's messages are; a long one is read in a thread, once and for all."""
+
+    def read() -> Conversation:
+        conversation = Conversation.of(messages)
+        conversation.remember()
+        return conversation
+
+    return await asyncio.to_thread(read) if len(data) > LONG_BYTES else Conversation.of(messages)
+
+
 def _named_teacher(request: "web.Request", body: dict[str, Any]) -> str | None:
     """Return the teacher that a request names in its header or as its model, None where it names none."""
     model, named = body.get("model"), request.headers.get(CONSULT_HEADER)
@@ -262,7 +281,7 @@ def application(workspace: Workspace, config: Config, rules: Rules) -> "web.Appl
     from aiohttp import web
 
     gateway = Gateway(workspace, config)
-    guard = Guard(gateway.metrics, rules, config.gateway.max_in_flight, ENDPOINTS, _OWN)
+    guard = Guard(gateway.metrics, rules, config.gateway, ENDPOINTS, _OWN)
     app = web.Application(client_max_size=config.gateway.max_body_bytes, middlewares=[guard.middleware()])
     app.router.add_get("/health", gateway.health)
     app.router.add_get("/metrics", gateway.show_metrics)
@@ -289,6 +308,7 @@ async def start_server(workspace: Workspace, config: Config) -> "tuple[web.AppRu
     runner, address = await start_app(
         application(workspace, config, rules),
         settings.listen,
+        max_connections=settings.max_connections,
         logger=_http_log,
         handler_cancellation=True,
         auto_decompress=False,
