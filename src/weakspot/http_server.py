@@ -3,8 +3,9 @@
 import asyncio
 import signal
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from weakspot.access.connections import Connections
 from zddc.errors import UserError
 
 if TYPE_CHECKING:
@@ -12,26 +13,45 @@ if TYPE_CHECKING:
 
 # How long Ctrl-C waits for requests in progress: a stream may go on for minutes.
 _LAST_SECONDS = 3.0
+# How long the rest of a body is read that was refused, so that its sender reads why.
+_LINGERING_SECONDS = 2.0
 
 
-async def start_app(app: "web.Application", listen: str, **options: Any) -> "tuple[web.AppRunner, str]":
+async def start_app(
+    app: "web.Application", listen: str, *, max_connections: int = 512, **options: Any
+) -> "tuple[web.AppRunner, str]":
     """Serve ``app`` on ``listen``, HOST:PORT, in the running event loop; return its runner and its address.
 
-    ``options`` are those of aiohttp's runner. The caller ends it with ``runner.cleanup()``. Raises
-    :class:`UserError` for an address that cannot be listened on; the application is closed then.
+    At most ``max_connections`` of one address are served at once. ``options`` are those of aiohttp's runner. The
+    caller ends it with ``runner.cleanup()``. Raises :class:`UserError` for an address that cannot be listened on; the
+    application is closed then.
     """
     from aiohttp import web
 
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_LAST_SECONDS, **options)
+    connections = Connections(max_connections)
+    app.middlewares.insert(0, connections.middleware())
+    listening: list[asyncio.Server] = []
+
+    async def stop_listening(_app: web.Application) -> None:
+        for one in listening:
+            one.close()
+
+    app.on_shutdown.append(stop_listening)
+    given = {"shutdown_timeout": _LAST_SECONDS, "lingering_time": _LINGERING_SECONDS, **options}
+    runner = web.AppRunner(app, access_log=None, **given)
     await runner.setup()
     host, _, port = listen.rpartition(":")
+    serve = cast(Callable[[], asyncio.Protocol], runner.server)
     try:
-        await web.TCPSite(runner, host.strip("[]"), int(port), backlog=1024).start()
+        server = await asyncio.get_running_loop().create_server(
+            lambda: connections.watch(serve()), host.strip("[]"), int(port), backlog=1024
+        )
     except (OSError, OverflowError, ValueError) as error:
         await runner.cleanup()
         reason = getattr(error, "strerror", None) or str(error)
         raise UserError(listen, reason.lower(), "choose another with --listen") from None
-    name, bound = runner.addresses[0][:2]
+    listening.append(server)
+    name, bound = server.sockets[0].getsockname()[:2]
     return runner, f"http://[{name}]:{bound}" if ":" in name else f"http://{name}:{bound}"
 
 

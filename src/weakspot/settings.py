@@ -155,6 +155,10 @@ class Gateway(Table):
         "empty: none on loopback, elsewhere one that is made and shown once",
     )
     max_in_flight: int = Field(256, ge=1, description="requests handled at the same time; one more gets a 503")
+    max_connections: int = Field(512, ge=1, description="connections of one address at once; one more gets a 503")
+    max_text_characters: int = Field(
+        4_000_000, ge=1000, description="longest text of a request, near the longest prompt of any model"
+    )
     max_body_bytes: int = Field(67_108_864, ge=1000, description="largest request; a longer one gets a 413")
     connect_timeout_seconds: float = Field(10, gt=0, description="time for the local server to accept a connection")
     ask_missing_attempt: bool = Field(

@@ -61,6 +61,10 @@ class Conversation:
         """The words of the user's last turn, without what programs write around them; empty where there is none."""
         return self._query[1]
 
+    def remember(self) -> None:
+        """Find out now what is found once: words, key and kind, which takes time for a long conversation."""
+        _ = self._query, self.key, self.is_client_request
+
     @cached_property
     def is_client_request(self) -> bool:
         """Whether it is a request of the client for itself, such as one for a title; it may repeat the user's words."""

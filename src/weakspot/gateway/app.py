@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from weakspot.access.bodies import body_of
 from weakspot.access.request_guard import Rules
 from weakspot.access.token import describe_exposure, find_or_make_token, keep_token
 from weakspot.capture import consultation
@@ -38,7 +39,7 @@ from weakspot.gateway.paths import (
     is_passed_on,
 )
 from weakspot.gateway.routing import Routing
-from weakspot.gateway.schemas import chat_of_messages, parse_json_body, require_chat
+from weakspot.gateway.schemas import LONG_BYTES, chat_of_messages, parse_json_body, require_chat, require_readable
 from weakspot.gateway.upstream import GatewayError, Upstream, end_to_end
 from weakspot.gateway.write_queue import WriteQueue
 from weakspot.http_server import start_app, wait_for_signal
@@ -99,7 +100,8 @@ class Gateway:
     async def chat(self, request: "web.Request") -> "web.StreamResponse":
         """Chat completions: a consultation, or the local model."""
         data, body = await parse_json_body(request)
-        conversation = Conversation.of(body.get("messages"))
+        require_readable(data, body, self.config.gateway.max_text_characters)
+        conversation = await _read_conversation(data, body.get("messages"))
         wish = self._consultation_request(request, body, conversation)
         if wish is not None:
             usage_wanted = bool((body.get("stream_options") or {}).get("include_usage"))
@@ -113,9 +115,10 @@ class Gateway:
 
     async def messages(self, request: "web.Request") -> "web.StreamResponse":
         """Anthropic's Messages API: a consultation, or the local model's answer in its format."""
-        _, body = await parse_json_body(request)
+        data, body = await parse_json_body(request)
+        require_readable(data, body, self.config.gateway.max_text_characters)
         chat = chat_of_messages(body)
-        conversation = Conversation.of(chat["messages"])
+        conversation = await _read_conversation(data, chat["messages"])
         wish = self._consultation_request(request, chat, conversation)
         if wish is not None:
             writer = anthropic_messages.Writer(str(body.get("model", "")))
@@ -127,10 +130,12 @@ class Gateway:
 
     async def count_tokens(self, request: "web.Request") -> "web.StreamResponse":
         """The number of tokens of a Messages request."""
-        _, body = await parse_json_body(request)
+        data, body = await parse_json_body(request)
+        require_readable(data, body, self.config.gateway.max_text_characters)
         chat = chat_of_messages(body)
+        conversation = await _read_conversation(data, chat["messages"])
         return await answer_token_count(
-            await self.local.route_request(request, chat, Conversation.of(chat["messages"]), any_name=True), request
+            await self.local.route_request(request, chat, conversation, any_name=True), request
         )
 
     async def models(self, request: "web.Request") -> "web.StreamResponse":
@@ -153,7 +158,7 @@ class Gateway:
 
     async def responses(self, request: "web.Request") -> "web.StreamResponse":
         """OpenAI's Responses API: passed on unchanged, but for a request for a teacher, which it cannot carry yet."""
-        data = await request.read()
+        data = body_of(request)
         self._refuse_wish(request, data)
         return await forward_request(self.upstream, request, data)
 
@@ -187,7 +192,7 @@ class Gateway:
 
         The local model's server has other endpoints as well, which change it; and it gets the settings' key.
         """
-        data = await request.read()
+        data = body_of(request)
         if holds_conversation(request.path):
             self._refuse_wish(request, data)
         path = canonical_path(request.path)
@@ -239,7 +244,9 @@ class Gateway:
             return  # the local model's server refuses what is no JSON
         if not isinstance(body, dict):
             return
-        turns = Conversation.of(body["messages"] if "messages" in body else turns_of_responses(body))
+        messages = body["messages"] if "messages" in body else turns_of_responses(body)
+        require_readable(data, {"messages": messages}, self.config.gateway.max_text_characters)
+        turns = Conversation.of(messages)
         named = _named_teacher(request, body)
         if named is not None or consultation.parse_consultation_request(self.config, turns, None) is not None:
             known = f"{CHAT} or {MESSAGES}"
@@ -256,6 +263,17 @@ class Gateway:
         self.keeper.note_unheard(UnheardWish(timestamp=now, client=client, words=words))
 
 
+async def _read_conversation(data: bytes, messages: Any) -> Conversation:
+    """Return the conversation that a request's messages are; a long one is read in a thread, once and for all."""
+
+    def read() -> Conversation:
+        conversation = Conversation.of(messages)
+        conversation.remember()
+        return conversation
+
+    return await asyncio.to_thread(read) if len(data) > LONG_BYTES else Conversation.of(messages)
+
+
 def _named_teacher(request: "web.Request", body: dict[str, Any]) -> str | None:
     """Return the teacher that a request names in its header or as its model, None where it names none."""
     model, named = body.get("model"), request.headers.get(CONSULT_HEADER)
@@ -269,7 +287,7 @@ def application(workspace: Workspace, config: Config, rules: Rules) -> "web.Appl
     from aiohttp import web
 
     gateway = Gateway(workspace, config)
-    guard = Guard(gateway.metrics, rules, config.gateway.max_in_flight, ENDPOINTS, _OWN)
+    guard = Guard(gateway.metrics, rules, config.gateway, ENDPOINTS, _OWN)
     app = web.Application(client_max_size=config.gateway.max_body_bytes, middlewares=[guard.middleware()])
     app.router.add_get("/health", gateway.health)
     app.router.add_get("/metrics", gateway.show_metrics)
@@ -296,6 +314,7 @@ async def start_server(workspace: Workspace, config: Config) -> "tuple[web.AppRu
     runner, address = await start_app(
         application(workspace, config, rules),
         settings.listen,
+        max_connections=settings.max_connections,
         logger=_http_log,
         handler_cancellation=True,
         auto_decompress=False,

@@ -7,12 +7,14 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from weakspot.access.adapters import facts_of_request, headers_for_page
+from weakspot.access.bodies import receive_body
 from weakspot.access.request_guard import Rules, find_refusal, is_preflight
 from weakspot.capture.consultation import UnknownTeacherError
 from weakspot.gateway.metrics import Metrics
 from weakspot.gateway.paths import MESSAGES, canonical_path
 from weakspot.gateway.upstream import GatewayError
 from weakspot.protocols import anthropic_messages, openai_chat
+from weakspot.settings import Gateway
 from weakspot.teachers import TeacherError
 
 if TYPE_CHECKING:
@@ -27,15 +29,18 @@ Handler = Callable[["web.Request"], Awaitable["web.StreamResponse"]]
 
 
 class Guard:
-    """Admits whom ``rules`` allow, at most ``most`` requests at once; ``exempt`` paths are not counted.
+    """Admits whom ``rules`` allow, as many requests at once as the settings say; ``exempt`` paths are not counted.
+
+    A request counts from when its body is here: one that comes slowly keeps nobody out.
 
     Endpoints that are not in ``named`` are counted as ``other``.
     """
 
     def __init__(
-        self, metrics: Metrics, rules: Rules, most: int, named: tuple[str, ...], exempt: tuple[str, ...]
+        self, metrics: Metrics, rules: Rules, settings: Gateway, named: tuple[str, ...], exempt: tuple[str, ...]
     ) -> None:
-        self._metrics, self._rules, self._most, self._named, self._exempt = metrics, rules, most, named, exempt
+        self._metrics, self._rules, self._named, self._exempt = metrics, rules, named, exempt
+        self._most, self._most_bytes = settings.max_in_flight, settings.max_body_bytes
         self._in_flight = 0
 
     def middleware(self) -> "Middleware":
@@ -50,7 +55,6 @@ class Guard:
             if refusal is None and request.path in self._exempt:
                 return await handler(request)
             endpoint = path if path in self._named else "other"
-            self._count(1)
             try:
                 if refusal is not None:
                     response = _error(request, refusal.status, refusal.message)
@@ -61,7 +65,6 @@ class Guard:
                 status = response.status
                 return response
             finally:
-                self._count(-1)
                 self._metrics.requests.labels(endpoint, str(status)).inc()
                 self._metrics.seconds.labels(endpoint).observe(time.monotonic() - started)
 
@@ -79,15 +82,28 @@ class Guard:
     async def _answer(self, request: "web.Request", handler: Handler) -> "web.StreamResponse":
         from aiohttp import web
 
-        if self._in_flight > self._most:
-            self._metrics.shed.inc()
-            return _error(request, 503, "too many requests in progress; try again", {"Retry-After": "1"})
         try:
-            return await handler(request)
+            if not await receive_body(request, self._most_bytes):
+                remedy = "send less, or raise [gateway] max_body_bytes"
+                return _error(request, 413, f"the body is larger than {self._most_bytes} bytes; {remedy}")
+            return await self._admit(request, handler)
+        except TimeoutError:
+            return _error(request, 408, "the body came too slowly; send it again")
         except ConnectionError:
             return web.Response(status=499)  # to nobody: the client went away
         except Exception as error:
             return _answer_error(request, error)
+
+    async def _admit(self, request: "web.Request", handler: Handler) -> "web.StreamResponse":
+        """Answer a request whose body is here, if not too many are in progress."""
+        if self._in_flight >= self._most:
+            self._metrics.shed.inc()
+            return _error(request, 503, "too many requests in progress; try again", {"Retry-After": "1"})
+        self._count(1)
+        try:
+            return await handler(request)
+        finally:
+            self._count(-1)
 
 
 def _answer_error(request: "web.Request", error: Exception) -> "web.StreamResponse":

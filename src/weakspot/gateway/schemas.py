@@ -1,19 +1,24 @@
 """Schemas of request bodies, which are checked before the gateway acts on them."""
 
+import asyncio
 import json
 import re
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import BaseModel, ValidationError, model_validator
 
+from weakspot.access.bodies import body_of
 from weakspot.gateway.upstream import GatewayError
 from weakspot.protocols import anthropic_requests
+from weakspot.protocols.turns import text_of
 from weakspot.records.parsing import explain
 
 if TYPE_CHECKING:
     from aiohttp import web
 
 
+# What takes longer than a moment to parse is parsed in a thread: others must not wait for it.
+LONG_BYTES = 262_144
 # Half of a character, escaped or as the bytes that some encoders make of it.
 _MAYBE_SURROGATE, _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]"), re.compile("[\ud800-\udfff]")
 # pydantic names in an error the branch of a union that it tried.
@@ -99,7 +104,11 @@ async def parse_json_body(request: "web.Request") -> tuple[bytes, dict[str, Any]
     """
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise GatewayError(415, "the body is compressed; send it as it is")
-    data = await request.read()
+    data = body_of(request)
+    return await asyncio.to_thread(_parse, data) if len(data) > LONG_BYTES else _parse(data)
+
+
+def _parse(data: bytes) -> tuple[bytes, dict[str, Any]]:
     try:
         body = json.loads(data)
     except (ValueError, RecursionError) as error:
@@ -110,6 +119,20 @@ async def parse_json_body(request: "web.Request") -> tuple[bytes, dict[str, Any]
         text = _SURROGATE.sub("\ufffd", text)
         return text.encode(), json.loads(text)
     return data, body
+
+
+def require_readable(data: bytes, body: dict[str, Any], most: int) -> None:
+    """Raise :class:`GatewayError` for a body with a text of more than ``most`` characters; pictures are no text."""
+    if len(data) <= most:
+        return
+    system, prompt, turns = body.get("system"), body.get("input"), body.get("messages")
+    texts = [text_of(one) or "" for one in (system, prompt) if isinstance(one, str | list)]
+    texts += [
+        text_of(one.get("content")) or "" for one in (turns if isinstance(turns, list) else ()) if isinstance(one, dict)
+    ]
+    if (longest := max(map(len, texts), default=0)) > most:
+        remedy = "send less, or raise [gateway] max_text_characters"
+        raise GatewayError(413, f"a message has {longest} characters, more than {most}; {remedy}")
 
 
 def chat_of_messages(body: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from tests.servers import NEVER_SECONDS, Reply
 from tests.waiting import PATIENCE_SECONDS
 from tests.weakspot.gateway.worlds import World
 
+from weakspot.access import bodies
 from weakspot.access.token import token_file
 from weakspot.gateway.middleware import SecretFreeLogFilter
 
@@ -287,8 +288,50 @@ async def test_what_no_teacher_can_be_asked_is_an_error(world):
 async def test_a_body_that_is_too_large_is_an_error_of_each_protocol(world):
     async with world("max_body_bytes = 1_000_000") as one:
         found = await errors(one, [{"role": "user", "content": "x" * 2_000_000}])
-        assert {(status, message) for _, status, message, _ in found} == {(413, "Request Entity Too Large")}
+        assert {(status, message) for _, status, message, _ in found} == {
+            (413, "the body is larger than 1000000 bytes; send less, or raise [gateway] max_body_bytes")
+        }
         assert one.upstream.chats == []
+
+
+@pytest.mark.slow
+async def test_a_text_that_no_model_reads_is_an_error_of_each_protocol_and_a_picture_is_none(world):
+    async with world("max_text_characters = 1000") as one:
+        found = await errors(one, [*QUESTION, {"role": "user", "content": "x" * 1001}])
+        words = "a message has 1001 characters, more than 1000; send less, or raise [gateway] max_text_characters"
+        assert {(status, message) for _, status, message, _ in found} == {(413, words)}
+        assert one.upstream.chats == []
+        picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 400_000}}
+        content = [{"type": "text", "text": "x" * 900}, picture]
+        async with one.openai() as client:
+            await client.chat.completions.create(model="m", messages=[{"role": "user", "content": content}])
+        assert one.upstream.chats[0].body["messages"][0]["content"] == content
+
+
+@pytest.mark.slow
+async def test_bodies_that_are_not_here_yet_keep_nobody_out(world):
+    async with world("max_in_flight = 2") as one, one.openai() as client:
+        host, port = one.address.removeprefix("http://").split(":")
+        writers = []
+        for _ in range(20):
+            _, writer = await asyncio.open_connection(host, int(port))
+            writer.write(f"POST {CHAT} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{{".encode())
+            await writer.drain()
+            writers.append(writer)
+        await client.chat.completions.create(model="m", messages=QUESTION)
+        assert await one.metric("weakspot_in_flight") == 0
+        for writer in writers:
+            writer.close()
+
+
+@pytest.mark.slow
+async def test_a_body_that_comes_too_slowly_is_an_error(world, monkeypatch):
+    monkeypatch.setattr(bodies, "BODY_SECONDS", 0.05)
+    async with world() as one:
+        request = f"POST {CHAT} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 99\r\n\r\n{{"
+        answer = await talk(one, request.encode())
+        assert answer.startswith(b"HTTP/1.1 408")
+        assert b"send it again" in answer
 
 
 @pytest.mark.slow

@@ -1,0 +1,44 @@
+"""Receives the body of a request, before anything else is done for it: in time, and not too large."""
+
+import asyncio
+import functools
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+# A body has this long, and as much more as what came of it takes at the least rate.
+BODY_SECONDS = 20.0
+LEAST_BYTES_PER_SECOND = 16_384
+
+
+@functools.cache
+def _key() -> "web.RequestKey[bytes]":
+    from aiohttp import web
+
+    return web.RequestKey("weakspot.body", bytes)
+
+
+async def receive_body(request: "web.Request", most: int) -> bool:
+    """Receive a request's body, which :func:`body_of` returns then; False where it is larger than ``most`` bytes.
+
+    Raises TimeoutError for one that comes too slowly: it has some seconds, and more with each piece that came.
+    """
+    content = request.content
+    if (request.content_length or 0) > most:
+        return False
+    body = bytearray()
+    started = asyncio.get_running_loop().time()
+    async with asyncio.timeout_at(started + BODY_SECONDS) as limit:
+        while piece := await content.readany():
+            body += piece
+            if len(body) > most:
+                return False
+            limit.reschedule(started + BODY_SECONDS + len(body) / LEAST_BYTES_PER_SECOND)
+    request[_key()] = bytes(body)
+    return True
+
+
+def body_of(request: "web.Request") -> bytes:
+    """Return the body that was received."""
+    return request[_key()]

@@ -1,0 +1,104 @@
+"""Who sends nothing, or holds too many connections, is let go; who waits for an answer is not."""
+
+import asyncio
+
+import pytest
+from aiohttp import web
+
+from weakspot.access import connections
+from weakspot.http_server import start_app
+
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+@pytest.fixture
+def hurried(monkeypatch):
+    for name, seconds in (("HEAD_SECONDS", 0.1), ("IDLE_SECONDS", 0.4), ("_SWEEP_SECONDS", 0.02)):
+        monkeypatch.setattr(connections, name, seconds)
+
+
+def run(talk, **options) -> None:
+    """Let ``talk`` open connections to a server; its handler waits for the event that it is given."""
+
+    async def serve() -> None:
+        go_on = asyncio.Event()
+
+        async def answer(request: web.Request) -> web.Response:
+            if request.path == "/slow":
+                await go_on.wait()
+            return web.Response(text="here")
+
+        app = web.Application()
+        app.router.add_get("/{path:.*}", answer)
+        runner, address = await start_app(app, "127.0.0.1:0", **options)
+        try:
+            await talk(lambda: asyncio.open_connection("127.0.0.1", int(address.rpartition(":")[2])), go_on)
+        finally:
+            await runner.cleanup()
+
+    asyncio.run(serve())
+
+
+async def ends(reader: asyncio.StreamReader) -> bytes:
+    """Return all that still comes until the connection ends."""
+    try:
+        return await reader.read()
+    except ConnectionError:
+        return b""
+
+
+@pytest.mark.parametrize("sent", [b"", b"G", GET[:-2], b"GET /a HTTP/1.1\r\nX: " + b"y" * 100])
+def test_a_request_whose_head_does_not_come_is_let_go(hurried, sent):
+    async def talk(connect, _go_on) -> None:
+        reader, writer = await connect()
+        writer.write(sent)
+        assert await ends(reader) == b""
+        writer.close()
+
+    run(talk)
+
+
+def test_a_connection_that_is_idle_behind_an_answer_is_let_go(hurried):
+    async def talk(connect, _go_on) -> None:
+        reader, writer = await connect()
+        for _ in range(2):
+            writer.write(GET)
+            assert (await reader.readuntil(b"here")).startswith(b"HTTP/1.1 200")
+        assert await ends(reader) == b""
+        writer.close()
+
+    run(talk)
+
+
+def test_who_waits_for_an_answer_is_not(hurried):
+    async def talk(connect, go_on) -> None:
+        reader, writer = await connect()
+        writer.write(GET.replace(b"/ ", b"/slow "))
+        await asyncio.sleep(1)
+        go_on.set()
+        assert (await reader.readuntil(b"here")).startswith(b"HTTP/1.1 200")
+        writer.close()
+
+    run(talk)
+
+
+def test_too_many_of_one_address_are_told_so_and_others_are_served():
+    async def talk(connect, _go_on) -> None:
+        first, second = await connect(), await connect()
+        for reader, writer in (first, second):
+            writer.write(GET)
+            await reader.readuntil(b"here")
+        reader, writer = await connect()
+        refusal = await ends(reader)
+        writer.close()
+        assert refusal.startswith(b"HTTP/1.1 503")
+        assert b"[gateway] max_connections" in refusal
+        first[1].close()
+        while refusal:  # the place is free again as soon as the server has seen that
+            reader, writer = await connect()
+            writer.write(GET)
+            refusal = b"" if b"200 OK" in await reader.readline() else refusal
+            writer.close()
+        second[1].close()
+
+    run(talk, max_connections=2)
