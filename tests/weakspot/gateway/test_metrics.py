@@ -34,8 +34,8 @@ async def test_requests_are_counted_by_the_endpoints_that_there_are(world):
     async with world() as one, one.openai() as client:
         await client.chat.completions.create(model="m", messages=[])
         one.upstream.script = Reply(data=b"{}")
-        await client.get("/any/secret-path", cast_to=object)
-        await client.post("/chat/completions/secret", cast_to=object)
+        await client.get("/models/secret-path", cast_to=object)
+        await client.post("/rerank", cast_to=object)
         assert await one.metric('weakspot_requests_total{endpoint="/v1/chat/completions",status="200"}') == 1
         assert await one.metric('weakspot_requests_total{endpoint="other",status="200"}') == 2
         assert await one.metric("weakspot_requests_total") == 3
