@@ -511,8 +511,8 @@ NAMED = (
     Fault(
         "one request fewer than the settings say is let in",
         "src/weakspot/gateway/middleware.py",
-        "if self._in_flight > self._most:",
         "if self._in_flight >= self._most:",
+        "if self._in_flight + 1 >= self._most:",
         "tests/weakspot/gateway/test_middleware.py::test_too_many_at_once_are_told_to_come_again_and_are_served_then",
     ),
     Fault(
