@@ -511,8 +511,8 @@ NAMED = (
     Fault(
         "one request fewer than the settings say is let in",
         "src/weakspot/gateway/middleware.py",
-        "if self._in_flight > self._most:",
         "if self._in_flight >= self._most:",
+        "if self._in_flight + 1 >= self._most:",
         "tests/weakspot/gateway/test_middleware.py::test_too_many_at_once_are_told_to_come_again_and_are_served_then",
     ),
     Fault(
@@ -532,8 +532,8 @@ NAMED = (
     Fault(
         "the client's key goes on beside that of the settings",
         "src/weakspot/gateway/upstream.py",
-        "*(CREDENTIALS if self.key else ())",
-        '*(("authorization",) if self.key else ())',
+        "return bool(self.key) or in_address",
+        "return in_address",
         "tests/weakspot/gateway/test_upstream.py",
     ),
     Fault(
@@ -1255,22 +1255,22 @@ NAMED = (
     Fault(
         "a form needs no word of the page",
         "src/weakspot/ui/session_auth.py",
-        'if not _same(str((await request.post()).get("token", "")), self.form_token):',
+        'if changes and not _same(str((await request.post()).get("token", "")), self.form_token):',
         "if not self.form_token:",
         "tests/weakspot/ui/test_session_auth.py",
     ),
     Fault(
         "another site's name may lead to the pages",
         "src/weakspot/ui/session_auth.py",
-        "        _require_own_host(request)\n        if",
-        "        if",
+        "self._refuse(request)\n                    or ",
+        "",
         "tests/weakspot/ui/test_session_auth.py",
     ),
     Fault(
         "another site decides",
-        "src/weakspot/ui/session_auth.py",
-        "if not same_origin or origin not in (",
-        "if not same_origin and origin not in (",
+        "src/weakspot/access/request_guard.py",
+        'if rules.has_pages and facts.origin == f"http://{facts.host}":',
+        "if rules.has_pages:",
         "tests/weakspot/ui/test_session_auth.py",
     ),
     Fault(
@@ -1325,17 +1325,16 @@ NAMED = (
     Fault(
         "pages of other sites may call the MCP server",
         "src/weakspot/mcp_server.py",
-        "transport_security=_security(host)",
-        "host=host",  # the library's own protection, which it has on the loopback only
-        "tests/weakspot/test_mcp_server.py::test_pages_and_names_of_elsewhere_are_kept_out"
-        " tests/weakspot/test_mcp_server.py::test_a_page_is_kept_out_where_all_addresses_are_listened_on",
+        "uvicorn.Config(guarded,",
+        "uvicorn.Config(app,",
+        "tests/weakspot/test_mcp_server.py::test_pages_and_names_of_elsewhere_are_kept_out",
     ),
     Fault(
         "the MCP server is not known by the name of its machine",
-        "src/weakspot/mcp_server.py",
-        "(*_LOOPBACK, host, socket.gethostname())",
-        "(*_LOOPBACK, host)",
-        "tests/weakspot/test_mcp_server.py::test_a_page_is_kept_out_where_all_addresses_are_listened_on",
+        "src/weakspot/access/request_guard.py",
+        "(*settings.hosts, socket.gethostname(), host)",
+        "(*settings.hosts, host)",
+        "tests/weakspot/access/test_request_guard.py",
     ),
     # --- zddc
     Fault(

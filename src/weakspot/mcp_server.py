@@ -7,11 +7,12 @@ import socket
 import time
 from collections.abc import AsyncIterator, Iterator
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
 from weakspot.access.adapters import AsgiGuard
+from weakspot.access.connections import Connections
 from weakspot.access.request_guard import Rules
 from weakspot.access.token import describe_exposure, find_or_make_token, keep_token
 from weakspot.capture.ask_teacher import Consulted, build_consultation_request, consult, refuse_empty
@@ -250,13 +251,16 @@ def serve_http(workspace: Workspace, config: Config, listen: str) -> None:
         session_idle_timeout=_SESSION_SECONDS,
         transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),  # the guard has it
     )
-    guarded = AsgiGuard(app, Rules.of(config.gateway, listen, token.value if token else ""))
+    connections = Connections(config.gateway.max_connections)
+    guarded = AsgiGuard(app, Rules.of(config.gateway, listen, token.value if token else ""), connections)
     _log.info("listening on http://%s:%s%s", host, listening.getsockname()[1], PATH)
     for line in describe_exposure(listen, token):
         _log.warning("%s", line)
-    settings = uvicorn.Config(
-        guarded, ws="none", log_config=None, access_log=False, timeout_graceful_shutdown=_LAST_SECONDS
-    )
+    settings = uvicorn.Config(guarded, ws="none", log_config=None, access_log=False, proxy_headers=False)
+    settings.timeout_graceful_shutdown = _LAST_SECONDS
+    settings.load()
+    make = settings.http_protocol_class
+    settings.http_protocol_class = cast(Any, lambda **options: connections.watch(make(**options)))
     uvicorn.Server(settings).run(sockets=[listening])
 
 

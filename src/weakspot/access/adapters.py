@@ -1,8 +1,12 @@
 """Adapters of the request guard: the facts of an aiohttp request, and a guard in front of an ASGI application."""
 
+import asyncio
 import json
+import time
 from typing import TYPE_CHECKING
 
+from weakspot.access import bodies
+from weakspot.access.connections import Connections
 from weakspot.access.request_guard import Facts, Refusal, Rules, find_refusal, is_listed, is_preflight
 
 if TYPE_CHECKING:
@@ -57,10 +61,13 @@ def headers_for_page(rules: Rules, facts: Facts) -> dict[str, str]:
 
 
 class AsgiGuard:
-    """Lets through to an ASGI application only what the rules allow."""
+    """Lets through to an ASGI application only what the rules allow, and whose body comes in time.
 
-    def __init__(self, app: "ASGIApp", rules: Rules) -> None:
-        self._app, self._rules = app, rules
+    The clock of one of ``connections`` stands still while its request is answered.
+    """
+
+    def __init__(self, app: "ASGIApp", rules: Rules, connections: Connections | None = None) -> None:
+        self._app, self._rules, self._connections = app, rules, connections
 
     async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         """Answer a request that is refused, and pass on every other one."""
@@ -68,6 +75,17 @@ class AsgiGuard:
             if scope["type"] == "lifespan":  # the protocol has no use for web sockets
                 await self._app(scope, receive, send)
             return
+        one = self._connections.of(scope.get("client")) if self._connections else None
+        if one is None:
+            await self._answer(scope, receive, send)
+            return
+        one.begin_work()
+        try:
+            await self._answer(scope, receive, send)
+        finally:
+            one.end_work()
+
+    async def _answer(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         facts = facts_of_scope(scope)
         added = headers_for_page(self._rules, facts)
         if (refusal := find_refusal(self._rules, facts)) is not None:
@@ -75,7 +93,29 @@ class AsgiGuard:
         elif added and is_preflight(facts):
             await _send_answer(send, None, added)
         else:
-            await self._app(scope, receive, _with_headers(send, added) if added else send)
+            await self._app(scope, _receive_in_time(receive), _with_headers(send, added) if added else send)
+
+
+def _receive_in_time(receive: "Receive") -> "Receive":
+    """Return a function that receives a body as :func:`bodies.receive_body` does: a late one ends the connection."""
+    started, size, is_whole = time.monotonic(), 0, False
+
+    async def receive_piece() -> "Message":
+        nonlocal size, is_whole
+        if is_whole:
+            return await receive()
+        left = started + bodies.BODY_SECONDS + size / bodies.LEAST_BYTES_PER_SECOND - time.monotonic()
+        try:
+            async with asyncio.timeout(max(left, 0)):
+                message = await receive()
+        except TimeoutError:
+            is_whole = True
+            return {"type": "http.disconnect"}
+        size += len(message.get("body", b""))
+        is_whole = not message.get("more_body", False)
+        return message
+
+    return receive_piece
 
 
 def _with_headers(send: "Send", added: dict[str, str]) -> "Send":

@@ -30,7 +30,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, all_: "Connections", inner: asyncio.Protocol) -> None:
         self._all, self._inner = all_, inner
         self._transport: asyncio.Transport | None = None
-        self._is_admitted = self._works = self._has_answered = self._hears = False
+        self._is_admitted = self.works = self._has_answered = self._hears = False
         self._since = all_.now()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -46,7 +46,7 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Pass on what came; what comes of a connection that was refused is dropped."""
         if self._is_admitted:
-            if not self._works and not self._hears:
+            if not self.works and not self._hears:
                 # A connection's first request is waited for since its beginning.
                 self._hears, self._since = True, self._all.now() if self._has_answered else self._since
             self._inner.data_received(data)
@@ -71,16 +71,16 @@ class Connection(asyncio.Protocol):
 
     def begin_work(self) -> None:
         """Stop the clock: a request's head is here, and the server answers it, however long that takes."""
-        self._works = True
+        self.works = True
 
     def end_work(self) -> None:
         """Start the clock: the next request is waited for."""
-        self._works, self._has_answered, self._hears, self._since = False, True, False, self._all.now()
+        self.works, self._has_answered, self._hears, self._since = False, True, False, self._all.now()
 
     def close_if_late(self, now: float) -> None:
         """Close a connection on which a request has not come in time."""
         limit = IDLE_SECONDS if self._has_answered and not self._hears else HEAD_SECONDS
-        if not self._works and now - self._since > limit and self._transport is not None:
+        if not self.works and now - self._since > limit and self._transport is not None:
             self._transport.abort()
 
 

@@ -5,7 +5,9 @@ import asyncio
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
+from weakspot.access import bodies
 from weakspot.access.adapters import AsgiGuard, facts_of_request, facts_of_scope
+from weakspot.access.connections import Connections
 from weakspot.access.request_guard import Facts, Rules
 
 HEADERS = {
@@ -89,3 +91,42 @@ def test_a_listed_page_may_ask_beforehand_and_read_the_answer():
     sent, reached = asked(scope("GET", **page), origins=("https://chat.example",))
     assert reached == ["http"]
     assert {(b"a", b"b"), (b"access-control-allow-origin", b"https://chat.example")} <= set(sent[0]["headers"])
+
+
+@pytest.mark.parametrize(("pieces", "reached"), [([b"a", b"b"], [b"a", b"b"]), ([b"a", None], [b"a", "gone"])])
+def test_a_body_that_comes_too_slowly_ends(monkeypatch, pieces, reached):
+    monkeypatch.setattr(bodies, "BODY_SECONDS", 0.05)
+    coming = iter(pieces)
+    heard: list[object] = []
+
+    async def receive() -> dict:
+        piece = next(coming)
+        if piece is None:
+            await asyncio.Event().wait()
+        return {"type": "http.request", "body": piece, "more_body": piece == b"a"}
+
+    async def app(_scope, receive, _send) -> None:
+        for _ in pieces:
+            message = await receive()
+            heard.append(message["body"] if message["type"] == "http.request" else "gone")
+
+    asyncio.run(AsgiGuard(app, Rules())(scope(Host="localhost"), receive, None))
+    assert heard == reached
+
+
+def test_the_clock_of_a_connection_stands_still_while_it_is_answered():
+    async def run() -> list[bool]:
+        connections = Connections(2)
+        one = connections.watch(asyncio.Protocol())
+        assert connections.admit(one, ("127.0.0.1", 5))
+        stood: list[bool] = []
+
+        async def app(_scope, _receive, _send) -> None:
+            stood.append(one.works)
+
+        guard = AsgiGuard(app, Rules(), connections)
+        await guard({**scope(Host="localhost"), "client": ("127.0.0.1", 5)}, None, None)
+        await guard({**scope(Host="localhost"), "client": ("127.0.0.1", 6)}, None, None)
+        return [*stood, one.works]
+
+    assert asyncio.run(run()) == [True, False, False]
