@@ -153,7 +153,7 @@ NAMED = (
     Fault(
         "a file that was moved away while a writer waited is written to",
         "src/weakspot/storage/locks.py",
-        "while descriptor < 0 or not _has_name(descriptor, file):",
+        "while descriptor < 0 or not is_current(descriptor, file):",
         "while descriptor < 0:",
         "tests/weakspot/storage/test_locks.py",
     ),
@@ -390,8 +390,8 @@ NAMED = (
     Fault(
         "a person may allow what a policy refuses",
         "src/weakspot/capture/decisions.py",
-        'if consultation.policy == "refuse":',
-        'if consultation.policy == "refuse" and decided is None:',
+        'if example.policy == "refuse":',
+        'if example.policy == "refuse" and decided is None:',
         "tests/weakspot/capture/test_decisions.py",
     ),
     Fault(
@@ -647,6 +647,21 @@ NAMED = (
         "if grammar.withdrawal.match(rest):",
         "if rest is None:",
         "tests/weakspot/capture/test_trigger_phrases.py",
+    ),
+    # --- trust
+    Fault(
+        "who agreed for one workspace agreed for all",
+        "src/weakspot/trust/agreements.py",
+        "if one.workspace == root:",
+        "if True:",
+        "tests/weakspot/trust/test_agreements.py",
+    ),
+    Fault(
+        "settings that everybody may write to count",
+        "src/weakspot/trust/ownership.py",
+        "if found.st_mode & stat.S_IWOTH:",
+        "if found.st_mode < 0:",
+        "tests/weakspot/trust/test_ownership.py",
     ),
     Fault(
         "what the disk refused once more is lost",
@@ -1241,8 +1256,8 @@ NAMED = (
     Fault(
         "the pages need no session",
         "src/weakspot/ui/session_auth.py",
-        'if not _same(request.cookies.get(_cookie(request), ""), self._session):',
-        "if not request.cookies and not self._session:",
+        "session = next((one for one in self._sessions if _same(word, one.word)), None)",
+        "session = self._sessions[0] if self._sessions else None",
         "tests/weakspot/ui/test_session_auth.py",
     ),
     Fault(
@@ -1255,8 +1270,8 @@ NAMED = (
     Fault(
         "a form needs no word of the page",
         "src/weakspot/ui/session_auth.py",
-        'if changes and not _same(str((await request.post()).get("token", "")), self.form_token):',
-        "if not self.form_token:",
+        'if changes and not _same(str((await request.post()).get("token", "")), session.form_token):',
+        "if not session.form_token:",
         "tests/weakspot/ui/test_session_auth.py",
     ),
     Fault(

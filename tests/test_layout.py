@@ -79,7 +79,6 @@ TESTED_ELSEWHERE = {
     "weakspot/records/datasets.py": "tests/weakspot/pipeline/test_process.py reads and writes each of them",
     "weakspot/records/releases.py": "tests/weakspot/deployment/test_releases.py reads and writes each of them",
     "weakspot/deployment/types.py": "holds what the targets are given; tests/weakspot/deployment/ builds it",
-    "weakspot/training/model_card.py": "tests/weakspot/pipeline/test_train.py reads the card and the picture",
     "weakspot/evaluation/html_report.py": "tests/weakspot/pipeline/test_evaluate.py reads the page",
     "weakspot/progress.py": "draws on a terminal only; every stage's test passes through it",
     "weakspot/checks/types.py": "holds what the checks are given; tests/weakspot/checks/ builds it",

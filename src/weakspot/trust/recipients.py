@@ -1,14 +1,15 @@
 """Recipients: the addresses to which the settings send conversations, and the variables whose values go there."""
 
-import ipaddress
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from weakspot.access.request_guard import is_loopback
 from weakspot.config import Config
 from weakspot.records import Target
 from weakspot.teachers import address_of
+from zddc.addresses import hide_password
 
 # Each provider's own variables, and the hosts to which they belong.
 _HOSTS_BY_VARIABLE = {
@@ -44,16 +45,12 @@ class Recipient:
     @property
     def shown(self) -> str:
         """What would be sent where, for people; an address is shown without its password."""
-        return f"{self.variable or 'conversations'} to {without_password(self.address)}"
+        return f"{self.variable or 'conversations'} to {hide_password(self.address)}"
 
     @property
     def is_loopback(self) -> bool:
         """Whether the address is of this machine."""
-        host = _host(self.address)
-        try:
-            return host == "localhost" or ipaddress.ip_address(host).is_loopback
-        except ValueError:
-            return False
+        return is_loopback(_host(self.address))
 
     @property
     def is_own(self) -> bool:
@@ -90,15 +87,6 @@ def deployment_recipients(config: Config, target: Target | None = None, server: 
     target = target or config.deploy.target
     address = server or config.deploy.server or (config.gateway.upstream if target != "ollama" else "")
     return server_recipients(config, [address]) if target in _SERVED and address else []
-
-
-def without_password(address: str) -> str:
-    """Return an address without the user and the password that it may hold."""
-    try:
-        parts = urlsplit(address)
-    except ValueError:
-        return address.rpartition("@")[2]
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def _host(address: str) -> str:

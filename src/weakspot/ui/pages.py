@@ -20,6 +20,7 @@ from weakspot.records import Interaction
 from weakspot.ui import charts, savings_chart
 from weakspot.ui.record_view import digest_of, mark_invisible, turns_of
 from weakspot.ui.review import STATES, Filter, ReviewEntry, ReviewIndex
+from weakspot.ui.session_auth import Session
 from weakspot.ui.word_diff import differences
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
@@ -32,13 +33,11 @@ _LISTED = 20
 
 
 class Pages:
-    """The pages of one workspace, and the decisions made on them since the server started."""
+    """The pages of one workspace, each for a session; their addresses begin with ``path``."""
 
-    def __init__(self, workspace: Workspace, config: Config, form_token: str) -> None:
-        self._workspace, self._config, self._form_token = workspace, config, form_token
+    def __init__(self, workspace: Workspace, config: Config, path: str) -> None:
+        self._workspace, self._config, self._path = workspace, config, path
         self._index = ReviewIndex(workspace, config)
-        self._decided: list[str] = []
-        self._notice = ""
 
     @cached_property
     def _templates(self) -> "Environment":
@@ -55,24 +54,25 @@ class Pages:
         )
         templates.filters["marked"] = mark_invisible
         templates.globals.update(
-            where=review_url,
-            waiting=review_url(Filter(state="waiting")),
-            form_token=self._form_token,
+            where=self.review_url,
+            waiting=self.review_url(Filter(state="waiting")),
+            path=self._path,
             root=str(self._workspace.root),
         )
         return templates
 
-    def _page(self, name: str, **values: object) -> str:
-        notice, self._notice = self._notice, ""
-        return self._templates.get_template(name).render(page=name, notice=notice, **values)
+    def _page(self, session: Session, name: str, **values: object) -> str:
+        notice, session.notice = session.notice, ""
+        shown = {"page": name, "notice": notice, "form_token": session.form_token, **values}
+        return self._templates.get_template(name).render(shown)
 
-    def overview(self) -> str:
+    def overview(self, session: Session) -> str:
         """The number of examples of each domain, and what is due."""
         found = status.status(self._workspace, self._config)
         largest = max((domain.examples for domain in found.domains), default=1)
-        return self._page("overview.html", status=found, largest=max(1, largest))
+        return self._page(session, "overview.html", status=found, largest=max(1, largest))
 
-    def review(self, wanted: Filter, identity: str = "") -> str:
+    def review(self, session: Session, wanted: Filter, identity: str = "") -> str:
         """One interaction beside the list of those that match; the first match where ``identity`` names none."""
         self._index.refresh()
         entries = self._index.matching(wanted)
@@ -83,6 +83,7 @@ class Pages:
         first = (place or 0) // _LISTED * _LISTED
         listed = entries[first : first + _LISTED]
         return self._page(
+            session,
             "review.html",
             wanted=wanted,
             states=list(STATES),
@@ -93,7 +94,7 @@ class Pages:
             current=self._review_fields(captured) if captured else None,
             previous=entries[place - 1].id if place else None,
             following=next((entry.id for entry in entries[0 if place is None else place + 1 :][:1]), None),
-            undoable=bool(self._decided),
+            undoable=bool(session.decided),
         )
 
     def _marks(self, entry: ReviewEntry) -> list[str]:
@@ -133,15 +134,15 @@ class Pages:
             "fields": [visible(review.editable_text(message)) for message in (revised.query, revised.expert)],
         }
 
-    def decide(self, wanted: Filter, form: Mapping[str, str]) -> str:
+    def decide(self, session: Session, wanted: Filter, form: Mapping[str, str]) -> str:
         """Store a decision; return the id of the interaction to show next. An error becomes the next page's notice."""
         self._index.refresh()
         before = [entry.id for entry in self._index.matching(wanted)]
         action, identity = form.get("action", ""), form.get("id", "")
         try:
-            identity = self._decide(action, identity, form)
+            identity = self._decide(session, action, identity, form)
         except UserError as error:
-            self._notice = str(error)
+            session.notice = str(error)
             return identity
         self._index.refresh()
         after = {entry.id for entry in self._index.matching(wanted)}
@@ -149,12 +150,12 @@ class Pages:
             return identity
         return next((later for one, later in pairwise(before) if one == identity), before[-1] if before else "")
 
-    def _decide(self, action: str, identity: str, form: Mapping[str, str]) -> str:
+    def _decide(self, session: Session, action: str, identity: str, form: Mapping[str, str]) -> str:
         workspace, config = self._workspace, self._config
         if action == "undo":
-            if not self._decided:
-                raise UserError("undo", "nothing was decided since the server started", "decide something first")
-            identity = self._decided.pop()
+            if not session.decided:
+                raise UserError("undo", "nothing was decided in this session", "decide something first")
+            identity = session.decided.pop()
             review.undo(workspace, config, identity)
             return identity
         captured = self._index.load(identity)
@@ -176,14 +177,14 @@ class Pages:
             review.move(workspace, config, captured, form.get("to", "").strip())
         elif action == "forget":
             forget(workspace, config, identity)
-            self._decided = [one for one in self._decided if one != identity]
+            session.decided = [one for one in session.decided if one != identity]
             return identity
         else:
             raise UserError(action or "action", "is not a known decision", "load the page again")
-        self._decided.append(identity)
+        session.decided.append(identity)
         return identity
 
-    def adapters(self) -> str:
+    def adapters(self, session: Session) -> str:
         """Every adapter, the newest of a domain first, with the verdict on it."""
         names = sorted(self._workspace.adapter_names(), key=lambda name: (name.domain, -name.version))
         found = [
@@ -194,7 +195,7 @@ class Pages:
             )
             for name in names
         ]
-        return self._page("adapters.html", adapters=found)
+        return self._page(session, "adapters.html", adapters=found)
 
     def curve(self, name: str) -> str | None:
         """An adapter's training curve; None where there is no such adapter."""
@@ -211,14 +212,14 @@ class Pages:
     def _adapter(self, name: str) -> AdapterName | None:
         return next((found for found in self._workspace.adapter_names() if str(found) == name), None)
 
-    def releases(self) -> str:
+    def releases(self, session: Session) -> str:
         """All releases, newest first, and the savings."""
         found = read_releases(self._workspace)
         now = [release.number for release in live(found).values()]
         saved = None
         if self._workspace.usage.exists():
             saved = savings.format_summary(savings.economics(self._workspace, self._config, scorecards=False))
-        return self._page("releases.html", releases=found[::-1], live=now, saved=saved)
+        return self._page(session, "releases.html", releases=found[::-1], live=now, saved=saved)
 
     def economics(self) -> str | None:
         """The chart of the savings; None where no question was counted yet."""
@@ -226,8 +227,7 @@ class Pages:
             return None
         return savings_chart.chart(savings.economics(self._workspace, self._config))
 
-
-def review_url(wanted: Filter, identity: str = "") -> str:
-    """Return the address of the review page for a filter and an interaction."""
-    words = {**vars(wanted), "id": identity}
-    return f"/review?{urlencode({name: word for name, word in words.items() if word})}"
+    def review_url(self, wanted: Filter, identity: str = "") -> str:
+        """Return the address of the review page for a filter and an interaction."""
+        words = {**vars(wanted), "id": identity}
+        return f"{self._path}/review?{urlencode({name: word for name, word in words.items() if word})}"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from weakspot.access.request_guard import Rules, is_loopback
 from weakspot.config import Config
 from weakspot.http_server import start_app, wait_for_signal
-from weakspot.ui.pages import Pages, review_url
+from weakspot.ui.pages import Pages
 from weakspot.ui.review import Filter
 from weakspot.ui.session_auth import SessionAuth
 from weakspot.workspace import Workspace
@@ -34,7 +34,8 @@ class Site:
     """Request handlers of the pages. One thread runs all of them: no request sees another's unfinished work."""
 
     def __init__(self, workspace: Workspace, config: Config, door: SessionAuth) -> None:
-        self._pages = Pages(workspace, config, door.form_token)
+        self._door = door
+        self._pages = Pages(workspace, config, door.path)
         self._thread = ThreadPoolExecutor(1, "pages")
 
     async def close(self) -> None:
@@ -44,15 +45,17 @@ class Site:
     async def _run_in_thread(self, make: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, make)
 
-    async def overview(self, _request: "web.Request") -> "web.Response":
+    async def overview(self, request: "web.Request") -> "web.Response":
         """The number of examples of each domain."""
-        return _html_response(await self._run_in_thread(self._pages.overview))
+        return _html_response(await self._run_in_thread(partial(self._pages.overview, self._door.session_of(request))))
 
     async def review(self, request: "web.Request") -> "web.Response":
         """The interaction to decide about."""
         query = request.query
         return _html_response(
-            await self._run_in_thread(partial(self._pages.review, _filter(query), query.get("id", "")))
+            await self._run_in_thread(
+                partial(self._pages.review, self._door.session_of(request), _filter(query), query.get("id", ""))
+            )
         )
 
     async def decide(self, request: "web.Request") -> "web.Response":
@@ -61,12 +64,12 @@ class Site:
 
         form = {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
         wanted = _filter(form)
-        identity = await self._run_in_thread(partial(self._pages.decide, wanted, form))
-        return web.Response(status=303, headers={"Location": review_url(wanted, identity)})
+        identity = await self._run_in_thread(partial(self._pages.decide, self._door.session_of(request), wanted, form))
+        return web.Response(status=303, headers={"Location": self._pages.review_url(wanted, identity)})
 
-    async def adapters(self, _request: "web.Request") -> "web.Response":
+    async def adapters(self, request: "web.Request") -> "web.Response":
         """The adapters, how they learnt, and the verdicts on them."""
-        return _html_response(await self._run_in_thread(self._pages.adapters))
+        return _html_response(await self._run_in_thread(partial(self._pages.adapters, self._door.session_of(request))))
 
     async def curve(self, request: "web.Request") -> "web.Response":
         """An adapter's training curve."""
@@ -80,9 +83,9 @@ class Site:
             await self._run_in_thread(partial(self._pages.scorecard, request.match_info["name"])), "text/html"
         )
 
-    async def releases(self, _request: "web.Request") -> "web.Response":
+    async def releases(self, request: "web.Request") -> "web.Response":
         """All releases, and the savings."""
-        return _html_response(await self._run_in_thread(self._pages.releases))
+        return _html_response(await self._run_in_thread(partial(self._pages.releases, self._door.session_of(request))))
 
     async def economics(self, _request: "web.Request") -> "web.Response":
         """The chart of the savings."""
@@ -122,15 +125,15 @@ def application(workspace: Workspace, config: Config, door: SessionAuth) -> "web
     site = Site(workspace, config, door)
     # URL encoding makes three bytes of one, and an edit has two texts.
     app = web.Application(client_max_size=6 * config.collect.max_record_bytes, middlewares=[door.middleware()])
-    app.router.add_get("/", site.overview)
-    app.router.add_get("/review", site.review)
-    app.router.add_post("/review", site.decide)
-    app.router.add_get("/adapters", site.adapters)
-    app.router.add_get("/adapters/{name}/curve.svg", site.curve)
-    app.router.add_get("/adapters/{name}/scorecard", site.scorecard)
-    app.router.add_get("/releases", site.releases)
-    app.router.add_get("/economics.svg", site.economics)
-    app.router.add_get("/{name:" + "|".join(_STATIC) + "}", site.static)
+    app.router.add_get(f"{door.path}/", site.overview)
+    app.router.add_get(f"{door.path}/review", site.review)
+    app.router.add_post(f"{door.path}/review", site.decide)
+    app.router.add_get(f"{door.path}/adapters", site.adapters)
+    app.router.add_get(f"{door.path}/adapters/{{name}}/curve.svg", site.curve)
+    app.router.add_get(f"{door.path}/adapters/{{name}}/scorecard", site.scorecard)
+    app.router.add_get(f"{door.path}/releases", site.releases)
+    app.router.add_get(f"{door.path}/economics.svg", site.economics)
+    app.router.add_get(door.path + "/{name:" + "|".join(_STATIC) + "}", site.static)
 
     async def close_site(_app: web.Application) -> None:
         await site.close()
@@ -157,7 +160,7 @@ async def start_server(
         _log.warning("other machines reach the pages, without encryption: who has the address reads all records")
 
     def address() -> str:
-        return f"{root}/?token={door.token}"
+        return f"{root}{door.path}/?token={door.token}"
 
     return runner, address
 

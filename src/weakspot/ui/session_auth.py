@@ -2,7 +2,9 @@
 
 import hmac
 import secrets
+import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from weakspot.access.adapters import facts_of_request
@@ -23,19 +25,35 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+_IDLE_SECONDS = 3600.0
+_COOKIE = "weakspot"
 
 Handler = Callable[["web.Request"], Awaitable["web.StreamResponse"]]
 
 
+@dataclass
+class Session:
+    """What one browser was given: the word of its cookie, the word of its forms (CSRF), and what it decided."""
+
+    word: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+    form_token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
+    used: float = field(default_factory=time.monotonic)
+    decided: list[str] = field(default_factory=list)
+    notice: str = ""
+
+
 class SessionAuth:
-    """A token that opens one session, the session's cookie, and the token that each form must send (CSRF)."""
+    """A path that nobody guesses, a token that opens one session there, and the sessions, each with its cookie.
+
+    A browser sends a cookie to every port of a machine, but only below the cookie's path: no other server learns it.
+    """
 
     def __init__(self, rules: Rules, opened: Callable[[], None]) -> None:
         """``opened`` is called when the token was used and replaced by a new one."""
         self._rules = rules
         self.token = secrets.token_urlsafe(32)
-        self.form_token = secrets.token_urlsafe(32)
-        self._session = secrets.token_urlsafe(32)
+        self.path = f"/{secrets.token_urlsafe(16)}"
+        self._sessions: list[Session] = []
         self._opened = opened
 
     def middleware(self) -> "Middleware":
@@ -75,28 +93,39 @@ class SessionAuth:
         """Answer a request that has the token: set the session's cookie, and replace the token; None without it."""
         from aiohttp import web
 
+        if not request.path.startswith(f"{self.path}/"):
+            raise web.HTTPNotFound(text="open the address that the terminal shows")
         if request.method != "GET" or not _same(request.query.get("token", ""), self.token):
             return None
         self.token = secrets.token_urlsafe(32)
         self._opened()
-        response = web.Response(status=303, headers={"Location": "/"})
-        response.set_cookie(_cookie(request), self._session, httponly=True, samesite="Strict", path="/")
+        self._sessions.append(session := Session())
+        response = web.Response(status=303, headers={"Location": f"{self.path}/"})
+        response.set_cookie(_COOKIE, session.word, httponly=True, samesite="Strict", path=f"{self.path}/")
         return response
+
+    def session_of(self, request: "web.Request") -> Session:
+        """Return the session of a request, which goes on for another hour; refuse a request without one."""
+        from aiohttp import web
+
+        now, word = time.monotonic(), request.cookies.get(_COOKIE, "")
+        self._sessions = [one for one in self._sessions if now - one.used < _IDLE_SECONDS]
+        session = next((one for one in self._sessions if _same(word, one.word)), None)
+        if session is None:
+            raise web.HTTPForbidden(
+                text="open the address that the terminal shows; each opens one browser, for as long as it is used"
+            )
+        session.used = now
+        return session
 
     async def _answer_in_session(self, request: "web.Request", handler: Handler) -> "web.StreamResponse":
         from aiohttp import web
 
-        if not _same(request.cookies.get(_cookie(request), ""), self._session):
-            raise web.HTTPForbidden(text="open the address that the terminal shows; each opens one browser")
+        session = self.session_of(request)
         changes = request.method not in ("GET", "HEAD")
-        if changes and not _same(str((await request.post()).get("token", "")), self.form_token):
+        if changes and not _same(str((await request.post()).get("token", "")), session.form_token):
             raise web.HTTPForbidden(text="this page is of an earlier run; load it again")
         return await handler(request)
-
-
-def _cookie(request: "web.Request") -> str:
-    # Cookies ignore ports: two servers on one machine would overwrite each other's.
-    return f"weakspot-{request.url.port}"
 
 
 def _same(given: str, known: str) -> bool:

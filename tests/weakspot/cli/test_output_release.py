@@ -20,3 +20,11 @@ RELEASE = Release(action="deploy", domain="d", target="gateway", location="", ad
 def test_a_release_says_for_how_many_of_the_questions_it_is(capsys, values, line):
     output.print_release(RELEASE.model_copy(update=values))
     assert capsys.readouterr().out == f"{line}\n"
+
+
+@pytest.mark.parametrize(("mode", "told"), [(0o700, True), (0o755, False)])
+def test_a_release_that_another_account_cannot_read_says_so(capsys, tmp_path, mode, told):
+    (place := tmp_path / "merged").mkdir()
+    place.chmod(mode)
+    output.print_release(RELEASE.model_copy(update={"target": "merged", "location": str(place)}))
+    assert ("only you may read it: for a server of another account" in capsys.readouterr().out) == told

@@ -1,5 +1,7 @@
 """Our own formats are told from other programs' logs, which look much the same."""
 
+import json
+
 import pytest
 
 from weakspot.config import Config
@@ -46,3 +48,10 @@ def test_a_line_becomes_an_interaction_with_what_it_lacks_filled_in(config):
     assert (found.query.content, found.domain, found.metadata.source) == ("q", "spam", None)
     with pytest.raises(RecordError, match="no expert"):
         interaction_of(config, JsonEntry(1, 0, b'{"query": "q", "local": "l"}'))
+
+
+@pytest.mark.parametrize("identity", ["int_\x1b[2J", "int_ü", "int_\u202e", "a\nb"])
+def test_an_id_is_of_printable_ascii_characters(config, identity):
+    line = {"messages": CONSULTED, "metadata": {"timestamp": "2026-01-01T00:00:00Z", "interaction_id": identity}}
+    with pytest.raises(RecordError, match="interaction_id: not of printable ASCII"):
+        interaction_of(config, JsonEntry(1, 0, json.dumps(line).encode()))

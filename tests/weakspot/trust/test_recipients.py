@@ -8,7 +8,6 @@ from weakspot.trust.recipients import (
     deployment_recipients,
     gateway_recipients,
     teacher_recipients,
-    without_password,
 )
 
 NO_FILE = "no-such-folder"
@@ -81,6 +80,5 @@ def test_a_key_is_at_home_only_at_its_own_provider(address, variable, own):
 
 
 def test_a_password_is_not_shown():
-    assert without_password("http://me:secret@host:1/v1?a=b") == "http://host:1/v1?a=b"
     assert Recipient("http://me:secret@host/v1", "KEY").shown == "KEY to http://host/v1"
     assert Recipient("http://host/v1", "").shown == "conversations to http://host/v1"

@@ -37,11 +37,17 @@ class Client:
     def host(self) -> str:
         return urlsplit(self.address()).netloc
 
+    @property
+    def base(self) -> str:
+        """The path below which the pages are."""
+        return urlsplit(self.address()).path.rstrip("/")
+
     def request(self, method: str, path: str, body: str | None = None, **headers: str) -> Answer:
+        """Ask for a path below that of the pages."""
         sent = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())} if self.cookies else {}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         with contextlib.closing(http.client.HTTPConnection(self.host, timeout=120)) as connection:
-            connection.request(method, path, body, sent)
+            connection.request(method, f"{self.base}{path}", body, sent)
             answer = connection.getresponse()
             for cookie in answer.headers.get_all("Set-Cookie", []):
                 name, _, value = cookie.partition(";")[0].partition("=")
@@ -58,7 +64,7 @@ class Client:
     def open(self) -> "Client":
         """Come in with the token, as a browser that is given the address."""
         split = urlsplit(self.address())
-        assert self.get(f"{split.path}?{split.query}").status == 303
+        assert self.get(f"/?{split.query}").status == 303
         return self
 
 

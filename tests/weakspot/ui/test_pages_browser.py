@@ -100,7 +100,7 @@ def test_twenty_interactions_are_reviewed_by_keyboard_and_process_heeds_every_de
     made = [example(n) for n in range(24)]
     capture(workspace, made)
     process(workspace, config)
-    browser.page.goto(f"http://{outside.host}/review")
+    browser.page.goto(f"http://{outside.host}{outside.base}/review")
 
     for n in range(8):
         assert browser.query == made[n].query.text
@@ -139,7 +139,7 @@ def test_twenty_interactions_are_reviewed_by_keyboard_and_process_heeds_every_de
 
 def test_escape_leaves_a_field_and_a_key_in_a_field_is_a_letter(browser, outside, workspace, example, capture):
     capture(workspace, made := [example(n) for n in range(3)])
-    browser.page.goto(f"http://{outside.host}/review")
+    browser.page.goto(f"http://{outside.host}{outside.base}/review")
     browser.page.keyboard.press("e")
     browser.page.keyboard.type("araf")
     answer = browser.page.locator("textarea[name=expert]")
@@ -162,7 +162,7 @@ def test_a_key_pressed_before_the_next_page_is_there_decides_nothing_about_this_
     browser, outside, workspace, example, capture
 ):
     capture(workspace, made := [example(n) for n in range(3)])
-    browser.page.goto(f"http://{outside.host}/review")
+    browser.page.goto(f"http://{outside.host}{outside.base}/review")
     for keys in ("arr", "jrr"):
         with browser.page.expect_navigation():
             browser.page.evaluate(
@@ -182,7 +182,7 @@ def test_what_models_wrote_stays_text(browser, outside, workspace, interaction, 
     ]
     capture(workspace, made)
     page = browser.page
-    page.goto(f"http://{outside.host}/review")
+    page.goto(f"http://{outside.host}{outside.base}/review")
     for n, one in enumerate(made):
         assert browser.query == one.query.text
         halves = page.locator(".halves pre").all_inner_texts()
@@ -205,7 +205,7 @@ def test_a_scorecard_with_a_script_in_it_runs_nothing_and_fetches_nothing(browse
     planted = "<script>alert(1)</script><img src='/review'><img src='http://evil.example/'><p>the answers</p>"
     atomic.write_atomically(workspace.evaluation_page(name), planted.encode())
     atomic.write_atomically(workspace.adapter_manifest(name), b"{}")
-    browser.page.goto(f"http://{outside.host}/adapters/{name}/scorecard")
+    browser.page.goto(f"http://{outside.host}{outside.base}/adapters/{name}/scorecard")
     assert browser.page.get_by_text("the answers").is_visible()
     assert set(browser.blocked) == {"review", "http://evil.example/"}
     assert [one for one in browser.complaints if one.startswith(("dialog", "error"))] == []

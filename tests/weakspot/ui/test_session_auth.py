@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from weakspot.capture.decisions import load_decisions
+from weakspot.ui import session_auth
 
 pytestmark = pytest.mark.slow
 
@@ -28,16 +29,16 @@ def accepted(workspace, form) -> bool:
 def test_without_the_token_there_is_nothing_to_see(outside, path):
     assert outside.get(path).status == 403
     assert outside.get(f"{path}?token=wrong").status == 403
-    outside.cookies[f"weakspot-{urlsplit(outside.address()).port}"] = "wrong"
+    outside.cookies["weakspot"] = "wrong"
     assert outside.get(path).status == 403
 
 
 def test_the_token_is_taken_for_a_session_that_no_script_and_no_other_site_can_use(outside):
     split = urlsplit(outside.address())
     answer = outside.get(f"/?{split.query}")
-    assert (answer.status, answer.headers["Location"]) == (303, "/")
+    assert (answer.status, answer.headers["Location"]) == (303, f"{outside.base}/")
     cookie = answer.headers["Set-Cookie"]
-    assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(cookie.split("; "))
+    assert {"HttpOnly", "SameSite=Strict", f"Path={outside.base}/"} <= set(cookie.split("; "))
     assert outside.get("/").status == 200
 
 
@@ -49,6 +50,33 @@ def test_a_token_opens_once_and_the_next_one_is_told(outside, caplog):
     assert outside.get(f"/?{used}").status == 403
     assert outside.address() in caplog.text
     assert outside.open().get("/").status == 200
+
+
+def test_a_session_ends_after_an_hour_idle(client, monkeypatch):
+    assert client.get("/").status == 200
+    now = session_auth.time.monotonic()
+    for later, status in ((3000, 200), (6000, 200), (9700, 403)):
+        monkeypatch.setattr(session_auth.time, "monotonic", lambda later=later: now + later)
+        assert client.get("/").status == status
+    monkeypatch.undo()
+    assert client.get("/").status == 403
+    assert client.open().get("/").status == 200
+
+
+def test_two_browsers_have_words_of_their_own(client, form):
+    other = type(client)(client.address).open()
+    assert other.cookies != client.cookies
+    assert other.post("/review", form).status == 403
+    assert client.get("/").status == other.get("/").status == 200
+
+
+def test_outside_of_its_path_there_is_nothing(client):
+    assert len(client.base) > 20
+    token = urlsplit(client.address()).query
+    for path in ("/", "/review", "/style.css", f"/?{token}", "/wrong/review"):
+        outer = type(client)(lambda: f"http://{client.host}/", client.cookies)
+        assert outer.get(path).status == 404
+    assert client.get("/").status == 200
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "[::1"])
