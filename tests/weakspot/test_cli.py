@@ -458,7 +458,7 @@ def test_what_another_version_left_readable_is_mended_in_one_line(weakspot, work
     for path in readable:
         path.chmod(0o755)
     status, _, err = weakspot("status")
-    told = f"{workspace.root}: permissions of 3 files and folders mended: only you may read them now\n"
+    told = f"{workspace.root}: permissions of 3 files and folders mended: only you may read what is there now\n"
     assert (status, err) == (0, told)
     assert others_may(workspace.root) == []
     assert weakspot("status")[2] == ""

@@ -130,7 +130,8 @@ def test_the_layout_is_the_documented_one():
     filled = {"<domain>": "build-system", "<N>": "3", "<date>[.<n>]": "2025-10-31.2"}
     shown = {re.sub(r"<domain>|<N>|<date>\[.<n>\]", lambda part: filled[part[0]], path) for path in documented()}
     named = [
-        w.config_file, w.raw, w.decisions, w.all_examples, w.multi_domain, w.examples("build-system"), w.rejections,
+        w.config_file, w.raw, w.decisions, w.unfitted, w.unheard, w.thoughts, w.usage, w.releases,
+        w.all_examples, w.multi_domain, w.examples("build-system"), w.rejections,
         w.split("train"), w.split("val"), w.split("test"), w.assignments,
         w.adapter(name), w.merged(name), w.snapshot("v2025-10-31.2"),
     ]  # fmt: skip
@@ -155,8 +156,10 @@ def test_the_stages_write_what_the_layout_names_and_nothing_else(merged):
         for file in written
     }
     assert [file for file, paths in matched.items() if len(paths) != 1] == [".lock"]
-    by_hand = {"weakspot.toml", "raw/decisions.jsonl"}
-    assert {path for paths in matched.values() for path in paths} == set(documented()) - by_hand
+    # By hand, and by the gateway.
+    others = {"weakspot.toml", *(f"raw/{name}.jsonl" for name in ("decisions", "unfitted", "unheard", "thoughts"))}
+    others |= {"usage.jsonl", "releases.jsonl"}
+    assert {path for paths in matched.values() for path in paths} == set(documented()) - others
 
 
 def test_an_adapter_is_called_by_domain_and_version():

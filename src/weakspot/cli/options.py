@@ -44,7 +44,8 @@ def find_workspace(workspace: Path | None) -> Workspace:
     parts = [part for part in found.parts if part.name not in sharing.allow_links]
     if mended := permissions.mend(parts, group=sharing.group_readable):
         who = "you and your group" if sharing.group_readable else "you"
-        err.print(f"{found.root}: permissions of {mended} files and folders mended: only {who} may read them now")
+        what = "1 file or folder" if mended == 1 else f"{mended} files and folders"
+        err.print(f"{found.root}: permissions of {what} mended: only {who} may read what is there now")
     return found
 
 

@@ -267,9 +267,9 @@ def test_examples_that_cannot_be_trained_on_are_named(taught, interaction, captu
 def test_a_full_disk_is_one_line_and_damages_nothing(taught, tmp_path):
     workspace, config = taught
     mount = workspace.adapters
-    mount.mkdir()
+    mount.mkdir(mode=0o700)
     if subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=32k", "none", str(mount)], check=False, capture_output=True
+        ["mount", "-t", "tmpfs", "-o", "size=32k,mode=700", "none", str(mount)], check=False, capture_output=True
     ).returncode:
         pytest.skip("mounting a small file system needs root")
     line = command(workspace, config, "colours")
