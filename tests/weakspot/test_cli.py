@@ -467,7 +467,7 @@ def test_what_another_version_left_readable_is_mended_in_one_line(weakspot, work
 def test_a_team_reads_what_its_settings_share(weakspot, workspace):
     assert weakspot("collect", *TEXTS)[0] == 0
     workspace.config_file.write_text("[workspace]\ngroup_readable = true\n")
-    assert "only you and your group may read them now" in weakspot("process")[2]
+    assert "only you and your group may read what is there now" in weakspot("process")[2]
     assert weakspot("process")[0] == 0
     modes = {path.stat().st_mode & 0o777 for part in workspace.parts for path in (part, *part.rglob("*"))
              if path.is_file() and path != workspace.lock}  # fmt: skip

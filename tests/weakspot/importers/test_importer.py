@@ -185,6 +185,11 @@ def test_all_real_interactions_are_imported_as_they_are_but_for_addresses(worksp
     assert (done.added, done.already_there, done.bad) == (605, 0, [])
     before = [json.loads(line) for line in real_interactions.read_bytes().splitlines()]
     after = [json.loads(line) for line in lines(workspace)]
+    for one in after:  # where it came in is noted beside what the file says of it
+        metadata = one["metadata"]
+        assert metadata.pop("file_sha256") == atomic.sha256(real_interactions)
+        assert metadata["source"] == "import:raw"
+        metadata["source"] = metadata.pop("source_before")
     (changed,) = (n for n, (one, other) in enumerate(zip(before, after, strict=True)) if one != other)
     assert before[changed]["metadata"]["interaction_id"] == "int_1766448000000_c4a8a82b"
     assert after[changed]["metadata"]["scrubbed"] == {"e-mail": 3}
