@@ -93,7 +93,7 @@ def load(server: OpenAIClient, adapter: Path, name: str, base: BaseReference | N
     except ServerError as error:
         raise UserError(
             f"{server.url} {name}",
-            f"was not loaded: {_load_failure(error)}{_privacy(adapter)}",
+            f"was not loaded: {_load_failure(error, adapter)}",
             f"start it as: {serve_command(adapter, listed, base)}",
         ) from None
 
@@ -192,7 +192,7 @@ def _privacy(adapter: Path) -> str:
     return f" (only this account may read {adapter}: else set [workspace] group_readable)" if private else ""
 
 
-def _load_failure(error: ServerError) -> str:
+def _load_failure(error: ServerError, adapter: Path) -> str:
     if error.status in (404, 405) and "lora" not in error.text.lower():
         return "the server takes no adapters while it runs"
-    return f"HTTP {error.status}: {error.text}"
+    return f"HTTP {error.status}: {error.text}{_privacy(adapter)}"
