@@ -15,7 +15,6 @@ class _CachedAnswer(NamedTuple):
 
     steps: bytes
     answer: bytes
-    streamed: bool
 
 
 class AnswerCache:
@@ -28,13 +27,13 @@ class AnswerCache:
         self._most_bytes, self._bytes = most_bytes, 0
         self._heard: OrderedDict[bytes, _CachedAnswer] = OrderedDict()
 
-    def remember(self, conversation: Conversation, answer: bytes, *, streamed: bool) -> None:
+    def remember(self, conversation: Conversation, answer: bytes) -> None:
         """Keep the server's answer to a conversation: a whole body, or a recorded stream."""
         messages, query = conversation.messages, conversation.end_of_query
         asked = conversation if conversation.ends_in_query else Conversation(messages[:query])
         key, steps = asked.key, json.dumps(messages[query:]).encode()
         self._forget(key)
-        self._heard[key] = _CachedAnswer(steps, answer, streamed)
+        self._heard[key] = _CachedAnswer(steps, answer)
         self._bytes += len(steps) + len(answer)
         while self._bytes > self._most_bytes:
             self._forget(next(iter(self._heard)))
@@ -44,9 +43,8 @@ class AnswerCache:
         heard = self._heard.get(conversation.key)
         if heard is None:
             return []
-        parts = openai_chat.parts_of_stream if heard.streamed else openai_chat.parts_of_completion
         try:
-            answer = Answer.of(parts(heard.answer))
+            answer = Answer.of(openai_chat.parts_of_answer(heard.answer))
         except StreamError:
             return []
         return [] if answer.empty else [*json.loads(heard.steps), answer.message()]

@@ -39,7 +39,7 @@ async def answer_messages_request(
         answer = Answer.of(openai_chat.parts_of_answer(data))
     except StreamError as error:
         raise upstream.server_error(str(error)) from None
-    hear(data, False)
+    hear(data)
     return web.json_response(writer.whole(answer))
 
 
@@ -76,7 +76,7 @@ async def _stream_answer(
         await response.write(writer.error_event(502, _BROKEN_OFF))
         return response
     await response.write(writer.end())
-    hear(bytes(heard), True)
+    hear(bytes(heard))
     return response
 
 

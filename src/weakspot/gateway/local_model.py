@@ -85,10 +85,10 @@ class LocalModel:
         """Return the domain of the question that a conversation ends in."""
         return self._routing.choice(conversation)[0]
 
-    def remember_answer(self, asked: RoutedRequest, conversation: Conversation, answer: bytes, streamed: bool) -> None:
+    def remember_answer(self, asked: RoutedRequest, conversation: Conversation, answer: bytes) -> None:
         """Cache the server's whole answer; count the question if the last message is one of the user's."""
         if conversation:
-            self._attempts.remember(conversation, answer, streamed=streamed)
+            self._attempts.remember(conversation, answer)
             if conversation.ends_in_query:
                 self._note(asked)
 
@@ -103,7 +103,7 @@ class LocalModel:
             )
             upstream = asked.route.upstream
             data = await upstream.completion(asked.chat, upstream.json_headers(request))
-            answer = Answer.of(openai_chat.parts_of_completion(data))
+            answer = Answer.of(openai_chat.parts_of_answer(data))
         except (GatewayError, StreamError):
             return []
         self._note(asked)

@@ -20,7 +20,7 @@ _DONE = re.compile(rb"(?:\A|[\r\n])data: ?\[DONE\]\s*[\r\n]")
 _SIGN = re.compile(rb'(?<!\\)"(?:(?P<reason>finish_reason)"\s{0,9}:\s{0,9}"\w|delta")')
 _LONGEST_END = 48
 
-AnswerCallback = Callable[[bytes, bool], None]
+AnswerCallback = Callable[[bytes], None]
 
 
 async def forward_request(
@@ -28,8 +28,8 @@ async def forward_request(
 ) -> "web.StreamResponse":
     """Send a request on, and the answer back to the client byte for byte; give a complete good one to ``hear``.
 
-    ``hear`` gets the body, and whether it is a stream. Raises :class:`GatewayError` as long as nothing was sent to
-    the client; later the connection is closed, so that the client sees that the answer is incomplete.
+    ``hear`` gets the body, a whole one or a stream's. Raises :class:`GatewayError` as long as nothing was sent to the
+    client; later the connection is closed, so that the client sees that the answer is incomplete.
     """
     from aiohttp import web
 
@@ -47,8 +47,7 @@ async def forward_request(
         await response.write_eof()
         if hear is not None and answer.status == 200 and len(heard) <= _LONGEST_HEARD:
             with contextlib.suppress(EncodingError):
-                plain = plain_body(bytes(heard), answer.headers.get("Content-Encoding", ""))
-                hear(plain, answer.content_type == "text/event-stream")
+                hear(plain_body(bytes(heard), answer.headers.get("Content-Encoding", "")))
     return response
 
 

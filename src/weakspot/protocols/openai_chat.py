@@ -137,9 +137,6 @@ def parts_of_answer(data: bytes) -> Iterator[Part]:
     yield from parts
 
 
-parts_of_stream = parts_of_completion = parts_of_answer
-
-
 class Reader(StreamReader):
     """Reads the first choice of a chat completion."""
 

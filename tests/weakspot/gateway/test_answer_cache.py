@@ -27,10 +27,10 @@ def user(number: int) -> list[dict]:
     return [{"role": "user", "content": f"question {number}"}]
 
 
-@pytest.mark.parametrize(("answer", "streamed"), [(stream("a"), True), (whole("a"), False)])
-def test_an_answer_is_recalled_by_the_conversation_in_front_of_it(answer, streamed):
+@pytest.mark.parametrize("answer", [stream("a"), whole("a")])
+def test_an_answer_is_recalled_by_the_conversation_in_front_of_it(answer):
     attempts = AnswerCache(10_000)
-    attempts.remember(Conversation([{"role": "system", "content": "s"}, Q, *STEPS]), answer, streamed=streamed)
+    attempts.remember(Conversation([{"role": "system", "content": "s"}, Q, *STEPS]), answer)
     assert attempts.recall(Conversation([Q])) == [*STEPS, {"role": "assistant", "content": "a"}]
     assert attempts.recall(Conversation([{"role": "user", "content": "other"}])) == []
 
@@ -38,24 +38,14 @@ def test_an_answer_is_recalled_by_the_conversation_in_front_of_it(answer, stream
 def test_the_latest_of_several_answers_counts():
     attempts = AnswerCache(10_000)
     for text in ("first", "second"):
-        attempts.remember(Conversation([Q]), whole(text), streamed=False)
+        attempts.remember(Conversation([Q]), whole(text))
     assert attempts.recall(Conversation([Q]))[0]["content"] == "second"
 
 
-@pytest.mark.parametrize(
-    ("answer", "streamed"),
-    [
-        (b"<html>", False),
-        (b"data: {\n\n", True),
-        (b"", True),
-        (b"", False),
-        (whole(" "), False),
-        (stream("a")[:50], True),
-    ],
-)
-def test_what_is_no_answer_is_no_attempt(answer, streamed):
+@pytest.mark.parametrize("answer", [b"<html>", b"data: {\n\n", b"", whole(" "), stream("a")[:50]])
+def test_what_is_no_answer_is_no_attempt(answer):
     attempts = AnswerCache(10_000)
-    attempts.remember(Conversation([Q]), answer, streamed=streamed)
+    attempts.remember(Conversation([Q]), answer)
     assert attempts.recall(Conversation([Q])) == []
 
 
@@ -63,22 +53,20 @@ def test_the_oldest_are_forgotten_where_all_are_too_large():
     size = len(whole("a"))
     attempts = AnswerCache(10 * size + 100)
     for number in range(50):
-        attempts.remember(Conversation(user(number)), whole("a"), streamed=False)
+        attempts.remember(Conversation(user(number)), whole("a"))
     assert [n for n in range(50) if attempts.recall(Conversation(user(n)))] == list(range(40, 50))
 
 
 def test_what_is_too_large_for_itself_is_forgotten_at_once():
     attempts = AnswerCache(1000)
-    attempts.remember(Conversation(user(1)), whole("a"), streamed=False)
-    attempts.remember(
-        Conversation([Q, {"role": "tool", "tool_call_id": "1", "content": "x" * 5000}]), whole("a"), streamed=False
-    )
+    attempts.remember(Conversation(user(1)), whole("a"))
+    attempts.remember(Conversation([Q, {"role": "tool", "tool_call_id": "1", "content": "x" * 5000}]), whole("a"))
     assert attempts.recall(Conversation([Q])) == []
-    attempts.remember(Conversation(user(2)), whole("a"), streamed=False)
+    attempts.remember(Conversation(user(2)), whole("a"))
     assert attempts.recall(Conversation(user(2))) != []
 
 
 def test_nothing_is_remembered_where_there_is_no_room():
     attempts = AnswerCache(0)
-    attempts.remember(Conversation([Q]), whole("a"), streamed=False)
+    attempts.remember(Conversation([Q]), whole("a"))
     assert attempts.recall(Conversation([Q])) == []

@@ -23,7 +23,7 @@ def stream(*deltas: dict, reason: str | None = "stop", **choice) -> bytes:
 
 
 def answer_to(data: bytes) -> Answer:
-    return Answer.of(openai_chat.parts_of_stream(data))
+    return Answer.of(openai_chat.parts_of_answer(data))
 
 
 def written(parts, *, usage_wanted: bool = True) -> bytes:
@@ -43,7 +43,7 @@ def client(data: bytes) -> openai.OpenAI:
 @pytest.mark.parametrize("pieces", [1, 3, 40])
 def test_a_stream_says_what_the_whole_answer_says(pieces):
     reply = Reply("Grüße 😀", "hm", (("a", "look", '{"what": 1}'), ("b", "go", "{}")), pieces=pieces)
-    whole = Answer.of(openai_chat.parts_of_completion(json.dumps(completion(reply)).encode()))
+    whole = Answer.of(openai_chat.parts_of_answer(json.dumps(completion(reply)).encode()))
     streamed = answer_to(b"".join(chunks(reply)))
     assert streamed.message() == whole.message()
     assert (streamed.thought, streamed.finished) == (whole.thought, whole.finished)
@@ -85,7 +85,7 @@ def test_a_new_id_under_an_old_index_is_a_new_call():
 
 def test_a_call_whose_pieces_all_bear_its_name_is_one_call():
     pieces = [{"index": 0, "id": "x", "function": {"name": "f", "arguments": a}} for a in ('{"n"', ":1}")]
-    parts = list(openai_chat.parts_of_stream(stream(*({"tool_calls": [one]} for one in pieces))))
+    parts = list(openai_chat.parts_of_answer(stream(*({"tool_calls": [one]} for one in pieces))))
     assert Answer.of(parts).message()["tool_calls"][0]["function"] == {"name": "f", "arguments": '{"n":1}'}
     assert [part.name for part in parts[:-1]] == ["f", ""]
 
@@ -157,7 +157,7 @@ def test_a_character_that_was_cut_in_two_is_one_again():
 )
 def test_what_is_no_stream_of_a_chat_completion_is_an_error(data):
     with pytest.raises(StreamError):
-        list(openai_chat.parts_of_stream(data + stream({"content": "a"})))
+        list(openai_chat.parts_of_answer(data + stream({"content": "a"})))
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_thoughts_have_fields_of_their_own(key):
 @pytest.mark.parametrize("data", [b"<html>", b"[]", b'{"choices": 5}', b'{"error": "overloaded"}', b"[" * 100_000])
 def test_what_is_no_chat_completion_is_an_error(data):
     with pytest.raises(StreamError):
-        list(openai_chat.parts_of_completion(data))
+        list(openai_chat.parts_of_answer(data))
 
 
 @given(
@@ -223,12 +223,9 @@ def test_what_is_no_chat_completion_is_an_error(data):
     )
 )
 def test_no_json_does_anything_but_be_read_or_be_an_error(value):
-    for data, parts in [
-        (sse(value), openai_chat.parts_of_stream),
-        (json.dumps(value).encode(), openai_chat.parts_of_completion),
-    ]:
+    for data in (sse(value), json.dumps(value).encode()):
         try:
-            answer = Answer.of(parts(data))
+            answer = Answer.of(openai_chat.parts_of_answer(data))
         except StreamError:
             continue
         assert isinstance(answer.message(), dict)
