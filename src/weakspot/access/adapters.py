@@ -1,6 +1,7 @@
 """Adapters of the request guard: the facts of an aiohttp request, and a guard in front of an ASGI application."""
 
 import asyncio
+import contextlib
 import json
 import time
 from typing import TYPE_CHECKING
@@ -75,15 +76,8 @@ class AsgiGuard:
             if scope["type"] == "lifespan":  # the protocol has no use for web sockets
                 await self._app(scope, receive, send)
             return
-        one = self._connections.of(scope.get("client")) if self._connections else None
-        if one is None:
+        with self._connections.at_work(scope.get("client")) if self._connections else contextlib.nullcontext():
             await self._answer(scope, receive, send)
-            return
-        one.begin_work()
-        try:
-            await self._answer(scope, receive, send)
-        finally:
-            one.end_work()
 
     async def _answer(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         facts = facts_of_scope(scope)
@@ -104,7 +98,7 @@ def _receive_in_time(receive: "Receive") -> "Receive":
         nonlocal size, is_whole
         if is_whole:
             return await receive()
-        left = started + bodies.BODY_SECONDS + size / bodies.LEAST_BYTES_PER_SECOND - time.monotonic()
+        left = started + bodies.time_for_body(size) - time.monotonic()
         try:
             async with asyncio.timeout(max(left, 0)):
                 message = await receive()

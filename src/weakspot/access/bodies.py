@@ -12,6 +12,11 @@ BODY_SECONDS = 20.0
 LEAST_BYTES_PER_SECOND = 16_384
 
 
+def time_for_body(size: int) -> float:
+    """Return in how many seconds from its beginning a body must be whole, if ``size`` bytes of it are here."""
+    return BODY_SECONDS + size / LEAST_BYTES_PER_SECOND
+
+
 @functools.cache
 def _key() -> "web.RequestKey[bytes]":
     from aiohttp import web
@@ -29,12 +34,12 @@ async def receive_body(request: "web.Request", most: int) -> bool:
         return False
     body = bytearray()
     started = asyncio.get_running_loop().time()
-    async with asyncio.timeout_at(started + BODY_SECONDS) as limit:
+    async with asyncio.timeout_at(started + time_for_body(0)) as limit:
         while piece := await content.readany():
             body += piece
             if len(body) > most:
                 return False
-            limit.reschedule(started + BODY_SECONDS + len(body) / LEAST_BYTES_PER_SECOND)
+            limit.reschedule(started + time_for_body(len(body)))
     request[_key()] = bytes(body)
     return True
 

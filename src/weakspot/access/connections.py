@@ -1,11 +1,12 @@
 """Limits of a server's connections: how many of one address, and how long one may send nothing or next to nothing."""
 
 import asyncio
+import contextlib
 from collections import Counter
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from aiohttp import web
     from aiohttp.typedefs import Middleware
@@ -122,9 +123,17 @@ class Connections:
         if not self._of_host[host]:
             del self._of_host[host]
 
-    def of(self, peer: Any) -> Connection | None:
-        """Return the connection of an address and a port."""
-        return self._by_peer.get(_address_and_port(peer))
+    @contextlib.contextmanager
+    def at_work(self, peer: Any) -> "Iterator[None]":
+        """Stop the clock of the connection of an address and a port during the block."""
+        one = self._by_peer.get(_address_and_port(peer))
+        if one is not None:
+            one.begin_work()
+        try:
+            yield
+        finally:
+            if one is not None:
+                one.end_work()
 
     def middleware(self) -> "Middleware":
         """Return a middleware of aiohttp's that stops a connection's clock while a request is answered."""
@@ -134,14 +143,8 @@ class Connections:
         async def stop_clock(
             request: web.Request, handler: "Callable[[web.Request], Awaitable[web.StreamResponse]]"
         ) -> web.StreamResponse:
-            one = self.of(request.transport.get_extra_info("peername")) if request.transport else None
-            if one is None:
+            with self.at_work(request.transport.get_extra_info("peername") if request.transport else None):
                 return await handler(request)
-            one.begin_work()
-            try:
-                return await handler(request)
-            finally:
-                one.end_work()
 
         return stop_clock
 

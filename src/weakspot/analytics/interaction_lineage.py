@@ -13,7 +13,7 @@ from weakspot.dataset.snapshots import is_marked
 from weakspot.deployment import releases
 from weakspot.models import adapters
 from weakspot.records import MULTI_DOMAIN, SPLITS, Release, Split
-from weakspot.records.parsing import RecordError, parse_json_object
+from weakspot.records.parsing import RecordError, parse_metadata
 from weakspot.storage import append_log
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
@@ -92,6 +92,6 @@ def _scan_metadata(file: Path, identities: Collection[str]) -> Iterator[tuple[in
         if not mentioned.search(line.data):
             continue
         with contextlib.suppress(RecordError):
-            metadata = parse_json_object(line.data).get("metadata")
-            if isinstance(metadata, dict) and metadata.get("interaction_id") in identities:
+            metadata = parse_metadata(line.data)
+            if metadata.get("interaction_id") in identities:
                 yield line.number, metadata

@@ -1,5 +1,6 @@
 """Consultations that were answered and are no interactions: reads them, and tries them again after an update."""
 
+import contextlib
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -8,7 +9,7 @@ from weakspot.capture.consultation import retry_unfitted
 from weakspot.capture.decisions import load_decisions
 from weakspot.config import Config
 from weakspot.records import UnfittedConsultation
-from weakspot.records.parsing import RecordError, parse_json_object
+from weakspot.records.parsing import RecordError, parse_metadata
 from weakspot.storage import append_log
 from weakspot.workspace import Workspace
 
@@ -50,10 +51,6 @@ def collect_unfitted(workspace: Workspace, config: Config) -> Retried:
 def _stored_ids(workspace: Workspace) -> set[str]:
     found = set()
     for line in append_log.read_lines(workspace.raw):
-        try:
-            metadata = parse_json_object(line.data).get("metadata")
-        except RecordError:
-            continue  # process reports it, with its line number
-        if isinstance(metadata, dict):
-            found.add(str(metadata.get("interaction_id")))
+        with contextlib.suppress(RecordError):  # process reports it, with its line number
+            found.add(str(parse_metadata(line.data).get("interaction_id")))
     return found

@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from weakspot.records import Decision, Interaction, Snapshot
-from weakspot.records.parsing import RecordError, parse_json_object
+from weakspot.records.parsing import RecordError, parse_metadata
 from weakspot.storage import append_log, atomic
 from weakspot.workspace import Workspace
 
@@ -62,10 +62,9 @@ def _held(workspace: Workspace, name: str, identity: str) -> bool:
 
 def _is_example(data: bytes, identity: str) -> bool:
     try:
-        metadata = parse_json_object(data).get("metadata")
+        return parse_metadata(data).get("interaction_id") == identity
     except RecordError:
         return False
-    return isinstance(metadata, dict) and metadata.get("interaction_id") == identity
 
 
 def examples_of(workspace: Workspace, name: str, file: Path) -> list[Interaction]:

@@ -38,6 +38,12 @@ def parse_json_object(line: bytes) -> dict[str, Any]:
     return value
 
 
+def parse_metadata(line: bytes) -> dict[str, Any]:
+    """Return the metadata of a line, usable or not, empty where it has none; raise :class:`RecordError` for no JSON."""
+    metadata = parse_json_object(line).get("metadata")
+    return metadata if isinstance(metadata, dict) else {}
+
+
 def parse_interaction(line: bytes) -> Interaction:
     """Parse one raw line as a complete interaction.
 
