@@ -66,7 +66,7 @@ def forget(
 ) -> None:
     """Erase an interaction for good.
 
-    Snapshots and adapters that saw it are marked.
+    It is taken out of snapshots; the adapters that saw it are marked.
     """
     from weakspot.pipeline import forget as noun
 

@@ -40,7 +40,7 @@ from weakspot.gateway.paths import (
 )
 from weakspot.gateway.routing import Routing
 from weakspot.gateway.schemas import LONG_BYTES, chat_of_messages, parse_json_body, require_chat, require_readable
-from weakspot.gateway.upstream import GatewayError, Upstream, end_to_end
+from weakspot.gateway.upstream import GatewayError, Upstream, headers_of_new_body
 from weakspot.gateway.write_queue import WriteQueue
 from weakspot.http_server import start_app, wait_for_signal
 from weakspot.protocols import anthropic_messages, openai_chat
@@ -115,13 +115,10 @@ class Gateway:
 
     async def messages(self, request: "web.Request") -> "web.StreamResponse":
         """Anthropic's Messages API: a consultation, or the local model's answer in its format."""
-        data, body = await parse_json_body(request)
-        require_readable(data, body, self.config.gateway.max_text_characters)
-        chat = chat_of_messages(body)
-        conversation = await _read_conversation(data, chat["messages"])
+        chat, conversation = await self._read_messages(request)
         wish = self._consultation_request(request, chat, conversation)
         if wish is not None:
-            writer = anthropic_messages.Writer(str(body.get("model", "")))
+            writer = anthropic_messages.Writer(str(chat.get("model", "")))
             return await self.consultations.answer(request, wish, chat, writer)
         asked = await self.local.route_request(request, chat, conversation, any_name=True)
         return await answer_messages_request(
@@ -130,13 +127,17 @@ class Gateway:
 
     async def count_tokens(self, request: "web.Request") -> "web.StreamResponse":
         """The number of tokens of a Messages request."""
-        data, body = await parse_json_body(request)
-        require_readable(data, body, self.config.gateway.max_text_characters)
-        chat = chat_of_messages(body)
-        conversation = await _read_conversation(data, chat["messages"])
+        chat, conversation = await self._read_messages(request)
         return await answer_token_count(
             await self.local.route_request(request, chat, conversation, any_name=True), request
         )
+
+    async def _read_messages(self, request: "web.Request") -> tuple[dict[str, Any], Conversation]:
+        """Return a Messages request as one for a chat completion, and the conversation in it."""
+        data, body = await parse_json_body(request)
+        require_readable(data, body, self.config.gateway.max_text_characters)
+        chat = chat_of_messages(body)
+        return chat, await _read_conversation(data, chat["messages"])
 
     async def models(self, request: "web.Request") -> "web.StreamResponse":
         """The alias, the local models, and each teacher as ``expert/<teacher>``."""
@@ -145,15 +146,13 @@ class Gateway:
         headers = self.upstream.headers(request)
         headers["Accept-Encoding"] = "identity"
         async with self.upstream.request("GET", canonical_path(request.raw_path), headers) as answer:
-            status, data, returned = answer.status, await read_body(answer), end_to_end(answer.headers)
+            status, data, returned = answer.status, await read_body(answer), headers_of_new_body(answer.headers)
         try:
             body = json.loads(data)
             body["data"] += self._own_models()
             data = json.dumps(body).encode()
         except (ValueError, TypeError, KeyError):
             data = self.upstream.without_key(data)  # an answer in an unknown format is passed on as it is
-        for name in ("Content-Length", "Content-Encoding"):
-            returned.popall(name, None)
         return web.Response(status=status, body=data, headers=returned)
 
     async def responses(self, request: "web.Request") -> "web.StreamResponse":

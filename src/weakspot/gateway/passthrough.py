@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from weakspot.gateway.content_encoding import EncodingError, plain_body, read_body
 from weakspot.gateway.paths import canonical_path
-from weakspot.gateway.upstream import Upstream, end_to_end
-from weakspot.protocols.reading import SECONDS_BEHIND_THE_END, SECONDS_BEHIND_THE_REASON
+from weakspot.gateway.upstream import Upstream, end_to_end, headers_of_new_body
+from weakspot.protocols.reading import SECONDS_BEHIND_THE_END, SECONDS_BEHIND_THE_REASON, pieces_until
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, web
@@ -55,9 +55,7 @@ async def _error(upstream: Upstream, answer: "ClientResponse") -> "web.StreamRes
     """Return the server's error unchanged, except that our key is removed."""
     from aiohttp import web
 
-    headers = end_to_end(answer.headers)
-    for name in ("Content-Length", "Content-Encoding"):
-        headers.popall(name, None)
+    headers = headers_of_new_body(answer.headers)
     return web.Response(
         status=answer.status, reason=answer.reason, headers=headers, body=upstream.without_key(await read_body(answer))
     )
@@ -98,24 +96,16 @@ async def _copy_body(
     """
     from aiohttp import ClientPayloadError
 
-    heard, pieces = bytearray(), answer.content.iter_any()
+    heard = bytearray()
     end = EndOfStream(has_events=answer.content_type == "text/event-stream")
     try:
-        while True:
-            try:
-                async with asyncio.timeout_at(end.deadline) as limit:
-                    piece = await anext(pieces, None)
-            except TimeoutError:
-                if not limit.expired():
-                    raise
-                break
-            if piece is None:
-                break
-            await response.write(piece)
-            if len(heard) <= _LONGEST_HEARD:
-                heard += piece
-            if until_done:
-                end.feed(piece)
+        async with contextlib.aclosing(pieces_until(answer.content.iter_any(), lambda: end.deadline)) as pieces:
+            async for piece in pieces:
+                await response.write(piece)
+                if len(heard) <= _LONGEST_HEARD:
+                    heard += piece
+                if until_done:
+                    end.feed(piece)
     except ClientPayloadError:
         if request.transport is not None:
             request.transport.close()

@@ -241,6 +241,14 @@ def _with_key(headers: "CIMultiDict[str]", key: str) -> "CIMultiDict[str]":
     return headers
 
 
+def headers_of_new_body(headers: "CIMultiDictProxy[str]") -> "CIMultiDict[str]":
+    """Return the headers that a proxy passes on with a body of its own, whose size and encoding are others."""
+    kept = end_to_end(headers)
+    for name in ("Content-Length", "Content-Encoding"):
+        kept.popall(name, None)
+    return kept
+
+
 def end_to_end(headers: "CIMultiDictProxy[str]") -> "CIMultiDict[str]":
     """Return the headers that a proxy passes on; a header that occurs twice stays twice."""
     from multidict import CIMultiDict

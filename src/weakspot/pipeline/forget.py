@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,8 @@ from weakspot.deployment import parity_check
 from weakspot.deployment.targets import merged
 from weakspot.models import adapters
 from weakspot.pipeline.process import process
-from weakspot.records import MULTI_DOMAIN, SPLITS, Decision
-from weakspot.records.parsing import RecordError, parse_interaction_object, parse_json_object
+from weakspot.records import MULTI_DOMAIN, SPLITS, Decision, Interaction
+from weakspot.records.parsing import RecordError, parse_interaction_object, parse_json_object, parse_metadata
 from weakspot.storage import append_log, atomic
 from weakspot.storage.append_log import Line
 from weakspot.workspace import AdapterName, Workspace
@@ -62,10 +62,8 @@ def _forget_one(workspace: Workspace, config: Config, identity: str) -> Forgotte
     texts = [text for line in lines for text in _texts(line)]
     _erase_matching(workspace.decisions, config, lambda value: _is_edit(value, identity))
     _erase_matching(workspace.unheard, config, lambda value: _is_part(value.get("words"), texts))
-    collect = config.collect
-    for file in filter(Path.exists, found):
-        changes = dict.fromkeys(found[file])
-        append_log.replace(file, changes, collect.durability, allow_network=collect.allow_network_filesystem)
+    for file in filter(Path.exists, found):  # also without lines: what an interrupted erasure left is overwritten
+        _erase(file, config, found[file])
     if workspace.all_examples.exists():
         process(workspace, config)
     snapshots = snapshots_with(workspace, identity)
@@ -107,32 +105,37 @@ def _find_twins(file: Path, identity: str) -> list[str]:
     """Return the ids of other interactions with the same messages, and so with the same words."""
     keys = {_content_key(line) for line in _find_lines(file, identity)} - {None}
     twins = (line for line in append_log.read_lines(file) if keys and _content_key(line) in keys)
-    ids = dict.fromkeys(str(parse_json_object(line.data)["metadata"]["interaction_id"]) for line in twins)
+    ids = dict.fromkeys(str(parse_metadata(line.data)["interaction_id"]) for line in twins)
     return [one for one in ids if one != identity]
 
 
-def _content_key(line: Line) -> str | None:
+def _parse_line(line: Line) -> Interaction | None:
     try:
-        return parse_interaction_object(parse_json_object(line.data), whole=False).content_key()
+        return parse_interaction_object(parse_json_object(line.data), whole=False)
     except RecordError:
         return None
 
 
+def _content_key(line: Line) -> str | None:
+    one = _parse_line(line)
+    return one.content_key() if one else None
+
+
 def _texts(line: Line) -> list[str]:
-    try:
-        return [
-            message.text for message in parse_interaction_object(parse_json_object(line.data), whole=False).messages
-        ]
-    except RecordError:
-        return []
+    one = _parse_line(line)
+    return [message.text for message in one.messages] if one else []
 
 
 def _erase_matching(file: Path, config: Config, matches: Callable[[dict[str, Any]], bool]) -> None:
     """Remove the lines of an append-only file that match."""
-    changes = dict.fromkeys(line for line in append_log.read_lines(file) if matches(parse_json_object(line.data)))
-    if changes:
-        collect = config.collect
-        append_log.replace(file, changes, collect.durability, allow_network=collect.allow_network_filesystem)
+    lines = [line for line in append_log.read_lines(file) if matches(parse_json_object(line.data))]
+    if lines:
+        _erase(file, config, lines)
+
+
+def _erase(file: Path, config: Config, lines: Iterable[Line]) -> None:
+    collect = config.collect
+    append_log.replace(file, dict.fromkeys(lines), collect.durability, allow_network=collect.allow_network_filesystem)
 
 
 def _is_edit(value: dict[str, Any], identity: str) -> bool:

@@ -1,11 +1,11 @@
 """Base class of the answers' readers: turns a body into parts, and refuses what it cannot read."""
 
 import asyncio
+import contextlib
 import json
-import math
 import re
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
 from typing import Any
 
 from weakspot.protocols.parts import Finished, Part, StreamError, Text, Thought
@@ -113,29 +113,37 @@ class StreamReader(ABC):
     def _final_part(self) -> Finished | None: ...
 
 
-async def read_parts(reader: StreamReader, pieces: AsyncIterator[bytes]) -> AsyncGenerator[Part]:
-    """Yield the parts of an answer until its end, which may come before the server closes the connection."""
-    clock = asyncio.get_running_loop()
-    deadline = math.inf
+async def pieces_until(pieces: AsyncIterator[bytes], deadline: Callable[[], float | None]) -> AsyncGenerator[bytes]:
+    """Yield pieces as long as each comes before the deadline of its turn, a time of the event loop; None is none."""
     while True:
         try:
-            async with asyncio.timeout_at(None if deadline == math.inf else deadline) as limit:
-                data = await anext(pieces, None)
+            async with asyncio.timeout_at(deadline()) as limit:
+                piece = await anext(pieces, None)
         except TimeoutError:
             if not limit.expired():
                 raise
-            break
-        if data is None:
-            break
-        said = False
-        for part in reader.feed(data):
-            said = True
-            yield part
-        if reader.ended:
-            deadline = min(deadline, clock.time() + SECONDS_BEHIND_THE_END)
-        elif reader.finishing and (said or deadline == math.inf):
-            # Some servers give a reason with each piece: the answer goes on as long as it says something.
-            deadline = clock.time() + SECONDS_BEHIND_THE_REASON
+            return
+        if piece is None:
+            return
+        yield piece
+
+
+async def read_parts(reader: StreamReader, pieces: AsyncIterator[bytes]) -> AsyncGenerator[Part]:
+    """Yield the parts of an answer until its end, which may come before the server closes the connection."""
+    clock = asyncio.get_running_loop()
+    deadline: float | None = None
+    async with contextlib.aclosing(pieces_until(pieces, lambda: deadline)) as timely:
+        async for data in timely:
+            said = False
+            for part in reader.feed(data):
+                said = True
+                yield part
+            if reader.ended:
+                end = clock.time() + SECONDS_BEHIND_THE_END
+                deadline = end if deadline is None else min(deadline, end)
+            elif reader.finishing and (said or deadline is None):
+                # Some servers give a reason with each piece: the answer goes on as long as it says something.
+                deadline = clock.time() + SECONDS_BEHIND_THE_REASON
     for part in reader.end():
         yield part
 
