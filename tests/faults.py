@@ -567,7 +567,7 @@ NAMED = (
     Fault(
         "a tool's result as text is a question of the user",
         "src/weakspot/capture/frames.py",
-        'return _take_off(text)[1] == "result"',
+        'return self.holds == "result"',
         "return False",
         "tests/weakspot/capture/test_frames.py",
     ),

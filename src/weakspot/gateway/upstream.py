@@ -254,4 +254,5 @@ def end_to_end(headers: "CIMultiDictProxy[str]") -> "CIMultiDict[str]":
     from multidict import CIMultiDict
 
     named = {name.strip().lower() for value in headers.getall("Connection", ()) for name in value.split(",")}
-    return CIMultiDict((n, v) for n, v in headers.items() if n.lower() not in _HOP_BY_HOP | named)
+    dropped = _HOP_BY_HOP | named
+    return CIMultiDict((n, v) for n, v in headers.items() if n.lower() not in dropped)
