@@ -39,7 +39,7 @@ from weakspot.gateway.paths import (
     is_passed_on,
 )
 from weakspot.gateway.routing import Routing
-from weakspot.gateway.schemas import LONG_BYTES, chat_of_messages, parse_json_body, require_chat, require_readable
+from weakspot.gateway.schemas import chat_of_messages, parse_json_body, read_in_turn, require_chat, require_readable
 from weakspot.gateway.upstream import GatewayError, Upstream, headers_of_new_body
 from weakspot.gateway.write_queue import WriteQueue
 from weakspot.http_server import start_app, wait_for_signal
@@ -270,7 +270,7 @@ async def _read_conversation(data: bytes, messages: Any) -> Conversation:
         conversation.remember()
         return conversation
 
-    return await asyncio.to_thread(read) if len(data) > LONG_BYTES else Conversation.of(messages)
+    return await read_in_turn(data, read)
 
 
 def _named_teacher(request: "web.Request", body: dict[str, Any]) -> str | None:
