@@ -1,6 +1,5 @@
 """HTTP client of the local model's server."""
 
-import io
 import json
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -36,6 +35,8 @@ _TRACED = frozenset({"user-agent", "x-request-id", "traceparent"})
 _OURS = "x-weakspot-"
 # Headers that aiohttp would add to a request that must go on unchanged.
 _ADDED = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+# A body is sent in pieces of this size, so that a long one holds up nobody.
+_PIECE_BYTES = 262_144
 # Common servers close an idle connection after 5 s: an older one may be closing while it is used again.
 _IDLE_SECONDS = 4.0
 
@@ -69,15 +70,20 @@ class Upstream:
         Raises :class:`GatewayError` where there is no response, or it ends early.
         """
         import aiohttp
+        from multidict import CIMultiDict
         from yarl import URL
 
         url = URL(self._url(path), encoded=True)
+        sent: bytes | AsyncIterator[bytes] | None = data or None
+        if data is not None and len(data) > _PIECE_BYTES:
+            sent, headers = _in_pieces(data), CIMultiDict(headers)
+            headers["Content-Length"] = str(len(data))
         try:
             async with self._connections().request(
                 method,
                 url,
                 headers=headers,
-                data=io.BytesIO(data) if data else None,
+                data=sent,
                 allow_redirects=False,
                 skip_auto_headers=_ADDED,
             ) as response:
@@ -228,6 +234,11 @@ class Upstream:
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
         return self._session
+
+
+async def _in_pieces(data: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(data), _PIECE_BYTES):
+        yield data[start : start + _PIECE_BYTES]
 
 
 def _is_for_provider(headers: list[tuple[str, str, str]]) -> bool:
