@@ -6,7 +6,6 @@ import os
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from weakspot.storage import append_log
 from zddc.visible import visible
 
 SOAK = bool(os.environ.get("WEAKSPOT_SOAK"))
@@ -93,7 +92,11 @@ def is_clean(text: str) -> bool:
     return all(visible(line) == line for line in text.split("\n"))
 
 
-@settings(max_examples=1000 if SOAK else 40, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=1000 if SOAK else 40,
+    phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(data=st.data())
 def test_of_settings_and_arguments(weakspot, new_workspace, data):
     workspace = new_workspace()
@@ -105,7 +108,11 @@ def test_of_settings_and_arguments(weakspot, new_workspace, data):
     check(weakspot(*arguments, "--workspace", str(workspace.root)))
 
 
-@settings(max_examples=1000 if SOAK else 40, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=1000 if SOAK else 40,
+    phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(data=st.data())
 def test_of_records_and_logs(weakspot, new_workspace, data):
     workspace = new_workspace()
@@ -124,11 +131,10 @@ def test_of_records_and_logs(weakspot, new_workspace, data):
     lines = [json.dumps(record), identity.replace("\n", ""), json.dumps({domain: query})]
     commands = [("process",), ("validate",), ("status",), ("status", "--json"), ("allow",), ("trace", "int_1")]
     where = data.draw(st.sampled_from(["raw", "log"]))
-    if where == "raw":
-        append_log.append(workspace.raw, lines)
-    else:
-        file = workspace.root / "log.jsonl"
-        file.write_text("\n".join(lines), encoding="utf-8")
+    file = workspace.raw if where == "raw" else workspace.root / "log.jsonl"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes("\n".join([*lines, ""]).encode())
+    if where == "log":
         commands.insert(0, ("collect", "--from", str(file), "--yes"))
     for command in commands:
         check(weakspot(*command, "--workspace", str(workspace.root)))
