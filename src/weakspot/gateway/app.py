@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from weakspot.access.bodies import body_of
+from weakspot.access.client_keys import Clients
 from weakspot.access.request_guard import Rules
 from weakspot.access.token import describe_exposure, find_or_make_token, keep_token
 from weakspot.capture import consultation
@@ -309,7 +310,8 @@ async def start_server(workspace: Workspace, config: Config) -> "tuple[web.AppRu
         _http_log.addFilter(SecretFreeLogFilter())
     settings = config.gateway
     token = find_or_make_token(settings, settings.listen)
-    rules = Rules.of(settings, settings.listen, token.value if token else "", uploads=UPLOADS)
+    clients = Clients(workspace.clients)
+    rules = Rules.of(settings, settings.listen, token.value if token else "", clients=clients, uploads=UPLOADS)
     runner, address = await start_app(
         application(workspace, config, rules),
         settings.listen,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from weakspot.access.adapters import client_of
 from weakspot.capture.conversation import Conversation
 from weakspot.capture.recorder import timestamp
 from weakspot.config import Config
@@ -33,11 +34,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RoutedRequest:
-    """A request as its server gets it: the client's ``chat`` with the model's name and retrieved examples set."""
+    """A request as its server gets it: the client's ``chat`` with the model's name and retrieved examples set.
+
+    ``client`` is the name of who asks, None for one without a key of its own.
+    """
 
     route: Route
     chat: dict[str, Any]
     started: float
+    client: str | None = None
 
     @property
     def data(self) -> bytes:
@@ -79,7 +84,8 @@ class LocalModel:
             if self._index is not None and route.release is None:
                 messages = await self._with_examples(self._index, conversation)
             changed = {**changed, "messages": strict_turns(messages)}
-        return RoutedRequest(route, changed, started)
+        client = client_of(request)
+        return RoutedRequest(route, changed, started, client.client if client else None)
 
     def domain_of(self, conversation: Conversation) -> str:
         """Return the domain of the question that a conversation ends in."""
@@ -110,9 +116,14 @@ class LocalModel:
         return [] if answer.empty else [answer.message()]
 
     def note_consultation(
-        self, teacher: str, conversation: Conversation, seconds: float, cost_usd: float | None
+        self,
+        teacher: str,
+        conversation: Conversation,
+        seconds: float,
+        cost_usd: float | None,
+        client: str | None = None,
     ) -> None:
-        """Note that a teacher was consulted about the question that a conversation ends in."""
+        """Note that a teacher was consulted about the question that a conversation ends in, by which named client."""
         domain, release = self._routing.choice(conversation)
         use = UsageEvent(
             timestamp=timestamp(datetime.now(UTC)),
@@ -122,6 +133,7 @@ class LocalModel:
             consulted=True,
             seconds=round(seconds, 3),
             cost_usd=cost_usd,
+            client=client,
         )
         self._keeper.note(use)
 
@@ -129,6 +141,8 @@ class LocalModel:
         route = asked.route
         number = route.release.number if route.release else None
         self._metrics.questions.labels(route.domain, route.release.adapter if route.release else "base").inc()
+        if asked.client:
+            self._metrics.client_questions.labels(asked.client).inc()
         use = UsageEvent(
             timestamp=timestamp(datetime.now(UTC)),
             domain=route.domain,
@@ -136,6 +150,7 @@ class LocalModel:
             release=number,
             consulted=False,
             seconds=round(time.monotonic() - asked.started, 3),
+            client=asked.client,
         )
         self._keeper.note(use)
 

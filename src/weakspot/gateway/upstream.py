@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from weakspot.access.adapters import client_of
+from weakspot.access.client_keys import holds_key
 from weakspot.access.token import needs_token
 from weakspot.config import Config
 from weakspot.gateway.content_encoding import EncodingError, read_body
@@ -180,11 +182,12 @@ class Upstream:
         from multidict import CIMultiDict
 
         kept = [(name, value, name.lower()) for name, value in end_to_end(request.headers).items()]
-        withheld = _WITHHELD if self._has_login or _is_for_provider(kept) else _NEVER
+        is_for_others = self._has_login or client_of(request) is not None or _is_for_provider(kept)
+        withheld = _WITHHELD if is_for_others else _NEVER
         found = CIMultiDict(
             (name, value)
             for name, value, lower in kept
-            if lower not in withheld and not lower.startswith(_OURS) and _PROVIDER_KEY not in value
+            if lower not in withheld and not lower.startswith(_OURS) and not _holds_withheld_key(value)
         )
         return _with_key(found, self.key)
 
@@ -244,6 +247,10 @@ async def _in_pieces(data: bytes) -> AsyncIterator[bytes]:
 def _is_for_provider(headers: list[tuple[str, str, str]]) -> bool:
     """Whether a client shows itself as one of Anthropic's: by a header of its protocol, or by its key."""
     return any(lower in _PROVIDER_HEADERS or _PROVIDER_KEY in value for _, value, lower in headers)
+
+
+def _holds_withheld_key(value: str) -> bool:
+    return _PROVIDER_KEY in value or holds_key(value)
 
 
 def _with_key(headers: "CIMultiDict[str]", key: str) -> "CIMultiDict[str]":

@@ -5,6 +5,7 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from weakspot.access.client_keys import Clients
 from weakspot.analytics import savings
 from weakspot.capture import unfitted
 from weakspot.capture.decisions import load_decisions
@@ -15,7 +16,7 @@ from weakspot.models import adapters
 from weakspot.records import MULTI_DOMAIN, SPLITS, Assignment, Rejection, UnheardWish
 from weakspot.records.parsing import RecordError, parse_interaction_object, parse_json_object
 from weakspot.storage import append_log
-from weakspot.storage.ledger import Ledger
+from weakspot.storage.ledger import Balance, Ledger, Limits
 from weakspot.teachers import limits
 from weakspot.workspace import Workspace
 
@@ -44,14 +45,27 @@ class UnheardWishes:
 
 
 @dataclass(frozen=True)
-class TeacherBudget:
-    """What was spent on a teacher and how many consultations it had, and the limits of both; None is no limit."""
+class Budget:
+    """What was spent and how many consultations there were, and the limits of both; None is no limit."""
 
-    teacher: str
     usd_last_24_hours: float
     budget_usd_per_day: float | None
     consultations_last_hour: int
     consultations_per_hour: int | None
+
+
+@dataclass(frozen=True)
+class TeacherBudget(Budget):
+    """The budget of a teacher."""
+
+    teacher: str
+
+
+@dataclass(frozen=True)
+class ClientBudget(Budget):
+    """The budget of a named client."""
+
+    client: str
 
 
 @dataclass(frozen=True)
@@ -71,6 +85,7 @@ class Status:
     savings: str
     domains: list[DomainStatus]
     budgets: list[TeacherBudget]
+    clients: list[ClientBudget]
 
 
 def status(workspace: Workspace, config: Config) -> Status:
@@ -102,20 +117,27 @@ def status(workspace: Workspace, config: Config) -> Status:
             domain_status(workspace, config, domain, counts[domain], streak=domain == streak)
             for domain in config.ordered(counts)
         ],
-        budgets=_budgets(workspace, config),
+        budgets=teacher_budgets(workspace, config),
+        clients=client_budgets(workspace),
     )
 
 
-def _budgets(workspace: Workspace, config: Config) -> list[TeacherBudget]:
+def teacher_budgets(workspace: Workspace, config: Config) -> list[TeacherBudget]:
     """Return the standing of each teacher that has a limit."""
     ledger = Ledger(workspace.spending)
-    found = []
-    for name, teacher in config.teachers.items():
-        most = limits(teacher)
-        if most:
-            spent = ledger.balance(name)
-            found.append(TeacherBudget(name, spent.usd, most.usd_per_day, spent.count, most.count_per_hour))
-    return found
+    found = {name: (ledger.balance(name), limits(teacher)) for name, teacher in config.teachers.items()}
+    return [TeacherBudget(*_standing(*one), name) for name, one in found.items() if one[1]]
+
+
+def client_budgets(workspace: Workspace) -> list[ClientBudget]:
+    """Return the standing of each named client, by name."""
+    ledger = Ledger(workspace.spending)
+    known = Clients(workspace.clients).all()
+    return [ClientBudget(*_standing(ledger.balance(one.account), one.limits), one.client) for one in known]
+
+
+def _standing(spent: Balance, most: Limits) -> tuple[float, float | None, int, int | None]:
+    return spent.usd, most.usd_per_day, spent.count, most.count_per_hour
 
 
 def _count_waiting(workspace: Workspace, rejections: Sequence[Rejection], unprocessed: int) -> int:

@@ -37,6 +37,7 @@ def _has_key_material(match: Match) -> bool:
 TOKEN_PATTERNS = (
     Rule("private-key", ("-----begin ",), _PRIVATE_KEY, _has_key_material),
     _form("sk-ant-", r"sk-ant-[\w-]{20,200}"),
+    _form("wk-", r"wk-[A-Za-z0-9]{43}")._replace(accepts=lambda _: True),  # our own clients'
     _form("sk-or-", r"sk-or-[\w-]{20,200}"),
     _form("sk-", r"(?<![_-])sk-[\w-]{20,240}")._replace(accepts=lambda match: is_random(match["secret"][3:])),
     _form("aiza", r"AIza[\w-]{35}"),
