@@ -45,6 +45,7 @@ for command in (
     deploy.rollback,
     pipeline.ask,
     pipeline.status,
+    pipeline.doctor,
     pipeline.run,
     deploy.watch,
     analytics.economics,

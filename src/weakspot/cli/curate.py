@@ -83,15 +83,15 @@ def trust(
 ) -> None:
     """Agree to what the settings of this workspace send where: conversations, and the keys of the environment."""
     from weakspot.trust import agreements
-    from weakspot.trust.recipients import deployment_recipients, gateway_recipients
+    from weakspot.trust.recipients import all_recipients
 
     place, config = open_workspace(workspace, set_)
-    recipients = [*gateway_recipients(config), *deployment_recipients(config)]
-    found = agreements.standings(place, recipients, named=workspaces.is_named(workspace), settings=set_ or ())
+    recipients, named = all_recipients(config), workspaces.is_named(workspace)
+    found = agreements.standings(place, recipients, named=named, settings=set_ or ())
     fresh = [one.recipient for one in found if not one.reason]
     if fresh and not list_:
         agreements.remember_agreements(place, fresh)
-        found = [one if one.reason else agreements.Standing(one.recipient, "you agreed") for one in found]
+        found = agreements.standings(place, recipients, named=named, settings=set_ or ())
     if json_:
         print_json([{**asdict(one.recipient), "reason": one.reason} for one in found])
         return

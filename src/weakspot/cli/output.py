@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from weakspot.capture.unfitted import Retried
     from weakspot.config import Config
     from weakspot.pipeline.collect import Collected, Examined, Imported
+    from weakspot.pipeline.doctor import Finding
     from weakspot.pipeline.forget import Forgotten
     from weakspot.pipeline.process import Processed
     from weakspot.pipeline.run import Step
-    from weakspot.pipeline.status import Budget, ClientBudget, Status
+    from weakspot.pipeline.status import ClientBudget, Status
     from weakspot.pipeline.validate import Report
     from weakspot.records import AdapterManifest, Release, Scorecard
     from weakspot.training.preflight import TrainingPlan
@@ -285,31 +286,16 @@ def print_status(found: "Status") -> None:
     used = [(one.teacher, one) for one in found.budgets], [(f"client {one.client}", one) for one in found.clients]
     for name, budget in chain(*used):
         if budget.usd_last_24_hours or budget.consultations_last_hour:
-            print_line(f"{name}: {format_budget(budget)}")
+            print_line(f"{name}: {budget.shown}")
     for one in found.unheard:
         messages = f"{_format_count(one.count, 'message')} of {one.client}"
         print_line(f"{messages} seemed to ask for an expert, but went to the local model; the latest: {one.latest!r}")
 
 
-def format_budget(one: "Budget") -> str:
-    """Return what is left of the limits, or what was used where there are none."""
-    left = []
-    if one.budget_usd_per_day is not None:
-        usd = max(0.0, one.budget_usd_per_day - one.usd_last_24_hours)
-        left.append(f"{usd:.2f} of {one.budget_usd_per_day:.2f} US dollars for 24 hours")
-    if one.consultations_per_hour is not None:
-        count = max(0, one.consultations_per_hour - one.consultations_last_hour)
-        left.append(f"{count} of {_format_count(one.consultations_per_hour, 'consultation')} for an hour")
-    if left:
-        return f"{' and '.join(left)} left"
-    count = _format_count(one.consultations_last_hour, "consultation")
-    return f"{one.usd_last_24_hours:.2f} US dollars in 24 hours, {count} in an hour, without a limit"
-
-
 def print_clients(found: "list[ClientBudget]") -> None:
     """Print the named clients, and what is left of their limits."""
     for one in found:
-        print_line(f"{one.client}: {format_budget(one)}")
+        print_line(f"{one.client}: {one.shown}")
     if not found:
         print_line("no client has a key of its own; weakspot keys client NAME makes one")
 
@@ -318,6 +304,12 @@ def print_client_key(name: str, key: str) -> None:
     """Print a new key, and what to do with it."""
     print_line(f"the key of {name}, which is shown this once: {key}")
     print_line('the client sends it as its API key ("Authorization: Bearer ..." or x-api-key)')
+
+
+def print_diagnosis(found: "Sequence[Finding]") -> None:
+    """Print one line for each finding: how it is, and what to do next where it is not well."""
+    for one in found:
+        print_line(f"{one.level:8} {one.section:9} {one.text}{f'; {one.remedy}' if one.remedy else ''}")
 
 
 def print_step(done: "Step") -> None:

@@ -1,4 +1,4 @@
-"""The commands of the pipeline: init, process, validate, train, evaluate, ask, status, run."""
+"""The commands of the pipeline: init, process, validate, train, evaluate, ask, status, doctor, run."""
 
 import sys
 from pathlib import Path
@@ -185,6 +185,24 @@ def status(workspace: WorkspaceOption = None, set_: SetOption = None, json_: Jso
 
     found = api.status(find_workspace(workspace), settings=set_ or ())
     print_json(asdict(found)) if json_ else output.print_status(found)
+
+
+def doctor(workspace: WorkspaceOption = None, set_: SetOption = None, json_: JsonOption = False) -> None:
+    """Show what is trusted and why not, and what else may keep the pipeline from working.
+
+    Each line is ok, a note or a problem, with what to do next. Nothing is changed, and no secret is shown.
+    """
+    from dataclasses import asdict
+
+    from weakspot.pipeline.doctor import diagnose
+
+    found = diagnose(workspace, set_ or ())
+    problems = sum(one.level == "problem" for one in found)
+    print_json({"problems": problems, "findings": [asdict(one) for one in found]}) if json_ else (
+        output.print_diagnosis(found)
+    )
+    if problems:
+        raise typer.Exit(1)
 
 
 def run(

@@ -53,6 +53,30 @@ class Budget:
     consultations_last_hour: int
     consultations_per_hour: int | None
 
+    @property
+    def is_used_up(self) -> bool:
+        """Whether a limit is reached."""
+        usd, count = self.budget_usd_per_day, self.consultations_per_hour
+        spent = usd is not None and self.usd_last_24_hours >= usd
+        return spent or (count is not None and self.consultations_last_hour >= count)
+
+    @property
+    def shown(self) -> str:
+        """What is left of the limits, or what was used where there are none."""
+        left = []
+        if (budget := self.budget_usd_per_day) is not None:
+            left.append(f"{max(0.0, budget - self.usd_last_24_hours):.2f} of {budget:.2f} US dollars for 24 hours")
+        if (most := self.consultations_per_hour) is not None:
+            left.append(f"{max(0, most - self.consultations_last_hour)} of {_consultations(most)} for an hour")
+        if left:
+            return f"{' and '.join(left)} left"
+        count = _consultations(self.consultations_last_hour)
+        return f"{self.usd_last_24_hours:.2f} US dollars in 24 hours and {count} in an hour, without a limit"
+
+
+def _consultations(count: int) -> str:
+    return f"{count} consultation{'' if count == 1 else 's'}"
+
 
 @dataclass(frozen=True)
 class TeacherBudget(Budget):
