@@ -60,19 +60,33 @@ def scrub(
 
 def forget(
     identity: Annotated[str, typer.Argument(metavar="ID", help="The interaction's id.")],
+    retrain: Annotated[
+        bool, typer.Option("--retrain", help="Then train the adapters that learned from it anew, without it.")
+    ] = False,
     workspace: WorkspaceOption = None,
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
     """Erase an interaction for good.
 
-    It is taken out of snapshots; the adapters that saw it are marked.
+    It is taken out of snapshots; the adapters that saw it are marked, and trained anew with --retrain.
     """
+    from weakspot.models import loading
     from weakspot.pipeline import forget as noun
 
     place, config = open_workspace(workspace, set_)
+    if retrain:
+        loading.require_libraries()  # before anything is erased
     done = noun.forget(place, config, identity)
-    print_json(asdict(done)) if json_ else output.print_forget(done)
+    if not json_:
+        output.print_forget(done, retrain=retrain)
+    if retrain:
+        announce = (lambda _: None) if json_ else output.print_preflight
+        trained = noun.retrain(place, config, done.adapters, announce)
+        names = {"retrained": [one.name for one in trained.adapters], "untrainable": trained.untrainable}
+        print_json({**asdict(done), **names}) if json_ else output.print_retrained(trained)
+    elif json_:
+        print_json(asdict(done))
 
 
 def trust(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from weakspot.config import Config
     from weakspot.pipeline.collect import Collected, Examined, Imported
     from weakspot.pipeline.doctor import Finding
-    from weakspot.pipeline.forget import Forgotten
+    from weakspot.pipeline.forget import Forgotten, Retrained
     from weakspot.pipeline.process import Processed
     from weakspot.pipeline.run import Step
     from weakspot.pipeline.status import ClientBudget, Status
@@ -125,13 +125,25 @@ def print_scrub(done: "Rescrubbed") -> None:
         print_line(f"{_format_count(done.unreadable, 'line')} not scrubbed: not an interaction")
 
 
-def print_forget(done: "Forgotten") -> None:
-    """Print the result of forgetting an interaction."""
+def print_forget(done: "Forgotten", *, retrain: bool = False) -> None:
+    """Print the result of forgetting an interaction, and how adapters are trained anew where they are not."""
     print_line(f"forgot {done.interaction_id}: {_format_count(done.lines, 'line')} erased")
     if done.snapshots:
         print_line(f"taken out of snapshots: {', '.join(done.snapshots)}")
     if done.adapters:
-        print_line(f"adapters that learned from it or were tested on it: {', '.join(done.adapters)}; train them anew")
+        learned = f"adapters that learned from it or were tested on it: {', '.join(done.adapters)}"
+        print_line(learned if retrain else f"{learned}; --retrain trains them anew")
+
+
+def print_retrained(done: "Retrained") -> None:
+    """Print the adapters that were trained without a forgotten interaction, and what to do next."""
+    for manifest in done.adapters:
+        print_adapter(manifest)
+        print_line(f"then: weakspot deploy {manifest.domain}; until then the one in service stays there")
+    for domain in done.untrainable:
+        print_line(f"{domain}: no training example is left; take its adapter out of service: weakspot rollback {domain}")
+    if not done.adapters and not done.untrainable:
+        print_line("no adapter to train anew")
 
 
 def print_dataset(done: "Processed") -> None:
