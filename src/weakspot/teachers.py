@@ -212,7 +212,9 @@ class Teachers:
             return []
         accounts, reserved = [], list[str]()
         if client is not None:
-            accounts.append((client.account, client.limits, f"client {client.client}", "ask for a key with higher ones"))
+            accounts.append(
+                (client.account, client.limits, f"client {client.client}", "ask for a key with higher ones")
+            )
         if limits(teacher):
             accounts.append((name, limits(teacher), f"teacher {name}", f"raise the limits of [teachers.{name}]"))
         for account, most, whose, remedy in accounts:
@@ -228,8 +230,9 @@ class Teachers:
         return reserved
 
     async def _settle(self, reserved: Iterable[str], usd: float | None) -> None:
-        for one in reserved if self._ledger is not None else ():
-            await asyncio.to_thread(self._ledger.settle, one, usd)
+        if self._ledger is not None:
+            for one in reserved:
+                await asyncio.to_thread(self._ledger.settle, one, usd)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -743,10 +743,12 @@ def test_a_named_client_has_a_budget_of_its_own_over_http(over_http):
             from mcp.shared._httpx_utils import create_mcp_http_client
 
             headers = {"Authorization": f"Bearer {keys[name]}"}
-            async with create_mcp_http_client(headers=headers) as web:
-                async with Client(streamable_http_client(over_http.server, http_client=web)) as client:
-                    found = [await client.call_tool("consult_expert", TEXTS) for _ in range(count)]
-                    return [one.content[0].text for one in found]
+            async with (
+                create_mcp_http_client(headers=headers) as web,
+                Client(streamable_http_client(over_http.server, http_client=web)) as client,
+            ):
+                found = [await client.call_tool("consult_expert", TEXTS) for _ in range(count)]
+                return [one.content[0].text for one in found]
 
         first, second = asyncio.run(call("alice", 2))
         assert "A2, the next one." in first

@@ -153,10 +153,12 @@ def _find_wrong_key(rules: Rules, facts: Facts) -> Refusal | None:
         claimed = [key for key in _sent_keys(facts) if claims_key(key) and not _is_token(rules.token, key)]
         clients = [rules.clients.find(key) for key in claimed]
         if None in clients or len({one.client for one in clients if one}) > 1:
-            return Refusal(401, "the key is not that of one client of this workspace; 'weakspot keys client NAME' makes one")
+            return Refusal(
+                401, "the key is not that of one client of this workspace; 'weakspot keys client NAME' makes one"
+            )
         if clients:
             return None
-    if rules.token and not any([_is_token(rules.token, key) for key in _sent_keys(facts)]):
+    if rules.token and not any(_is_token(rules.token, key) for key in _sent_keys(facts)):
         return Refusal(401, "the token is missing or wrong; send the one that weakspot showed, as the client's API key")
     return None
 

@@ -141,7 +141,9 @@ def print_retrained(done: "Retrained") -> None:
         print_adapter(manifest)
         print_line(f"then: weakspot deploy {manifest.domain}; until then the one in service stays there")
     for domain in done.untrainable:
-        print_line(f"{domain}: no training example is left; take its adapter out of service: weakspot rollback {domain}")
+        print_line(
+            f"{domain}: no training example is left; take its adapter out of service: weakspot rollback {domain}"
+        )
     if not done.adapters and not done.untrainable:
         print_line("no adapter to train anew")
 

@@ -100,7 +100,7 @@ def test_what_is_no_name_is_one_line(file, name):
 
 @pytest.mark.parametrize("budget", [-0.01, float("nan"), float("inf"), float("-inf")])
 def test_a_budget_is_a_sum(file, budget):
-    with pytest.raises(UserError, match="--budget-usd-per-day: .* is no sum; give US dollars, 0 or more"):
+    with pytest.raises(UserError, match=r"--budget-usd-per-day: .* is no sum; give US dollars, 0 or more"):
         add_client(file, "alice", budget)
     with pytest.raises(UserError, match="--consultations-per-hour: fewer than none"):
         add_client(file, "alice", 0, -1)

