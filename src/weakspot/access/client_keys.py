@@ -8,13 +8,14 @@ import contextlib
 import hashlib
 import hmac
 import logging
-import math
 import os
 import re
 import secrets
 import string
 from datetime import UTC, datetime
 from pathlib import Path
+
+from pydantic import Field, ValidationError
 
 from weakspot.records import Record
 from weakspot.storage import append_log
@@ -26,7 +27,12 @@ _ALPHABET, _LENGTH = string.ascii_letters + string.digits, 43  # 256 bits, and a
 _KEY = re.compile(rf"{PREFIX}[{_ALPHABET}]{{{_LENGTH}}}")
 # Whatever says that it is such a key, also behind a scheme or another key.
 _CLAIM = re.compile(rf"(?<![A-Za-z0-9_-]){PREFIX}")
-_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
+# What to say of a field that is not what it must be: the problem, and the remedy.
+_WRONG = {
+    "client": ("not a client's name", "use lower-case letters, digits, '.', '-' and '_', at most 64"),
+    "budget_usd_per_day": ("no sum", "give US dollars, 0 or more"),
+    "consultations_per_hour": ("no number of consultations", "give 0 or more"),
+}
 _log = logging.getLogger(__name__)
 
 
@@ -36,11 +42,11 @@ class Client(Record):
     A limit of None is none of its own; those of the teachers hold for everybody.
     """
 
-    client: str
-    sha256: str
+    client: str = Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")
+    sha256: str = Field(pattern=r"^([0-9a-f]{64})?$")
     timestamp: str
-    budget_usd_per_day: float | None = None
-    consultations_per_hour: int | None = None
+    budget_usd_per_day: float | None = Field(None, ge=0, allow_inf_nan=False)
+    consultations_per_hour: int | None = Field(None, ge=0)
 
     @property
     def account(self) -> str:
@@ -101,22 +107,20 @@ def add_client(
 
     Raises :class:`UserError` for a name or a limit that is none, and for a client that has a key.
     """
-    if not _NAME.fullmatch(name):
-        remedy = "use lower-case letters, digits, '.', '-' and '_', at most 64"
-        raise UserError(f"client {name[:80]!r}", "not a client's name", remedy)
-    if budget_usd_per_day is not None and not (math.isfinite(budget_usd_per_day) and budget_usd_per_day >= 0):
-        raise UserError("--budget-usd-per-day", f"{budget_usd_per_day} is no sum", "give US dollars, 0 or more")
-    if consultations_per_hour is not None and consultations_per_hour < 0:
-        raise UserError("--consultations-per-hour", "fewer than none", "give a number, 0 or more")
-    _require(name, exists=False, file=file)
     key = PREFIX + "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH))
-    made = Client(
-        client=name,
-        sha256=_sha256(key),
-        timestamp=_now(),
-        budget_usd_per_day=budget_usd_per_day,
-        consultations_per_hour=consultations_per_hour,
-    )
+    try:
+        made = Client(
+            client=name,
+            sha256=_sha256(key),
+            timestamp=_now(),
+            budget_usd_per_day=budget_usd_per_day,
+            consultations_per_hour=consultations_per_hour,
+        )
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = str(first["loc"][0])
+        raise UserError(f"{field} {str(first['input'])[:80]!r}", *_WRONG[field]) from None
+    _require(name, exists=False, file=file)
     append_log.append(file, [made.to_json()], allow_network=allow_network)
     if made not in Clients(file).all():  # of two at once the first counts
         _require(name, exists=False, file=file)

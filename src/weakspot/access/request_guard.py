@@ -1,5 +1,7 @@
 """Decides from the facts of a request whether its sender may call: by host, page, key and form of the body."""
 
+import base64
+import contextlib
 import functools
 import hmac
 import ipaddress
@@ -15,7 +17,6 @@ JSON, FORM, UPLOAD = "application/json", "application/x-www-form-urlencoded", "m
 _HOST = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:/@\s]+))(?::\d{0,5})?")
 # What a browser says of a request that no page made, or a page of the server itself.
 _NO_OTHER_PAGE = (None, "none", "same-origin")
-_BEARER = "bearer "
 
 
 class Facts(NamedTuple):
@@ -164,12 +165,16 @@ def _find_wrong_key(rules: Rules, facts: Facts) -> Refusal | None:
 
 
 def _sent_keys(facts: Facts) -> list[str]:
-    """Return the keys of a request, without the word Bearer."""
-    return [
-        (key[len(_BEARER) :] if key[: len(_BEARER)].lower() == _BEARER else key).strip()
-        for key in facts.keys
-        if key is not None
-    ]
+    """Return the keys of a request without the word Bearer, and what is in one of the scheme Basic."""
+    return [_sent_key(key).strip() for key in facts.keys if key is not None]
+
+
+def _sent_key(header: str) -> str:
+    scheme, _, key = header.partition(" ")
+    if scheme.lower() == "basic":  # a client makes one of an address with a password
+        with contextlib.suppress(ValueError):
+            return base64.b64decode(key).decode("latin-1")
+    return key if scheme.lower() == "bearer" else header
 
 
 def _is_token(token: str, key: str) -> bool:

@@ -1,5 +1,6 @@
 """A client's key is made once, kept as a hash, found by who holds it, and no more once it is removed."""
 
+import json
 import re
 import stat
 from concurrent.futures import ThreadPoolExecutor
@@ -79,12 +80,17 @@ def test_a_file_that_cannot_be_read_lets_nobody_in(file, caplog):
     assert "no client's key is accepted" in caplog.text
 
 
-def test_half_a_line_is_none(file):
+def test_half_a_line_is_none_and_so_is_one_that_nobody_here_wrote(file):
     key = add_client(file, "alice")
-    append_log.append(file, ['{"client": "alice", "sha2'])
+    strange = {"client": "eve", "sha256": "ä" * 64, "timestamp": "t"}
+    wrong = ({"sha256": ""}, {"sha256": "0"}, {"client": "a b", "sha256": "0" * 64}, {"consultations_per_hour": -1})
+    append_log.append(file, ['{"client": "alice", "sha2', json.dumps(strange)])
+    append_log.append(file, [json.dumps({"client": "eve", "timestamp": "t", **one}) for one in wrong])
+    assert names(file) == ["alice"]
     assert Clients(file).find(key).client == "alice"
     remove_client(file, "alice")
     assert names(file) == []
+    assert Clients(file).find(key) is None
 
 
 @pytest.mark.parametrize(
@@ -100,9 +106,9 @@ def test_what_is_no_name_is_one_line(file, name):
 
 @pytest.mark.parametrize("budget", [-0.01, float("nan"), float("inf"), float("-inf")])
 def test_a_budget_is_a_sum(file, budget):
-    with pytest.raises(UserError, match=r"--budget-usd-per-day: .* is no sum; give US dollars, 0 or more"):
+    with pytest.raises(UserError, match=r"budget_usd_per_day '.*': no sum; give US dollars, 0 or more"):
         add_client(file, "alice", budget)
-    with pytest.raises(UserError, match="--consultations-per-hour: fewer than none"):
+    with pytest.raises(UserError, match="consultations_per_hour '-1': no number of consultations; give 0 or more"):
         add_client(file, "alice", 0, -1)
     assert not file.exists()
 

@@ -1,5 +1,6 @@
 """Who may call: decided from the facts of a request alone."""
 
+import base64
 import socket
 
 import pytest
@@ -198,6 +199,16 @@ def test_without_a_key_all_is_as_it_was(clients):
         assert (status_of(near, keys=keys), status_of(far, keys=keys)) == (200, 401)
         assert find_client(near, PLAIN._replace(keys=keys)) is None
     assert status_of(far, keys=(f"Bearer {TOKEN}",)) == 200
+
+
+@pytest.mark.parametrize("user", ["", "x", "alice"])
+def test_a_key_that_was_the_password_of_an_address_is_refused(clients, user):
+    file, keys = clients
+    watching = Rules.of(Gateway(), "127.0.0.1:8787", clients=Clients(file))
+    sent = base64.b64encode(f"{user}:{keys['alice']}".encode()).decode()
+    assert status_of(watching, keys=(f"Basic {sent}",)) == 401
+    for other in (f"Basic {base64.b64encode(b'user:password').decode()}", "Basic", "Basic ä", "basic wk", "Basic =="):
+        assert status_of(watching, keys=(other,)) == 200
 
 
 def test_two_keys_are_one_client_s_or_refused(clients):

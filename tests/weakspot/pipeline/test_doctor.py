@@ -260,6 +260,15 @@ def test_what_the_local_server_serves_is_named(workspace, served):
     assert "HTTP 401" in lines_of(workspace, "server", address)[0][1]
 
 
+@pytest.mark.slow
+def test_what_nobody_agreed_to_is_not_asked(workspace, served):
+    toml = served("big").replace("gateway.upstream=", "upstream = '") + "'\n"
+    write_settings(workspace, f"[gateway]\nupstream_api_key_env = 'GITHUB_TOKEN'\n{toml}")
+    found = [one.text for one in diagnose(workspace.root) if one.section == "server"]
+    assert len(found) == 1
+    assert found[0].endswith("not asked, since nobody agreed to that")
+
+
 def test_a_server_that_is_down_is_a_note(workspace):
     ((level, text, _),) = lines_of(workspace, "server")
     assert (level, text) == ("note", "http://127.0.0.1:9/v1: cannot be reached (ConnectError)")
