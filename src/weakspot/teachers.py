@@ -213,7 +213,7 @@ class Teachers:
         accounts, reserved = [], list[str]()
         if client is not None:
             accounts.append(
-                (client.account, client.limits, f"client {client.client}", "ask for a key with higher ones")
+                (client.account, client.limits, f"client {client.client}", "ask for a key with higher limits")
             )
         if limits(teacher):
             accounts.append((name, limits(teacher), f"teacher {name}", f"raise the limits of [teachers.{name}]"))
