@@ -1,9 +1,9 @@
 """Writes the lock files: exact versions with the SHA-256 of each of their archives, for every Python and system.
 
-``make lock`` keeps every version that still fits, ``make lock UPGRADE=--upgrade`` takes the newest. ``requirements.lock``
-is what ``make setup`` installs; the files in ``requirements/`` are parts of it, one for each extra, and environments of
-their own for tests and benchmarks. What torch needs for CUDA is in ``cuda.lock`` alone, since a torch for the CPU needs
-none of it.
+``make lock`` keeps every version that still fits, ``make lock UPGRADE=--upgrade`` takes the newest.
+``requirements.lock`` is what ``make setup`` installs; the files in ``requirements/`` are parts of it, one for each
+extra, and environments of their own for tests and benchmarks. What torch needs for CUDA is in ``cuda.lock`` alone,
+since a torch for the CPU needs none of it.
 """
 
 import re
@@ -20,14 +20,14 @@ FOLDER = Path(__file__).parent
 NOT_INSTALLED = ("qlora",)
 # The index has torch for CUDA only. These are its builds for the CPU, for Linux on x86-64 and ARM, Python 3.11 to 3.13,
 # as its makers list them. An outdated list refuses nothing: then the build for CUDA is installed.
-TORCH_FOR_CPU = """
-6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b
-84453b69508ec79902f899c5ed9495acb9e2bbe9fda5f1d5d6f19e3c3842e1a7
-4ca4a9394b0c771238a4f73590fdbbc4debad85ed0fa63d026ae1b085da7d6e2
-6f307c2c32d764ffc6ff6893b801fad6d4752f3e67966cb8abf1843427c02604
-3fbf9c9d1f3c10c2d59d04aca426dee9ccc6ceb32d255c61e93acc3b4f75fae6
-0b8f7d0423027ae8b90c7977c627f3379f325363a08224dffad9b4b2d684a83d
-""".split()
+TORCH_FOR_CPU = (
+    "6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b",
+    "84453b69508ec79902f899c5ed9495acb9e2bbe9fda5f1d5d6f19e3c3842e1a7",
+    "4ca4a9394b0c771238a4f73590fdbbc4debad85ed0fa63d026ae1b085da7d6e2",
+    "6f307c2c32d764ffc6ff6893b801fad6d4752f3e67966cb8abf1843427c02604",
+    "3fbf9c9d1f3c10c2d59d04aca426dee9ccc6ceb32d255c61e93acc3b4f75fae6",
+    "0b8f7d0423027ae8b90c7977c627f3379f325363a08224dffad9b4b2d684a83d",
+)
 # The companions of torch bring parts for a GPU too, which break the import of a vLLM for the CPU.
 FOR_GPU = re.compile(r"(?:nvidia-|cuda-|triton\b|torch(?:vision|audio|codec)\b)")
 
