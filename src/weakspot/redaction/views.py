@@ -6,7 +6,7 @@ import re
 import sys
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple, Self
+from dataclasses import dataclass
 
 from weakspot.redaction.rules import Match
 from zddc.visible import INVISIBLE
@@ -44,7 +44,8 @@ _STANDARD = str.maketrans("-_", "+/", " \t\r\n=")
 _READABLE = re.compile(rb"[\t\n\r -~]{8,}")
 
 
-class View(NamedTuple):
+@dataclass(frozen=True)
+class View:
     """A reading of a text, or of another reading of it.
 
     ``places`` are where the two differ: position and length in this one, start and end in the other, and how many
@@ -53,7 +54,7 @@ class View(NamedTuple):
 
     text: str
     places: Sequence[tuple[int, int, int, int, int]] = ()
-    of: Self | None = None
+    of: "View | None" = None
 
     def original(self, start: int, end: int) -> tuple[int, int]:
         """Return the start and the end of that part of the first text that is read as ``start`` to ``end`` here."""
