@@ -332,6 +332,27 @@ NAMED = (
         "tests/weakspot/redaction/test_redact.py::test_known_secrets_go_wherever_they_stand",
     ),
     Fault(
+        "what is encoded in base64 is not read",
+        "src/weakspot/redaction/views.py",
+        "((_HEX, _decode_hex), (_BASE64, _decode_base64))",
+        "((_HEX, _decode_hex),)",
+        "tests/weakspot/redaction/test_views.py::test_every_kind_of_key_is_found_in_every_form",
+    ),
+    Fault(
+        "a secret in a view is looked for at another place of the text",
+        "src/weakspot/redaction/views.py",
+        "start, at, width = end, at + length, 1",
+        "at, width = at + length, 1",
+        "tests/weakspot/redaction/test_views.py::test_a_place_in_a_view_leads_to_what_is_read_there",
+    ),
+    Fault(
+        "any number of the right length is a bank account",
+        "src/weakspot/redaction/iban.py",
+        "% 97 == 1",
+        "% 97 >= 0",
+        "tests/weakspot/redaction/test_iban.py::test_a_wrong_digit_makes_it_another_number",
+    ),
+    Fault(
         "the last word of a line is no word of its own",
         "src/weakspot/vocabulary/wishes.py",
         're.split("(?<! ), ", " ".join(text.split()))',

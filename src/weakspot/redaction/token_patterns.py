@@ -3,6 +3,7 @@
 import re
 
 from weakspot.redaction.entropy import is_random, is_stand_in
+from weakspot.redaction.iban import IBAN
 from weakspot.redaction.rules import Match, Rule, SecretKind
 
 # Escapes such as \n and %3D end in a letter, and a key may follow at once.
@@ -67,4 +68,5 @@ TOKEN_PATTERNS = (
     _form("/api/webhooks/", r"/api/webhooks/(?P<secret>\d{16,20}/[\w-]{50,80})", "token"),
     _form("?sig= &sig= ;sig=", r".sig=(?P<secret>[\w%+/=-]{30,120})", "token"),
     _form("eyj", r"eyJ[\w-]{10,8000}(?:\.[\w-]{4,8000}){2,4}", "token"),
+    IBAN,
 )
