@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 _LIBRARIES = ("torch", "transformers", "peft", "safetensors", "scipy", "matplotlib")
 
 
+_HERE = Path()
+
+
 @dataclass(frozen=True)
 class Base:
     """A base model; ``location`` is a local folder or a hub id."""
@@ -41,7 +44,7 @@ def require_libraries() -> None:
         raise UserError("weakspot", f"{', '.join(missing)} not installed", "run: pip install 'zddc[train]'")
 
 
-def resolve_base(settings: ModelSettings, root: Path) -> Base:
+def resolve_base(settings: ModelSettings, root: Path = _HERE) -> Base:
     """Return the base that the settings name; download, verify and convert the demo base the first time.
 
     A relative folder is one of the workspace ``root``, or else of the working directory. Raises :class:`UserError`

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from tests.processes import output_of
 
 from weakspot.config import Config
-from weakspot.models import target_modules
+from weakspot.models import target_modules, vllm_names
 from weakspot.models.loading import Base
 from weakspot.settings import Lora
 from zddc.errors import UserError
@@ -238,7 +238,7 @@ def test_plain_peft_loads_adapters_of_experts_by_their_own_names(kind, tmp_path)
 
 
 def test_what_vllm_refuses_is_told_by_its_name():
-    served = target_modules.vllm_support(
+    served = vllm_names.vllm_support(
         CONFIGS["qwen3_next"],
         [
             "base_model.model.model.layers.0.linear_attn.in_proj_qkvz.lora_A.weight",
@@ -263,9 +263,7 @@ def test_what_vllm_refuses_is_told_by_its_name():
 
 
 def test_of_other_architectures_nothing_is_claimed():
-    assert (
-        target_modules.vllm_support({"architectures": ["GPT2LMHeadModel"]}, ["h.0.attn.c_attn.lora_A.weight"]) is None
-    )
+    assert vllm_names.vllm_support({"architectures": ["GPT2LMHeadModel"]}, ["h.0.attn.c_attn.lora_A.weight"]) is None
 
 
 # What vLLM's own classes make of adapters: models of its own without weights, its manager of adapters, and the sum of
@@ -360,7 +358,7 @@ def test_vllm_itself_loads_what_is_said_and_refuses_the_rest(base, tmp_path):
             pairs = adapter(folder, layers, mixture=mixture)
             asked.setdefault(place.location, []).append(str(folder))
             tensors = [f"base_model.model.{name}.lora_{side}.weight" for name in layers for side in "AB"]
-            served = target_modules.vllm_support(settings, tensors)
+            served = vllm_names.vllm_support(settings, tensors)
             power = dict.fromkeys(served.layers.values(), 0.0)
             for name, into in served.layers.items():
                 power[into] += float(delta(pairs[name]).square().sum())
