@@ -326,8 +326,10 @@ def _configuration_hash(name: str, revision: str | None, base: Base) -> str:
 
 def decoder(model: "LanguageModel") -> "torch.nn.Module":
     """Return the model without its output head, adapters included."""
-    found: torch.nn.Module = without_adapters(model).get_decoder()
-    return found
+    found = without_adapters(model).get_decoder()
+    while hasattr(found, "lm_head"):  # of a Llama 4, transformers returns the whole language model
+        found = found.model
+    return found  # type: ignore[no-any-return]
 
 
 def without_adapters(model: "LanguageModel") -> Any:

@@ -138,7 +138,7 @@ def find_adaptable_layers(model: "PreTrainedModel") -> list[AdaptableLayer]:
     text = model.config.get_text_config()
     types = getattr(text, "layer_types", None) or getattr(text, "layers_block_type", None) or []
     mixers = [_kind_of_mixer(one) for one in types]
-    decoder = {id(module) for module in model.get_decoder().modules()}
+    decoder = {id(module) for module in loading.decoder(model).modules()}
     found = []
     for name, module in model.named_modules():
         match = _IN_A_LAYER.fullmatch(name)

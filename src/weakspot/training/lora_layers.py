@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from weakspot.models import loading
 from weakspot.settings import Lora
 from weakspot.training.lora_layout import Layout, init_lora_a, init_lora_b
 from weakspot.training.lora_matmul import lora_linear
@@ -117,7 +118,7 @@ def attach(model: "PreTrainedModel", targets: Sequence[str]) -> Adapters:
     model.requires_grad_(False)
     adapters = Adapters({}, Layout())
     wanted, numbers = set(targets), dict[str, int]()
-    decoder = set(model.get_decoder().modules())
+    decoder = set(loading.decoder(model).modules())
     for name, module in list(model.named_modules()):
         if module not in decoder:
             continue
