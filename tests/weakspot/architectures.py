@@ -17,13 +17,14 @@ _DELTA = {"linear_num_value_heads": 4, "linear_num_key_heads": 2, "linear_key_he
 _SHARED = {"shared_expert_intermediate_size": 24}
 _GLM = {"n_routed_experts": 3, "num_experts_per_tok": 2, "moe_intermediate_size": 16, "first_k_dense_replace": 1}
 _GLM |= {"n_shared_experts": 1, "n_group": 1, "topk_group": 1}
-_LATENT = {"q_lora_rank": 16, "kv_lora_rank": 16, "qk_nope_head_dim": 8, "qk_rope_head_dim": 8, "v_head_dim": 16}
+_LATENT = {"q_lora_rank": 16, "kv_lora_rank": 32, "qk_nope_head_dim": 32, "qk_rope_head_dim": 32, "v_head_dim": 32}
 _VISION = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
 _VISION_QWEN = {"depth": 1, "hidden_size": 16, "intermediate_size": 16, "num_heads": 2, "out_hidden_size": 32}
 _VISION_QWEN |= {"num_position_embeddings": 16, "patch_size": 2}
 _PIXTRAL = _VISION | {"model_type": "pixtral", "image_size": 28, "patch_size": 14, "head_dim": 8}
 _SIGLIP = _VISION | {"image_size": 28, "patch_size": 14}
 _VISION_GEMMA4 = _VISION | {"num_key_value_heads": 2, "head_dim": 8, "patch_size": 4}
+_CONVOLUTION = {"conv_dim": 32, "block_dim": 32, "block_multiple_of": 8, "block_auto_adjust_ff_dim": False}
 _WINDOW = {"sliding_window": 64}
 _CHOSEN = {"num_experts_per_tok": 2}
 _PER_LAYER = {"hidden_size_per_layer_input": 8, "vocab_size_per_layer_input": 2000}
@@ -127,6 +128,9 @@ ARCHITECTURES = [
         _SMALL | {"num_local_experts": 2, "num_experts_per_tok": 1, "intermediate_size_mlp": 48},
     ),
     Architecture(
-        "Lfm2ForCausalLM", "LFM2", "lfm2", _SMALL | {"layer_types": ["conv", "conv", "full_attention", "conv"]}
+        "Lfm2ForCausalLM",
+        "LFM2",
+        "lfm2",
+        _SMALL | {"layer_types": ["conv", "conv", "full_attention", "conv"]} | _CONVOLUTION,
     ),
 ]

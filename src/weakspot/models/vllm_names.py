@@ -75,6 +75,7 @@ _VLLM_NAMES: dict[str, _VllmNames] = {
     "Glm4MoeLiteForCausalLM": _VllmNames(_LATENT | _ROUTED | _GLM_SHARED),
     "Lfm2ForCausalLM": _VllmNames(_CONVOLUTIONAL),
 }
+_EXPERT_COUNTS = ("num_experts", "num_local_experts", "n_routed_experts")
 _TENSOR = re.compile(r"(?:base_model\.model\.)?(.+)\.lora_(?:[AB]\.weight|embedding_[AB])")
 _LAYER_PREFIX = re.compile(r"((.*\.|)layers\.(\d+)\.|)(.+)")
 
@@ -127,7 +128,7 @@ def vllm_support(base: Mapping[str, Any], tensors: Iterable[str]) -> VllmSupport
             refused[name] = "vLLM folds it into other matrices, and answers without the adapter's part of it"
         else:
             refused[name] = "vLLM has no such layer"
-    count = int(text.get("num_experts") or text.get("n_routed_experts") or 0)
+    count = next((int(text[key]) for key in _EXPERT_COUNTS if text.get(key)), 0)
     for block in {place for place in layers.values() if place.endswith(".experts")}:
         routed = {name for name, place in layers.items() if place == block}
         prefix = next(iter(routed)).rpartition(".experts.")[0]

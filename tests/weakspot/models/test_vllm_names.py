@@ -119,6 +119,7 @@ from vllm.lora.model_manager import LoRAModelManager
 from vllm.lora.peft_helper import PEFTHelper
 from vllm.lora.request import LoRARequest
 from vllm.lora.worker_manager import WorkerLoRAManager
+from vllm.model_executor.models import registry
 from vllm.model_executor.model_loader.utils import initialize_model, process_weights_after_loading
 
 def power(pairs):
@@ -133,9 +134,13 @@ def applied(module, slot):
     sides = [(side,) if torch.is_tensor(side) else side for side in sides]
     return power((a[slot][0], b[slot][0]) for a, b in zip(*sides))
 
+# Each class is looked at here, not in a process of its own.
+registry._LazyRegisteredModel.inspect_model_cls = lambda self: registry._ModelInfo.from_model_cls(self.load_model_cls())
 answers = {}
 for base, adapters in json.load(sys.stdin).items():
-    config = EngineArgs(model=base, skip_tokenizer_init=True, enforce_eager=True, dtype="float32", max_model_len=64,
+    # On a CPU, latent attention takes no fp32.
+    dtype = "bfloat16" if "kv_lora_rank" in open(base + "/config.json").read() else "float32"
+    config = EngineArgs(model=base, skip_tokenizer_init=True, enforce_eager=True, dtype=dtype, max_model_len=64,
                         enable_lora=True, max_lora_rank=8, language_model_only=True).create_engine_config()
     with set_current_vllm_config(config):
         if not answers:
@@ -208,16 +213,16 @@ def test_vllm_itself_loads_what_is_said_and_refuses_the_rest(tmp_path):
             for name, into in served.layers.items():
                 down, up = pairs[name]
                 power[into] += float((ALPHA / RANK * up @ down).square().sum())
-            expected[str(folder)] = served, power
+            expected[str(folder)] = served, power, json.dumps(settings)
     answers = json.loads(asked_vllm(_ASK_VLLM, given=json.dumps(asked))[-1])
     assert answers.keys() == expected.keys()
-    for folder, (served, power) in expected.items():
+    for folder, (served, power, text) in expected.items():
         answer, case = answers[folder], folder.rpartition("--")[2]
         if isinstance(answer, str):
             assert served.refused, f"{folder}: {answer}"
         else:  # what it has no layer for it may also pass over
             lost = {served.layers.get(name, "") for name in served.refused}
-            assert answer == pytest.approx(power, rel=1e-4), f"{folder} {lost}"
+            assert answer == pytest.approx(power, rel=0.02 if "kv_lora_rank" in text else 1e-4), f"{folder} {lost}"
         assert bool(served.refused) == (case != "sound" or "31B" in folder), f"{folder}: {served.refused}"
 
 
