@@ -47,6 +47,12 @@ class AdaptableLayer:
         return self.name.rpartition(".")[2]
 
     @property
+    def in_presets(self) -> bool:
+        """Whether presets adapt it: not routers and gates, nor what servers fold."""
+        router = _ROUTER.fullmatch(self.last) or ".router." in self.name
+        return not router and self.last != _FOLDED
+
+    @property
     def names_in_settings(self) -> set[str]:
         """The names by which a list in ``[lora] target_modules`` can name the layer."""
         return {self.last, EXPERTS} if self.kind == EXPERTS else {self.last}
@@ -217,9 +223,7 @@ def select_layers(
 
 def _layers_of_preset(preset: str, layers: Sequence[AdaptableLayer]) -> list[AdaptableLayer]:
     left_out = {"attention": {MLP, EXPERTS}, "all-linear": {EXPERTS}, "experts": set[str]()}[preset]
-    return [
-        one for one in layers if one.kind not in left_out and one.last != _FOLDED and not _ROUTER.fullmatch(one.last)
-    ]
+    return [one for one in layers if one.kind not in left_out and one.in_presets]
 
 
 def _layer_numbers(layers: Iterable[AdaptableLayer]) -> set[int]:
@@ -231,7 +235,7 @@ def coverage(layers: Sequence[AdaptableLayer], touched: Sequence[AdaptableLayer]
     order = sorted({one.kind for one in layers}, key=lambda kind: (kind in (MLP, EXPERTS), kind == EXPERTS, kind))
     kinds = []
     for kind in order:
-        there = _layer_numbers(one for one in layers if one.kind == kind and not _ROUTER.fullmatch(one.last))
+        there = _layer_numbers(one for one in layers if one.kind == kind and one.in_presets)
         ours = [one for one in touched if one.kind == kind]
         if there or ours:
             trainable = sum(one.trainable(rank) for one in ours)

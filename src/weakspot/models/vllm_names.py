@@ -115,19 +115,16 @@ def vllm_support(base: Mapping[str, Any], tensors: Iterable[str]) -> VllmSupport
         name = match[1] if match else tensor
         _, decoder, number, place = _LAYER_PREFIX.fullmatch(name).groups()  # type: ignore[union-attr]
         general = re.sub(r"\.experts\.\d+\.", ".experts.{}.", place)
-        if match and general in known.layers and decoder in (None, known.decoder[0]):
-            prefix = "" if decoder is None else f"{known.decoder[1]}layers.{number}."
-            if number and general in _QKV and (reason := _lost_values(text, int(number), general)):
-                refused[name] = reason
-                continue
-            layers[name] = prefix + known.layers[general]
-            one_rank |= {name} if general in _ONE_GPU_ONLY | _SPLIT_ONE_GPU_ONLY else set()
-        elif re.search(r"\.experts(\.base_layer)*$", name):
-            refused[name] = "the routed experts are in one tensor, but vLLM needs one for each"
-        elif place == "self_attn.kv_b_proj":
-            refused[name] = "vLLM folds it into other matrices, and answers without the adapter's part of it"
+        if not match or general not in known.layers or decoder not in (None, known.decoder[0]):
+            refused[name] = _why_refused(name)
+        elif decoder is None:
+            layers[name] = known.layers[general]
+        elif general == "self_attn.k_proj" and _keys_are_values(text, int(number)):
+            refused[name] = "makes the values, too, but vLLM adapts only the keys"
         else:
-            refused[name] = "vLLM has no such layer"
+            alone = general == "self_attn.q_proj" and _shares_keys(text, int(number))
+            layers[name] = f"{known.decoder[1]}layers.{number}.{general if alone else known.layers[general]}"
+            one_rank |= {name} if general in _ONE_GPU_ONLY | _SPLIT_ONE_GPU_ONLY else set()
     count = next((int(text[key]) for key in _EXPERT_COUNTS if text.get(key)), 0)
     for block in {place for place in layers.values() if place.endswith(".experts")}:
         routed = {name for name, place in layers.items() if place == block}
@@ -137,11 +134,21 @@ def vllm_support(base: Mapping[str, Any], tensors: Iterable[str]) -> VllmSupport
     return VllmSupport(layers, refused, sorted(one_rank))
 
 
-def _lost_values(text: Mapping[str, Any], number: int, name: str) -> str:
-    """Return why vLLM would apply half of a layer's pair; empty where it applies all of it.
+def _why_refused(name: str) -> str:
+    if re.search(r"\.experts(\.base_layer)*$", name):
+        return "the routed experts are in one tensor, but vLLM needs one for each"
+    if name.endswith(".self_attn.kv_b_proj"):
+        return "vLLM folds it into other matrices, and answers without the adapter's part of it"
+    return "vLLM has no such layer"
 
-    In Gemma 4, full attention may take the values from k_proj, too. vLLM adapts only the keys there.
-    """
+
+def _keys_are_values(text: Mapping[str, Any], number: int) -> bool:
+    """Return whether a layer of a Gemma 4 takes the values from k_proj, too, as full attention may."""
     kinds = text.get("layer_types") or []
-    shared = text.get("attention_k_eq_v") and number < len(kinds) and kinds[number] == "full_attention"
-    return "makes the values, too, but vLLM adapts only the keys" if shared and name == "self_attn.k_proj" else ""
+    return bool(text.get("attention_k_eq_v")) and number < len(kinds) and kinds[number] == "full_attention"
+
+
+def _shares_keys(text: Mapping[str, Any], number: int) -> bool:
+    """Return whether a layer of a Gemma 4 has queries only, and the keys of an earlier layer."""
+    shared = int(text.get("num_kv_shared_layers") or 0)
+    return shared > 0 and number >= int(text["num_hidden_layers"]) - shared

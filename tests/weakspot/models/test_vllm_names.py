@@ -193,6 +193,10 @@ def test_vllm_itself_loads_what_is_said_and_refuses_the_rest(tmp_path):
             names |= {"lm_head": (2000, 32)}
         if one.name in ("Qwen3MoeForCausalLM", "Qwen3NextForCausalLM"):
             names |= {"model.layers.0.mlp.gate": (3, 32)}
+        # What vLLM would lose a half of is refused, and is no part of an adapter here.
+        refused = vllm_names.vllm_support(settings, [f"{name}.lora_A.weight" for name in names]).refused
+        assert bool(refused) == bool(settings.get("text_config", {}).get("attention_k_eq_v")), refused
+        names = {name: of for name, of in names.items() if name not in refused}
         cases = {
             "sound": names,
             "renamed": {name.replace("o_proj", "w2").replace("out_proj", "w2"): of for name, of in names.items()},
@@ -221,9 +225,8 @@ def test_vllm_itself_loads_what_is_said_and_refuses_the_rest(tmp_path):
         if isinstance(answer, str):
             assert served.refused, f"{folder}: {answer}"
         else:  # what it has no layer for it may also pass over
-            lost = {served.layers.get(name, "") for name in served.refused}
-            assert answer == pytest.approx(power, rel=0.02 if "kv_lora_rank" in text else 1e-4), f"{folder} {lost}"
-        assert bool(served.refused) == (case != "sound" or "31B" in folder), f"{folder}: {served.refused}"
+            assert answer == pytest.approx(power, rel=0.02 if "kv_lora_rank" in text else 1e-4), folder
+        assert bool(served.refused) == (case != "sound"), f"{folder}: {served.refused}"
 
 
 # Two processes of one vLLM hold a layer each as its ranks would. Where the processor has AVX-512, they exchange what
