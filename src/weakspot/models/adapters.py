@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from weakspot.config import Config
@@ -48,10 +49,16 @@ def require_base(workspace: Workspace, config: Config, manifest: AdapterManifest
     It is known by its weights, whatever its name. Raises :class:`UserError` if it is at neither place, or if its
     weights have changed.
     """
-    known, there = manifest.base, list(_places(workspace, config, manifest.base))
-    for base in there:
-        if loading.matches(base, known):
-            return base
+    known, there = manifest.base, list[Base]()
+    for base in _places(workspace, config, manifest.base):
+        try:
+            if loading.matches(base, known):
+                return base
+        except UserError:
+            if Path(base.location).is_dir():
+                raise
+            continue  # the hub does not have it, or cannot be reached
+        there.append(base)
     if not there:
         problem = f"its base {known.name} is not at {known.location} any more"
         remedy = "set [model] base to where it is now"
