@@ -28,8 +28,9 @@ TORCH_FOR_CPU = (
     "3fbf9c9d1f3c10c2d59d04aca426dee9ccc6ceb32d255c61e93acc3b4f75fae6",
     "0b8f7d0423027ae8b90c7977c627f3379f325363a08224dffad9b4b2d684a83d",
 )
-# The companions of torch bring parts for a GPU too, which break the import of a vLLM for the CPU.
-FOR_GPU = re.compile(r"(?:nvidia-|cuda-|triton\b|torch(?:vision|audio|codec)\b)")
+# Companions of torch bring parts for a GPU too, which break the import of a vLLM for the CPU. Torchvision does as well,
+# but models that see need it, so it stays, without the one module that does (see the Makefile).
+FOR_GPU = re.compile(r"(?:nvidia-|cuda-|triton\b|torch(?:audio|codec)\b)")
 
 
 def compile_lock(lock: Path, wanted: list[str], *options: str, upgrade: list[str]) -> list[str]:

@@ -228,8 +228,9 @@ def print_scorecard(card: "Scorecard", page: Path) -> None:
     """Print the comparisons, the verdict, and the path of the report."""
     rows = table("", "examples", "base", "adapter", "difference", "interval", "p", "")
     for c in (*card.comparisons, *card.harm):
-        interval = f"{c.low:+.3f} … {c.high:+.3f}"
-        figures = (str(c.n), f"{c.base:.3f}", f"{c.adapter:.3f}", f"{c.difference:+.3f}", interval, f"{c.p:.2g}")
+        interval = "" if c.low is None else f"{c.low:+.3f} … {c.high:+.3f}"
+        p = "" if c.p is None else f"{c.p:.2g}"
+        figures = (str(c.n), f"{c.base:.3f}", f"{c.adapter:.3f}", f"{c.difference:+.3f}", interval, p)
         rows.add_row(c.metric, *figures, c.outcome)
     out.print(rows)
     if card.retrieval:

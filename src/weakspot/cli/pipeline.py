@@ -61,6 +61,7 @@ def process(workspace: WorkspaceOption = None, set_: SetOption = None, json_: Js
 def validate(
     domain: Annotated[str | None, typer.Argument(metavar="[DOMAIN]", help="A domain; without one, all.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 for warnings too.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Read every byte of the adapters' bases, too.")] = False,
     workspace: WorkspaceOption = None,
     set_: SetOption = None,
     json_: JsonOption = False,
@@ -68,7 +69,7 @@ def validate(
     """Check every file, and whether the dataset is fit to train on."""
     from dataclasses import asdict
 
-    report = api.validate(find_workspace(workspace), domain, settings=set_ or ())
+    report = api.validate(find_workspace(workspace), domain, full=full, settings=set_ or ())
     print_json(asdict(report)) if json_ else output.print_report(report)
     if report.verdict == "failures" or (strict and report.verdict == "warnings"):
         raise typer.Exit(1)

@@ -106,7 +106,7 @@ def replay(
     if not chosen:
         raise UserError(domain, "has no escalation to replay", "capture some, then run 'weakspot process'")
     with loading.explain_out_of_memory(str(name), "lower [evaluate] batch_size"):
-        _, model, tokenizer = adapters.load(workspace, manifest)
+        _, model, tokenizer = adapters.load(workspace, config, manifest)
         with bar(f"asking {name}", 2 * len(chosen)) as advance:
             rows = scoring.score_examples(model, tokenizer, chosen, config, advance=advance)
         if teacher:

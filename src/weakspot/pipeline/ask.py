@@ -22,9 +22,9 @@ def ask(
     """Return the greedy answer to each question, from the base, from base and adapter, or from the merged model."""
     model: LanguageModel
     if adapter is not None and not merged:
-        _, model, tokenizer = adapters.load(workspace, adapters.read_manifest(workspace, adapter))
+        _, model, tokenizer = adapters.load(workspace, config, adapters.read_manifest(workspace, adapter))
     else:
-        base = loading.resolve_base(config.model) if adapter is None else _require_merge(workspace, adapter)
+        base = _require_merge(workspace, adapter) if adapter else loading.resolve_base(config.model, workspace.root)
         tokenizer = loading.load_tokenizer(base)
         with bar(f"loading {base.name}"):
             model = loading.load_model(base, loading.choose_dtype(config.train.precision))

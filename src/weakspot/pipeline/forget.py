@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from weakspot.capture.decisions import decide, load_decisions
+from weakspot.capture.decisions import decide, load_decisions, read_decisions
 from weakspot.config import Config
 from weakspot.dataset import reading
 from weakspot.dataset.snapshots import erase_from_snapshot, erase_lines, examples_of, is_marked, snapshots_with
@@ -21,7 +21,7 @@ from weakspot.deployment.targets import merged
 from weakspot.models import adapters
 from weakspot.pipeline.process import process
 from weakspot.pipeline.train import train_together
-from weakspot.records import MULTI_DOMAIN, SPLITS, AdapterManifest, Decision, Interaction
+from weakspot.records import MULTI_DOMAIN, SPLITS, AdapterManifest, Interaction
 from weakspot.records.parsing import RecordError, parse_interaction_object, parse_json_object, parse_metadata
 from weakspot.settings import Lora, Model, Train
 from weakspot.storage import append_log, atomic
@@ -182,8 +182,15 @@ def _texts(line: Line) -> list[str]:
 
 
 def _erase_matching(file: Path, config: Config, matches: Callable[[dict[str, Any]], bool]) -> None:
-    """Remove the lines of an append-only file that match."""
-    lines = [line for line in append_log.read_lines(file) if matches(parse_json_object(line.data))]
+    """Remove the lines of an append-only file that match, and damaged ones, which may hold the same words."""
+    lines = []
+    for line in append_log.read_lines(file):
+        try:
+            found = matches(parse_json_object(line.data))
+        except RecordError:
+            found = True
+        if found:
+            lines.append(line)
     if lines:
         _erase(file, config, lines)
 
@@ -215,7 +222,7 @@ def _saw(workspace: Workspace, name: AdapterName, identity: str, snapshots: list
 
 def _mark(file: Path, workspace: Workspace, identity: str) -> None:
     if not is_marked(file, identity):
-        decided = [Decision.from_json(line.data) for line in append_log.read_lines(workspace.decisions)]
+        decided = [decision for _, decision in read_decisions(workspace.decisions)]
         mark = next(one for one in reversed(decided) if one.interaction_id == identity)
         append_log.append(file, [mark.to_json()])
 

@@ -11,9 +11,10 @@ from weakspot.capture import unfitted
 from weakspot.capture.decisions import load_decisions
 from weakspot.config import Config
 from weakspot.dataset import reading
+from weakspot.dataset.assignments import read_assignments
 from weakspot.deployment import releases
 from weakspot.models import adapters
-from weakspot.records import MULTI_DOMAIN, SPLITS, Assignment, Rejection, UnheardWish
+from weakspot.records import MULTI_DOMAIN, SPLITS, Rejection, UnheardWish
 from weakspot.records.parsing import RecordError, parse_interaction_object, parse_json_object
 from weakspot.storage import append_log
 from weakspot.storage.ledger import Balance, Ledger, Limits
@@ -114,7 +115,7 @@ class Status:
 
 def status(workspace: Workspace, config: Config) -> Status:
     """Return the status of the workspace; it reads files only."""
-    places = [Assignment.from_json(line.data) for line in append_log.read_lines(workspace.assignments)]
+    places = read_assignments(workspace.assignments).values()
     present = (
         {example.id: example.domain for example in reading.read_examples(workspace.all_examples)} if places else {}
     )
@@ -122,10 +123,12 @@ def status(workspace: Workspace, config: Config) -> Status:
     for place in places:
         if place.interaction_id in present:
             counts.setdefault(present[place.interaction_id], Counter())[place.split] += 1
-    if len(counts) > 1:
+    known = {name.domain for name in workspace.adapter_names()}
+    if len(counts) > 1 or MULTI_DOMAIN in known:
         counts[MULTI_DOMAIN] = sum(counts.values(), Counter())
+    counts |= {domain: Counter() for domain in sorted(known - counts.keys())}
     raw, streak = _scan_raw_lines(workspace, config.status.retrain_streak)
-    rejections = [Rejection.from_json(line.data) for line in append_log.read_lines(workspace.rejections)]
+    rejections = list(reading.read_rejections(workspace))
     unprocessed = max(0, raw - len(present) - len(rejections))
     snapshots = workspace.snapshot_names()
     return Status(
@@ -220,7 +223,7 @@ def domain_status(
     return DomainStatus(
         domain=domain,
         examples=examples,
-        new=examples - seen,
+        new=max(0, examples - seen),
         splits={split: splits[split] for split in SPLITS},
         adapter=str(name) if name else None,
         verdict=card.verdict if card else None,
