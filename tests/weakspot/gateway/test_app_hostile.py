@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.weakspot.gateway.test_app_conversations import kept_open
 from tests.weakspot.gateway.worlds import KEYS, SOAK
-from tests.weakspot.test_hostile_text import HOSTILE, is_clean
+from tests.weakspot.test_cli_hostile import HOSTILE, is_clean
 from yarl import URL
 
 from weakspot import cli
