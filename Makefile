@@ -12,10 +12,10 @@ ifeq ($(HASHES),no)
 install = sed '/--hash=/d; s/ \\$$//' $(2) | $(1)/bin/python -m pip install --quiet --no-deps --requirement /dev/stdin
 else
 # Where there is a torch for the CPU, it is taken: of two archives pip prefers one whose hash the index tells.
-install = if grep -q ^torch== $(2); then $(1)/bin/python -m pip install --quiet --no-deps --require-hashes \
-    --requirement requirements/torch-cpu.lock 2>/dev/null; fi; \
-    $(1)/bin/python -m pip install --quiet --no-deps --require-hashes --requirement $(2) || { echo \
-    "$(2): not installed; if pip says above that the hash of a build of this system's own is not in the file, add HASHES=no to the make command" >&2; exit 1; }
+locked = $(1)/bin/python -m pip install --quiet --no-deps --require-hashes --requirement
+install = { if grep -q ^torch== $(2); then $(call locked,$(1)) requirements/torch-cpu.lock 2>/dev/null; fi; \
+    $(call locked,$(1)) $(2) || { echo \
+    "$(2): not installed; if pip says above that the hash of a build of this system's own is not in the file, add HASHES=no to the make command" >&2; exit 1; }; }
 endif
 # A torch for CUDA misses what it needs of NVIDIA's; one for the CPU needs none of it.
 install_for_gpu = $(1)/bin/python -m pip check >/dev/null || $(call install,$(1),requirements/cuda.lock)
