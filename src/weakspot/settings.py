@@ -33,6 +33,9 @@ class Model(Table):
         description="a hub id, a local folder, or smollm2-135m, the small model that the demo runs on",
     )
     revision: str = Field("main", description="the revision of a hub id")
+    thinking: Literal["on", "off", "default"] = Field(
+        "off", description="whether it thinks before it answers, where a client does not say; default: its own default"
+    )
 
 
 def _parse_trigger(text: str) -> str:
@@ -249,6 +252,9 @@ class Train(Table):
     )
     max_length: int = Field(
         2048, ge=16, description="tokens; a longer example loses its oldest turns, then the end of its answer"
+    )
+    no_thoughts: Literal["leave-out", "answer-at-once"] = Field(
+        "leave-out", description="what becomes of an example without thoughts, where the model thinks before it answers"
     )
     warmup_ratio: float = Field(0.1, ge=0, le=1, description="share of the steps in which the learning rate rises")
     weight_decay: float = Field(0.01, ge=0, description="of AdamW")

@@ -10,7 +10,7 @@ from zddc.console import err, out, table
 from zddc.visible import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from weakspot.capture.approval import WaitingInteraction
     from weakspot.capture.redact_stored import Rescrubbed
@@ -57,13 +57,17 @@ def print_import_preview(found: "Examined") -> None:
     if len(found.found) > _SHOWN:
         print_line(f"  … and {len(found.found) - _SHOWN} more")
     if found.left_out:
-        print_line(f"left out: {', '.join(f'{count} {reason}' for reason, count in found.left_out.items())}")
+        print_line(f"left out: {_format_counts(found.left_out)}")
     if found.not_understood:
         print_line(f"not understood: {_format_count(len(found.not_understood), 'file')}, as {found.not_understood[0]}")
 
 
 def _format_count(count: int, word: str) -> str:
     return f"{count} {word}{'' if count == 1 else 's'}"
+
+
+def _format_counts(counts: "Mapping[str, int]") -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in counts.items())
 
 
 def print_retry(done: "Retried") -> None:
@@ -140,7 +144,7 @@ def print_dataset(done: "Processed") -> None:
     for domain, splits in done.domains.items():
         rows.add_row(domain, *(str(count) for count in splits.values()), str(sum(splits.values())))
     out.print(rows)
-    left_out = ", ".join(f"{count} {reason}" for reason, count in done.rejections.items()) or "none"
+    left_out = _format_counts(done.rejections) or "none"
     print_line(
         f"{_format_count(done.raw_lines, 'raw line')}: {_format_count(done.examples, 'example')}, left out: {left_out}"
     )
@@ -170,7 +174,9 @@ def print_preflight(together: "TrainingPlan") -> None:
         trained_ = f"{', '.join(plan.modules)}; {plan.trainable:,} parameters trained"
         print_line(f"adapter   {plan.adapter} on {plan.base}, {plan.precision}")
         pairs = f", {plan.pairs} paired with a local answer" if plan.pairs else ""
-        print_line(f"examples  {plan.examples} train{pairs}, {plan.val_examples} val, {len(plan.left_out)} left out")
+        reasons = f" ({_format_counts(plan.reasons)})" if plan.reasons else ""
+        left_out = f"{len(plan.left_out)} left out{reasons}"
+        print_line(f"examples  {plan.examples} train{pairs}, {plan.val_examples} val, {left_out}")
         for identity, reason in plan.left_out.items():
             print_line(f"left out  {identity}: {reason}")
         print_line(f"tokens    {plan.tokens:,}, {plan.supervised_share:.0%} under loss")
@@ -222,6 +228,8 @@ def print_scorecard(card: "Scorecard", page: Path) -> None:
             means = (a.base, a.base_retrieval, a.adapter, a.adapter_retrieval)
             arms.add_row(a.metric, str(a.n), *(f"{mean:.3f}" for mean in means))
         out.print(arms)
+    if card.left_out:
+        print_line(f"left out: {_format_counts(card.left_out)}")
     print_line(f"{card.adapter}: {card.verdict}")
     for sentence in (*card.reasons, *card.remarks):
         print_line(f"  {sentence}")

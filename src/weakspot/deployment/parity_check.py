@@ -7,7 +7,8 @@ needs no GPU memory next to the server.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from datetime import datetime
+from itertools import islice, repeat
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -18,9 +19,10 @@ from weakspot.dataset import reading
 from weakspot.deployment.openai_client import Messages, OpenAIClient, ServedAnswer
 from weakspot.deployment.types import Candidate
 from weakspot.models import adapter_files, adapters, generation, tokenization
-from weakspot.models.tokenization import Tokens, UntrainableExampleError
+from weakspot.models.chat_template import AS_NOW, RenderOptions, Turn, render, token_ids
+from weakspot.models.tokenization import Tokens, UntrainableExampleError, View
 from weakspot.progress import bar
-from weakspot.records import AdapterManifest, Interaction, Message, Proof, ReferenceAnswer, ReferenceAnswers
+from weakspot.records import AdapterManifest, Interaction, Proof, ReferenceAnswer, ReferenceAnswers
 from weakspot.storage import atomic
 from weakspot.training import logprobs
 from weakspot.workspace import AdapterName, Workspace
@@ -58,19 +60,25 @@ class _Comparison:
 
 
 def write_reference_answers(
-    workspace: Workspace, config: Config, name: AdapterName, model: "PeftModel", tokenizer: "PreTrainedTokenizerBase"
+    workspace: Workspace,
+    config: Config,
+    manifest: AdapterManifest,
+    model: "PeftModel",
+    tokenizer: "PreTrainedTokenizerBase",
 ) -> ReferenceAnswers:
     """Generate and store the answers of an adapter and its base to held-out prompts; return them.
 
     Prompts of the adapter's own domain come first. If the stored answers are of these weights, they are returned.
     Raises :class:`UserError` if there is no prompt.
     """
+    name = AdapterName(manifest.domain, manifest.version)
     sha256 = atomic.sha256(workspace.adapter(name) / adapter_files.WEIGHTS)
     if (known := load_reference_answers(workspace, name)) is not None and known.adapter_sha256 == sha256:
         return known
     examples = reading.load_split(workspace, "test")
     examples.sort(key=lambda example: example.domain != name.domain)
-    asked = list(islice(_select_prompts(tokenizer, examples), config.deploy.proof_prompts))
+    view = tokenization.view_of(manifest, {})
+    asked = list(islice(_select_prompts(tokenizer, examples, view), config.deploy.proof_prompts))
     if not asked:
         raise UserError(name.domain, "no test example to prove a deployment on", "capture more")
     with bar(f"reference answers of {name}", 2 * len(asked)) as advance:
@@ -86,7 +94,7 @@ def ensure_reference_answers(workspace: Workspace, config: Config, candidate: Ca
     if known is not None and known.adapter_sha256 == candidate.manifest.files[adapter_files.WEIGHTS]:
         return known
     _, model, tokenizer = adapters.load(workspace, in_full_precision(candidate.manifest))
-    return write_reference_answers(workspace, config, candidate.name, model, tokenizer)
+    return write_reference_answers(workspace, config, candidate.manifest, model, tokenizer)
 
 
 def in_full_precision(manifest: AdapterManifest) -> AdapterManifest:
@@ -102,19 +110,30 @@ def ask_server(server: OpenAIClient, model: str) -> Ask:
 
 def ask_in_process(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> Ask:
     """Return a function that asks a model loaded in this process, with the prompts of a server, in one batch."""
-    return lambda prompts: generate_in_process(model, tokenizer, [(one.messages, len(one.tokens)) for one in prompts])
+    return lambda prompts: generate_in_process(
+        model,
+        tokenizer,
+        [(one.messages, len(one.tokens)) for one in prompts],
+        [RenderOptions(moment=_moment(one), thinking=one.thinking) for one in prompts],
+    )
+
+
+def _moment(one: ReferenceAnswer) -> datetime | None:
+    return datetime.fromisoformat(one.moment) if one.moment else None
 
 
 def generate_in_process(
-    model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", asked: Sequence[tuple[Messages, int]]
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    asked: Sequence[tuple[Messages, int]],
+    options: Sequence[RenderOptions] = (),
 ) -> list[ServedAnswer]:
-    """Run a loaded model on conversations, each with a limit of tokens; return its answers as a server reports them."""
-    prompts = []
-    for messages, _ in asked:
-        text = tokenizer.apply_chat_template(
-            list(messages), tokenize=False, add_generation_prompt=True, enable_thinking=False
-        )
-        prompts.append(list(tokenizer(str(text), add_special_tokens=False)["input_ids"]))
+    """Run a loaded model on conversations, each with a limit of tokens; return its answers as a server reports them.
+
+    ``options`` are those of each prompt, if they differ from a server's defaults.
+    """
+    pairs = zip([messages for messages, _ in asked], options or repeat(AS_NOW), strict=False)
+    prompts = [token_ids(tokenizer, render(tokenizer, *pair)) for pair in pairs]
     longest = max(most for _, most in asked)
     written = generation.generate_token_ids(model, tokenizer, prompts, longest, len(prompts))
     written = [ids[:most] for ids, (_, most) in zip(written, asked, strict=True)]
@@ -238,8 +257,9 @@ class _Prompt:
     """A prompt to be answered, and the interaction that it comes from."""
 
     interaction_id: str
-    turns: Sequence[Message]
+    turns: Sequence[Turn]
     ids: list[int]
+    options: RenderOptions
 
 
 @dataclass(frozen=True)
@@ -250,19 +270,21 @@ class _Likelihood:
     margins: list[float]
 
 
-def _select_prompts(tokenizer: "PreTrainedTokenizerBase", examples: Iterable[Interaction]) -> Iterator[_Prompt]:
+def _select_prompts(
+    tokenizer: "PreTrainedTokenizerBase", examples: Iterable[Interaction], view: View
+) -> Iterator[_Prompt]:
     """Yield the prompts of examples, except those that are too long or contain control tokens."""
     for example in examples:
         # Each server formats tool calls in its own way, so only the query of an agent's conversation is used.
         agent = example.tools or any(m.role == "tool" for m in example.prompt)
         turns = [example.query] if agent else example.prompt
         try:
-            prompt = tokenization.render_example(tokenizer, turns, example.expert).prompt
+            rendered = view.render(tokenizer, example, example.expert, turns, None)
         except UntrainableExampleError:
             continue
-        ids = list(tokenizer(prompt, add_special_tokens=False)["input_ids"])
+        ids = token_ids(tokenizer, rendered.prompt)
         if len(ids) <= _MOST_PROMPT_TOKENS:
-            yield _Prompt(example.id, turns, ids)
+            yield _Prompt(example.id, rendered.turns, ids, view.options(example))
 
 
 def _generate_reference_answers(
@@ -284,7 +306,7 @@ def _generate_reference_answers(
     return [
         ReferenceAnswer(
             interaction_id=one.interaction_id,
-            messages=[{"role": turn.role, "content": turn.content or ""} for turn in one.turns],
+            messages=[{"role": turn["role"], "content": turn["content"]} for turn in one.turns],
             prompt_ids=one.ids,
             tokens=tokens,
             text=str(tokenizer.decode(tokens, skip_special_tokens=True)),
@@ -293,6 +315,8 @@ def _generate_reference_answers(
             adapter=by_adapter.logprobs,
             base=by_base.logprobs,
             margins=by_adapter.margins,
+            moment=one.options.moment.isoformat() if one.options.moment else None,
+            thinking=one.options.thinking,
         )
         for one, tokens, base_tokens, by_adapter, by_base in zip(
             asked, written, base_written, adapter, base, strict=True

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from weakspot.config import Config
 from weakspot.models import generation, packed_attention, tokenization
-from weakspot.models.tokenization import Tokens, UntrainableExampleError
+from weakspot.models.tokenization import AS_CAPTURED, Tokens, UntrainableExampleError, View
 from weakspot.records import Interaction, RetrievedScores, ScoredExample, Scores
 from weakspot.retrieval import Examples, RetrievedExample, with_examples
 from weakspot.training import logprobs
@@ -69,19 +69,22 @@ def score_examples(
     answering: bool = True,
     taught: Iterable[Interaction] | None = None,
     advance: Advance = lambda count, note: None,
+    view: View = AS_CAPTURED,
+    left_out: dict[str, str] | None = None,
 ) -> list[ScoredExample]:
     """Run base and adapter on each example; return a row each with the losses and margins of both answers.
 
     If the expert's answer is JSON and ``answering`` is true, base and adapter also generate an answer, which is
-    checked. Examples that cannot be rendered or exceed the length limit are left out. If ``taught`` is given, each
+    checked. Examples that cannot be rendered or exceed the length limit are added to ``left_out`` instead, as by id the
+    reason and its detail. If ``taught`` is given, each
     example is measured a second time, with similar examples retrieved from ``taught`` before its question. If
     retrieval finds none, the scores are the same; if the examples do not fit, ``retrieved`` stays None. ``advance``
     is called after each batch.
     """
     found = {} if taught is None else _retrieve(examples, taught, config)
-    alone = list(_tokenize_examples(tokenizer, examples, config, answering=answering))
+    alone = list(_tokenize_examples(tokenizer, examples, config, view, left_out, answering=answering))
     shown = [with_examples(example, found[example.id]) for example in examples if found.get(example.id)]
-    behind = list(_tokenize_examples(tokenizer, shown, config, answering=answering))
+    behind = list(_tokenize_examples(tokenizer, shown, config, view, answering=answering))
     # An answer more than twice as long as the expert's is wrong in any case.
     longest = 2 * max((one.expert.supervised for one in (*alone, *behind) if one.prompt), default=0) + 16
     longest = min(config.evaluate.max_new_tokens, longest)
@@ -106,9 +109,10 @@ def _retrieve(
     return {example.id: index.search(example.query.text) for example in examples}
 
 
-def render_prompt(tokenizer: "PreTrainedTokenizerBase", example: Interaction) -> str:
-    """Return the text that a server gives the model for the query of an example."""
-    return tokenization.render_example(tokenizer, example.prompt, example.expert, example.tools).prompt
+def render_prompt(tokenizer: "PreTrainedTokenizerBase", example: Interaction, view: View = AS_CAPTURED) -> str:
+    """Return what a server gives the model for the query of an example, and what stands in front of the answer."""
+    found = view.render(tokenizer, example, example.expert, example.prompt, example.tools)
+    return found.prompt + found.lead
 
 
 def parse_json(text: str) -> Any:
@@ -126,18 +130,26 @@ def is_exact_match(expected: str, answer: str) -> bool:
 
 
 def _tokenize_examples(
-    tokenizer: "PreTrainedTokenizerBase", examples: Sequence[Interaction], config: Config, *, answering: bool
+    tokenizer: "PreTrainedTokenizerBase",
+    examples: Sequence[Interaction],
+    config: Config,
+    view: View,
+    left_out: dict[str, str] | None = None,
+    *,
+    answering: bool,
 ) -> Iterator[_TokenizedExample]:
     for example in examples:
         try:
-            expert = tokenization.tokenize_example(tokenizer, example, config.train.max_length)
+            expert = tokenization.tokenize_example(tokenizer, example, config.train.max_length, view=view)
             # An empty local answer is only the end-of-turn token. It still has a loss to compare the expert's with.
-            local = tokenization.tokenize_example(tokenizer, example, config.train.max_length, answer=example.local)
-        except UntrainableExampleError:
+            local = tokenization.tokenize_example(tokenizer, example, config.train.max_length, example.local, view)
+        except UntrainableExampleError as error:
+            if left_out is not None:
+                left_out[example.id] = str(error)
             continue
         asked = None
         if answering and parse_json(example.expert.text) is not None:
-            asked = list(tokenizer(render_prompt(tokenizer, example), add_special_tokens=False)["input_ids"])
+            asked = list(tokenizer(render_prompt(tokenizer, example, view), add_special_tokens=False)["input_ids"])
         yield _TokenizedExample(example, expert, local, asked)
 
 

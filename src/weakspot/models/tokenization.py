@@ -1,26 +1,58 @@
 """Renders and tokenizes examples for training: the expert's answer after its prompt, with loss on the answer only.
 
-The loss includes the end-of-turn token of the answer.
+The loss includes the end-of-turn token of the answer. Each example is checked: it is trained on whole, as the served
+model would write it, or left out with a reason.
 """
 
+import bisect
+import functools
 import json
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
 
-from weakspot.records import Interaction, Message
+from weakspot.models import chat_template, turn_forms
+from weakspot.models.chat_template import AS_NOW, RenderOptions, TemplateRefusesError, Thinking, Turn, token_ids
+from weakspot.records import AdapterManifest, Interaction, Message
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+# Why an example is left out: a fixed key for programs to count; docs/models.md says what each means.
+Untrainable = Literal[
+    "template-refuses",
+    "control-token",
+    "system-lost",
+    "turn-lost",
+    "call-lost",
+    "result-lost",
+    "answer-rewritten",
+    "prompt-rewritten",
+    "end-inside",
+    "tokens-differ",
+    "no-thoughts",
+    "too-long",
+]
+# What another form of the same conversation may mend.
+_ADAPTABLE: frozenset[Untrainable] = frozenset(
+    {"template-refuses", "system-lost", "turn-lost", "call-lost", "result-lost"}
+)
+_LOST: dict[str, Untrainable] = {"system": "system-lost", "tool": "result-lost"}
+
 
 @dataclass(frozen=True)
 class RenderedExample:
-    """A rendered example: the text the model is given, and the text it learns to write, end of turn included."""
+    """A rendered example: the prompt as a server gives it, and the text to learn, end of turn included.
+
+    ``lead`` stands between the two and is not learned: thoughts, or what closes an empty block of them. ``turns`` are
+    those of the prompt, in the form in which the template writes them.
+    """
 
     prompt: str
     target: str
+    lead: str
+    turns: list[Turn]
 
 
 @dataclass(frozen=True)
@@ -45,60 +77,95 @@ class Tokens:
 
 
 class UntrainableExampleError(ValueError):
-    """An example cannot be trained on; the text says why."""
+    """An example cannot be trained on: the ``reason`` for programs, and ``detail`` for people."""
+
+    def __init__(self, reason: Untrainable, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason, self.detail = reason, detail
+
+
+@dataclass(frozen=True)
+class View:
+    """How examples are shown to a model: the thinking mode where a captured call states none.
+
+    Where the model would begin with thoughts and the expert gave none, the base's own stand in front of the answer,
+    not under loss: ``thoughts`` has them by the example's id. Without them, ``no_thoughts`` decides.
+    """
+
+    thinking: Thinking = "off"
+    no_thoughts: Literal["leave-out", "answer-at-once"] = "leave-out"
+    thoughts: Mapping[str, str] = field(default_factory=dict)
+
+    def options(self, example: Interaction) -> RenderOptions:
+        """Return how the template is asked to write an example: as on the day and in the mode of its capture."""
+        captured = example.metadata
+        return RenderOptions(
+            tools=example.tools,
+            moment=datetime.fromisoformat(captured.timestamp),
+            thinking=captured.thinking or self.thinking,
+            effort=captured.reasoning_effort,
+        )
+
+    def render(
+        self,
+        tokenizer: "PreTrainedTokenizerBase",
+        example: Interaction,
+        answer: Message,
+        turns: Sequence[Message],
+        tools: Any,
+    ) -> RenderedExample:
+        """Render an example's answer after these turns; raise :class:`UntrainableExampleError` as `render_example`."""
+        options = replace(self.options(example), tools=tools)
+        thoughts, at_once = self.thoughts.get(example.id, ""), self.no_thoughts == "answer-at-once"
+        return render_example(tokenizer, turns, answer, options, thoughts=thoughts, answer_at_once=at_once)
+
+
+AS_CAPTURED = View()
+
+
+def view_of(manifest: AdapterManifest, thoughts: Mapping[str, str]) -> View:
+    """Return how examples were shown in the training of an adapter; ``thoughts`` are the base's own, by example."""
+    return View(manifest.thinking, manifest.settings["train"].get("no_thoughts", "leave-out"), thoughts)
 
 
 def render_example(
-    tokenizer: "PreTrainedTokenizerBase", turns: Sequence[Message], answer: Message, tools: Any = None
+    tokenizer: "PreTrainedTokenizerBase",
+    turns: Sequence[Message],
+    answer: Message,
+    options: RenderOptions = AS_NOW,
+    *,
+    thoughts: str = "",
+    answer_at_once: bool = False,
 ) -> RenderedExample:
     """Render ``turns`` and ``answer`` with the tokenizer's chat template, and split the text between the two.
 
     The target is what the template writes for the answer, up to and including the end-of-turn token. Role headers and
-    empty thinking blocks before it belong to the prompt; the newline after the turn is dropped.
+    empty thinking blocks before it belong to the prompt, ``thoughts`` of the base to the lead; the newline after the
+    turn is dropped. What a strict template refuses is written in another form, if that loses nothing: see
+    ``turn_forms``.
 
-    Raises :class:`UntrainableExampleError` for a text that contains a control token of the template, and for an answer
-    that the template changes, because then something else than the answer would be trained on.
+    Raises :class:`UntrainableExampleError` for a text that contains a control token, for a conversation that the
+    template does not write whole, and for an answer that it changes, because then something else than the answer
+    would be trained on.
     """
-    controls = control_tokens(tokenizer)
+    known = chat_template.controls(tokenizer)
     for message in (*turns, answer):
-        found = [token for token in controls if token in message.text]
-        if found:
-            raise UntrainableExampleError(f"holds the control token {found[0]}")
-    conversation = [_template_turn(message, tokenizer) for message in turns]
-    reply = _template_turn(answer, tokenizer)
-    # A template with thinking opens an empty thinking block, unless the answer has its own.
-    options: dict[str, Any] = {
-        "tokenize": False,
-        "tools": tools,
-        "enable_thinking": bool(reply.get("reasoning_content")),
-    }
-    prompt = str(tokenizer.apply_chat_template(conversation, add_generation_prompt=True, **options))
-    whole = str(tokenizer.apply_chat_template([*conversation, reply], **options))
-    if not whole.startswith(prompt):
-        raise UntrainableExampleError("the chat template renders its prompt differently once the answer follows")
-    target = whole[len(prompt) :]
-    if str(reply["content"]).strip() not in target:
-        raise UntrainableExampleError("is rewritten by the chat template")
-    # The first control token of the final ones ends the turn; some templates add more at the end of the text.
-    either = "|".join(re.escape(token) for token in controls)
-    end = re.search(rf"({either})(?:\s*(?:{either}))*\s*\Z", target)
-    return RenderedExample(prompt, target[: end.end(1)] if end else target.rstrip() + str(tokenizer.eos_token))
+        if found := next((token for token in known.tokens if token in message.text), None):
+            raise UntrainableExampleError("control-token", f"holds the control token {found}")
+    reply = template_turn(answer, tokenizer)
+    refused: list[UntrainableExampleError] = []
+    for form in turn_forms.forms([template_turn(message, tokenizer) for message in turns], reply):
+        try:
+            return _render_form(tokenizer, *form, options, thoughts, answer_at_once=answer_at_once)
+        except UntrainableExampleError as error:
+            refused.append(error)
+            if refused[0].reason not in _ADAPTABLE:
+                break
+    raise refused[0]
 
 
-def control_tokens(tokenizer: "PreTrainedTokenizerBase") -> list[str]:
-    """Return the special tokens that structure a conversation, those that the chat template writes, longest first.
-
-    Other special tokens, like SmolLM2's <filename>, are words that people may use.
-    """
-    special = {str(token) for token in tokenizer.all_special_tokens}
-    special |= {str(token) for token in tokenizer.added_tokens_decoder.values() if token.special}
-    template = str(tokenizer.chat_template)
-    structural = {token for token in special if token in template}
-    structural |= {str(token) for token in (tokenizer.bos_token, tokenizer.eos_token) if token}
-    return sorted(structural, key=lambda token: (-len(token), token))
-
-
-def _template_turn(message: Message, tokenizer: "PreTrainedTokenizerBase") -> dict[str, Any]:
+def template_turn(message: Message, tokenizer: "PreTrainedTokenizerBase") -> Turn:
+    """Return a message as chat templates expect it."""
     turn = message.model_dump(exclude_none=True)
     turn.setdefault("content", "")
     if message.tool_calls and "tool_calls" not in str(tokenizer.chat_template):
@@ -107,67 +174,244 @@ def _template_turn(message: Message, tokenizer: "PreTrainedTokenizerBase") -> di
         blocks = [f"<tool_call>\n{json.dumps(call, ensure_ascii=False)}\n</tool_call>" for call in calls]
         turn["content"] = "\n".join([turn["content"], *blocks]).lstrip("\n")
         del turn["tool_calls"]
+    elif message.tool_calls:
+        turn["tool_calls"] = [{"type": "function", **call} for call in turn["tool_calls"]]
     return turn
 
 
+def _render_form(
+    tokenizer: "PreTrainedTokenizerBase",
+    turns: list[Turn],
+    reply: Turn,
+    options: RenderOptions,
+    thoughts: str,
+    *,
+    answer_at_once: bool,
+) -> RenderedExample:
+    """Render a conversation in one form; raise :class:`UntrainableExampleError` unless the template writes it whole."""
+    given = str(reply.get("reasoning_content") or "")
+    if given and (chat_template.thinks(tokenizer, "on") or chat_template.writes_thoughts(tokenizer)):
+        options = replace(options, thinking="on")
+    else:
+        reply, given = {**reply, "reasoning_content": None}, ""
+    first = chat_template.thinks(tokenizer, options.thinking)
+    own = thoughts if not given and options.thinking != "off" else ""
+    if first and not (given or own or answer_at_once):
+        raise UntrainableExampleError(
+            "no-thoughts", "the model thinks before it answers, and its thoughts are not known"
+        )
+    try:
+        _require_written(tokenizer, turns, reply, options)
+        prompt = chat_template.render(tokenizer, turns, options)
+        answer = {**reply, "reasoning_content": own} if own else reply
+        written = _after_prompt(tokenizer, turns, answer, prompt, options)
+    except TemplateRefusesError as error:
+        raise UntrainableExampleError("template-refuses", str(error)) from None
+    words = str(reply["content"]).strip()
+    if words not in written:
+        raise UntrainableExampleError("answer-rewritten", "is rewritten by the chat template")
+    lead, target = _split_thoughts(prompt, written, words, given, own)
+    return RenderedExample(prompt, chat_template.up_to_end_of_turn(tokenizer, target), lead, turns)
+
+
+def _require_written(
+    tokenizer: "PreTrainedTokenizerBase", turns: list[Turn], reply: Turn, options: RenderOptions
+) -> None:
+    """Raise :class:`UntrainableExampleError` where the template passes over a turn, a call or a result."""
+    marks = turn_forms.Marks()
+    marked = [marks.marked(turn) for turn in turns]
+    prompt = chat_template.render(tokenizer, [turn for turn, _ in marked], options)
+    shown = [(turn, expected, prompt) for turn, expected in marked]
+    if reply.get("tool_calls"):
+        last, expected = marks.marked(reply)
+        shown.append((last, expected, chat_template.render(tokenizer, [*turns, last], options, answered=True)))
+    for turn, expected, text in shown:
+        calls = turn.get("tool_calls") or ()
+        if any(mark not in text for mark in expected):
+            reason = "call-lost" if calls else _LOST.get(turn["role"], "turn-lost")
+            raise UntrainableExampleError(reason, "the chat template does not write it")
+        if any(_is_no_json(call["function"]["arguments"], text) for call in calls):
+            raise UntrainableExampleError("call-lost", "the chat template writes its arguments as no JSON")
+
+
+def _is_no_json(arguments: Any, text: str) -> bool:
+    if isinstance(arguments, str):
+        return json.dumps(arguments, ensure_ascii=False) in text
+    return bool(arguments) and str(arguments) != json.dumps(arguments) and str(arguments) in text
+
+
+def _after_prompt(
+    tokenizer: "PreTrainedTokenizerBase", turns: list[Turn], reply: Turn, prompt: str, options: RenderOptions
+) -> str:
+    """Return what the template writes for ``reply`` behind the prompt that a server gives the model.
+
+    Some templates write earlier turns otherwise once an answer follows, or open thoughts in the prompt that they leave
+    out of the whole text. There the answer's text is what follows the prompt of the last exchange alone, or of its
+    question alone, if the whole conversation ends in the same text, and its prompt as that prompt does.
+    """
+    whole = chat_template.render(tokenizer, [*turns, reply], options, answered=True)
+    if (found := _continuation(prompt, whole)) is not None:
+        return found
+    last = max((n for n, turn in enumerate(turns) if turn["role"] == "user"), default=0)
+    for fewer in (turns[last:], turns[last : last + 1]):
+        alone = chat_template.render(tokenizer, fewer, options)
+        found = _continuation(alone, chat_template.render(tokenizer, [*fewer, reply], options, answered=True))
+        header = alone.rpartition(str(fewer[-1]["content"]).strip())[2]
+        if found is not None and whole.endswith(found) and prompt.endswith(header):
+            return found
+    raise UntrainableExampleError(
+        "prompt-rewritten", "the chat template renders its prompt differently once the answer follows"
+    )
+
+
+def _continuation(prompt: str, whole: str) -> str | None:
+    """Return what follows the prompt in the whole text, without the thoughts that only the prompt opens."""
+    if whole.startswith(prompt):
+        return whole[len(prompt) :]
+    opened = chat_template.open_thoughts(prompt)
+    before = prompt.removesuffix(f"{opened.mark}{opened.gap}") if opened else None
+    if before is None or not whole.startswith(before):
+        return None
+    found = whole[len(before) :]
+    return found.removeprefix(opened.mark) if opened else found
+
+
+def _split_thoughts(prompt: str, written: str, words: str, given: str, own: str) -> tuple[str, str]:
+    """Return what stands in front of the text to learn, and that text.
+
+    The expert's thoughts (``given``) are learned. The base's ``own`` are not, nor is an empty block of thoughts.
+    """
+    opened = chat_template.open_thoughts(prompt)
+    if given:
+        return "", opened.closed(given) + written if opened and given not in written else written
+    empty = chat_template.empty_thoughts(written, opened)
+    if own and own in written:
+        begin = written.index(own) + len(own)
+        closing = chat_template.end_of_thoughts(written, begin)
+        begin = written.index(words, begin) if words and words in written[begin:] else closing
+        return written[:begin], written[begin:]
+    if opened and not empty:
+        return opened.closed(own), written
+    return written[:empty], written[empty:]
+
+
 def tokenize_example(
-    tokenizer: "PreTrainedTokenizerBase", example: Interaction, max_length: int, answer: Message | None = None
+    tokenizer: "PreTrainedTokenizerBase",
+    example: Interaction,
+    max_length: int,
+    answer: Message | None = None,
+    view: View = AS_CAPTURED,
 ) -> Tokens:
     """Tokenize an example within ``max_length``, with the expert's answer (or ``answer``) as the target.
 
     If it is too long, it loses in this order: the oldest turns, the leading system turn, the descriptions of the
     tools, and then the end of the answer. A cut answer has no end-of-turn token, so that the model does not learn to
-    stop there. Prompt and target are tokenized separately, as in a server that answers.
+    stop there. The ids are those of the whole text; the prompt's are those that a server gives the model.
 
-    Raises :class:`UntrainableExampleError` if not even one token of the answer fits.
+    Raises :class:`UntrainableExampleError` for what cannot be rendered whole, and if not even one token of the answer
+    fits.
     """
-    answer = answer or example.expert
-    turns = example.prompt
-    dropped, tools = 0, example.tools
-    while True:
-        view = render_example(tokenizer, turns, answer, tools)
-        prompt, target = _token_ids(tokenizer, view.prompt), _token_ids(tokenizer, view.target)
-        if len(prompt) + len(target) <= max_length:
-            break
-        shorter = _without_oldest(turns)
-        if shorter is None and tools:
-            tools, shorter = None, turns
-        if shorter is None:
-            break
-        dropped += len(turns) - len(shorter)
-        turns = shorter
-    room = max_length - len(prompt)
-    if room < 1:
-        raise UntrainableExampleError(f"the query alone has {len(prompt)} tokens, but max_length is {max_length}")
-    cut = max(0, len(target) - room)
-    return Tokens(example.id, (*prompt, *target[:room]), len(prompt), dropped, cut)
+    return _fit(tokenizer, example, max_length, answer or example.expert, view)[0]
 
 
-def tokenize_pair(tokenizer: "PreTrainedTokenizerBase", example: Interaction, max_length: int) -> Tokens:
+def tokenize_pair(
+    tokenizer: "PreTrainedTokenizerBase", example: Interaction, max_length: int, view: View = AS_CAPTURED
+) -> Tokens:
     """Tokenize an example, with the local answer as the rejected one after exactly the same prompt.
 
     There is no rejected answer if the local one is empty, equals the expert's, or cannot be rendered: such an example
     teaches from the expert's answer only. A local answer that is too long loses its end.
     """
-    chosen = tokenize_example(tokenizer, example, max_length)
+    chosen, kept = _fit(tokenizer, example, max_length, example.expert, view)
     if example.local.text.strip() in ("", example.expert.text.strip()):
         return chosen
     try:
-        view = render_example(tokenizer, example.prompt, example.local, example.tools)
+        _, rejected = _ids(tokenizer, view.render(tokenizer, example, example.local, *kept))
     except UntrainableExampleError:
         return chosen
-    return replace(chosen, rejected=tuple(_token_ids(tokenizer, view.target)[: max_length - chosen.start]))
+    return replace(chosen, rejected=tuple(rejected[: max_length - chosen.start]))
 
 
-def _without_oldest(turns: list[Message]) -> list[Message] | None:
-    """Return the turns without the oldest exchange, which ends before the next user turn; None if none can go.
+# The turns of a prompt that are kept, and the descriptions of the tools.
+_Kept = tuple[list[Message], Any]
 
-    The system turn goes last, because that of a coding agent can be longer than everything else.
+
+def _fit(
+    tokenizer: "PreTrainedTokenizerBase", example: Interaction, max_length: int, answer: Message, view: View
+) -> tuple[Tokens, _Kept]:
+    """Tokenize an example without its oldest turns, as few of them as possible; return what is kept as well.
+
+    Where the whole is too long, it is tried from its end, with twice as many exchanges each time: the work does not
+    grow with the turns that are left out.
+    """
+    turns = example.prompt
+    cuts = list(_cuts(turns, example.tools))
+
+    @functools.cache
+    def ids(number: int) -> tuple[list[int], list[int]]:
+        return _ids(tokenizer, view.render(tokenizer, example, answer, *cuts[number]))
+
+    def fits(number: int) -> bool:
+        return sum(map(len, ids(number))) <= max_length
+
+    fitting = 0 if fits(0) else len(cuts) - 1
+    if fitting and fits(fitting):
+        step, refused = 1, 0
+        while fitting - step > 0 and fits(fitting - step):
+            fitting, step = fitting - step, 2 * step
+        refused = max(fitting - step, 0)
+        fitting = bisect.bisect_left(range(fitting), True, lo=refused + 1, key=fits)
+    context, target = ids(fitting)
+    room = max_length - len(context)
+    if room < 1:
+        raise UntrainableExampleError(
+            "too-long", f"the query alone has {len(context)} tokens, but max_length is {max_length}"
+        )
+    kept = cuts[fitting]
+    dropped, cut = len(turns) - len(kept[0]), max(0, len(target) - room)
+    return Tokens(example.id, (*context, *target[:room]), len(context), dropped, cut), kept
+
+
+def _cuts(turns: list[Message], tools: Any) -> Iterator[_Kept]:
+    """Yield the prompt with fewer and fewer turns: without the oldest exchanges, the system turn, the tools.
+
+    An exchange ends before the next user turn. The system turn goes late, because that of a coding agent can be
+    longer than everything else.
     """
     first = 1 if turns[0].role == "system" else 0
-    users = [n for n, turn in enumerate(turns) if n > first and turn.role == "user"]
-    return turns[:first] + turns[users[0] :] if users else turns[first:] if first else None
+    begins = [first, *(n for n, turn in enumerate(turns) if n > first and turn.role == "user")]
+    for begin in begins:
+        yield [*turns[:first], *turns[begin:]], tools
+    if first:
+        yield turns[begins[-1] :], tools
+    if tools:
+        yield turns[begins[-1] :], None
 
 
-def _token_ids(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
-    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+def _ids(tokenizer: "PreTrainedTokenizerBase", rendered: RenderedExample) -> tuple[list[int], list[int]]:
+    """Return the ids in front of the answer, and the answer's."""
+    prompt = token_ids(tokenizer, rendered.prompt)
+    context = [*prompt, *_ids_behind(tokenizer, prompt, rendered.prompt, rendered.lead)]
+    target = _ids_behind(tokenizer, context, rendered.prompt + rendered.lead, rendered.target)
+    if not chat_template.controls(tokenizer).ends.isdisjoint(target[:-1]):
+        raise UntrainableExampleError("end-inside", "a token that ends the turn stands inside the answer")
+    return context, target
+
+
+def _ids_behind(tokenizer: "PreTrainedTokenizerBase", before: list[int], text_before: str, text: str) -> list[int]:
+    """Return the ids of ``text`` as part of the whole text; ``before`` are those of the text in front of it.
+
+    Where a token of the whole text would reach over the boundary, they are the text's own: a server gives the model
+    the prompt's ids, and the model goes on from there. A space that SentencePiece puts in front of a text is no part
+    of it.
+    """
+    if not text:
+        return []
+    whole = token_ids(tokenizer, text_before + text)
+    if whole[: len(before)] == before:
+        return whole[len(before) :]
+    alone = token_ids(tokenizer, text)
+    for found in (alone, alone[1:]):
+        if tokenizer.decode([*before, *found]) == tokenizer.decode(whole):
+            return found
+    raise UntrainableExampleError("tokens-differ", "its tokens are not those of the whole text")

@@ -1,5 +1,6 @@
 """Evaluates an adapter on examples that it was not trained on: base against adapter, and the gate's verdict."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -8,7 +9,7 @@ from weakspot.dataset import reading
 from weakspot.deployment import parity_check
 from weakspot.deployment.releases import live, read_releases
 from weakspot.evaluation import gate, html_report, retrieval_baseline, scoring
-from weakspot.models import adapter_files, adapters, loading
+from weakspot.models import adapter_files, adapters, loading, tokenization
 from weakspot.progress import bar
 from weakspot.records import MULTI_DOMAIN, AdapterManifest, Interaction, Scorecard
 from weakspot.storage import atomic
@@ -31,16 +32,30 @@ def evaluate(workspace: Workspace, config: Config, domain: str) -> Scorecard:
         # Only examples that still exist: a forgotten one is shown to no model.
         taught = [one for one in reading.load_split(workspace, "train") if one.id in trained]
         retrieval = config.evaluate.retrieval
+        view = tokenization.view_of(manifest, reading.load_local_thoughts(workspace))
+        left_out: dict[str, str] = {}
         with bar(f"evaluating {name}", 2 * len(own) * (1 + retrieval)) as advance:
             rows = scoring.score_examples(
-                model, tokenizer, own, config, taught=taught if retrieval else None, advance=advance
+                model,
+                tokenizer,
+                own,
+                config,
+                taught=taught if retrieval else None,
+                advance=advance,
+                view=view,
+                left_out=left_out,
             )
         if not rows:
-            raise UserError(domain, "no test example fits", "raise [train] max_length")
+            why = next(iter(left_out.values()))
+            raise UserError(
+                domain, f"no test example is left: {why}", "raise [train] max_length, or see docs/models.md"
+            )
         with bar("other domains", 2 * len(others)) as advance:
-            other_rows = scoring.score_examples(model, tokenizer, others, config, answering=False, advance=advance)
+            other_rows = scoring.score_examples(
+                model, tokenizer, others, config, answering=False, advance=advance, view=view
+            )
         if not manifest.settings["train"]["load_in_4bit"]:  # served models have the base in full precision
-            parity_check.write_reference_answers(workspace, config, name, model, tokenizer)
+            parity_check.write_reference_answers(workspace, config, manifest, model, tokenizer)
     significance = config.evaluate.significance
     compared, harm = gate.comparisons(rows, significance), gate.harm(other_rows, significance)
     served = _live_scorecard(workspace, manifest)
@@ -59,6 +74,7 @@ def evaluate(workspace: Workspace, config: Config, domain: str) -> Scorecard:
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         retrieval=arms,
         remarks=retrieval_baseline.remarks(arms, rows),
+        left_out=dict(Counter(text.partition(":")[0] for text in left_out.values())),
     )
     atomic.write_atomically(workspace.evaluation_page(name), html_report.page(card, manifest).encode())
     atomic.write_atomically(workspace.evaluation(name), card.to_document())

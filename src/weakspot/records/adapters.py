@@ -17,7 +17,11 @@ class BaseReference(Record):
 
 
 class AdapterManifest(Record):
-    """Inputs and results of a training run; written last: if it exists, the adapter is complete."""
+    """Inputs and results of a training run; written last: if it exists, the adapter is complete.
+
+    ``thinking`` is the mode in which the model was asked, where a captured call states none. ``left_out`` counts the
+    examples that could not be trained on, by reason.
+    """
 
     name: str
     domain: str
@@ -36,6 +40,8 @@ class AdapterManifest(Record):
     created: str
     versions: dict[str, str]
     files: dict[str, str]
+    thinking: Literal["on", "off", "default"] = "off"
+    left_out: dict[str, int] = Field({})
 
 
 class Scores(Record):
@@ -123,7 +129,7 @@ class Scorecard(Record):
     """The gate's verdict on an adapter, with all the figures behind it.
 
     ``retrieval`` compares the adapter with retrieval, which needs no training, and ``remarks`` say what follows from
-    it; neither changes the verdict.
+    it; neither changes the verdict. ``left_out`` counts the test examples that could not be shown, by reason.
     """
 
     adapter: str
@@ -137,6 +143,7 @@ class Scorecard(Record):
     created: str
     retrieval: list[BaselineComparison] = Field([])
     remarks: list[str] = Field([])
+    left_out: dict[str, int] = Field({})
 
 
 class ReferenceAnswer(Record):
@@ -144,7 +151,8 @@ class ReferenceAnswer(Record):
 
     ``tokens`` is the adapter's answer; ``adapter`` and ``base`` are the log-probabilities (nats) that each model gives
     to its tokens, and ``margins`` the adapter's distance from the second likeliest token at each place.
-    ``base_tokens`` is the base's own answer.
+    ``base_tokens`` is the base's own answer. ``moment`` is the time, and ``thinking`` the mode, with which the chat
+    template wrote the prompt.
     """
 
     interaction_id: str
@@ -157,6 +165,8 @@ class ReferenceAnswer(Record):
     adapter: list[float]
     base: list[float]
     margins: list[float]
+    moment: str | None = None
+    thinking: Literal["on", "off", "default"] = "off"
 
 
 class ReferenceAnswers(Record):

@@ -132,8 +132,9 @@ class Metadata(Record):
 
     ``attempt`` says where the local answer comes from: "sent" by the client in the conversation, "remembered" from an
     earlier answer, "asked" for because it was missing, or "missing". ``query_as_sent`` is the query with what a program
-    put around the user's words, where it did. ``scrubbed`` counts replacements by kind. ``source`` is the entrance
-    by which the record came in, and ``policy`` is that entrance's own.
+    put around the user's words, where it did. ``thinking`` and ``reasoning_effort`` are what the client asked for, None
+    where it left that to the model. ``scrubbed`` counts replacements by kind. ``source`` is the entrance by which the
+    record came in, and ``policy`` is that entrance's own.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -149,6 +150,8 @@ class Metadata(Record):
     attempt: Literal["sent", "remembered", "asked", "missing"] | None = None
     consultation: Consultation | None = None
     query_as_sent: str | None = None
+    thinking: Literal["on", "off"] | None = None
+    reasoning_effort: str | None = None
     scrubbed: dict[str, int] | None = None
 
 
@@ -292,10 +295,14 @@ class UnfittedConsultation(Record):
 
 
 class Thoughts(Record):
-    """What a teacher wrote before its answer to a consultation; it is kept apart, and never trained on."""
+    """What a model wrote before its answer in a consultation; it is kept apart, and never learned.
+
+    Those of the ``local`` model may stand in front of the expert's answer: see ``[train] no_thoughts``.
+    """
 
     interaction_id: str
     thoughts: str
+    of: Literal["expert", "local"] = "expert"
 
 
 class UnheardWish(Record):

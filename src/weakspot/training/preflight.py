@@ -1,5 +1,6 @@
 """Describes a training run before any weights are loaded, and refuses settings that cannot work together."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 class Preflight:
     """What a training run will do, known before the weights are loaded; token counts are exact.
 
-    ``pairs`` counts the examples that also train on the local answer.
+    ``pairs`` counts the examples that also train on the local answer. ``left_out`` says by id why an example is not
+    trained on, and ``reasons`` counts that.
     """
 
     adapter: str
@@ -32,6 +34,7 @@ class Preflight:
     pairs: int
     val_examples: int
     left_out: dict[str, str]
+    reasons: dict[str, int]
     tokens: int
     supervised: int
     shortened: int
@@ -97,6 +100,7 @@ def describe(
         pairs=sum(1 for one in data if one.rejected),
         val_examples=len(val),
         left_out=left_out,
+        reasons=dict(Counter(text.partition(":")[0] for text in left_out.values()).most_common()),
         tokens=sum(len(one.ids) for one in data),
         supervised=sum(one.supervised for one in data),
         shortened=sum(1 for one in data if one.dropped_turns),

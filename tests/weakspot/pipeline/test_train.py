@@ -261,7 +261,7 @@ def test_examples_that_cannot_be_trained_on_are_named(taught, interaction, captu
     process(workspace, config)
     (plan,) = preflight(workspace, config, ["colours"]).runs
     assert plan.left_out
-    assert set(plan.left_out.values()) == {"holds the control token <|im_end|>"}
+    assert set(plan.left_out.values()) == {"control-token: holds the control token <|im_end|>"}
 
 
 def test_a_full_disk_is_one_line_and_damages_nothing(taught, tmp_path):
