@@ -65,9 +65,16 @@ NAMED = (
         "tests/weakspot/records/test_parsing.py",
     ),
     Fault(
+        "white space in code is folded as in prose",
+        "src/weakspot/records/white_space.py",
+        "if fence or mark or _INDENTED.match(line) or",
+        "if",
+        "tests/weakspot/records/test_white_space.py",
+    ),
+    Fault(
         "white space tells two contents apart",
         "src/weakspot/records/interactions.py",
-        "(message.role, normalise_text(message.text)) for",
+        "(message.role, message.comparable_text) for",
         "(message.role, message.text) for",
         "tests/weakspot/records/test_parsing.py",
     ),

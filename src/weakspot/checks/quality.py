@@ -11,7 +11,7 @@ from weakspot.dataset.near_duplicates import pairs_across
 from weakspot.dataset.splits import SHARES, exact_keys, similarity_text
 from weakspot.models import loading, tokenization
 from weakspot.models.tokenization import UntrainableExampleError, View
-from weakspot.records import SPLITS, normalise_text
+from weakspot.records import SPLITS
 
 # With this many groups every split can have its share.
 MANY_GROUPS = 10
@@ -77,7 +77,7 @@ def answers(subject: CheckInput) -> Iterator[Problem]:
         local, expert = example.local.text, example.expert.text
         if not local.strip():
             found["empty local answers"].append(example.id)
-        if normalise_text(expert) == normalise_text(local):
+        if example.expert.comparable_text == example.local.comparable_text:
             found["expert answers equal to the local one"].append(example.id)
         if refuses(expert):
             found["expert answers that refuse"].append(example.id)

@@ -22,17 +22,17 @@ def forms(turns: Sequence[Turn], reply: Turn) -> Iterator[tuple[Turns, Turn]]:
 
     The changes, in the order of trial: the system text in front of the first user turn; neighbours of one role as
     one turn; ids of nine letters and digits, and the tool's name beside each result; arguments as JSON text; one call
-    a turn. None of them loses anything. The answer's own calls stay in one turn.
+    a turn; for a template that knows no tools, results as text of the user's. None of them loses anything. The answer's
+    own calls stay in one turn.
     """
     yield list(turns), reply
     whole = [*turns, reply]
-    useful = [change for change in _CHANGES if change(whole) != whole]
-    for count in range(1, len(useful) + 1):
-        for chosen in itertools.combinations(useful, count):
-            found = whole
-            for change in sorted(chosen, key=_CHANGES.index, reverse=True):
-                found = change(found)
-            yield found[:-1], found[-1]
+    for count in range(1, len(_CHANGES) + 1):
+        for chosen in itertools.combinations(_CHANGES, count):
+            # The last one first: results as text are neighbours of the user's turns.
+            steps = list(itertools.accumulate(reversed(chosen), lambda found, change: change(found), initial=whole))
+            if all(before != after for before, after in itertools.pairwise(steps)):
+                yield steps[-1][:-1], steps[-1][-1]
 
 
 def _with_system_in_user_turn(turns: Turns) -> Turns:
@@ -106,6 +106,18 @@ def _with_one_call_a_turn(turns: Turns) -> Turns:
     return found
 
 
+def _with_results_as_text(turns: Turns) -> Turns:
+    """Return tool results as Hermes and Qwen write them, where the calls are written as text, too."""
+    if any(turn.get("tool_calls") for turn in turns):
+        return turns
+    return [
+        {"role": "user", "content": f"<tool_response>\n{turn['content']}\n</tool_response>"}
+        if turn["role"] == "tool"
+        else turn
+        for turn in turns
+    ]
+
+
 def _calls(turn: Turn, result: Turn) -> bool:
     return bool(turn["tool_calls"][0]["id"] == result["tool_call_id"])
 
@@ -116,6 +128,7 @@ _CHANGES: tuple[Callable[[Turns], Turns], ...] = (
     _with_short_ids,
     _with_arguments_as_text,
     _with_one_call_a_turn,
+    _with_results_as_text,
 )
 
 

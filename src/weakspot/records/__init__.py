@@ -36,11 +36,11 @@ from weakspot.records.interactions import (
     ToolCall,
     UnfittedConsultation,
     UnheardWish,
-    normalise_text,
     parse_domain_name,
     strictest,
 )
 from weakspot.records.releases import Release, Target, UsageEvent
+from weakspot.records.white_space import normalise_text
 
 __all__ = [
     "MULTI_DOMAIN",

@@ -3,13 +3,13 @@
 import hashlib
 import json
 import re
-import unicodedata
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from weakspot.records.strict_json import parse_strict_json
+from weakspot.records.white_space import normalise_prose, normalise_text
 
 MULTI_DOMAIN = "multi-domain"
 RESERVED_DOMAINS = frozenset({MULTI_DOMAIN, "all", "rejections"})
@@ -18,7 +18,6 @@ Policy = Literal["allow", "ask", "refuse"]
 _FROM_LAX_TO_STRICT: tuple[Policy, ...] = ("allow", "ask", "refuse")
 
 _DOMAIN = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-_SPACES = re.compile(r"\s+")
 
 
 class Record(BaseModel):
@@ -100,11 +99,19 @@ class Message(Record):
     @property
     def text(self) -> str:
         """The content and the tool calls of the turn as text; may be empty."""
+        return self._with_calls(self.content or "")
+
+    @property
+    def comparable_text(self) -> str:
+        """The same text, with its white space folded where that means nothing."""
+        return self._with_calls(normalise_prose(self.content or ""))
+
+    def _with_calls(self, content: str) -> str:
         calls = (
             f"{call.function.name} {json.dumps(call.function.arguments, sort_keys=True, ensure_ascii=False)}"
             for call in self.tool_calls or ()
         )
-        return "\n".join(part for part in (self.content or "", *calls) if part)
+        return "\n".join(part for part in (content, *calls) if part)
 
 
 class Consultation(Record):
@@ -263,14 +270,16 @@ class Interaction(Record):
         return changed if query is None or sent is None else changed.with_metadata({"query_as_sent": None})
 
     def content_key(self) -> str:
-        """Return a hash of the messages; Unicode form and white space do not change it."""
-        turns = [(message.role, normalise_text(message.text)) for message in self.messages]
-        return hashlib.sha256(json.dumps(turns).encode()).hexdigest()
+        """Return a hash of the messages; Unicode form and white space in prose do not change it."""
+        return _hash([(message.role, message.comparable_text) for message in self.messages])
+
+    def content_keys(self) -> set[str]:
+        """Return the hashes by which a decision may know the messages; earlier ones had all white space folded."""
+        return {self.content_key(), _hash([(one.role, normalise_text(one.text)) for one in self.messages])}
 
 
-def normalise_text(text: str) -> str:
-    """Return ``text`` in Unicode form NFC, with each run of white space as one space."""
-    return _SPACES.sub(" ", unicodedata.normalize("NFC", text)).strip()
+def _hash(turns: list[tuple[str, str]]) -> str:
+    return hashlib.sha256(json.dumps(turns).encode()).hexdigest()
 
 
 class UnfittedConsultation(Record):

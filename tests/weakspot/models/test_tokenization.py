@@ -80,7 +80,7 @@ def test_the_trained_text_is_the_expert_answer_and_its_end_of_turn(templated, in
 
 def test_earlier_turns_are_context_only(templated, interaction):
     tokenizer, name, end = templated
-    if name in ("gemma3", "phi3"):  # they know no tools
+    if name == "gemma3":
         context = [turn for turn in EARLIER if turn["role"] in ("system", "user") or turn["content"] == "Done."]
     else:
         context = EARLIER
