@@ -326,7 +326,7 @@ def tokenize_pair(
     if example.local.text.strip() in ("", example.expert.text.strip()):
         return chosen
     try:
-        _, rejected = _ids(tokenizer, view.render(tokenizer, example, example.local, *kept))
+        _, rejected = _ids(tokenizer, view.render(tokenizer, example, example.local, *kept), max_length)
     except UntrainableExampleError:
         return chosen
     return replace(chosen, rejected=tuple(rejected[: max_length - chosen.start]))
@@ -349,7 +349,7 @@ def _fit(
 
     @functools.cache
     def ids(number: int) -> tuple[list[int], list[int]]:
-        return _ids(tokenizer, view.render(tokenizer, example, answer, *cuts[number]))
+        return _ids(tokenizer, view.render(tokenizer, example, answer, *cuts[number]), max_length)
 
     def fits(number: int) -> bool:
         return sum(map(len, ids(number))) <= max_length
@@ -388,9 +388,13 @@ def _cuts(turns: list[Message], tools: Any) -> Iterator[_Kept]:
         yield turns[begins[-1] :], None
 
 
-def _ids(tokenizer: "PreTrainedTokenizerBase", rendered: RenderedExample) -> tuple[list[int], list[int]]:
-    """Return the ids in front of the answer, and the answer's."""
+def _ids(
+    tokenizer: "PreTrainedTokenizerBase", rendered: RenderedExample, max_length: int
+) -> tuple[list[int], list[int]]:
+    """Return the ids in front of the answer, and the answer's; none of the answer's behind too long a prompt."""
     prompt = token_ids(tokenizer, rendered.prompt)
+    if len(prompt) > max_length:
+        return prompt, []
     context = [*prompt, *_ids_behind(tokenizer, prompt, rendered.prompt, rendered.lead)]
     target = _ids_behind(tokenizer, context, rendered.prompt + rendered.lead, rendered.target)
     if not chat_template.controls(tokenizer).ends.isdisjoint(target[:-1]):
