@@ -10,7 +10,7 @@ from weakspot.dataset.answer_quality import is_cut_off, refuses
 from weakspot.dataset.near_duplicates import pairs_across
 from weakspot.dataset.splits import SHARES, exact_keys, similarity_text
 from weakspot.models import loading, tokenization
-from weakspot.models.tokenization import UntrainableExampleError, View
+from weakspot.models.rendering import UntrainableExampleError, View
 from weakspot.records import SPLITS
 
 # With this many groups every split can have its share.

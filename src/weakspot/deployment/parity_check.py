@@ -18,9 +18,10 @@ from weakspot.config import Config
 from weakspot.dataset import reading
 from weakspot.deployment.openai_client import Messages, OpenAIClient, ServedAnswer
 from weakspot.deployment.types import Candidate
-from weakspot.models import adapter_files, adapters, generation, tokenization
+from weakspot.models import adapter_files, adapters, generation, rendering
 from weakspot.models.chat_template import AS_NOW, RenderOptions, Turn, render, token_ids
-from weakspot.models.tokenization import Tokens, UntrainableExampleError, View
+from weakspot.models.rendering import UntrainableExampleError, View
+from weakspot.models.tokenization import Tokens
 from weakspot.progress import bar
 from weakspot.records import AdapterManifest, Interaction, Proof, ReferenceAnswer, ReferenceAnswers
 from weakspot.storage import atomic
@@ -77,7 +78,7 @@ def write_reference_answers(
         return known
     examples = reading.load_split(workspace, "test")
     examples.sort(key=lambda example: example.domain != name.domain)
-    view = tokenization.view_of(manifest, {})
+    view = rendering.view_of(manifest, {})
     asked = list(islice(_select_prompts(tokenizer, examples, view), config.deploy.proof_prompts))
     if not asked:
         raise UserError(name.domain, "no test example to prove a deployment on", "capture more")

@@ -12,8 +12,8 @@ from weakspot.dataset import reading
 from weakspot.dataset.assignments import read_assignments
 from weakspot.evaluation import judge, scoring
 from weakspot.evaluation.judge import EscalationOutcome, TeacherAsJudge
-from weakspot.models import adapter_files, adapters, generation, loading, tokenization
-from weakspot.models.tokenization import View
+from weakspot.models import adapter_files, adapters, generation, loading, rendering
+from weakspot.models.rendering import View
 from weakspot.progress import bar
 from weakspot.records import MULTI_DOMAIN, AdapterManifest, Interaction, ScoredExample, Split
 from weakspot.storage.ledger import Ledger
@@ -108,7 +108,7 @@ def replay(
         raise UserError(domain, "has no escalation to replay", "capture some, then run 'weakspot process'")
     with loading.explain_out_of_memory(str(name), "lower [evaluate] batch_size"):
         _, model, tokenizer = adapters.load(workspace, manifest)
-        view = tokenization.view_of(manifest, reading.load_local_thoughts(workspace))
+        view = rendering.view_of(manifest, reading.load_local_thoughts(workspace))
         with bar(f"asking {name}", 2 * len(chosen)) as advance:
             rows = scoring.score_examples(model, tokenizer, chosen, config, advance=advance, view=view)
         if teacher:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from weakspot.config import Config
 from weakspot.models import generation, packed_attention, tokenization
-from weakspot.models.tokenization import AS_CAPTURED, Tokens, UntrainableExampleError, View
+from weakspot.models.rendering import AS_CAPTURED, UntrainableExampleError, View
+from weakspot.models.tokenization import Tokens
 from weakspot.records import Interaction, RetrievedScores, ScoredExample, Scores
 from weakspot.retrieval import Examples, RetrievedExample, with_examples
 from weakspot.training import logprobs

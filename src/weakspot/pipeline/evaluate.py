@@ -9,7 +9,7 @@ from weakspot.dataset import reading
 from weakspot.deployment import parity_check
 from weakspot.deployment.releases import live, read_releases
 from weakspot.evaluation import gate, html_report, retrieval_baseline, scoring
-from weakspot.models import adapter_files, adapters, loading, tokenization
+from weakspot.models import adapter_files, adapters, loading, rendering
 from weakspot.progress import bar
 from weakspot.records import MULTI_DOMAIN, AdapterManifest, Interaction, Scorecard
 from weakspot.storage import atomic
@@ -32,7 +32,7 @@ def evaluate(workspace: Workspace, config: Config, domain: str) -> Scorecard:
         # Only examples that still exist: a forgotten one is shown to no model.
         taught = [one for one in reading.load_split(workspace, "train") if one.id in trained]
         retrieval = config.evaluate.retrieval
-        view = tokenization.view_of(manifest, reading.load_local_thoughts(workspace))
+        view = rendering.view_of(manifest, reading.load_local_thoughts(workspace))
         left_out: dict[str, str] = {}
         with bar(f"evaluating {name}", 2 * len(own) * (1 + retrieval)) as advance:
             rows = scoring.score_examples(

@@ -11,8 +11,9 @@ from weakspot.dataset import reading
 from weakspot.models import loading, packed_attention, target_modules, tokenization
 from weakspot.models.chat_template import Thinking
 from weakspot.models.loading import Base
+from weakspot.models.rendering import UntrainableExampleError, View
 from weakspot.models.target_modules import ModelShape
-from weakspot.models.tokenization import Tokens, UntrainableExampleError, View
+from weakspot.models.tokenization import Tokens
 from weakspot.progress import bar
 from weakspot.records import Interaction
 from weakspot.settings import Lora, Train

@@ -9,8 +9,8 @@ from tests.conftest import make_interaction
 from tests.weakspot.models import tiny_tokenizers
 
 from weakspot.models import chat_template as templates
-from weakspot.models import tokenization
-from weakspot.models.tokenization import AS_CAPTURED, UntrainableExampleError
+from weakspot.models import rendering, tokenization
+from weakspot.models.rendering import AS_CAPTURED, UntrainableExampleError
 from weakspot.records import Message
 
 PAGE = Path(__file__).parents[3] / "docs" / "models.md"
@@ -155,4 +155,4 @@ def test_the_table_of_chat_templates_is_up_to_date(table):
 
 def test_every_reason_stands_in_the_documents():
     page = PAGE.read_text(encoding="utf-8")
-    assert set(re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE)) == set(tokenization.Untrainable.__args__)
+    assert set(re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE)) == set(rendering.Untrainable.__args__)
