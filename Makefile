@@ -73,8 +73,9 @@ fix: setup       ## format, and mend what the linter can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: setup      ## write the command reference anew from the commands themselves
+docs: setup      ## write the command reference anew from the commands themselves, and the tables that tests make
 	$(BIN)/python docs/make_reference.py
+	WEAKSPOT_UPDATE_DOCS=1 $(BIN)/python -m pytest -q -p no:xdist tests/weakspot/models/test_rendering_table.py
 
 bench: setup build/trl/ready  ## run every benchmark that needs no GPU; results go to bench/results
 	for file in $(filter-out bench/bench_engine_gpu.py, $(wildcard bench/bench_*.py)); do $(BIN)/python $$file || exit 1; done

@@ -179,6 +179,7 @@ def print_preflight(together: "TrainingPlan") -> None:
         print_line(f"examples  {plan.examples} train{pairs}, {plan.val_examples} val, {left_out}")
         for identity, reason in plan.left_out.items():
             print_line(f"left out  {identity}: {reason}")
+        print_line(f"thinking  {plan.thinking}")
         print_line(f"tokens    {plan.tokens:,}, {plan.supervised_share:.0%} under loss")
         print_line(f"too long  {plan.shortened} without their oldest turns, {plan.cut} cut")
         print_line(f"steps     {plan.steps}")

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -143,7 +143,7 @@ def _controls(tokenizer: "PreTrainedTokenizerBase", template: str, size: int) ->
     if tokenizer.eos_token_id is not None:
         ends.add(int(tokenizer.eos_token_id))
     if last := list(re.finditer(_either(ordered), _text_after_any_answer(tokenizer))):
-        ends.add(int(tokenizer.convert_tokens_to_ids(last[-1][0])))
+        ends.add(cast("int", tokenizer.convert_tokens_to_ids(last[-1][0])))
     return Controls(ordered, frozenset(ends))
 
 
@@ -228,6 +228,11 @@ def end_of_thoughts(text: str, begin: int) -> int:
 def thinks(tokenizer: "PreTrainedTokenizerBase", thinking: Thinking) -> bool:
     """Whether a model asked in this mode begins with thoughts, by what its template writes in each mode."""
     return thinking != "off" and _thinks(tokenizer, str(tokenizer.chat_template), thinking)
+
+
+def thinks_unasked(tokenizer: "PreTrainedTokenizerBase") -> bool:
+    """Whether a template writes the thoughts of an answer, and has no way to ask for an answer without them."""
+    return writes_thoughts(tokenizer) and not has_thinking_switch(tokenizer)
 
 
 def has_thinking_switch(tokenizer: "PreTrainedTokenizerBase") -> bool:

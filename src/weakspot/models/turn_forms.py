@@ -96,7 +96,7 @@ def _with_one_call_a_turn(turns: Turns) -> Turns:
             continue
         found += waiting
         waiting = []
-        calls = turn.get("tool_calls") or ()
+        calls: list[Turn] = turn.get("tool_calls") or []
         if len(calls) > 1 and turn is not turns[-1]:
             waiting = [
                 {**turn, "content": turn["content"] if call is calls[0] else "", "tool_calls": [call]} for call in calls

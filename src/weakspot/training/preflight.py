@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from weakspot.config import Config
+from weakspot.models import chat_template
 from weakspot.models.loading import Base
 from weakspot.models.target_modules import Coverage, ModelShape
 from weakspot.models.tokenization import Tokens
@@ -19,12 +20,18 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
+_TEACHES_AT_ONCE = (
+    "; the chat template has no switch for it: an answer without thoughts in front of it teaches to answer at once"
+)
+
+
 @dataclass(frozen=True)
 class Preflight:
     """What a training run will do, known before the weights are loaded; token counts are exact.
 
     ``pairs`` counts the examples that also train on the local answer. ``left_out`` says by id why an example is not
-    trained on, and ``reasons`` counts that.
+    trained on, and ``reasons`` counts that. ``thinking`` is the mode where a captured call states none, and what it
+    teaches.
     """
 
     adapter: str
@@ -35,6 +42,7 @@ class Preflight:
     val_examples: int
     left_out: dict[str, str]
     reasons: dict[str, int]
+    thinking: str
     tokens: int
     supervised: int
     shortened: int
@@ -101,6 +109,7 @@ def describe(
         val_examples=len(val),
         left_out=left_out,
         reasons=dict(Counter(text.partition(":")[0] for text in left_out.values()).most_common()),
+        thinking=config.model.thinking + (_TEACHES_AT_ONCE if chat_template.thinks_unasked(tokenizer) else ""),
         tokens=sum(len(one.ids) for one in data),
         supervised=sum(one.supervised for one in data),
         shortened=sum(1 for one in data if one.dropped_turns),
