@@ -93,7 +93,7 @@ class LocalModel:
         if name not in self._modes:
             try:
                 self._modes[name] = read_manifest(self._workspace, AdapterName.parse(name), verify=False).thinking
-            except (UserError, OSError):
+            except (UserError, OSError, ValueError):
                 self._modes[name] = "default"
         arguments = RenderOptions(thinking=self._modes[name]).template_arguments()
         given = chat.get("chat_template_kwargs") or {}
