@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from weakspot.pipeline.status import Status, TeacherBudget
     from weakspot.pipeline.validate import Report
     from weakspot.records import AdapterManifest, Release, Scorecard
+    from weakspot.training.memory_plan import MemoryPlan
     from weakspot.training.preflight import TrainingPlan
 
 _GIGA = 1e-9
@@ -191,7 +192,10 @@ def print_preflight(together: "TrainingPlan") -> None:
             out.print(marked)
         else:
             print_line(f"one example, loss between the arrows: {plan.sample_prompt}>>>{plan.sample_target}<<<")
-    memory = together.memory
+    _print_memory_plan(together.memory)
+
+
+def _print_memory_plan(memory: "MemoryPlan") -> None:
     parts = (memory.weights, memory.adapters, memory.activations, memory.overhead)
     weights, adapters, activations, overhead = (f"{part * _GIGA:.1f}" for part in parts)
     print_line(f"device    {memory.device}")

@@ -9,6 +9,7 @@ from weakspot.config import Config
 from weakspot.models import generation, packed_attention, tokenization
 from weakspot.models.rendering import AS_CAPTURED, UntrainableExampleError, View
 from weakspot.models.tokenization import Tokens
+from weakspot.protocols.thoughts import split_thoughts
 from weakspot.records import Interaction, RetrievedScores, ScoredExample, Scores
 from weakspot.retrieval import Examples, RetrievedExample, with_examples
 from weakspot.training import logprobs
@@ -126,8 +127,8 @@ def parse_json(text: str) -> Any:
 
 
 def is_exact_match(expected: str, answer: str) -> bool:
-    """True if ``answer`` is the same JSON value as ``expected``, apart from key order and white space."""
-    return bool(parse_json(answer) == parse_json(expected))
+    """True if ``answer`` is the same JSON value as ``expected``, apart from thoughts, key order and white space."""
+    return bool(parse_json(split_thoughts(answer)[1]) == parse_json(expected))
 
 
 def _tokenize_examples(
