@@ -65,6 +65,48 @@ NAMED = (
         "tests/weakspot/records/test_parsing.py",
     ),
     Fault(
+        "what a template drops is trained on",
+        "src/weakspot/models/rendering.py",
+        "if any(mark not in text for mark in expected):",
+        "if all(mark not in text for mark in expected) and len(shown) > 9:",
+        "tests/weakspot/models/test_rendering.py",
+    ),
+    Fault(
+        "the day of the machine is in the prompts of training",
+        "src/weakspot/models/rendering.py",
+        "moment=datetime.fromisoformat(captured.timestamp),",
+        "moment=None,",
+        "tests/weakspot/models/test_rendering.py",
+    ),
+    Fault(
+        "the base's own thoughts are learned",
+        "src/weakspot/models/rendering.py",
+        "return written[:begin], written[begin:]",
+        'return "", written',
+        "tests/weakspot/models/test_rendering.py",
+    ),
+    Fault(
+        "the first control token behind an answer ends it",
+        "src/weakspot/models/chat_template.py",
+        "if tokenizer.convert_tokens_to_ids(one[0]) in known.ends)",
+        "if one[0])",
+        "tests/weakspot/models/test_chat_template.py",
+    ),
+    Fault(
+        "the answer is tokenized apart from its prompt",
+        "src/weakspot/models/tokenization.py",
+        "return whole[len(before) :]",
+        "return token_ids(tokenizer, text)",
+        "tests/weakspot/models/test_tokenization_ids.py",
+    ),
+    Fault(
+        "more turns are dropped than must be",
+        "src/weakspot/models/tokenization.py",
+        "fitting = bisect.bisect_left(range(fitting), True, lo=refused + 1, key=fits)",
+        "pass",
+        "tests/weakspot/models/test_tokenization_ids.py",
+    ),
+    Fault(
         "white space in code is folded as in prose",
         "src/weakspot/records/white_space.py",
         "if fence or mark or _INDENTED.match(line) or",
@@ -623,8 +665,8 @@ NAMED = (
     Fault(
         "thoughts are stored with their secrets",
         "src/weakspot/capture/recorder.py",
-        "thoughts=cleaned)",
-        "thoughts=thoughts)",
+        "thoughts=cleaned, of=of)",
+        "thoughts=thoughts, of=of)",
         "tests/weakspot/capture/test_recorder.py",
     ),
     Fault(
@@ -708,16 +750,16 @@ NAMED = (
     # --- what the model sees
     Fault(
         "the end of the turn is not under loss",
-        "src/weakspot/models/tokenization.py",
-        "target[: end.end(1)] if end",
-        "target[: end.start(1)] if end",
+        "src/weakspot/models/chat_template.py",
+        "return target[: run.start() + next(ends, closing[-1]).end()]",
+        "return target[: run.start() + next(ends, closing[-1]).start()]",
         "tests/weakspot/models/test_tokenization.py::test_the_trained_text_is_the_expert_answer_and_its_end_of_turn",
     ),
     Fault(
         "the loss begins one token late",
         "src/weakspot/models/tokenization.py",
-        "(*prompt, *target[:room]), len(prompt), dropped",
-        "(*prompt, *target[:room]), len(prompt) + 1, dropped",
+        "(*context, *target[:room]), len(context), dropped",
+        "(*context, *target[:room]), len(context) + 1, dropped",
         "tests/weakspot/models/test_tokenization.py::test_the_trained_text_is_the_expert_answer_and_its_end_of_turn",
     ),
     Fault(
@@ -729,9 +771,9 @@ NAMED = (
     ),
     Fault(
         "a text may hold a control token",
-        "src/weakspot/models/tokenization.py",
-        '        if found:\n            raise UntrainableExampleError(f"holds',
-        '        if found and not turns:\n            raise UntrainableExampleError(f"holds',
+        "src/weakspot/models/rendering.py",
+        "for token in known.tokens if token in message.text), None):",
+        "for token in known.tokens if token == message.text), None):",
         "tests/weakspot/models/test_tokenization.py::test_a_text_with_a_control_token_is_left_out",
     ),
     Fault(
