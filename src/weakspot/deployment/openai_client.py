@@ -1,5 +1,6 @@
 """Client of an OpenAI-compatible server: asks for greedy answers with token ids and log-probabilities, to compare."""
 
+import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,13 +41,19 @@ class ServedModel:
 
 @dataclass(frozen=True)
 class ServedAnswer:
-    """A greedy answer; token ids, log-probabilities and the prompt's ids are None if the server reports none."""
+    """A greedy answer; token ids, log-probabilities and the prompt's ids are None if the server reports none.
+
+    ``expert`` and ``expert_base`` are the log-probabilities of the expert's answer under the served model and under the
+    base that is served beside it.
+    """
 
     text: str
     ids: list[int] | None
     logprobs: list[float] | None
     prompt_tokens: int | None
     prompt_ids: list[int] | None
+    expert: list[float] | None = None
+    expert_base: list[float] | None = None
 
 
 class OpenAIClient:
@@ -96,6 +103,22 @@ class OpenAIClient:
             raise self.to_user_error(error) from None
         except (TypeError, KeyError, IndexError, AttributeError, ValueError):
             raise UserError(self.url, f"gave no answer for {model}", "see the server's log") from None
+
+    def score(self, model: str, prompt: Sequence[int], answer: Sequence[int]) -> list[float] | None:
+        """Return the log-probability of each token of ``answer`` behind ``prompt``; None if the server cannot tell.
+
+        vLLM reports those of a prompt. llama.cpp reports those of the tokens that it writes, as the model gives them,
+        and a grammar lets it write these tokens only.
+        """
+        behind = [*prompt, *answer]
+        grammar = "root ::= " + " ".join(f"<[{token}]>" for token in answer)
+        common = {"model": model, "temperature": 0, "cache_prompt": False}
+        prompt_body = {"prompt": behind, "max_tokens": 1, "prompt_logprobs": 0}
+        forced_body = {"prompt": list(prompt), "max_tokens": len(answer), "logprobs": 1, "grammar": grammar}
+        for body, parse in ((prompt_body, _parse_prompt_logprobs), (forced_body, _parse_forced_logprobs)):
+            with contextlib.suppress(ServerError, TypeError, KeyError, IndexError, AttributeError, ValueError):
+                return parse(self.call("POST", "/completions", common | body)["choices"][0], answer)
+        return None
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """Return the server's answer as JSON, or as text if it is not JSON.
@@ -148,3 +171,15 @@ def _parse_answer(body: dict[str, Any]) -> ServedAnswer:
         prompt_tokens=(body.get("usage") or {}).get("prompt_tokens"),
         prompt_ids=body.get("prompt_token_ids"),
     )
+
+
+def _parse_prompt_logprobs(choice: dict[str, Any], answer: Sequence[int]) -> list[float]:
+    last = choice["prompt_logprobs"][-len(answer) :]
+    return [float(found[str(token)]["logprob"]) for found, token in zip(last, answer, strict=True)]
+
+
+def _parse_forced_logprobs(choice: dict[str, Any], answer: Sequence[int]) -> list[float]:
+    written = choice["logprobs"]["content"][: len(answer)]
+    if [one["id"] for one in written] != list(answer):
+        raise ValueError("the server wrote another text than the grammar allows")
+    return [float(one["logprob"]) for one in written]

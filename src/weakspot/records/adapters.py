@@ -139,12 +139,21 @@ class Scorecard(Record):
     remarks: list[str] = Field([])
 
 
+class TokenLogprobs(Record):
+    """Token ids of a text, and the log-probability (nats) that adapter and base give to each of them."""
+
+    tokens: list[int]
+    adapter: list[float]
+    base: list[float]
+
+
 class ReferenceAnswer(Record):
-    """The greedy answers of an adapter and of its base to one held-out prompt.
+    """The greedy answers of an adapter and of its base to one held-out prompt, and the expert's answer to it.
 
     ``tokens`` is the adapter's answer; ``adapter`` and ``base`` are the log-probabilities (nats) that each model gives
     to its tokens, and ``margins`` the adapter's distance from the second likeliest token at each place.
-    ``base_tokens`` is the base's own answer.
+    ``base_tokens`` is the base's own answer. ``expert`` is the beginning of the expert's answer, without the end of the
+    turn.
     """
 
     interaction_id: str
@@ -157,6 +166,7 @@ class ReferenceAnswer(Record):
     adapter: list[float]
     base: list[float]
     margins: list[float]
+    expert: TokenLogprobs
 
 
 class ReferenceAnswers(Record):
@@ -166,18 +176,39 @@ class ReferenceAnswers(Record):
     prompts: list[ReferenceAnswer]
 
 
+class EffectProof(Record):
+    """The adapter's effect (adapter minus base, nats) on ``tokens`` of held-out answers: at the server, in the trainer.
+
+    ``size`` is the root mean square of the trained effect. ``slope``, with its 95 % interval ``low`` to ``high``, is
+    the served effect as a multiple of the trained one: 1 is all of it, 0 nothing. ``apart`` is the root mean square of
+    their difference as a share of ``size``, and ``limit`` the largest share allowed. ``noise`` is the root mean square
+    of what serving changes in the base, in nats per token; None if the base is not served.
+    """
+
+    tokens: int
+    size: float
+    slope: float
+    low: float
+    high: float
+    apart: float
+    noise: float | None
+    limit: float
+
+
 class Proof(Record):
     """A served model compared with the trained adapter and with the base, on held-out prompts.
 
     ``same_answers`` of the ``prompts`` were word for word the adapter's. ``difference`` is the mean distance, in nats
     per token, between the log-probabilities of the served model and of the adapter; None if the server reports none.
-    ``change`` is the same distance between the adapter and the base.
+    ``change`` is the same distance between the adapter and the base. ``effect`` compares the effects on the expert's
+    answers; None if the server reports no log-probabilities of a given answer.
     """
 
     prompts: int
     same_answers: int
     difference: float | None
     change: float
+    effect: EffectProof | None = None
 
 
 class MergedManifest(Record):
