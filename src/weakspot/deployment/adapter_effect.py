@@ -14,7 +14,7 @@ from weakspot.records import EffectProof
 from zddc.errors import UserError
 
 # Of the effect: what may differ even at a server that computes as the trainer does, see docs/serving.md.
-_SMALLEST_LIMIT = 0.03
+_SMALLEST_LIMIT = 0.005
 # The base differs between trainer and server by rounding alone, the effect by that of two models.
 _NOISE_TIMES = 3.0
 # What the slope may be away from 1 beyond its interval, and how wide half of that may be: then a half shows clearly.

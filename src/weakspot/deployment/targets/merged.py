@@ -34,7 +34,8 @@ def write(workspace: Workspace, config: Config, candidate: Candidate) -> MergedM
 
     name, manifest = candidate.name, candidate.manifest
     done = load_manifest(workspace, name)
-    if done is not None and done.adapter_sha256 == manifest.files[adapter_files.WEIGHTS]:
+    complete = not missing_files(workspace.merged_manifest(name))
+    if complete and done is not None and done.adapter_sha256 == manifest.files[adapter_files.WEIGHTS]:
         return done
     expectation = parity_check.ensure_reference_answers(workspace, config, candidate)
     parity_check.require_change(expectation, str(name))
@@ -69,6 +70,12 @@ def load_manifest_file(file: Path) -> MergedManifest | None:
         return MergedManifest.from_json(file.read_bytes()) if file.exists() else None
     except ValidationError:
         return None
+
+
+def missing_files(file: Path) -> list[Path]:
+    """Return the files that a manifest names and that are gone; the manifest itself if it is gone or cannot be read."""
+    known = load_manifest_file(file)
+    return [file] if known is None else [one for one in map(file.with_name, known.files) if not one.is_file()]
 
 
 def _write_manifest(workspace: Workspace, candidate: Candidate, folder: Path, proved: Proof) -> None:
