@@ -1,20 +1,21 @@
 """Compares the effect of an adapter at a server with its effect in the trainer, token by token.
 
-The effect on a token of a held-out answer is the log-probability under the adapter minus the one under the base. The
-server's rounding moves both alike and mostly cancels, so the two effects agree closely if the whole adapter is applied,
-and a part of it shows as a smaller, larger or otherwise shaped effect.
+The effect on a token of a held-out answer is the log-probability under the adapter minus the one under the base. If
+the whole adapter is applied, the two effects agree but for rounding. How much the server rounds is measured on its own
+base, without the adapter, so a part that is not applied shows as a smaller, larger or otherwise shaped effect.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from statistics import fmean
 
 from weakspot.records import EffectProof
 from zddc.errors import UserError
 
 # Of the effect: what may differ even at a server that computes as the trainer does, see docs/serving.md.
-_SMALLEST_LIMIT = 0.005
+_SMALLEST_LIMIT = 0.003
 # The base differs between trainer and server by rounding alone, the effect by that of two models.
 _NOISE_TIMES = 3.0
 # What the slope may be away from 1 beyond its interval, and how wide half of that may be: then a half shows clearly.
@@ -52,7 +53,7 @@ def compare_effects(answers: Sequence[TokenEffects], rounding: float) -> EffectP
     """Regress the served effect on the trained one, through the origin, over all tokens of all answers.
 
     ``rounding`` is the distance (nats per token) that the way of serving may cause; it counts only where the base is
-    not served, because then its distance cannot be measured. The interval of the slope allows for tokens of one answer
+    not served, because then no rounding can be measured. The interval of the slope allows for tokens of one answer
     that differ alike (errors clustered by answer, Liang and Zeger 1986); with few answers each token counts for itself.
     """
     trained = [one.trained_effect for one in answers]
@@ -65,23 +66,35 @@ def compare_effects(answers: Sequence[TokenEffects], rounding: float) -> EffectP
     ]
     groups = [sum(one) for one in moments] if len(moments) >= _FEWEST_GROUPS else list(chain(*moments))
     margin = _t_quantile(len(groups) - 1) * math.sqrt(sum(one * one for one in groups)) / total
-    apart = sum((y - x) ** 2 for x, y in zip(chain(*trained), chain(*served), strict=True))
-    size = math.sqrt(total / tokens)
-    bases = [(one.base, one.served_base) for one in answers if one.served_base is not None]
-    noise = None
-    if len(bases) == len(answers):
-        moved = sum((b - a) ** 2 for trained_base, at in bases for a, b in zip(trained_base, at, strict=True))
-        noise = math.sqrt(moved / tokens)
+    size, noise, expected = math.sqrt(total / tokens), None, rounding
+    if all(one.served_base is not None for one in answers):
+        base = [log for one in answers for log in one.base]
+        noise = _distance(base, [log for one in answers for log in one.served_base or ()])
+        expected = noise * _openness(log for one in answers for log in one.adapter) / _openness(base)
+    apart = _distance(chain(*(one.adapter for one in answers)), chain(*(one.served for one in answers)))
     return EffectProof(
         tokens=tokens,
         size=size,
         slope=slope,
         low=slope - margin,
         high=slope + margin,
-        apart=math.sqrt(apart / total),
+        apart=apart / size,
         noise=noise,
-        limit=max(_SMALLEST_LIMIT, _NOISE_TIMES * (rounding if noise is None else noise) / size),
+        limit=max(_SMALLEST_LIMIT, _NOISE_TIMES * expected / size),
     )
+
+
+def _distance(some: Iterable[float], others: Iterable[float]) -> float:
+    """Return the root mean square of the differences."""
+    return math.sqrt(fmean((one - other) ** 2 for one, other in zip(some, others, strict=True)))
+
+
+def _openness(logs: Iterable[float]) -> float:
+    """Return the root mean square of 1 - p, by which an error of the logits moves a log-probability.
+
+    A model that is sure of a token hardly changes its log-probability, so an adapter rounds less than its base.
+    """
+    return max(math.sqrt(fmean(math.expm1(log) ** 2 for log in logs)), _NOTHING)
 
 
 def _t_quantile(freedom: int) -> float:

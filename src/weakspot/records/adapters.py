@@ -180,9 +180,9 @@ class EffectProof(Record):
     """The adapter's effect (adapter minus base, nats) on ``tokens`` of held-out answers: at the server, in the trainer.
 
     ``size`` is the root mean square of the trained effect. ``slope``, with its 95 % interval ``low`` to ``high``, is
-    the served effect as a multiple of the trained one: 1 is all of it, 0 nothing. ``apart`` is the root mean square of
-    their difference as a share of ``size``, and ``limit`` the largest share allowed. ``noise`` is the root mean square
-    of what serving changes in the base, in nats per token; None if the base is not served.
+    the served effect as a multiple of the trained one: 1 is all of it, 0 nothing. ``apart`` is the root mean square
+    distance of the served adapter from the trained one as a share of ``size``, and ``limit`` the largest share allowed.
+    ``noise`` is the same distance of the bases, in nats per token; None if the base is not served.
     """
 
     tokens: int
