@@ -63,7 +63,11 @@ class RetrievedScores(Scores):
 
 
 class ScoredExample(Scores):
-    """The scores of one test example, with its texts; ``retrieved`` is None if retrieval was not measured on it."""
+    """The scores of one test example, with its texts; ``retrieved`` is None if retrieval was not measured on it.
+
+    A tool fault says why the tool calls in an answer are broken, and is empty if they are not; None if the prompt has
+    no tools, or was not answered.
+    """
 
     interaction_id: str
     domain: str
@@ -73,6 +77,8 @@ class ScoredExample(Scores):
     tokens: int
     base_answer: str | None = None
     adapter_answer: str | None = None
+    base_tool_fault: str | None = None
+    adapter_tool_fault: str | None = None
     retrieved: RetrievedScores | None = None
 
 
