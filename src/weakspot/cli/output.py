@@ -237,7 +237,7 @@ def print_release(done: "Release") -> None:
     )
     if done.location:
         print_line(hide_password(done.location) + (f", asked for as {done.served_name}" if done.served_name else ""))
-    if done.target in ("merged", "gguf") and _is_private(Path(done.location)):
+    if done.target in ("merged", "gguf", "mlx") and _is_private(Path(done.location)):
         print_line("only you may read it: for a server of another account copy it, or set [workspace] group_readable")
     if done.proof is not None:
         proof = done.proof

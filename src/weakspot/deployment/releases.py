@@ -67,7 +67,12 @@ def missing_files(workspace: Workspace, release: Release) -> list[Path]:
     if release.adapter is None:
         return []
     name = AdapterName.parse(release.adapter)
-    made = {"merged": workspace.merged_manifest, "gguf": workspace.gguf_manifest, "ollama": workspace.gguf_manifest}
+    made = {
+        "merged": workspace.merged_manifest,
+        "gguf": workspace.gguf_manifest,
+        "ollama": workspace.gguf_manifest,
+        "mlx": workspace.mlx_manifest,
+    }
     needed = [workspace.adapter_manifest(name)]
     if release.target in made and not release.location.startswith("http"):
         needed += [*merged.missing_files(made[release.target](name)), Path(release.location)]

@@ -3,7 +3,7 @@
 from weakspot.config import Config
 from weakspot.deployment import releases
 from weakspot.deployment.openai_client import OpenAIClient
-from weakspot.deployment.targets import gateway, gguf, merged, ollama, vllm
+from weakspot.deployment.targets import gateway, gguf, merged, mlx, ollama, vllm
 from weakspot.deployment.types import MERGED, Candidate, Deployment, Destination
 from weakspot.models import adapter_files, adapters
 from weakspot.records import Release, Target
@@ -63,6 +63,8 @@ def _place(workspace: Workspace, config: Config, candidate: Candidate, destinati
             return gguf.place(workspace, config, candidate, destination)
         case "ollama":
             return ollama.place(workspace, config, candidate, destination)
+        case "mlx":
+            return mlx.place(workspace, config, candidate, destination)
         case "gateway":
             return gateway.place(workspace, config, candidate, destination)
 
@@ -109,7 +111,7 @@ def _with_its_files(workspace: Workspace, config: Config, release: Release) -> R
 
     Raises :class:`UserError` if that fails. What vLLM and the gateway answer with is no file of ours but the adapter's.
     """
-    made = release.target in ("merged", "gguf", "ollama") and release.adapter is not None
+    made = release.target in ("merged", "gguf", "ollama", "mlx") and release.adapter is not None
     if not made or not (releases.missing_files(workspace, release) or not _is_listed(release)):
         return release
     name = AdapterName.parse(str(release.adapter))

@@ -16,7 +16,7 @@ from weakspot.storage import atomic
 from weakspot.workspace import AdapterName, Workspace
 
 # Mean nats per token. In fp32 a merged model differs by 1e-4; bf16 rounds each weight to three digits.
-_EXACT = 1e-2
+EXACT = 1e-2
 
 
 def place(workspace: Workspace, config: Config, candidate: Candidate, _: Destination) -> Deployment:
@@ -48,7 +48,7 @@ def write(workspace: Workspace, config: Config, candidate: Candidate) -> MergedM
         merged = loading.load_model(
             Base(str(name), str(folder), None), loading.choose_dtype(manifest.settings["train"]["precision"])
         )
-        limit = _EXACT if merged.dtype == torch.float32 else parity_check.LOSSY
+        limit = EXACT if merged.dtype == torch.float32 else parity_check.LOSSY
         proved = parity_check.prove(
             expectation, parity_check.ask_in_process(merged, tokenizer), f"{name}, merged", limit
         )
