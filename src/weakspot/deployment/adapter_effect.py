@@ -16,8 +16,9 @@ from zddc.errors import UserError
 
 # Of the effect: what may differ even at a server that computes as the trainer does, see docs/serving.md.
 _SMALLEST_LIMIT = 0.003
-# The base differs between trainer and server by rounding alone, the effect by that of two models.
-_NOISE_TIMES = 3.0
+# How much further a served adapter may be from the trained one than the noise of its base lets expect, or than the way
+# of serving may round an answer of its own.
+_NOISE_TIMES, _ROUNDING_TIMES = 5.0, 3.0
 # What the slope may be away from 1 beyond its interval, and how wide half of that may be: then a half shows clearly.
 _SLOPE_LIMIT, _WIDEST_MARGIN = 0.1, 0.2
 _FEWEST_GROUPS = 4
@@ -66,11 +67,11 @@ def compare_effects(answers: Sequence[TokenEffects], rounding: float) -> EffectP
     ]
     groups = [sum(one) for one in moments] if len(moments) >= _FEWEST_GROUPS else list(chain(*moments))
     margin = _t_quantile(len(groups) - 1) * math.sqrt(sum(one * one for one in groups)) / total
-    size, noise, expected = math.sqrt(total / tokens), None, rounding
+    size, noise, allowed = math.sqrt(total / tokens), None, _ROUNDING_TIMES * rounding
     if all(one.served_base is not None for one in answers):
         base = [log for one in answers for log in one.base]
         noise = _distance(base, [log for one in answers for log in one.served_base or ()])
-        expected = noise * _openness(log for one in answers for log in one.adapter) / _openness(base)
+        allowed = _NOISE_TIMES * noise * _openness(log for one in answers for log in one.adapter) / _openness(base)
     apart = _distance(chain(*(one.adapter for one in answers)), chain(*(one.served for one in answers)))
     return EffectProof(
         tokens=tokens,
@@ -80,7 +81,7 @@ def compare_effects(answers: Sequence[TokenEffects], rounding: float) -> EffectP
         high=slope + margin,
         apart=apart / size,
         noise=noise,
-        limit=max(_SMALLEST_LIMIT, _NOISE_TIMES * expected / size),
+        limit=max(_SMALLEST_LIMIT, allowed / size),
     )
 
 
@@ -108,7 +109,7 @@ def require_whole_adapter(effect: EffectProof, thing: str, rounding: float) -> N
 
     ``rounding`` is the largest distance (nats per token) of the served base from the trained one.
     """
-    if effect.noise is not None and effect.noise > max(_NOISE_TIMES * rounding, effect.size):
+    if effect.noise is not None and effect.noise > max(_ROUNDING_TIMES * rounding, effect.size):
         raise UserError(
             thing,
             "is on another base than it was trained on: without the adapter, the server is "

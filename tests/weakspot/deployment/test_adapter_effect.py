@@ -61,7 +61,7 @@ def test_an_effect_of_the_right_size_and_another_shape_is_told():
     draw = random.Random(1)
     told = refused(measured(lambda effect: effect + draw.gauss(0, 0.2), 0.01))
     assert told.startswith("is not applied as trained: its effect there is 1.0")
-    assert "of it is otherwise, where 3% may be: layers are left out, or scaled otherwise" in told
+    assert "of it is otherwise, where 4% may be: layers are left out, or scaled otherwise" in told
 
 
 def test_a_server_without_the_adapter_is_told():
@@ -93,7 +93,7 @@ def test_an_adapter_that_is_sure_of_its_tokens_rounds_less_than_its_base():
     unsure = [TokenEffects([-7.0, -8.0], [-4.0, -4.0], [-4.0, -4.0], [-7.1, -7.9]) for _ in range(ANSWERS)]
     assert compare_effects(sure, ROUNDING).limit == 0.003
     assert compare_effects(unsure, ROUNDING).limit == pytest.approx(
-        3 * 0.1 / compare_effects(unsure, ROUNDING).size, rel=0.02
+        5 * 0.1 / compare_effects(unsure, ROUNDING).size, rel=0.02
     )
 
 

@@ -94,6 +94,10 @@ def exported(tmp_path):
     def made(kind):
         model = model_of(kind)
         model.save_pretrained(tmp_path / "base")
+        file = tmp_path / "base" / "config.json"  # mlx-lm reads these keys as transformers wrote them before version 5
+        settings = json.loads(file.read_text())
+        experts = {"num_experts": settings["num_local_experts"]} if "num_local_experts" in settings else {}
+        file.write_text(json.dumps(settings | settings["rope_parameters"] | experts))
         mixture = "moe" in kind or "next" in kind
         names = names_of(model, "experts" if mixture else "all-linear")
         pairs = adapter(tmp_path / "adapter", names, mixture=mixture)
