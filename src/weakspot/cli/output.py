@@ -253,7 +253,7 @@ def _format_effect(effect: "EffectProof | None") -> str:
     """Return how much of the adapter the served model applies."""
     if effect is None:
         return (
-            "the effect on the experts' answers was not compared: nothing reports how likely a given answer is, so a part "
+            "the effect on the experts' answers was not compared: nothing says how likely a given answer is, so a part "
             "of the adapter may be missing"
         )
     tokens = _format_count(effect.tokens, "token")
