@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 from safetensors.torch import save_file
+from tests.weakspot.models.test_target_modules import asked_vllm
 
 from weakspot.deployment import vllm_command
 from weakspot.models import adapter_files
@@ -57,9 +58,12 @@ def test_there_is_a_slot_for_each_adapter_and_for_the_next_version(adapter):
 
 
 MODELS = {
-    "Qwen3-Coder-Next": ("qwen3_next", {}),
-    "Qwen3-30B-A3B": ("qwen3_moe", {"num_hidden_layers": 48, "head_dim": 128}),
-    "gpt-oss-120b": ("gpt_oss", {}),
+    "Qwen3-Coder-Next": ("qwen3_next", {"architectures": ["Qwen3NextForCausalLM"]}),
+    "Qwen3-30B-A3B": (
+        "qwen3_moe",
+        {"architectures": ["Qwen3MoeForCausalLM"], "num_hidden_layers": 48, "head_dim": 128},
+    ),
+    "gpt-oss-120b": ("gpt_oss", {"architectures": ["GptOssForCausalLM"]}),
 }
 
 
@@ -96,3 +100,59 @@ def test_layers_that_are_computed_as_one_have_room_together(big):
     assert vllm_command.slot_bytes(base, 16, ["q_proj"]) == vllm_command.slot_bytes(base, 16, ["k_proj", "v_proj"])
     # 48 layers of hidden size 2048: q is 4096 wide, k and v 512, o reads 4096.
     assert vllm_command.slot_bytes(base, 16, ATTENTION) == 2 * 48 * 16 * (3 * 2048 + 4096 + 2 * 512 + 4096 + 2048)
+
+
+# vLLM's own models without weights, and the room that its own manager of adapters makes in each of their layers.
+_ASK_VLLM = """
+import json, sys, tempfile
+import torch
+from vllm.config import set_current_vllm_config
+from vllm.distributed import init_distributed_environment, initialize_model_parallel
+from vllm.engine.arg_utils import EngineArgs
+from vllm.lora.model_manager import LoRAModelManager
+from vllm.model_executor.model_loader.utils import initialize_model, process_weights_after_loading
+
+def tensors(module):
+    for side in ("w13_lora_a", "w13_lora_b", "w2_lora_a", "w2_lora_b") if hasattr(module, "w13_lora_a_stacked") else (
+        "lora_a", "lora_b"
+    ):
+        found = getattr(module, side + "_stacked")
+        yield from (found,) if torch.is_tensor(found) else found
+
+answers = []
+for base, rank, modules in json.load(sys.stdin):
+    config = EngineArgs(model=base, skip_tokenizer_init=True, enforce_eager=True, dtype="bfloat16", max_model_len=64,
+                        enable_lora=True, max_lora_rank=rank, max_loras=1,
+                        lora_target_modules=modules).create_engine_config()
+    with set_current_vllm_config(config):
+        if not answers:
+            place = "file://" + tempfile.mkdtemp() + "/rendezvous"
+            init_distributed_environment(1, 0, place, 0, "gloo")
+            initialize_model_parallel(1)
+        with torch.device("meta"):
+            model = initialize_model(config)
+            process_weights_after_loading(model, config.model_config, torch.device("meta"))
+            manager = LoRAModelManager(model, 4, 64, 128, config.lora_config, torch.device("cpu"), config)
+        room = {}
+        for name, module in manager.modules.items():
+            last = name.rpartition(".")[2]
+            room[last] = room.get(last, 0) + sum(one.nbytes for one in tensors(module))
+        answers.append(room)
+print("\\n" + json.dumps(answers))
+"""
+
+
+@pytest.mark.serving
+@pytest.mark.timeout(900)
+def test_vllm_itself_reserves_what_is_said(big):
+    attention = [*ATTENTION, "in_proj_qkvz", "in_proj_ba", "out_proj"]
+    asked = [(big(name), 16, modules) for name in MODELS for modules in (attention, ["experts"], None)]
+    given = json.dumps([(base.location, rank, modules) for base, rank, modules in asked])
+    answers = json.loads(asked_vllm(_ASK_VLLM, given=given)[-1])
+    for (base, rank, modules), room in zip(asked, answers, strict=True):
+        ours = vllm_command.slot_bytes(base, rank, modules)
+        if modules:
+            assert ours == sum(room.values()), (base, modules)
+            assert ("experts" in room) == (modules == ["experts"])
+        else:  # beside our layers there are embeddings, routers and convolutions
+            assert ours <= sum(room.values()) <= 1.03 * ours
