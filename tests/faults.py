@@ -1128,8 +1128,8 @@ NAMED = (
     Fault(
         "a worse preference does not reject",
         "src/weakspot/evaluation/gate.py",
-        "(c is own[0] or c.metric == PREFERENCE or c in served)",
-        "(c is own[0] or c in served)",
+        "c.metric in (PREFERENCE, TOOLS)",
+        "c.metric == TOOLS",
         "tests/weakspot/evaluation/test_gate.py::test_preferring_the_local_answer_more_than_before_is_rejected",
     ),
     Fault(
@@ -1274,6 +1274,48 @@ NAMED = (
         "tests/weakspot/deployment/test_parity_check.py::test_a_fault_is_told_by_its_name",
     ),
     Fault(
+        "a part of an adapter proves the whole",
+        "src/weakspot/deployment/parity_check.py",
+        "        adapter_effect.require_whole_adapter(effect, thing, limit)\n",
+        "",
+        "tests/weakspot/deployment/test_parity_check.py::test_a_part_that_is_not_applied_is_told",
+    ),
+    Fault(
+        "an adapter may be as far away as its base is, however sure it is",
+        "src/weakspot/deployment/adapter_effect.py",
+        "_openness(log for one in answers for log in one.adapter)",
+        "_openness(base)",
+        "tests/weakspot/deployment/test_adapter_effect.py",
+    ),
+    Fault(
+        "routed experts are left out of what vLLM is told to adapt",
+        "src/weakspot/deployment/vllm_command.py",
+        'EXPERTS if re.search(r"\\.experts(\\.|$)", one) else one.rpartition(".")[2]',
+        'one.rpartition(".")[2]',
+        "tests/weakspot/deployment/test_vllm_command.py::test_the_names_are_those_of_every_adapters_tensors",
+    ),
+    Fault(
+        "mlx-lm is given the rows of A as they are",
+        "src/weakspot/deployment/targets/mlx.py",
+        "tensor.T.contiguous()",
+        "tensor.reshape(tensor.T.shape)",
+        "tests/weakspot/deployment/targets/test_mlx.py::test_what_is_written_adds_what_was_trained",
+    ),
+    Fault(
+        "a rollback does not look whether the files are there",
+        "src/weakspot/pipeline/deploy.py",
+        "releases.missing_files(workspace, release) or ",
+        "",
+        "tests/weakspot/pipeline/test_deploy.py::test_going_back_to_files_that_are_gone_makes_them_again",
+    ),
+    Fault(
+        "broken tool calls do not count",
+        "src/weakspot/evaluation/gate.py",
+        "c.metric in (PREFERENCE, TOOLS)",
+        "c.metric == PREFERENCE",
+        "tests/weakspot/evaluation/test_gate.py",
+    ),
+    Fault(
         "an adapter that changes nothing is merged",
         "src/weakspot/deployment/targets/merged.py",
         "    parity_check.require_change(expectation, str(name))\n",
@@ -1297,8 +1339,8 @@ NAMED = (
     Fault(
         "a rank that vLLM does not take is not told",
         "src/weakspot/deployment/targets/vllm.py",
-        "if rank > _RANKS[-1]:",
-        "if rank < _RANKS[0]:",
+        "    if rank > highest:",
+        "    if rank < 1:",
         "tests/weakspot/deployment/targets/test_vllm_names.py",
     ),
     # --- the pages, the command line and the MCP server

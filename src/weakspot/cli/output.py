@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from weakspot.pipeline.run import Step
     from weakspot.pipeline.status import Status, TeacherBudget
     from weakspot.pipeline.validate import Report
-    from weakspot.records import AdapterManifest, Release, Scorecard
+    from weakspot.records import AdapterManifest, EffectProof, Release, Scorecard
     from weakspot.training.memory_plan import MemoryPlan
     from weakspot.training.preflight import TrainingPlan
 
@@ -250,7 +250,7 @@ def print_release(done: "Release") -> None:
     )
     if done.location:
         print_line(hide_password(done.location) + (f", asked for as {done.served_name}" if done.served_name else ""))
-    if done.target in ("merged", "gguf") and _is_private(Path(done.location)):
+    if done.target in ("merged", "gguf", "mlx") and _is_private(Path(done.location)):
         print_line("only you may read it: for a server of another account copy it, or set [workspace] group_readable")
     if done.proof is not None:
         proof = done.proof
@@ -259,6 +259,22 @@ def print_release(done: "Release") -> None:
             + ("" if proof.difference is None else f", {proof.difference:.2g} nats a token from the adapter")
             + f"; the adapter is {proof.change:.2g} from the base"
         )
+        print_line(_format_effect(proof.effect))
+
+
+def _format_effect(effect: "EffectProof | None") -> str:
+    """Return how much of the adapter the served model applies."""
+    if effect is None:
+        return (
+            "the effect on the experts' answers was not compared: nothing says how likely a given answer is, so a part "
+            "of the adapter may be missing"
+        )
+    tokens = _format_count(effect.tokens, "token")
+    base = "" if effect.noise is None else f"; its base is {effect.noise:.2g} nats a token from the trained one"
+    return (
+        f"effect on {tokens} of the experts' answers: {effect.slope:.3f} of the trained one ({effect.low:.3f} … "
+        f"{effect.high:.3f}), {effect.apart:.2%} of it otherwise, where {effect.limit:.2%} may be{base}"
+    )
 
 
 def _is_private(place: Path) -> bool:

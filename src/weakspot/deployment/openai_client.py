@@ -1,7 +1,8 @@
 """Client of an OpenAI-compatible server: asks for greedy answers with token ids and log-probabilities, to compare."""
 
+import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 Messages = Sequence[dict[str, str]]
 
+_NO_THINKING = {"enable_thinking": False}
 _CONNECT_SECONDS = 10.0
 # Loading the adapter of a large model from a slow disk, or the first answer on a CPU, takes this long.
 _ANSWER_SECONDS = 300.0
@@ -40,13 +42,19 @@ class ServedModel:
 
 @dataclass(frozen=True)
 class ServedAnswer:
-    """A greedy answer; token ids, log-probabilities and the prompt's ids are None if the server reports none."""
+    """A greedy answer; token ids, log-probabilities and the prompt's ids are None if the server reports none.
+
+    ``expert`` and ``expert_base`` are the log-probabilities of the expert's answer under the served model and under the
+    base that is served beside it.
+    """
 
     text: str
     ids: list[int] | None
     logprobs: list[float] | None
     prompt_tokens: int | None
     prompt_ids: list[int] | None
+    expert: list[float] | None = None
+    expert_base: list[float] | None = None
 
 
 class OpenAIClient:
@@ -73,10 +81,12 @@ class OpenAIClient:
         except (TypeError, KeyError, AttributeError):
             raise UserError(self.url, "lists no models", "give the address of an OpenAI-compatible server") from None
 
-    def chat(self, model: str, messages: Messages, max_tokens: int) -> ServedAnswer:
+    def chat(
+        self, model: str, messages: Messages, max_tokens: int, template_arguments: Mapping[str, Any] = _NO_THINKING
+    ) -> ServedAnswer:
         """Return the greedy answer of ``model``, with the details that the server reports.
 
-        Raises :class:`UserError` if the server does not answer.
+        ``template_arguments`` are for the chat template. Raises :class:`UserError` if the server does not answer.
         """
         body = {
             "model": model,
@@ -88,7 +98,7 @@ class OpenAIClient:
             # Options of vLLM, of llama.cpp and of chat templates; a server that does not know them ignores them.
             "return_token_ids": True,
             "cache_prompt": False,
-            "chat_template_kwargs": {"enable_thinking": False},
+            "chat_template_kwargs": dict(template_arguments),
         }
         try:
             return _parse_answer(self.call("POST", "/chat/completions", body))
@@ -96,6 +106,38 @@ class OpenAIClient:
             raise self.to_user_error(error) from None
         except (TypeError, KeyError, IndexError, AttributeError, ValueError):
             raise UserError(self.url, f"gave no answer for {model}", "see the server's log") from None
+
+    def complete(self, model: str, prompt: Sequence[int], max_tokens: int) -> ServedAnswer | None:
+        """Return the greedy continuation of token ids; None if the server takes none, or reports no ids."""
+        body = {
+            "model": model,
+            "prompt": list(prompt),
+            "max_tokens": max_tokens,
+            "temperature": 0,
+            "seed": 0,
+            "logprobs": 1,
+            "return_token_ids": True,
+            "cache_prompt": False,
+        }
+        with contextlib.suppress(ServerError, TypeError, KeyError, IndexError, AttributeError, ValueError):
+            return _parse_completion(self.call("POST", "/completions", body)["choices"][0], prompt)
+        return None
+
+    def score(self, model: str, prompt: Sequence[int], answer: Sequence[int]) -> list[float] | None:
+        """Return the log-probability of each token of ``answer`` behind ``prompt``; None if the server cannot tell.
+
+        vLLM reports those of a prompt. llama.cpp reports those of the tokens that it writes, as the model gives them,
+        and a grammar lets it write these tokens only.
+        """
+        behind = [*prompt, *answer]
+        grammar = "root ::= " + " ".join(f"<[{token}]>" for token in answer)
+        common = {"model": model, "temperature": 0, "cache_prompt": False}
+        prompt_body = {"prompt": behind, "max_tokens": 1, "prompt_logprobs": 0}
+        forced_body = {"prompt": list(prompt), "max_tokens": len(answer), "logprobs": 1, "grammar": grammar}
+        for body, parse in ((prompt_body, _parse_prompt_logprobs), (forced_body, _parse_forced_logprobs)):
+            with contextlib.suppress(ServerError, TypeError, KeyError, IndexError, AttributeError, ValueError):
+                return parse(self.call("POST", "/completions", common | body)["choices"][0], answer)
+        return None
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """Return the server's answer as JSON, or as text if it is not JSON.
@@ -148,3 +190,25 @@ def _parse_answer(body: dict[str, Any]) -> ServedAnswer:
         prompt_tokens=(body.get("usage") or {}).get("prompt_tokens"),
         prompt_ids=body.get("prompt_token_ids"),
     )
+
+
+def _parse_completion(choice: dict[str, Any], prompt: Sequence[int]) -> ServedAnswer:
+    """Parse a completion of vLLM, or of llama.cpp, which tells ids and log-probabilities token by token."""
+    told = choice["logprobs"]
+    if "content" in told:
+        ids, logprobs = [one["id"] for one in told["content"]], [float(one["logprob"]) for one in told["content"]]
+    else:
+        ids, logprobs = choice["token_ids"], [float(one) for one in told["token_logprobs"]]
+    return ServedAnswer(choice["text"], [int(one) for one in ids], logprobs, len(prompt), list(prompt))
+
+
+def _parse_prompt_logprobs(choice: dict[str, Any], answer: Sequence[int]) -> list[float]:
+    last = choice["prompt_logprobs"][-len(answer) :]
+    return [float(found[str(token)]["logprob"]) for found, token in zip(last, answer, strict=True)]
+
+
+def _parse_forced_logprobs(choice: dict[str, Any], answer: Sequence[int]) -> list[float]:
+    written = choice["logprobs"]["content"][: len(answer)]
+    if [one["id"] for one in written] != list(answer):
+        raise ValueError("the server wrote another text than the grammar allows")
+    return [float(one["logprob"]) for one in written]

@@ -1,12 +1,12 @@
-"""Proves that a served model is the trained one: compares its greedy answers with the adapter's, token by token.
+"""Proves that a served model is the trained one: by its greedy answers, and by its effect on the expert's answers.
 
 The answers of the adapter and of the base to a dozen held-out prompts are stored once, with the log-probability of each
-token, while the model is loaded for its evaluation. Therefore a deployment does not need to load the model again, and
-needs no GPU memory next to the server.
+token, and those of the expert's answers, while the model is loaded for its evaluation. Therefore a deployment does not
+need to load the model again, and needs no GPU memory next to the server.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice, repeat
 from statistics import fmean
@@ -16,14 +16,23 @@ from pydantic import ValidationError
 
 from weakspot.config import Config
 from weakspot.dataset import reading
+from weakspot.deployment import adapter_effect
+from weakspot.deployment.adapter_effect import TokenEffects
 from weakspot.deployment.openai_client import Messages, OpenAIClient, ServedAnswer
 from weakspot.deployment.types import Candidate
-from weakspot.models import adapter_files, adapters, generation, rendering
+from weakspot.models import adapter_files, adapters, chat_template, generation, rendering
 from weakspot.models.chat_template import AS_NOW, RenderOptions, Turn, render, token_ids
 from weakspot.models.rendering import UntrainableExampleError, View
-from weakspot.models.tokenization import Tokens
+from weakspot.models.tokenization import Tokens, ids_behind
 from weakspot.progress import bar
-from weakspot.records import AdapterManifest, Interaction, Proof, ReferenceAnswer, ReferenceAnswers
+from weakspot.records import (
+    AdapterManifest,
+    Interaction,
+    Proof,
+    ReferenceAnswer,
+    ReferenceAnswers,
+    TokenLogprobs,
+)
 from weakspot.storage import atomic
 from weakspot.training import logprobs
 from weakspot.workspace import AdapterName, Workspace
@@ -39,6 +48,7 @@ if TYPE_CHECKING:
 SMALLEST_CHANGE = 1e-6
 _MOST_PROMPT_TOKENS = 512
 _ANSWER_TOKENS = 24
+_EXPERT_TOKENS = 64
 # Mean nats per token between served and trained adapter. A server may compute in 16 bits or with quantised weights,
 # while the adapter was trained in 32 bits: see docs/serving.md.
 LOSSY = 0.1
@@ -46,15 +56,16 @@ LOSSY = 0.1
 _NEAR_TIE = 0.5
 
 Ask = Callable[[Sequence[ReferenceAnswer]], Iterable[ServedAnswer]]
-"""Answers prompts, each with at most as many tokens as its reference answer has."""
+"""Answers prompts, each with at most as many tokens as its reference answer has, and scores the expert's answers."""
 
 
 @dataclass
 class _Comparison:
-    """Sums over all prompts: differences from adapter and base in nats per token, and counts of answers."""
+    """Sums over all prompts: differences from adapter and base in nats per token, effects, and counts of answers."""
 
     from_adapter: list[float]
     from_base: list[float]
+    effects: list[TokenEffects]
     same: int = 0
     as_base: int = 0
     otherwise: int = 0
@@ -106,21 +117,36 @@ def in_full_precision(manifest: AdapterManifest) -> AdapterManifest:
 
 def ask_server(server: OpenAIClient, model: str) -> Ask:
     """Return a function that asks a server for the answers of its ``model``, one after the other."""
-    return lambda prompts: (server.chat(model, one.messages, len(one.tokens)) for one in prompts)
+
+    def ask(prompts: Sequence[ReferenceAnswer]) -> Iterator[ServedAnswer]:
+        base = next((one.parent for one in server.models() if one.name == model), None)
+        for one in prompts:
+            answer = server.chat(model, one.messages, len(one.tokens), _options(one).template_arguments())
+            if answer.prompt_ids != one.prompt_ids and one.around_date is not None:  # today's date is in the prompt
+                again = server.complete(model, one.prompt_ids, len(one.tokens))
+                answer = replace(again, prompt_ids=answer.prompt_ids) if again else answer
+            expert = server.score(model, one.prompt_ids, one.expert.tokens)
+            again = server.score(base, one.prompt_ids, one.expert.tokens) if base and expert else None
+            yield replace(answer, expert=expert, expert_base=again)
+
+    return ask
 
 
 def ask_in_process(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> Ask:
     """Return a function that asks a model loaded in this process, with the prompts of a server, in one batch."""
-    return lambda prompts: generate_in_process(
-        model,
-        tokenizer,
-        [(one.messages, len(one.tokens)) for one in prompts],
-        [RenderOptions(moment=_moment(one), thinking=one.thinking) for one in prompts],
-    )
+
+    def ask(prompts: Sequence[ReferenceAnswer]) -> list[ServedAnswer]:
+        asked = [(one.messages, len(one.tokens)) for one in prompts]
+        answers = generate_in_process(model, tokenizer, asked, [_options(one) for one in prompts])
+        scored = _score_answers(model, [one.prompt_ids for one in prompts], [one.expert.tokens for one in prompts])
+        return [replace(answer, expert=one.logprobs) for answer, one in zip(answers, scored, strict=True)]
+
+    return ask
 
 
-def _moment(one: ReferenceAnswer) -> datetime | None:
-    return datetime.fromisoformat(one.moment) if one.moment else None
+def _options(one: ReferenceAnswer) -> RenderOptions:
+    moment = datetime.fromisoformat(one.moment) if one.moment else None
+    return RenderOptions(moment=moment, thinking=one.thinking)
 
 
 def generate_in_process(
@@ -157,9 +183,10 @@ def prove(expectation: ReferenceAnswers, ask: Ask, thing: str, limit: float = LO
     """Ask all prompts, compare the answers, and return the proof; ``limit`` is the largest mean difference allowed.
 
     Raises :class:`UserError` that names the fault: the adapter changes nothing, the server builds another prompt than
-    in training, the answers are the base's, or they are neither the adapter's nor the base's.
+    in training, the answers are the base's, only a part of the adapter is applied, its effect is too small to prove
+    that, or the answers are neither the adapter's nor the base's.
     """
-    found = _Comparison([], [])
+    found = _Comparison([], [], [])
     require_change(expectation, thing)
     with bar(f"proving {thing}", len(expectation.prompts)) as advance:
         for one, answer in zip(expectation.prompts, ask(expectation.prompts), strict=True):
@@ -172,6 +199,10 @@ def prove(expectation: ReferenceAnswers, ask: Ask, thing: str, limit: float = LO
         raise UserError(
             thing, "answers as the base does: the server ignores the adapter", "see the server's log; nothing changed"
         )
+    effect = None
+    if len(found.effects) == len(expectation.prompts):
+        effect = adapter_effect.compare_effects(found.effects, limit)
+        adapter_effect.require_whole_adapter(effect, thing, limit)
     if mean > limit or found.otherwise > len(expectation.prompts) // 4:
         raise UserError(
             thing,
@@ -184,6 +215,7 @@ def prove(expectation: ReferenceAnswers, ask: Ask, thing: str, limit: float = LO
         same_answers=found.same,
         difference=mean if found.from_adapter else None,
         change=difference_from_base(expectation),
+        effect=effect,
     )
 
 
@@ -203,8 +235,8 @@ def difference_from_base(expectation: ReferenceAnswers) -> float:
 
 def _require_prompt(one: ReferenceAnswer, answer: ServedAnswer, thing: str) -> None:
     given = len(answer.prompt_ids) if answer.prompt_ids is not None else answer.prompt_tokens
-    other = answer.prompt_ids is not None and answer.prompt_ids != one.prompt_ids
-    if other or (given is not None and given != len(one.prompt_ids)):
+    other = answer.prompt_ids is not None and not _is_same_prompt(one, answer.prompt_ids)
+    if other or (given is not None and abs(given - len(one.prompt_ids)) > _date_tokens(one)):
         raise UserError(
             thing,
             f"the server builds another prompt: {given} tokens instead of {len(one.prompt_ids)}: "
@@ -213,8 +245,23 @@ def _require_prompt(one: ReferenceAnswer, answer: ServedAnswer, thing: str) -> N
         )
 
 
+def _is_same_prompt(one: ReferenceAnswer, served: list[int]) -> bool:
+    """Return whether a served prompt is the expected one, apart from the date in it."""
+    if one.around_date is None:
+        return served == one.prompt_ids
+    before, after = one.around_date
+    begins = served[:before] == one.prompt_ids[:before]
+    return begins and served[len(served) - after :] == one.prompt_ids[len(one.prompt_ids) - after :]
+
+
+def _date_tokens(one: ReferenceAnswer) -> int:
+    return len(one.prompt_ids) - sum(one.around_date) if one.around_date else 0
+
+
 def _compare(one: ReferenceAnswer, answer: ServedAnswer, found: _Comparison) -> None:
     """Add the comparison of one answer to ``found``, with as much detail as the server reports."""
+    if answer.expert is not None:
+        found.effects.append(TokenEffects(one.expert.base, one.expert.adapter, answer.expert, answer.expert_base))
     if answer.ids is None:
         same, as_base = (answer.text.strip() == text.strip() for text in (one.text, one.base_text))
         found.same += same
@@ -255,12 +302,13 @@ def _mean(values: Sequence[float]) -> float:
 
 @dataclass(frozen=True)
 class _Prompt:
-    """A prompt to be answered, and the interaction that it comes from."""
+    """A prompt to be answered, the expert's answer to it, and the interaction that it comes from."""
 
     interaction_id: str
     turns: Sequence[Turn]
     ids: list[int]
     options: RenderOptions
+    expert: list[int]
 
 
 @dataclass(frozen=True)
@@ -281,11 +329,14 @@ def _select_prompts(
         turns = [example.query] if agent else example.prompt
         try:
             rendered = view.render(tokenizer, example, example.expert, turns, None)
+            ids = token_ids(tokenizer, rendered.prompt)
+            target = ids_behind(tokenizer, ids, rendered.prompt, rendered.target)
         except UntrainableExampleError:
             continue
-        ids = token_ids(tokenizer, rendered.prompt)
         if len(ids) <= _MOST_PROMPT_TOKENS:
-            yield _Prompt(example.id, rendered.turns, ids, view.options(example))
+            # No grammar lets llama.cpp write the token that ends the turn.
+            expert = (target[:-1] or target)[:_EXPERT_TOKENS]
+            yield _Prompt(example.id, rendered.turns, ids, view.options(example), expert)
 
 
 def _generate_reference_answers(
@@ -298,12 +349,13 @@ def _generate_reference_answers(
     """Run adapter and base on each prompt; return both answers, and the likelihood of the adapter's under each."""
     prompts = [one.ids for one in asked]
     written = generation.generate_token_ids(model, tokenizer, prompts, _ANSWER_TOKENS, batch_size, advance)
-    adapter = _score_answers(model, prompts, written)
+    experts = [one.expert for one in asked]
+    adapter, expert = _score_answers(model, prompts, written), _score_answers(model, prompts, experts)
     with model.disable_adapter():
         base_written = generation.generate_token_ids(model, tokenizer, prompts, _ANSWER_TOKENS, batch_size, advance)
         # A server is asked for as many tokens as the adapter's answer has, and if the base answers it stops there.
         base_written = [ids[: len(own)] for ids, own in zip(base_written, written, strict=True)]
-        base = _score_answers(model, prompts, written)
+        base, expert_base = _score_answers(model, prompts, written), _score_answers(model, prompts, experts)
     return [
         ReferenceAnswer(
             interaction_id=one.interaction_id,
@@ -316,11 +368,13 @@ def _generate_reference_answers(
             adapter=by_adapter.logprobs,
             base=by_base.logprobs,
             margins=by_adapter.margins,
+            expert=TokenLogprobs(tokens=one.expert, adapter=of_adapter.logprobs, base=of_base.logprobs),
             moment=one.options.moment.isoformat() if one.options.moment else None,
             thinking=one.options.thinking,
+            around_date=chat_template.ids_around_date(tokenizer, one.turns, one.options),
         )
-        for one, tokens, base_tokens, by_adapter, by_base in zip(
-            asked, written, base_written, adapter, base, strict=True
+        for one, tokens, base_tokens, by_adapter, by_base, of_adapter, of_base in zip(
+            asked, written, base_written, adapter, base, expert, expert_base, strict=True
         )
     ]
 

@@ -27,6 +27,8 @@ def read_manifest(workspace: Workspace, name: AdapterName, *, verify: bool = Tru
     file = workspace.adapter_manifest(name)
     try:
         manifest = AdapterManifest.from_json(file.read_bytes())
+    except FileNotFoundError:
+        raise UserError(file, "is not there", f"restore it, or train again: weakspot train {name.domain}") from None
     except ValidationError as error:
         raise UserError(file, explain(error), f"train again: weakspot train {name.domain}") from None
     for file in atomic.changed_files(workspace.adapter(name), manifest.files) if verify else ():

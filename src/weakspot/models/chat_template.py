@@ -32,6 +32,8 @@ _EMPTY_THOUGHTS = re.compile(
     r"|◁think▷\s*◁/think▷|<\|START_THINKING\|>\s*<\|END_THINKING\|>)\n{0,2}"
 )
 _CLOSING = re.compile(r"(?:</(?:think|thinking|thought|seed:think)>|\[/THINK\]|◁/think▷|<\|END_THINKING\|>)\n{0,2}")
+# Days of other names, numbers, months and years than any one.
+_OTHER_DAYS = tuple(range(1, 8)) + tuple(range(30, 400, 31)) + (800, 4000)
 _ANSWER = "QXanswerXQ"
 
 
@@ -107,6 +109,27 @@ def prompts_on_each_day(
     """Return the prompt's token ids as a server may have them now: one list, or one for each possible day."""
     moments = served_moments() if writes_date(tokenizer) else [options.moment]
     return [token_ids(tokenizer, render(tokenizer, turns, replace(options, moment=moment))) for moment in moments]
+
+
+def ids_around_date(
+    tokenizer: "PreTrainedTokenizerBase", turns: Sequence[Mapping[str, Any]], options: RenderOptions
+) -> tuple[int, int] | None:
+    """Return how many ids of a prompt stand before and behind what changes with the date; None if nothing does."""
+    if not writes_date(tokenizer):
+        return None
+    moment = options.moment or datetime.now().astimezone()
+    days = [moment, *(moment + timedelta(days=days, hours=days) for days in _OTHER_DAYS)]
+    dated = [token_ids(tokenizer, render(tokenizer, turns, replace(options, moment=day))) for day in days]
+    if all(ids == dated[0] for ids in dated):
+        return None
+    before = min(_common(dated[0], ids) for ids in dated)
+    after = min(_common(dated[0][before:][::-1], ids[before:][::-1]) for ids in dated)
+    return before, after
+
+
+def _common(some: Sequence[int], others: Sequence[int]) -> int:
+    pairs = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(some, others, strict=False))
+    return sum(1 for _ in pairs)
 
 
 def token_ids(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:

@@ -139,14 +139,14 @@ def _ids(
     prompt = token_ids(tokenizer, rendered.prompt)
     if len(prompt) > max_length:
         return prompt, []
-    context = [*prompt, *_ids_behind(tokenizer, prompt, rendered.prompt, rendered.lead)]
-    target = _ids_behind(tokenizer, context, rendered.prompt + rendered.lead, rendered.target)
+    context = [*prompt, *ids_behind(tokenizer, prompt, rendered.prompt, rendered.lead)]
+    target = ids_behind(tokenizer, context, rendered.prompt + rendered.lead, rendered.target)
     if not chat_template.controls(tokenizer).ends.isdisjoint(target[:-1]):
         raise UntrainableExampleError("end-inside", "a token that ends the turn stands inside the answer")
     return context, target
 
 
-def _ids_behind(tokenizer: "PreTrainedTokenizerBase", before: list[int], text_before: str, text: str) -> list[int]:
+def ids_behind(tokenizer: "PreTrainedTokenizerBase", before: list[int], text_before: str, text: str) -> list[int]:
     """Return the ids of ``text`` as part of the whole text; ``before`` are those of the text in front of it.
 
     Where a token of the whole text would reach over the boundary, they are the text's own: a server gives the model

@@ -16,6 +16,8 @@ from weakspot.storage import atomic
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
+_NO_TOOLS = "no test example with tools was answered, so broken tool calls were not looked at"
+
 
 def evaluate(workspace: Workspace, config: Config, domain: str) -> Scorecard:
     """Evaluate the domain's newest adapter on the test split; write its scorecard and report into its folder."""
@@ -57,7 +59,8 @@ def evaluate(workspace: Workspace, config: Config, domain: str) -> Scorecard:
         if not manifest.settings["train"]["load_in_4bit"]:  # served models have the base in full precision
             parity_check.write_reference_answers(workspace, config, manifest, model, tokenizer)
     significance = config.evaluate.significance
-    compared, harm = gate.comparisons(rows, significance), gate.harm(other_rows, significance)
+    tool_calls = gate.compare_tool_calls([*rows, *other_rows], significance)
+    compared, harm = [*gate.comparisons(rows, significance), *tool_calls], gate.harm(other_rows, significance)
     served = _live_scorecard(workspace, manifest)
     replaced = gate.compare_with_live(rows, served, significance) if served else []
     verdict, reasons = gate.decide_verdict(compared, harm, config.evaluate, replaced)
@@ -73,7 +76,7 @@ def evaluate(workspace: Workspace, config: Config, domain: str) -> Scorecard:
         rows=[*rows, *other_rows],
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         retrieval=arms,
-        remarks=retrieval_baseline.remarks(arms, rows),
+        remarks=[*([] if tool_calls else [_NO_TOOLS]), *retrieval_baseline.remarks(arms, rows)],
         left_out=dict(Counter(text.partition(":")[0] for text in left_out.values())),
     )
     atomic.write_atomically(workspace.evaluation_page(name), html_report.page(card, manifest).encode())

@@ -22,6 +22,7 @@ from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
 _GONE = "(forgotten)"
+_ANSWERS = ("base_answer", "adapter_answer", "base_tool_fault", "adapter_tool_fault")
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,7 @@ def _erase_from_scorecard(workspace: Workspace, name: AdapterName, identity: str
     card = adapters.read_scorecard(workspace, name)
     if card is None or all(row.interaction_id != identity or row.query == _GONE for row in card.rows):
         return
-    words = dict.fromkeys(("query", "local", "expert"), _GONE) | dict.fromkeys(("base_answer", "adapter_answer"))
+    words = dict.fromkeys(("query", "local", "expert"), _GONE) | dict.fromkeys(_ANSWERS)
     rows = [row.model_copy(update=words) if row.interaction_id == identity else row for row in card.rows]
     card = card.model_copy(update={"rows": rows})
     manifest = adapters.read_manifest(workspace, name)

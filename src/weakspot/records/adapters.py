@@ -69,7 +69,11 @@ class RetrievedScores(Scores):
 
 
 class ScoredExample(Scores):
-    """The scores of one test example, with its texts; ``retrieved`` is None if retrieval was not measured on it."""
+    """The scores of one test example, with its texts; ``retrieved`` is None if retrieval was not measured on it.
+
+    A tool fault says why the tool calls in an answer are broken, and is empty if they are not; None if the prompt has
+    no tools, or was not answered.
+    """
 
     interaction_id: str
     domain: str
@@ -79,6 +83,8 @@ class ScoredExample(Scores):
     tokens: int
     base_answer: str | None = None
     adapter_answer: str | None = None
+    base_tool_fault: str | None = None
+    adapter_tool_fault: str | None = None
     retrieved: RetrievedScores | None = None
 
 
@@ -146,13 +152,22 @@ class Scorecard(Record):
     left_out: dict[str, int] = Field({})
 
 
+class TokenLogprobs(Record):
+    """Token ids of a text, and the log-probability (nats) that adapter and base give to each of them."""
+
+    tokens: list[int]
+    adapter: list[float]
+    base: list[float]
+
+
 class ReferenceAnswer(Record):
-    """The greedy answers of an adapter and of its base to one held-out prompt.
+    """The greedy answers of an adapter and of its base to one held-out prompt, and the expert's answer to it.
 
     ``tokens`` is the adapter's answer; ``adapter`` and ``base`` are the log-probabilities (nats) that each model gives
     to its tokens, and ``margins`` the adapter's distance from the second likeliest token at each place.
-    ``base_tokens`` is the base's own answer. ``moment`` is the time, and ``thinking`` the mode, with which the chat
-    template wrote the prompt.
+    ``base_tokens`` is the base's own answer. ``expert`` is the beginning of the expert's answer, without the end of the
+    turn. ``moment`` is the time, and ``thinking`` the mode, with which the chat template wrote the prompt; it may have
+    written a date between the first and the last ids of which ``around_date`` counts how many.
     """
 
     interaction_id: str
@@ -165,8 +180,10 @@ class ReferenceAnswer(Record):
     adapter: list[float]
     base: list[float]
     margins: list[float]
+    expert: TokenLogprobs
     moment: str | None = None
     thinking: Literal["on", "off", "default"] = "off"
+    around_date: tuple[int, int] | None = None
 
 
 class ReferenceAnswers(Record):
@@ -176,18 +193,39 @@ class ReferenceAnswers(Record):
     prompts: list[ReferenceAnswer]
 
 
+class EffectProof(Record):
+    """The adapter's effect (adapter minus base, nats) on ``tokens`` of held-out answers: at the server, in the trainer.
+
+    ``size`` is the root mean square of the trained effect. ``slope``, with its 95 % interval ``low`` to ``high``, is
+    the served effect as a multiple of the trained one: 1 is all of it, 0 nothing. ``apart`` is the root mean square
+    distance of the served adapter from the trained one as a share of ``size``, and ``limit`` the largest share allowed.
+    ``noise`` is the same distance of the bases, in nats per token; None if the base is not served.
+    """
+
+    tokens: int
+    size: float
+    slope: float
+    low: float
+    high: float
+    apart: float
+    noise: float | None
+    limit: float
+
+
 class Proof(Record):
     """A served model compared with the trained adapter and with the base, on held-out prompts.
 
     ``same_answers`` of the ``prompts`` were word for word the adapter's. ``difference`` is the mean distance, in nats
     per token, between the log-probabilities of the served model and of the adapter; None if the server reports none.
-    ``change`` is the same distance between the adapter and the base.
+    ``change`` is the same distance between the adapter and the base. ``effect`` compares the effects on the expert's
+    answers; None if the server reports no log-probabilities of a given answer.
     """
 
     prompts: int
     same_answers: int
     difference: float | None
     change: float
+    effect: EffectProof | None = None
 
 
 class MergedManifest(Record):

@@ -136,3 +136,20 @@ def test_the_mode_and_the_effort_reach_the_template():
     assert chat_template.render(made, ASKED, RenderOptions(thinking="on", effort="high")) == "True True high"
     default = replace(RenderOptions(), thinking="default")
     assert chat_template.render(made, ASKED, default) == "False  "
+
+
+def test_the_ids_around_the_date_are_those_of_every_day(dated):
+    options = RenderOptions(moment=EVENING)
+    before, after = chat_template.ids_around_date(dated, ASKED, options)
+    ids = chat_template.token_ids(dated, chat_template.render(dated, ASKED, options))
+    other = replace(options, moment=datetime(2031, 1, 2, tzinfo=UTC))
+    served = chat_template.token_ids(dated, chat_template.render(dated, ASKED, other))
+    assert served != ids
+    assert served[:before] == ids[:before]
+    assert served[len(served) - after :] == ids[len(ids) - after :]
+    assert dated.decode(ids[before : len(ids) - after]) == "November 28, 2026"
+
+
+def test_a_prompt_without_a_date_has_none_to_leave_out():
+    plain = tiny_tokenizers.make(tiny_tokenizers.ZEPHYR, "</s>")
+    assert chat_template.ids_around_date(plain, ASKED, RenderOptions()) is None
