@@ -68,6 +68,23 @@ def test_a_real_server_answers_as_the_model_does_and_tells_how_likely(llama, thi
     assert answer.prompt_tokens == len(ids)
     assert len(answer.logprobs) == 8
     assert max(answer.logprobs) < 0
+    again = llama.complete("thin", ids, 8)
+    assert again.ids == answer.ids
+    assert again.logprobs == pytest.approx(answer.logprobs, abs=1e-3)
+
+
+def test_a_continuation_of_ids_is_read_from_vllm_s_form(saying):
+    choice = {"text": "a b", "token_ids": [5, 6], "logprobs": {"tokens": ["a", " b"], "token_logprobs": [-0.5, -1]}}
+    url, asked = saying(200, json.dumps({"choices": [choice]}))
+    found = OpenAIClient(url).complete("any", [1, 2], 2)
+    assert (found.text, found.ids, found.logprobs, found.prompt_ids) == ("a b", [5, 6], [-0.5, -1.0], [1, 2])
+    assert json.loads(asked[0][1])["prompt"] == [1, 2]
+
+
+@pytest.mark.parametrize(("status", "body"), [(404, "no"), (200, "{}"), (200, '{"choices": [{"text": "a"}]}')])
+def test_a_server_that_continues_no_ids_is_told_by_nothing(saying, status, body):
+    url, _ = saying(status, body)
+    assert OpenAIClient(url).complete("any", [1], 2) is None
 
 
 def test_the_key_is_sent_and_never_shown(saying, tmp_path, monkeypatch):
