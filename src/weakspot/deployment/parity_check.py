@@ -123,8 +123,8 @@ def ask_server(server: OpenAIClient, model: str) -> Ask:
         for one in prompts:
             answer = server.chat(model, one.messages, len(one.tokens), _options(one).template_arguments())
             if answer.prompt_ids != one.prompt_ids and one.around_date is not None:  # today's date is in the prompt
-                again = server.complete(model, one.prompt_ids, len(one.tokens))
-                answer = replace(again, prompt_ids=answer.prompt_ids) if again else answer
+                dated = server.complete(model, one.prompt_ids, len(one.tokens))
+                answer = replace(dated, prompt_ids=answer.prompt_ids) if dated else answer
             expert = server.score(model, one.prompt_ids, one.expert.tokens)
             again = server.score(base, one.prompt_ids, one.expert.tokens) if base and expert else None
             yield replace(answer, expert=expert, expert_base=again)
