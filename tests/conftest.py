@@ -23,11 +23,11 @@ from weakspot.config import Config, load
 from weakspot.models import demo_model, loading
 from weakspot.models.loading import Base
 from weakspot.pipeline.process import process
-from weakspot.records import Interaction
+from weakspot.records import AdapterManifest, BaseReference, Interaction
 from weakspot.records.parsing import parse_interaction_object
 from weakspot.settings import Model
-from weakspot.storage import append_log
-from weakspot.workspace import Workspace
+from weakspot.storage import append_log, atomic
+from weakspot.workspace import AdapterName, Workspace
 
 # A busy machine is slow at times: that is no failure.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -136,6 +136,28 @@ def processed(workspace, made_once) -> Workspace:
 @pytest.fixture(scope="session")
 def config() -> Config:
     return Config()
+
+
+@pytest.fixture(scope="session")
+def save_manifest() -> Callable[..., Path]:
+    """Make an adapter that was never trained: something for its weights, and a manifest; give its folder."""
+
+    def saved(workspace: Workspace, name: AdapterName, **base) -> Path:
+        folder = workspace.adapter(name)
+        folder.mkdir(parents=True)
+        weights = folder / "adapter_model.safetensors"
+        weights.write_bytes(b"weights")
+        manifest = AdapterManifest(
+            name=str(name), domain=name.domain, version=name.version,
+            base=BaseReference(**{"name": "b", "location": "b", "revision": None, "identity": "0", **base}),
+            snapshot=workspace.snapshot_names()[-1], examples=16, domain_examples=20, settings={}, seed=42, steps=1,
+            best_step=1, train_loss=1.0, val_loss=None, seconds=1.0, created="2025-10-31T14:30:00+00:00", versions={},
+            files={weights.name: atomic.sha256(weights)},
+        )  # fmt: skip
+        workspace.adapter_manifest(name).write_bytes(manifest.to_document())
+        return folder
+
+    return saved
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ import graphlib
 import re
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -417,30 +416,6 @@ def test_the_repository_does_not_hold(what):
             continue  # a picture
         found += [f"{file.relative_to(ROOT)}:{n}" for n, line in enumerate(lines, 1) if FORBIDDEN[what].search(line)]
     assert found == []
-
-
-def normal(requirement: str) -> str:
-    """Return the package of a requirement, in the form in which names are compared."""
-    return re.sub(r"[-_.]+", "-", re.split(r"[^\w.-]", requirement.strip(), maxsplit=1)[0]).lower()
-
-
-def pins() -> list[str]:
-    return (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
-
-
-def test_every_constraint_is_one_exact_version():
-    assert [line for line in pins() if not re.fullmatch(r"[\w.-]+==[\w.+!-]+", line)] == []
-    assert len({normal(line) for line in pins()}) == len(pins())
-    assert TAKEN_OVER not in {normal(line) for line in pins()}
-
-
-def test_every_direct_dependency_is_pinned():
-    with (ROOT / "pyproject.toml").open("rb") as stream:
-        settings = tomllib.load(stream)
-    project = settings["project"]
-    wanted = [*project["dependencies"], *settings["build-system"]["requires"]]
-    wanted += [one for group in project["optional-dependencies"].values() for one in group]
-    assert sorted({normal(one) for one in wanted} - {normal(line) for line in pins()}) == []
 
 
 # Words in -ed that are no participles, and participles that do not end in it.

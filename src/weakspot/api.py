@@ -105,11 +105,13 @@ def process(workspace: Workspace, *, settings: Sequence[str] = ()) -> "Processed
     return stage.process(workspace, config.load(workspace.config_file, settings))
 
 
-def validate(workspace: Workspace, domain: str | None = None, *, settings: Sequence[str] = ()) -> "Report":
+def validate(
+    workspace: Workspace, domain: str | None = None, *, full: bool = False, settings: Sequence[str] = ()
+) -> "Report":
     """Check every file of the workspace, and whether the dataset, or one domain's share, is fit to train on."""
     from weakspot.pipeline import validate as stage
 
-    return stage.validate(workspace, config.load(workspace.config_file, settings), domain)
+    return stage.validate(workspace, config.load(workspace.config_file, settings), domain, full=full)
 
 
 def train(

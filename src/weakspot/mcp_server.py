@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
-from weakspot.access.adapters import AsgiGuard
+from weakspot.access.adapters import AsgiGuard, client_of_scope
+from weakspot.access.client_keys import Client, Clients
 from weakspot.access.connections import Connections
 from weakspot.access.request_guard import Rules
 from weakspot.access.token import describe_exposure, find_or_make_token, keep_token
@@ -162,7 +163,7 @@ def server(workspace: Workspace, config: Config) -> "MCPServer":
             one = build_consultation_request(config, query, attempt, context, teacher)
             beat = asyncio.create_task(_report_progress(call, one.teacher))
             try:
-                return await consult(workspace, config, teachers, one, MCP_CONSULT)
+                return await consult(workspace, config, teachers, one, MCP_CONSULT, _client_of(call))
             finally:
                 beat.cancel()
 
@@ -220,6 +221,12 @@ def _tool_errors() -> Iterator[None]:
         raise ToolError(" ".join(str(error).split())) from None
 
 
+def _client_of(call: "Context") -> Client | None:
+    """Return the named client of a call over HTTP; over stdio there is no request, and no key."""
+    request = call.request_context.request
+    return None if request is None else client_of_scope(request.scope)
+
+
 async def _report_progress(call: "Context", teacher: str) -> None:
     """Tell the client every few seconds that the call is alive, if it asked to be told."""
     started = time.monotonic()
@@ -252,7 +259,8 @@ def serve_http(workspace: Workspace, config: Config, listen: str) -> None:
         transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),  # the guard has it
     )
     connections = Connections(config.gateway.max_connections)
-    guarded = AsgiGuard(app, Rules.of(config.gateway, listen, token.value if token else ""), connections)
+    rules = Rules.of(config.gateway, listen, token.value if token else "", clients=Clients(workspace.clients))
+    guarded = AsgiGuard(app, rules, connections)
     _log.info("listening on http://%s:%s%s", host, listening.getsockname()[1], PATH)
     for line in describe_exposure(listen, token):
         _log.warning("%s", line)

@@ -8,12 +8,13 @@ import logging
 import math
 import os
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
+from weakspot.access.client_keys import Client, without_keys
 from weakspot.config import Config
 from weakspot.protocols import anthropic_messages, anthropic_requests, openai_chat
 from weakspot.protocols.media import has_media, refuses_media, without_media
@@ -137,11 +138,11 @@ class Teachers:
         for name in _TALKATIVE:
             logging.getLogger(name).setLevel(logging.WARNING)
 
-    async def ask(self, name: str, question: Question) -> AsyncGenerator[Part]:
+    async def ask(self, name: str, question: Question, client: Client | None = None) -> AsyncGenerator[Part]:
         """Yield the teacher's answer as it comes; the last part is :class:`Finished`.
 
-        Closing the iterator cancels the answer. Raises :class:`OverBudgetError` over a limit of the settings,
-        :class:`TeacherError` for whatever else goes wrong, also in the middle.
+        Closing the iterator cancels the answer. Raises :class:`OverBudgetError` over a limit of the settings or of the
+        named ``client`` that asks, :class:`TeacherError` for whatever else goes wrong, also in the middle.
         """
         teacher = self._config.teachers[name]
         key = key_from(teacher.api_key_env)
@@ -149,7 +150,7 @@ class Teachers:
             unset = f"{teacher.api_key_env} is not set where weakspot runs"
             raise TeacherError(502, f"teacher {name}: {unset}; set it and start weakspot again")
         question = self._without_keys(question)
-        reserved = await self._reserve(name, teacher, question)
+        reserved = await self._reserve(name, teacher, question, client)
         try:
             async with contextlib.aclosing(self._answer_or_ask_again(name, teacher, key, question)) as parts:
                 async for part in parts:
@@ -205,20 +206,33 @@ class Teachers:
         except TimeoutError:
             raise TeacherError(504, f"teacher {name}: no answer in time", "5") from None
 
-    async def _reserve(self, name: str, teacher: Teacher, question: Question) -> str | None:
-        if self._ledger is None or not limits(teacher):
-            return None
-        try:
-            return await asyncio.to_thread(self._ledger.reserve, name, highest_cost(teacher, question), limits(teacher))
-        except OverLimitError as error:
-            seconds = None if error.seconds is None else str(max(1, math.ceil(error.seconds)))
-            remedy = f"{f'wait {seconds} seconds, or ' if seconds else ''}raise the limits of [teachers.{name}]"
-            message = f"teacher {name}: not asked, {error}; {remedy}"
-            raise OverBudgetError(429, message, seconds, free=True) from None
+    async def _reserve(self, name: str, teacher: Teacher, question: Question, client: Client | None) -> list[str]:
+        """Reserve the price on the client's account and on the teacher's, or on none; return the reservations."""
+        if self._ledger is None:
+            return []
+        accounts, reserved = [], list[str]()
+        if client is not None:
+            accounts.append(
+                (client.account, client.limits, f"client {client.client}", "ask for a key with higher limits")
+            )
+        if limits(teacher):
+            accounts.append((name, limits(teacher), f"teacher {name}", f"raise the limits of [teachers.{name}]"))
+        for account, most, whose, remedy in accounts:
+            try:
+                price = highest_cost(teacher, question)
+                reserved.append(await asyncio.to_thread(self._ledger.reserve, account, price, most))
+            except OverLimitError as error:
+                await self._settle(reserved, None)
+                seconds = None if error.seconds is None else str(max(1, math.ceil(error.seconds)))
+                wait = f"wait {seconds} seconds, or " if seconds else ""
+                message = f"{whose}: not asked, {error}; {wait}{remedy}"
+                raise OverBudgetError(429, message, seconds, free=True) from None
+        return reserved
 
-    async def _settle(self, reserved: str | None, usd: float | None) -> None:
-        if self._ledger is not None and reserved is not None:
-            await asyncio.to_thread(self._ledger.settle, reserved, usd)
+    async def _settle(self, reserved: Iterable[str], usd: float | None) -> None:
+        if self._ledger is not None:
+            for one in reserved:
+                await asyncio.to_thread(self._ledger.settle, one, usd)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -287,7 +301,7 @@ class Teachers:
         for secret in (*api_keys(self._config), *question.secrets):
             if len(secret) >= _SHORTEST_SECRET:
                 text = text.replace(json.dumps(secret)[1:-1], "<API_KEY>")
-        return replace(question, messages=json.loads(text))
+        return replace(question, messages=json.loads(without_keys(text)))
 
     def _http_error(self, name: str, status: int, headers: Mapping[str, str], data: bytes) -> TeacherError:
         try:

@@ -53,7 +53,8 @@ class Workspace:
     def parts(self) -> list[Path]:
         """Everything that weakspot writes itself; what else lies in the root is somebody else's."""
         folders = (self.raw.parent, self.processed, self.validation, self.snapshots, self.adapters)
-        return [*folders, self.releases, self.usage, self.lock, self.watch_lock, self.releases_lock]
+        files = (self.releases, self.usage, self.spending, self.clients)
+        return [*folders, *files, self.lock, self.watch_lock, self.releases_lock]
 
     @property
     def raw(self) -> Path:
@@ -240,6 +241,11 @@ class Workspace:
     def spending(self) -> Path:
         """What was spent at the teachers, and what is reserved for consultations in flight."""
         return self.root / "spending.jsonl"
+
+    @property
+    def clients(self) -> Path:
+        """The named clients: their limits and the hashes of their keys, append only."""
+        return self.root / "clients.jsonl"
 
     def gguf(self, name: AdapterName) -> Path:
         """Folder of the GGUF files of an adapter and of its merged model."""

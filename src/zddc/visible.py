@@ -4,7 +4,7 @@ import re
 
 # Control characters but newline and tab, those that turn the direction of writing, those without a width, those that
 # end a line elsewhere, and halves of surrogate pairs.
-_INVISIBLE = re.compile(
+INVISIBLE = re.compile(
     "[\0-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
     "\u2060-\u206f\u3164\ufe00-\ufe0e\ufeff\uffa0\ufff9-\ufffb\ud800-\udfff"
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
@@ -14,18 +14,18 @@ _LAST_BYTE = 0x9F
 
 def visible(text: str) -> str:
     r"""Return ``text`` with a visible form of each such character: ``\x1b`` for a control, else ``<U+202E>``."""
-    return _INVISIBLE.sub(lambda found: _form(found[0]), text)
+    return INVISIBLE.sub(lambda found: _form(found[0]), text)
 
 
 def visible_in_json(line: str) -> str:
     """Return a line of JSON in which each such character is a JSON escape: its value stays the same."""
-    return _INVISIBLE.sub(lambda found: _json_escape(found[0]), line)
+    return INVISIBLE.sub(lambda found: _json_escape(found[0]), line)
 
 
 def split_visible(text: str) -> list[tuple[str, bool]]:
     """Return ``text`` in pieces, each with whether it is the visible form of one such character."""
     pieces, done = [], 0
-    for found in _INVISIBLE.finditer(text):
+    for found in INVISIBLE.finditer(text):
         pieces += [(text[done : found.start()], False), (_form(found[0]), True)]
         done = found.end()
     return [piece for piece in [*pieces, (text[done:], False)] if piece[0]]
@@ -38,7 +38,7 @@ def restore(text: str, original: str) -> str:
     """
     if text == visible(original):
         return original
-    for character in dict.fromkeys(_INVISIBLE.findall(original)):
+    for character in dict.fromkeys(INVISIBLE.findall(original)):
         if _form(character) not in original:
             text = text.replace(_form(character), character)
     return text

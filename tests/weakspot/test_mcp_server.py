@@ -26,10 +26,12 @@ from tests.waiting import PATIENCE_SECONDS, all_is_read, happens, somebody_waits
 
 from weakspot import config as configuration
 from weakspot import mcp_server
+from weakspot.access.client_keys import add_client, remove_client
 from weakspot.access.token import token_file
 from weakspot.config import Config
 from weakspot.records.parsing import RecordError, parse_interaction
 from weakspot.storage import append_log
+from weakspot.storage.ledger import Ledger
 from weakspot.workspace import Workspace
 
 pytestmark = pytest.mark.slow
@@ -726,6 +728,38 @@ def test_a_page_is_kept_out_where_all_addresses_are_listened_on_and_who_has_no_t
         assert initialize(here, **own, Host=f"{socket.gethostname()}:{urlsplit(here).port}") == 200
         assert initialize(here, Origin="https://evil.example") == 403
         assert initialize(here, Host="evil.example") == 421
+
+
+def test_a_named_client_has_a_budget_of_its_own_over_http(over_http):
+    file = over_http.workspace.clients
+    keys = {name: add_client(file, name, None, 1) for name in ("alice", "bob")}
+    try:
+        assert initialize(over_http.server, **{"x-api-key": f"{keys['alice']}x"}) == 401
+        assert initialize(over_http.server, **{"x-api-key": keys["alice"]}) == 200
+
+        async def call(name: str, count: int) -> list[str]:
+            from mcp import Client
+            from mcp.client.streamable_http import streamable_http_client
+            from mcp.shared._httpx_utils import create_mcp_http_client
+
+            headers = {"Authorization": f"Bearer {keys[name]}"}
+            async with (
+                create_mcp_http_client(headers=headers) as web,
+                Client(streamable_http_client(over_http.server, http_client=web)) as client,
+            ):
+                found = [await client.call_tool("consult_expert", TEXTS) for _ in range(count)]
+                return [one.content[0].text for one in found]
+
+        first, second = asyncio.run(call("alice", 2))
+        assert "A2, the next one." in first
+        assert "client alice: not asked, 1 of 1 consultations in the last hour" in second
+        assert "A2, the next one." in asyncio.run(call("bob", 1))[0]
+        assert len(over_http.teacher.asked) == 2
+        assert Ledger(over_http.workspace.spending).balance("client:alice").count == 1
+    finally:
+        for name in keys:
+            remove_client(file, name)
+    assert initialize(over_http.server, **{"x-api-key": keys["alice"]}) == 401
 
 
 @pytest.mark.parametrize(

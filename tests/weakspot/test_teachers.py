@@ -22,6 +22,7 @@ from tests.servers import (
 )
 from tests.waiting import PATIENCE_SECONDS
 
+from weakspot.access.client_keys import Clients, add_client
 from weakspot.config import load
 from weakspot.protocols.parts import Answer, Finished
 from weakspot.settings import Teacher
@@ -60,10 +61,10 @@ def url_of(server: Server, kind: str) -> str:
     return server.url if kind == "anthropic" else f"{server.url}/v1"
 
 
-async def answered(config, question: Question = QUESTION, ledger: Ledger | None = None) -> Answer:
+async def answered(config, question: Question = QUESTION, ledger: Ledger | None = None, client=None) -> Answer:
     teachers, answer = Teachers(config, ledger), Answer()
     try:
-        async for part in teachers.ask("t", question):
+        async for part in teachers.ask("t", question, client):
             answer.add(part)
     finally:
         await teachers.close()
@@ -146,6 +147,30 @@ def test_over_a_limit_a_teacher_is_not_asked(kind, limit, tmp_path):
         r"wait \d+ seconds, or raise the limits of \[teachers\.t\]",
         str(error),
     )
+
+
+@either_kind
+def test_a_client_s_price_is_reserved_and_settled_beside_the_teacher_s(kind, tmp_path):
+    key = add_client(tmp_path / "clients", "alice", 1)
+    client = Clients(tmp_path / "clients").find(key)
+
+    async def asked(reply, config_of=settings):
+        async with Server(reply) as server:
+            await answered(config_of(kind, url_of(server, kind), *PRICES), ledger=ledger, client=client)
+
+    ledger = Ledger(tmp_path / "spending")
+    asyncio.run(asked(Reply("Yes.", usage=(1000, 100))))
+    assert ledger.balance("t") == ledger.balance("client:alice") == Balance(pytest.approx(0.02), 1)
+    with pytest.raises(TeacherError):
+        asyncio.run(asked(Reply("no", status=500)))
+    assert ledger.balance("t") == ledger.balance("client:alice") == Balance(pytest.approx(0.02), 1)
+    asyncio.run(asked(Reply("Yes.", usage=(1000, 100)), settings_without_prices))
+    assert ledger.balance("client:alice") == Balance(pytest.approx(0.02), 2)
+    assert ledger.balance("t").count == 1
+
+
+def settings_without_prices(kind, url, *_):
+    return settings(kind, url)
 
 
 def test_a_teacher_without_a_price_has_only_the_limit_that_is_set(tmp_path):

@@ -131,6 +131,7 @@ def test_the_layout_is_the_documented_one():
     shown = {re.sub(r"<domain>|<N>|<date>\[.<n>\]", lambda part: filled[part[0]], path) for path in documented()}
     named = [
         w.config_file, w.raw, w.decisions, w.unfitted, w.unheard, w.thoughts, w.usage, w.releases,
+        w.spending, w.clients,
         w.all_examples, w.multi_domain, w.examples("build-system"), w.rejections,
         w.split("train"), w.split("val"), w.split("test"), w.assignments,
         w.adapter(name), w.merged(name), w.snapshot("v2025-10-31.2"),
@@ -158,7 +159,7 @@ def test_the_stages_write_what_the_layout_names_and_nothing_else(merged):
     assert [file for file, paths in matched.items() if len(paths) != 1] == [".lock"]
     # By hand, and by the gateway.
     others = {"weakspot.toml", *(f"raw/{name}.jsonl" for name in ("decisions", "unfitted", "unheard", "thoughts"))}
-    others |= {"usage.jsonl", "releases.jsonl"}
+    others |= {"usage.jsonl", "releases.jsonl", "spending.jsonl", "clients.jsonl"}
     assert {path for paths in matched.values() for path in paths} == set(documented()) - others
 
 

@@ -2,13 +2,16 @@
 
 import asyncio
 import contextlib
+import functools
 import json
 import time
 from typing import TYPE_CHECKING
+from urllib.parse import unquote_plus
 
 from weakspot.access import bodies
+from weakspot.access.client_keys import Client
 from weakspot.access.connections import Connections
-from weakspot.access.request_guard import Facts, Refusal, Rules, find_refusal, is_listed, is_preflight
+from weakspot.access.request_guard import Facts, Refusal, Rules, find_client, find_refusal, is_listed, is_preflight
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 
 _KEYS = ("Authorization", "x-api-key", "api-key")
 _PREFLIGHT_SECONDS = "600"
+_CLIENT = "weakspot.client"
 
 
 def facts_of_request(request: "web.BaseRequest", path: str) -> Facts:
@@ -27,9 +31,10 @@ def facts_of_request(request: "web.BaseRequest", path: str) -> Facts:
         host=get("Host"),
         origin=get("Origin"),
         fetch_site=get("Sec-Fetch-Site"),
-        keys=tuple(get(name) for name in _KEYS),
+        keys=tuple(value for name in _KEYS for value in request.headers.getall(name, ())),
         content_type=get("Content-Type"),
         has_body=request.body_exists,
+        query=request.query_string,
     )
 
 
@@ -43,10 +48,37 @@ def facts_of_scope(scope: "Scope") -> Facts:
         host=get("host"),
         origin=get("origin"),
         fetch_site=get("sec-fetch-site"),
-        keys=tuple(get(name.lower()) for name in _KEYS),
+        keys=tuple(
+            value.decode("latin-1") for key in _KEYS for name, value in scope["headers"] if name == key.lower().encode()
+        ),
         content_type=get("content-type"),
         has_body=get("content-length", "0") != "0" or "transfer-encoding" in headers,
+        query=unquote_plus(scope.get("query_string", b"").decode("latin-1")),
     )
+
+
+@functools.cache
+def _client_key() -> "web.RequestKey[Client]":
+    from aiohttp import web
+
+    return web.RequestKey(_CLIENT, Client)
+
+
+def note_client(request: "web.BaseRequest", client: Client | None) -> None:
+    """Keep with a request whose it is, for :func:`client_of`."""
+    if client is not None:
+        request[_client_key()] = client
+
+
+def client_of(request: "web.BaseRequest") -> Client | None:
+    """Return the named client of an aiohttp request, None where it has no such key."""
+    return request.get(_client_key())
+
+
+def client_of_scope(scope: "Scope") -> Client | None:
+    """Return the named client of an ASGI request that passed the guard, None where it has no such key."""
+    found: Client | None = scope.get(_CLIENT)
+    return found
 
 
 def headers_for_page(rules: Rules, facts: Facts) -> dict[str, str]:
@@ -87,6 +119,7 @@ class AsgiGuard:
         elif added and is_preflight(facts):
             await _send_answer(send, None, added)
         else:
+            scope = {**scope, _CLIENT: find_client(self._rules, facts)}
             await self._app(scope, _receive_in_time(receive), _with_headers(send, added) if added else send)
 
 

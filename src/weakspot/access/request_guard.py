@@ -1,5 +1,7 @@
-"""Decides from the facts of a request whether its sender may call: by host, page, token and form of the body."""
+"""Decides from the facts of a request whether its sender may call: by host, page, key and form of the body."""
 
+import base64
+import contextlib
 import functools
 import hmac
 import ipaddress
@@ -8,13 +10,13 @@ import socket
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
+from weakspot.access.client_keys import Client, Clients, claims_key, holds_key
 from weakspot.settings import Gateway
 
 JSON, FORM, UPLOAD = "application/json", "application/x-www-form-urlencoded", "multipart/form-data"
 _HOST = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:/@\s]+))(?::\d{0,5})?")
 # What a browser says of a request that no page made, or a page of the server itself.
 _NO_OTHER_PAGE = (None, "none", "same-origin")
-_BEARER = "bearer "
 
 
 class Facts(NamedTuple):
@@ -28,6 +30,7 @@ class Facts(NamedTuple):
     keys: tuple[str | None, ...]
     content_type: str | None
     has_body: bool
+    query: str = ""
 
 
 class Refusal(NamedTuple):
@@ -39,7 +42,7 @@ class Refusal(NamedTuple):
 
 @dataclass(frozen=True)
 class Rules:
-    """Who may call one server; ``token`` is empty where none is needed."""
+    """Who may call one server; ``token`` is empty where none is needed, and ``clients`` None where none has a key."""
 
     hosts: frozenset[str] = frozenset()
     origins: tuple[str, ...] = ()
@@ -49,11 +52,20 @@ class Rules:
     """Paths whose protocol sends files, as parts of a form."""
     has_pages: bool = False
     """Whether the server has pages of its own, which may call it."""
+    clients: Clients | None = None
 
     @classmethod
-    def of(cls, settings: Gateway, listen: str, token: str = "", *, uploads: frozenset[str] = frozenset()) -> Self:
+    def of(
+        cls,
+        settings: Gateway,
+        listen: str,
+        token: str = "",
+        *,
+        clients: Clients | None = None,
+        uploads: frozenset[str] = frozenset(),
+    ) -> Self:
         """Return the rules of the settings for a server of protocols that listens on HOST:PORT."""
-        return cls(names_of(settings, listen), tuple(settings.origins), token, upload_paths=uploads)
+        return cls(names_of(settings, listen), tuple(settings.origins), token, upload_paths=uploads, clients=clients)
 
     @classmethod
     def of_pages(cls, settings: Gateway, listen: str) -> Self:
@@ -79,11 +91,17 @@ def find_refusal(rules: Rules, facts: Facts) -> Refusal | None:
         if rules.has_pages:
             return Refusal(403, "pages of other sites may do nothing here; open the address that the terminal shows")
         return Refusal(403, "web pages may not call this server; for one that may, add it to [gateway] origins")
-    if rules.token and not _has_token(rules.token, facts.keys) and not is_preflight(facts):
-        return Refusal(401, "the token is missing or wrong; send the one that weakspot showed, as the client's API key")
+    if not is_preflight(facts) and (refusal := _find_wrong_key(rules, facts)) is not None:
+        return refusal
     if facts.has_body and not _is_body_welcome(rules, facts):
         return Refusal(415, f"the body has another form; send it with the header Content-Type: {rules.body}")
     return None
+
+
+def find_client(rules: Rules, facts: Facts) -> Client | None:
+    """Return the named client whose key a request has, None where it has none."""
+    found = (rules.clients.find(key) for key in _sent_keys(facts) if claims_key(key)) if rules.clients else ()
+    return next((one for one in found if one is not None), None)
 
 
 def is_preflight(facts: Facts) -> bool:
@@ -124,13 +142,43 @@ def _may_page_call(rules: Rules, facts: Facts) -> bool:
     return is_listed(facts.origin, rules.origins)
 
 
-def _has_token(token: str, keys: tuple[str | None, ...]) -> bool:
-    known, same = token.encode(), False
-    for key in keys:
-        if key is not None:
-            given = key[len(_BEARER) :] if key[: len(_BEARER)].lower() == _BEARER else key
-            same |= hmac.compare_digest(given.strip().encode(errors="replace"), known)
-    return same
+def _find_wrong_key(rules: Rules, facts: Facts) -> Refusal | None:
+    """Return why the keys of a request do not let it in, None where they do, or none is needed.
+
+    Each of them that says it is a client's must be one, and all the same one's: the others would go on to a server.
+    """
+    if rules.clients is not None:
+        if holds_key(facts.query) or holds_key(facts.path):
+            remedy = "have another one made, and send it as 'Authorization: Bearer ...'"
+            return Refusal(401, f"a key does not belong in an address, which others can read in logs; {remedy}")
+        claimed = [key for key in _sent_keys(facts) if claims_key(key) and not _is_token(rules.token, key)]
+        clients = [rules.clients.find(key) for key in claimed]
+        if None in clients or len({one.client for one in clients if one}) > 1:
+            return Refusal(
+                401, "the key is not that of one client of this workspace; 'weakspot keys client NAME' makes one"
+            )
+        if clients:
+            return None
+    if rules.token and not any(_is_token(rules.token, key) for key in _sent_keys(facts)):
+        return Refusal(401, "the token is missing or wrong; send the one that weakspot showed, as the client's API key")
+    return None
+
+
+def _sent_keys(facts: Facts) -> list[str]:
+    """Return the keys of a request without the word Bearer, and what is in one of the scheme Basic."""
+    return [_sent_key(key).strip() for key in facts.keys if key is not None]
+
+
+def _sent_key(header: str) -> str:
+    scheme, _, key = header.partition(" ")
+    if scheme.lower() == "basic":  # a client makes one of an address with a password
+        with contextlib.suppress(ValueError):
+            return base64.b64decode(key).decode("latin-1")
+    return key if scheme.lower() == "bearer" else header
+
+
+def _is_token(token: str, key: str) -> bool:
+    return bool(token) and hmac.compare_digest(key.encode(errors="replace"), token.encode())
 
 
 def _is_body_welcome(rules: Rules, facts: Facts) -> bool:

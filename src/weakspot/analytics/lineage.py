@@ -4,8 +4,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pydantic import ValidationError
-
 from weakspot.analytics.interaction_lineage import InteractionLineage, find_raw_lines, trace_interaction
 from weakspot.capture.decisions import load_decisions
 from weakspot.config import Config
@@ -16,7 +14,7 @@ from weakspot.dataset.near_duplicates import grams, jaccard
 from weakspot.deployment import releases
 from weakspot.models import adapter_files, adapters
 from weakspot.records import MULTI_DOMAIN, Interaction, Release, Snapshot
-from weakspot.records.parsing import explain
+from weakspot.records.parsing import parse_record
 from weakspot.storage import atomic
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
@@ -164,11 +162,9 @@ def _training_examples(workspace: Workspace, snapshot: str, domain: str) -> list
     folder, file = workspace.snapshot(snapshot), workspace.snapshot_manifest(snapshot)
     remedy = "restore the snapshot, or train again"
     try:
-        hashes = Snapshot.from_json(file.read_bytes()).files
+        hashes = parse_record(Snapshot, file.read_bytes(), file, remedy).files
     except FileNotFoundError:
         raise UserError(folder, "the snapshot is not there any more", remedy) from None
-    except ValidationError as error:
-        raise UserError(file, explain(error), remedy) from None
     for changed in atomic.changed_files(folder, hashes):
         raise UserError(changed, "is not what was written: the snapshot proves nothing", remedy)
     train = reading.read_examples(workspace.snapshot_split(snapshot, "train"))

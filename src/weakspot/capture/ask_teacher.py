@@ -7,6 +7,7 @@ import time
 
 from pydantic import BaseModel, Field
 
+from weakspot.access.client_keys import Client
 from weakspot.capture import consultation, trigger_phrases
 from weakspot.capture.consultation import ConsultationRequest
 from weakspot.capture.recorder import Collected, Unfitted
@@ -54,17 +55,24 @@ def build_consultation_request(
 
 
 async def consult(
-    workspace: Workspace, config: Config, teachers: Teachers, one: ConsultationRequest, source: str
+    workspace: Workspace,
+    config: Config,
+    teachers: Teachers,
+    one: ConsultationRequest,
+    source: str,
+    client: Client | None = None,
 ) -> Consulted:
-    """Ask the teacher and store its answer, also where it breaks off or the client disconnects.
+    """Ask the teacher for a named ``client``, if it is one, and store the answer, also where it breaks off or the
+    client disconnects.
 
     Raises :class:`TeacherError` where the answer did not reach its end, or is empty.
     """
     import anyio
 
     answer, started = Answer(), time.monotonic()
+    question = consultation.question(one, (), None)
     try:
-        async with contextlib.aclosing(teachers.ask(one.teacher, consultation.question(one, (), None))) as parts:
+        async with contextlib.aclosing(teachers.ask(one.teacher, question, client)) as parts:
             async for part in parts:
                 answer.add(part)
     finally:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from weakspot.capture import recorder
 from weakspot.capture.conversation import Conversation
-from weakspot.capture.frames import bare_query, is_tool_result
+from weakspot.capture.frames import Unframed, bare_query, unframe
 from weakspot.capture.recorder import Collected, Unfitted
 from weakspot.capture.trigger_phrases import Trigger, find_teacher, parse_trigger, trigger_phrase
 from weakspot.config import Config
@@ -149,7 +149,11 @@ def _up_to(messages: Messages, place: int, words: str | None) -> Messages:
 
 def _steps(messages: Messages) -> Messages:
     """Return a model's turn: what it said and the results of its tools, also those that an agent sends as text."""
-    return [one for one in messages if one.get("role") != "user" or is_tool_result(text_of(one.get("content")) or "")]
+    return [one for one in messages if one.get("role") != "user" or _unframed(one).is_tool_result]
+
+
+def _unframed(message: dict[str, Any]) -> Unframed:
+    return unframe(text_of(message.get("content")) or "")
 
 
 def _says_something(message: dict[str, Any]) -> bool:
@@ -341,6 +345,6 @@ def message_for_record(message: dict[str, Any]) -> dict[str, Any]:
     """Return a chat message as records hold it: text instead of parts, ``[image_url]`` instead of an image."""
     kept_as_it_is = {key: message[key] for key in ("tool_calls", "tool_call_id", "name") if message.get(key)}
     role, content = message.get("role"), text_of(message.get("content"))
-    if role == "user" and is_tool_result(content or ""):
+    if role == "user" and _unframed(message).is_tool_result:
         role = "tool"
     return _with_arguments({"role": role, "content": content, **kept_as_it_is}, dict)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from weakspot.capture.frames import is_client_request, user_text
+from weakspot.capture.frames import Unframed, unframe
 from weakspot.protocols.turns import Messages, canonical_turns, text_of
 
 
@@ -32,7 +32,7 @@ class Conversation:
         What agents write in the user's name between tool calls has nothing of the user in it, and is left out.
         """
         for place in reversed(range(len(self.messages))):
-            if said := words_of(self.messages[place]):
+            if said := self._words(place):
                 yield place, said
 
     @cached_property
@@ -68,8 +68,8 @@ class Conversation:
     @cached_property
     def is_client_request(self) -> bool:
         """Whether it is a request of the client for itself, such as one for a title; it may repeat the user's words."""
-        users = [one for one in self.messages if one.get("role") == "user"]
-        return any(is_client_request(text_of(one.get("content")) or "") for one in (*users[:1], *users[-1:]))
+        users = [place for place, one in enumerate(self.messages) if one.get("role") == "user"]
+        return any(self._unframed(place).is_client_request for place in (*users[:1], *users[-1:]))
 
     @cached_property
     def key(self) -> bytes:
@@ -77,10 +77,10 @@ class Conversation:
         said = [
             (
                 message.get("role"),
-                " ".join((words_of(message) or text_of(message.get("content")) or "").split()),
+                " ".join((self._words(place) or text_of(message.get("content")) or "").split()),
                 message.get("tool_call_id"),
             )
-            for message in self.messages
+            for place, message in enumerate(self.messages)
             if message.get("role") != "system"
         ]
         return hashlib.sha256(json.dumps(said).encode()).digest()
@@ -91,7 +91,17 @@ class Conversation:
         users = (place for place, message in enumerate(self.messages) if message.get("role") == "user")
         return Conversation(self.messages[: next(users, 0) + 1])
 
+    @cached_property
+    def _found(self) -> dict[int, Unframed]:
+        """What was found in the user's messages so far."""
+        return {}
 
-def words_of(message: dict[str, Any]) -> str:
-    """Return what the user said in a message, empty where it is another's or nothing of it is the user's."""
-    return user_text(text_of(message.get("content")) or "") if message.get("role") == "user" else ""
+    def _unframed(self, place: int) -> Unframed:
+        """Return what a message of the user holds; it is found once."""
+        if place not in self._found:
+            self._found[place] = unframe(text_of(self.messages[place].get("content")) or "")
+        return self._found[place]
+
+    def _words(self, place: int) -> str:
+        """Return what the user said in a message, empty where it is another's or nothing of it is the user's."""
+        return self._unframed(place).words if self.messages[place].get("role") == "user" else ""

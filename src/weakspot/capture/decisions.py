@@ -1,19 +1,17 @@
 """The log of people's decisions about interactions: allow, refuse, accept, reject, edit, move, undo, forget."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-
-from pydantic import ValidationError
+from pathlib import Path
 
 from weakspot.capture.recorder import timestamp
 from weakspot.config import Config
 from weakspot.records import Decision, Interaction
-from weakspot.records.parsing import RecordError, explain
+from weakspot.records.parsing import RecordError, parse_record
 from weakspot.storage import append_log
 from weakspot.workspace import Workspace
-from zddc.errors import UserError
 
 YES, NO = ("allow", "accept"), ("refuse", "reject")
 
@@ -85,12 +83,15 @@ class Decisions:
 def load_decisions(workspace: Workspace) -> Decisions:
     """Read every decision; raise :class:`UserError` for a damaged line, since it may forbid something."""
     found = Decisions()
-    for line in append_log.read_lines(workspace.decisions):
-        try:
-            found.add(Decision.from_json(line.data))
-        except ValidationError as error:
-            raise UserError(f"{workspace.decisions}:{line.number}", explain(error), "mend that line") from None
+    for _, decision in read_decisions(workspace.decisions):
+        found.add(decision)
     return found
+
+
+def read_decisions(file: Path) -> Iterator[tuple[append_log.Line, Decision]]:
+    """Yield each line of a file with the decision in it; raise :class:`UserError` for a damaged line."""
+    for line in append_log.read_lines(file):
+        yield line, parse_record(Decision, line.data, f"{file}:{line.number}", "mend that line")
 
 
 def decide(workspace: Workspace, config: Config, decisions: Sequence[tuple[str, str, str | None]]) -> None:
@@ -122,8 +123,7 @@ def append_decisions(workspace: Workspace, config: Config, decisions: Sequence[D
 
 def _erase_edits(workspace: Workspace, config: Config, identities: set[str]) -> None:
     edits: dict[append_log.Line, str | None] = {}
-    for line in append_log.read_lines(workspace.decisions):
-        decision = Decision.from_json(line.data)
+    for line, decision in read_decisions(workspace.decisions):
         if decision.action == "edit" and decision.interaction_id in identities:
             edits[line] = None
     if edits:

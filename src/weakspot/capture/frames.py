@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, NamedTuple
 
 # Pictures may stand before the words.
 _QUOTED = re.compile(r'((?:\[[a-z_]{1,20}\]\n)*)"([^"]+)"')
@@ -54,9 +54,26 @@ class _Table:
     words: re.Pattern[str]
 
 
+class Unframed(NamedTuple):
+    """The user's words in a message, or what it holds instead, as ``frames.toml`` names it; empty where neither."""
+
+    words: str
+    holds: str
+
+    @property
+    def is_tool_result(self) -> bool:
+        """Whether it is the result of a tool, as agents without tool calls send it."""
+        return self.holds == "result"
+
+    @property
+    def is_client_request(self) -> bool:
+        """Whether it makes its conversation a request of the client for itself, such as one for a title."""
+        return self.holds == "request"
+
+
 def user_text(text: str) -> str:
     """Return what the user said, without what programs wrote around it; empty where nothing is left."""
-    return _take_off(text)[0]
+    return unframe(text).words
 
 
 def bare_query(text: str) -> str:
@@ -65,24 +82,14 @@ def bare_query(text: str) -> str:
     return text if not words or text.strip() == words else words
 
 
-def is_tool_result(text: str) -> bool:
-    """Whether a message of the user is the result of a tool, as agents without tool calls send it."""
-    return _take_off(text)[1] == "result"
-
-
-def is_client_request(text: str) -> bool:
-    """Whether a message makes its conversation a request of the client for itself, such as one for a title."""
-    return _take_off(text)[1] == "request"
-
-
 def read_frames() -> list[dict[str, Any]]:
     """Return the entries of the table."""
     text = resources.files("weakspot.capture").joinpath("frames.toml").read_text(encoding="utf-8")
     return list(tomllib.loads(text)["frame"])
 
 
-def _take_off(text: str) -> tuple[str, str]:
-    """Return the user's words in a message, or what it holds instead; both are empty where it is neither."""
+def unframe(text: str) -> Unframed:
+    """Take off what programs wrote around the user's words in a message."""
     table = _table()
     for _ in range(2):  # a frame may stand behind a tag
         text = text.strip()
@@ -90,7 +97,7 @@ def _take_off(text: str) -> tuple[str, str]:
             if (said := frame.words(text)) is not None:
                 text = said.strip()
                 if not text:
-                    return "", frame.holds
+                    return Unframed("", frame.holds)
         if not table.context.search(text):
             break
         text = "".join(_outside(table.context, text))
@@ -99,7 +106,7 @@ def _take_off(text: str) -> tuple[str, str]:
         if (match := table.words.fullmatch(text)) is None:
             break
         text = match["said"].strip()
-    return _without_quotes(text), ""
+    return Unframed(_without_quotes(text), "")
 
 
 @cache

@@ -11,9 +11,12 @@ from weakspot.capture.unfitted import read_unfitted
 from weakspot.checks.types import CheckInput, Problem, format_names
 from weakspot.dataset.contents import Damage
 from weakspot.deployment.releases import live, missing_files, read_releases
+from weakspot.models import loading, weight_files
+from weakspot.models.adapters import require_base
 from weakspot.records import AdapterManifest, Interaction, Reason, Record, Snapshot
 from weakspot.records.parsing import explain
 from weakspot.storage import atomic
+from zddc.errors import UserError
 
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 # Reasons for leaving out a line that is itself correct.
@@ -197,3 +200,26 @@ def releases(subject: CheckInput) -> Iterator[Problem]:
             yield Problem(
                 "failure", f"is gone{more}, but {release.adapter} is in service at {target}; {remedy}", gone[0]
             )
+
+
+def bases(subject: CheckInput) -> Iterator[Problem]:
+    """Every adapter's base has, byte for byte, the weights that the adapter was trained on."""
+    read: dict[str, str] = {}
+    for name in subject.workspace.adapter_names(subject.domain):
+        manifest = _load_manifest(subject.workspace.adapter_manifest(name), AdapterManifest)
+        if isinstance(manifest, Problem):
+            continue  # told by the check of adapters
+        place, wanted = subject.workspace.adapter(name), manifest.base.weights_whole
+        if wanted is None:
+            yield Problem("warning", "was trained before the weights of its base were noted; train it anew", place)
+            continue
+        try:
+            base = require_base(subject.workspace, subject.config, manifest)
+            if base.location not in read:
+                read[base.location] = weight_files.digest(loading.fetch_folder(base), whole=True)
+        except UserError as error:
+            yield Problem("failure", f"{error.problem}; {error.remedy}", place)
+            continue
+        if read[base.location] != wanted:
+            what = f"was trained on other weights than {base.name} has now; restore that base, or train it anew"
+            yield Problem("failure", what, place)

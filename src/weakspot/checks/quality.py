@@ -90,7 +90,7 @@ def answers(subject: CheckInput) -> Iterator[Problem]:
 def token_lengths(subject: CheckInput) -> Iterator[Problem]:
     """Every example fits into [train] max_length."""
     config = subject.config
-    tokenizer = loading.find_local_tokenizer(config.model)
+    tokenizer = loading.find_local_tokenizer(config.model, subject.workspace.root)
     if tokenizer is None:
         yield Problem("pass", f"skipped: the tokenizer of {config.model.base} is not on this machine")
         return

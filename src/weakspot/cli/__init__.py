@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from weakspot.cli import analytics, capture, curate, deploy, pipeline, servers
+from weakspot.cli import analytics, capture, curate, deploy, keys, pipeline, servers
 from zddc import console
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ for command in (
     servers.gateway,
     servers.mcp,
     servers.ui,
+    keys.keys,
     curate.allow,
     curate.scrub,
     curate.forget,
@@ -44,6 +45,7 @@ for command in (
     deploy.rollback,
     pipeline.ask,
     pipeline.status,
+    pipeline.doctor,
     pipeline.run,
     deploy.watch,
     analytics.economics,

@@ -60,19 +60,33 @@ def scrub(
 
 def forget(
     identity: Annotated[str, typer.Argument(metavar="ID", help="The interaction's id.")],
+    retrain: Annotated[
+        bool, typer.Option("--retrain", help="Then train the adapters that learned from it anew, without it.")
+    ] = False,
     workspace: WorkspaceOption = None,
     set_: SetOption = None,
     json_: JsonOption = False,
 ) -> None:
     """Erase an interaction for good.
 
-    It is taken out of snapshots; the adapters that saw it are marked.
+    It is taken out of snapshots; the adapters that saw it are marked, and trained anew with --retrain.
     """
+    from weakspot.models import loading
     from weakspot.pipeline import forget as noun
 
     place, config = open_workspace(workspace, set_)
+    if retrain:
+        loading.require_libraries()  # before anything is erased
     done = noun.forget(place, config, identity)
-    print_json(asdict(done)) if json_ else output.print_forget(done)
+    if not json_:
+        output.print_forget(done, retrain=retrain)
+    if retrain:
+        announce = (lambda _: None) if json_ else output.print_preflight
+        trained = noun.retrain(place, config, done.adapters, announce)
+        names = {"retrained": [one.name for one in trained.adapters], "untrainable": trained.untrainable}
+        print_json({**asdict(done), **names}) if json_ else output.print_retrained(trained)
+    elif json_:
+        print_json(asdict(done))
 
 
 def trust(
@@ -83,15 +97,15 @@ def trust(
 ) -> None:
     """Agree to what the settings of this workspace send where: conversations, and the keys of the environment."""
     from weakspot.trust import agreements
-    from weakspot.trust.recipients import deployment_recipients, gateway_recipients
+    from weakspot.trust.recipients import all_recipients
 
     place, config = open_workspace(workspace, set_)
-    recipients = [*gateway_recipients(config), *deployment_recipients(config)]
-    found = agreements.standings(place, recipients, named=workspaces.is_named(workspace), settings=set_ or ())
+    recipients, named = all_recipients(config), workspaces.is_named(workspace)
+    found = agreements.standings(place, recipients, named=named, settings=set_ or ())
     fresh = [one.recipient for one in found if not one.reason]
     if fresh and not list_:
         agreements.remember_agreements(place, fresh)
-        found = [one if one.reason else agreements.Standing(one.recipient, "you agreed") for one in found]
+        found = agreements.standings(place, recipients, named=named, settings=set_ or ())
     if json_:
         print_json([{**asdict(one.recipient), "reason": one.reason} for one in found])
         return

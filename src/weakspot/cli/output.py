@@ -1,5 +1,6 @@
 """Prints results for people; programs use ``--json`` instead."""
 
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,10 +18,11 @@ if TYPE_CHECKING:
     from weakspot.capture.unfitted import Retried
     from weakspot.config import Config
     from weakspot.pipeline.collect import Collected, Examined, Imported
-    from weakspot.pipeline.forget import Forgotten
+    from weakspot.pipeline.doctor import Finding
+    from weakspot.pipeline.forget import Forgotten, Retrained
     from weakspot.pipeline.process import Processed
     from weakspot.pipeline.run import Step
-    from weakspot.pipeline.status import Status, TeacherBudget
+    from weakspot.pipeline.status import ClientBudget, Status
     from weakspot.pipeline.validate import Report
     from weakspot.records import AdapterManifest, EffectProof, Release, Scorecard
     from weakspot.training.memory_plan import MemoryPlan
@@ -128,13 +130,27 @@ def print_scrub(done: "Rescrubbed") -> None:
         print_line(f"{_format_count(done.unreadable, 'line')} not scrubbed: not an interaction")
 
 
-def print_forget(done: "Forgotten") -> None:
-    """Print the result of forgetting an interaction."""
+def print_forget(done: "Forgotten", *, retrain: bool = False) -> None:
+    """Print the result of forgetting an interaction, and how adapters are trained anew where they are not."""
     print_line(f"forgot {done.interaction_id}: {_format_count(done.lines, 'line')} erased")
     if done.snapshots:
         print_line(f"taken out of snapshots: {', '.join(done.snapshots)}")
     if done.adapters:
-        print_line(f"adapters that learned from it or were tested on it: {', '.join(done.adapters)}; train them anew")
+        learned = f"adapters that learned from it or were tested on it: {', '.join(done.adapters)}"
+        print_line(learned if retrain else f"{learned}; --retrain trains them anew")
+
+
+def print_retrained(done: "Retrained") -> None:
+    """Print the adapters that were trained without a forgotten interaction, and what to do next."""
+    for manifest in done.adapters:
+        print_adapter(manifest)
+        print_line(f"then: weakspot deploy {manifest.domain}; until then the one in service stays there")
+    for domain in done.untrainable:
+        print_line(
+            f"{domain}: no training example is left; take its adapter out of service: weakspot rollback {domain}"
+        )
+    if not done.adapters and not done.untrainable:
+        print_line("no adapter to train anew")
 
 
 def print_dataset(done: "Processed") -> None:
@@ -223,8 +239,9 @@ def print_scorecard(card: "Scorecard", page: Path) -> None:
     """Print the comparisons, the verdict, and the path of the report."""
     rows = table("", "examples", "base", "adapter", "difference", "interval", "p", "")
     for c in (*card.comparisons, *card.harm):
-        interval = f"{c.low:+.3f} … {c.high:+.3f}"
-        figures = (str(c.n), f"{c.base:.3f}", f"{c.adapter:.3f}", f"{c.difference:+.3f}", interval, f"{c.p:.2g}")
+        interval = "" if c.low is None else f"{c.low:+.3f} … {c.high:+.3f}"
+        p = "" if c.p is None else f"{c.p:.2g}"
+        figures = (str(c.n), f"{c.base:.3f}", f"{c.adapter:.3f}", f"{c.difference:+.3f}", interval, p)
         rows.add_row(c.metric, *figures, c.outcome)
     out.print(rows)
     if card.retrieval:
@@ -310,24 +327,33 @@ def print_status(found: "Status") -> None:
         print_line(f"{_format_count(found.waiting, 'interaction')} waiting for permission: weakspot allow")
     if found.unfitted:
         print_line(f"{_format_count(found.unfitted, 'consultation')} not fit to train on: weakspot validate")
-    for budget in found.budgets:
+    used = [(one.teacher, one) for one in found.budgets], [(f"client {one.client}", one) for one in found.clients]
+    for name, budget in chain(*used):
         if budget.usd_last_24_hours or budget.consultations_last_hour:
-            print_line(_format_budget(budget))
+            print_line(f"{name}: {budget.shown}")
     for one in found.unheard:
         messages = f"{_format_count(one.count, 'message')} of {one.client}"
         print_line(f"{messages} seemed to ask for an expert, but went to the local model; the latest: {one.latest!r}")
 
 
-def _format_budget(one: "TeacherBudget") -> str:
-    """Return what is left of a teacher's limits."""
-    left = []
-    if one.budget_usd_per_day is not None:
-        usd = max(0.0, one.budget_usd_per_day - one.usd_last_24_hours)
-        left.append(f"{usd:.2f} of {one.budget_usd_per_day:.2f} US dollars for 24 hours")
-    if one.consultations_per_hour is not None:
-        count = max(0, one.consultations_per_hour - one.consultations_last_hour)
-        left.append(f"{count} of {_format_count(one.consultations_per_hour, 'consultation')} for an hour")
-    return f"{one.teacher}: {' and '.join(left)} left"
+def print_clients(found: "list[ClientBudget]") -> None:
+    """Print the named clients, and what is left of their limits."""
+    for one in found:
+        print_line(f"{one.client}: {one.shown}")
+    if not found:
+        print_line("no client has a key of its own; weakspot keys client NAME makes one")
+
+
+def print_client_key(name: str, key: str) -> None:
+    """Print a new key, and what to do with it."""
+    print_line(f"the key of {name}, which is shown this once: {key}")
+    print_line('the client sends it as its API key ("Authorization: Bearer ..." or x-api-key)')
+
+
+def print_diagnosis(found: "Sequence[Finding]") -> None:
+    """Print one line for each finding: how it is, and what to do next where it is not well."""
+    for one in found:
+        print_line(f"{one.level:8} {one.section:9} {one.text}{f'; {one.remedy}' if one.remedy else ''}")
 
 
 def print_step(done: "Step") -> None:

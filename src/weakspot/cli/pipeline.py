@@ -1,4 +1,4 @@
-"""The commands of the pipeline: init, process, validate, train, evaluate, ask, status, run."""
+"""The commands of the pipeline: init, process, validate, train, evaluate, ask, status, doctor, run."""
 
 import sys
 from pathlib import Path
@@ -61,6 +61,7 @@ def process(workspace: WorkspaceOption = None, set_: SetOption = None, json_: Js
 def validate(
     domain: Annotated[str | None, typer.Argument(metavar="[DOMAIN]", help="A domain; without one, all.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 for warnings too.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Read every byte of the adapters' bases, too.")] = False,
     workspace: WorkspaceOption = None,
     set_: SetOption = None,
     json_: JsonOption = False,
@@ -68,7 +69,7 @@ def validate(
     """Check every file, and whether the dataset is fit to train on."""
     from dataclasses import asdict
 
-    report = api.validate(find_workspace(workspace), domain, settings=set_ or ())
+    report = api.validate(find_workspace(workspace), domain, full=full, settings=set_ or ())
     print_json(asdict(report)) if json_ else output.print_report(report)
     if report.verdict == "failures" or (strict and report.verdict == "warnings"):
         raise typer.Exit(1)
@@ -185,6 +186,24 @@ def status(workspace: WorkspaceOption = None, set_: SetOption = None, json_: Jso
 
     found = api.status(find_workspace(workspace), settings=set_ or ())
     print_json(asdict(found)) if json_ else output.print_status(found)
+
+
+def doctor(workspace: WorkspaceOption = None, set_: SetOption = None, json_: JsonOption = False) -> None:
+    """Show what is trusted and why not, and what else may keep the pipeline from working.
+
+    Each line is ok, a note or a problem, with what to do next. Nothing is changed, and no secret is shown.
+    """
+    from dataclasses import asdict
+
+    from weakspot.pipeline.doctor import diagnose
+
+    found = diagnose(workspace, set_ or ())
+    problems = sum(one.level == "problem" for one in found)
+    print_json({"problems": problems, "findings": [asdict(one) for one in found]}) if json_ else (
+        output.print_diagnosis(found)
+    )
+    if problems:
+        raise typer.Exit(1)
 
 
 def run(

@@ -152,14 +152,16 @@ class _Matcher:
         return found
 
     def _matches(self, text: str) -> Iterator[tuple[_Entry, int, int]]:
-        endings = tuple(self._endings)
+        endings, words, phrases = tuple(self._endings), self._words, self._phrases
         for word in _WORD.finditer(text):
             said = word[0].casefold()
-            for entry in self._words.get(said, ()):
-                yield entry, word.start(), word.end()
-            for entry in self._phrases.get(said, ()):
-                if found := entry.pattern.match(text, word.start()):
-                    yield entry, found.start(), found.end()
+            if said in words:
+                for entry in words[said]:
+                    yield entry, word.start(), word.end()
+            if said in phrases:
+                for entry in phrases[said]:
+                    if found := entry.pattern.match(text, word.start()):
+                        yield entry, found.start(), found.end()
             if said.endswith(endings):
                 for ending, entry in self._endings.items():
                     if said.endswith(ending) and said != ending:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from weakspot.records import MULTI_DOMAIN, SPLITS, Interaction, Snapshot, Split, Thoughts
-from weakspot.records.parsing import RecordError, parse_interaction
+from weakspot.records import MULTI_DOMAIN, SPLITS, Interaction, Rejection, Snapshot, Split, Thoughts
+from weakspot.records.parsing import RecordError, parse_interaction, parse_record
 from weakspot.storage import append_log, atomic
 from weakspot.workspace import Workspace
 from zddc.errors import UserError
@@ -20,6 +20,13 @@ def read_examples(file: Path) -> Iterator[Interaction]:
             yield parse_interaction(line.data)
         except RecordError as error:
             raise UserError(f"{file}:{line.number}", error.detail, "run 'weakspot process' to write it anew") from None
+
+
+def read_rejections(workspace: Workspace) -> Iterator[Rejection]:
+    """Yield the raw lines that were left out; raise :class:`UserError` for a damaged line."""
+    file = workspace.rejections
+    for line in append_log.read_lines(file):
+        yield parse_record(Rejection, line.data, f"{file}:{line.number}", "run 'weakspot process' to write it anew")
 
 
 def load_split(workspace: Workspace, split: Split, domain: str = MULTI_DOMAIN) -> list[Interaction]:
@@ -56,7 +63,10 @@ def require_domain(workspace: Workspace, domain: str) -> None:
 def current_snapshot(workspace: Workspace) -> str:
     """Return the newest snapshot; raise :class:`UserError` if the splits differ from those in it."""
     names = workspace.snapshot_names()
-    held = Snapshot.from_json(workspace.snapshot_manifest(names[-1]).read_bytes()).files if names else {}
+    held: dict[str, str] = {}
+    if names:
+        manifest = workspace.snapshot_manifest(names[-1])
+        held = parse_record(Snapshot, manifest.read_bytes(), manifest, "run 'weakspot process'").files
     for split in SPLITS:
         file = workspace.split(split)
         if held.get(str(file.relative_to(workspace.root))) != atomic.sha256(file):

@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from weakspot.records import Decision, Interaction, Snapshot
-from weakspot.records.parsing import RecordError, parse_metadata
+from weakspot.records.parsing import RecordError, parse_metadata, parse_record
 from weakspot.storage import append_log, atomic
 from weakspot.workspace import Workspace
 
@@ -18,7 +18,9 @@ def snapshots_with(workspace: Workspace, identity: str) -> list[str]:
 
 def is_marked(file: Path, identity: str) -> bool:
     """Return whether a file of marks says that an interaction was forgotten."""
-    return any(Decision.from_json(line.data).interaction_id == identity for line in append_log.read_lines(file))
+    lines = append_log.read_lines(file)
+    marks = (parse_record(Decision, one.data, f"{file}:{one.number}", "mend that line") for one in lines)
+    return any(mark.interaction_id == identity for mark in marks)
 
 
 def erase_from_snapshot(workspace: Workspace, name: str, identity: str) -> None:
@@ -70,4 +72,7 @@ def _is_example(data: bytes, identity: str) -> bool:
 def examples_of(workspace: Workspace, name: str, file: Path) -> list[Interaction]:
     """Return the examples in the copy that a snapshot has of ``file``."""
     copy = workspace.snapshot(name) / file.relative_to(workspace.root)
-    return [Interaction.from_json(line.data) for line in append_log.read_lines(copy)]
+    remedy = "restore the snapshot, or train again"
+    return [
+        parse_record(Interaction, line.data, f"{copy}:{line.number}", remedy) for line in append_log.read_lines(copy)
+    ]

@@ -60,16 +60,15 @@ class ServedAnswer:
 class OpenAIClient:
     """A client of the server at ``url``, which ends in ``/v1``; errors never show the ``key``, nor a password in it."""
 
-    def __init__(self, url: str, key: str = "") -> None:
-        self._address, self._key = url.rstrip("/"), key
+    def __init__(self, url: str, key: str = "", answer_seconds: float = _ANSWER_SECONDS) -> None:
+        self._address, self._key, self._answer_seconds = url.rstrip("/"), key, answer_seconds
         self.url = hide_password(self._address)
 
     @classmethod
-    def of(cls, config: Config, url: str = "") -> "OpenAIClient":
+    def of(cls, config: Config, url: str = "", answer_seconds: float = _ANSWER_SECONDS) -> "OpenAIClient":
         """Return a client of ``url``, or of the local model's server, with the key that the settings name."""
-        return cls(
-            config.address_of(url) if url else config.gateway.upstream, key_from(config.gateway.upstream_api_key_env)
-        )
+        address = config.address_of(url) if url else config.gateway.upstream
+        return cls(address, key_from(config.gateway.upstream_api_key_env), answer_seconds)
 
     def models(self) -> list[ServedModel]:
         """Return the models that the server lists; raise :class:`UserError` if it does not answer with such a list."""
@@ -147,7 +146,7 @@ class OpenAIClient:
         import httpx2
 
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
-        timeout = httpx2.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS)
+        timeout = httpx2.Timeout(self._answer_seconds, connect=min(_CONNECT_SECONDS, self._answer_seconds))
         try:
             answer = httpx2.request(method, f"{self._address}{path}", json=body, headers=headers, timeout=timeout)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:

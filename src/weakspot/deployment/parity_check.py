@@ -105,7 +105,7 @@ def ensure_reference_answers(workspace: Workspace, config: Config, candidate: Ca
     known = load_reference_answers(workspace, candidate.name)
     if known is not None and known.adapter_sha256 == candidate.manifest.files[adapter_files.WEIGHTS]:
         return known
-    _, model, tokenizer = adapters.load(workspace, in_full_precision(candidate.manifest))
+    _, model, tokenizer = adapters.load(workspace, config, in_full_precision(candidate.manifest))
     return write_reference_answers(workspace, config, candidate.manifest, model, tokenizer)
 
 

@@ -6,25 +6,19 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from weakspot.config import Config
 from weakspot.deployment.targets import merged
 from weakspot.records import Release, Target
-from weakspot.records.parsing import explain
+from weakspot.records.parsing import parse_record
 from weakspot.storage import append_log, atomic
 from weakspot.workspace import AdapterName, Workspace
-from zddc.errors import UserError
 
 
 def read_releases(workspace: Workspace) -> list[Release]:
     """Return every release, oldest first; raise :class:`UserError` for a line that is not a release."""
     found = []
     for line in append_log.read_lines(workspace.releases):
-        try:
-            found.append(Release.from_json(line.data))
-        except ValidationError as error:
-            raise UserError(f"{workspace.releases}:{line.number}", explain(error), "mend that line") from None
+        found.append(parse_record(Release, line.data, f"{workspace.releases}:{line.number}", "mend that line"))
     return found
 
 

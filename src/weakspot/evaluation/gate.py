@@ -46,9 +46,9 @@ def compare_losses(metric: str, base: Sequence[float], adapter: Sequence[float],
         base=float(numpy.mean(base)),
         adapter=float(numpy.mean(adapter)),
         difference=mean,
-        low=low,
-        high=high,
-        p=p,
+        low=low if n > 1 else None,
+        high=high if n > 1 else None,
+        p=p if n > 1 else None,
         outcome=outcome,
         needed=needed,
     )
@@ -85,9 +85,9 @@ def compare_outcomes(metric: str, base: Sequence[bool], adapter: Sequence[bool],
         base=float(numpy.mean(base)),
         adapter=float(numpy.mean(adapter)),
         difference=float(differences.mean()),
-        low=low,
-        high=high,
-        p=p,
+        low=low if n > 1 else None,
+        high=high if n > 1 else None,
+        p=p if n > 1 else None,
         outcome=outcome,
         needed=_sample_size_for_signs(n, won, lost, significance) if outcome == "undecided" else None,
     )
@@ -182,6 +182,11 @@ def compare_with_live(rows: Sequence[ScoredExample], served: Scorecard, signific
     return [first.model_copy(update={"metric": f"{first.metric} against {served.adapter}"})]
 
 
+def format_p(p: float | None) -> str:
+    """Return p in brackets with a space before it, to stand behind figures; empty where there is none."""
+    return "" if p is None else f" (p = {p:.2g})"
+
+
 def decide_verdict(
     own: Sequence[Comparison], others: Sequence[Comparison], settings: Evaluate, served: Sequence[Comparison] = ()
 ) -> tuple[Verdict, list[str]]:
@@ -193,12 +198,12 @@ def decide_verdict(
     deciding metric is better and nothing rejects. Otherwise there is not enough evidence.
     """
     against = [
-        f"{c.metric} {'rose' if c.difference > 0 else 'fell'} from {c.base:.3f} to {c.adapter:.3f} (p = {c.p:.2g})"
+        f"{c.metric} {'rose' if c.difference > 0 else 'fell'} from {c.base:.3f} to {c.adapter:.3f}{format_p(c.p)}"
         for c in (*own, *served)
         if c.outcome == "worse" and (c is own[0] or c.metric in (PREFERENCE, TOOLS) or c in served)
     ]
     against += [
-        f"{c.metric}: the loss rose by {c.difference:.3f} nats a token, more than {settings.max_harm} (p = {c.p:.2g})"
+        f"{c.metric}: the loss rose by {c.difference:.3f} nats a token, more than {settings.max_harm}{format_p(c.p)}"
         for c in others
         if c.outcome == "worse" and c.difference > settings.max_harm
     ]
@@ -206,7 +211,7 @@ def decide_verdict(
         return "reject", against
     first = own[0]
     examples = "1 example" if first.n == 1 else f"{first.n} examples"
-    change = f"{first.metric}: base {first.base:.3f}, adapter {first.adapter:.3f} on {examples} (p = {first.p:.2g})"
+    change = f"{first.metric}: base {first.base:.3f}, adapter {first.adapter:.3f} on {examples}{format_p(first.p)}"
     if first.outcome == "better":
         return "accept", [change]
     more = "how many test examples would decide cannot be estimated yet"

@@ -107,7 +107,7 @@ def replay(
     if not chosen:
         raise UserError(domain, "has no escalation to replay", "capture some, then run 'weakspot process'")
     with loading.explain_out_of_memory(str(name), "lower [evaluate] batch_size"):
-        _, model, tokenizer = adapters.load(workspace, manifest)
+        _, model, tokenizer = adapters.load(workspace, config, manifest)
         view = rendering.view_of(manifest, reading.load_local_thoughts(workspace))
         with bar(f"asking {name}", 2 * len(chosen)) as advance:
             rows = scoring.score_examples(model, tokenizer, chosen, config, advance=advance, view=view)

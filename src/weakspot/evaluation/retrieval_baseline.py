@@ -51,9 +51,9 @@ def remarks(found: Sequence[BaselineComparison], rows: Sequence[ScoredExample]) 
         claim = "training does not beat retrieval" if first.outcome == "undecided" else "retrieval beats training"
         figures = f"base + retrieval {first.base_retrieval:.3f}, adapter {first.adapter:.3f}"
         examples = "1 example" if first.n == 1 else f"{first.n} examples"
-        said.append(f"{claim}: {first.metric}: {figures} on {examples} (p = {first.p:.2g})")
+        said.append(f"{claim}: {first.metric}: {figures} on {examples}{gate.format_p(first.p)}")
     if first.adapter_outcome != "undecided":
-        figures = f"{first.adapter:.3f}, with retrieval {first.adapter_retrieval:.3f} (p = {first.adapter_p:.2g})"
+        figures = f"{first.adapter:.3f}, with retrieval {first.adapter_retrieval:.3f}{gate.format_p(first.adapter_p)}"
         said.append(f"retrieval makes the adapter {first.adapter_outcome}: {first.metric}: {figures}")
     found_for = [bool(row.retrieved.found) for row in rows if row.retrieved is not None]
     questions = "1 question" if len(found_for) == 1 else f"{len(found_for)} questions"

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from weakspot.access.bodies import body_of
+from weakspot.access.client_keys import Clients
 from weakspot.access.request_guard import Rules
 from weakspot.access.token import describe_exposure, find_or_make_token, keep_token
 from weakspot.capture import consultation
@@ -39,7 +40,7 @@ from weakspot.gateway.paths import (
     is_passed_on,
 )
 from weakspot.gateway.routing import Routing
-from weakspot.gateway.schemas import LONG_BYTES, chat_of_messages, parse_json_body, require_chat, require_readable
+from weakspot.gateway.schemas import chat_of_messages, parse_json_body, read_in_turn, require_chat, require_readable
 from weakspot.gateway.upstream import GatewayError, Upstream, headers_of_new_body
 from weakspot.gateway.write_queue import WriteQueue
 from weakspot.http_server import start_app, wait_for_signal
@@ -270,7 +271,7 @@ async def _read_conversation(data: bytes, messages: Any) -> Conversation:
         conversation.remember()
         return conversation
 
-    return await asyncio.to_thread(read) if len(data) > LONG_BYTES else Conversation.of(messages)
+    return await read_in_turn(data, read)
 
 
 def _named_teacher(request: "web.Request", body: dict[str, Any]) -> str | None:
@@ -309,7 +310,8 @@ async def start_server(workspace: Workspace, config: Config) -> "tuple[web.AppRu
         _http_log.addFilter(SecretFreeLogFilter())
     settings = config.gateway
     token = find_or_make_token(settings, settings.listen)
-    rules = Rules.of(settings, settings.listen, token.value if token else "", uploads=UPLOADS)
+    clients = Clients(workspace.clients)
+    rules = Rules.of(settings, settings.listen, token.value if token else "", clients=clients, uploads=UPLOADS)
     runner, address = await start_app(
         application(workspace, config, rules),
         settings.listen,

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from weakspot.access.adapters import client_of
+from weakspot.access.client_keys import Client
 from weakspot.capture import consultation
 from weakspot.capture.consultation import ConsultationRequest
 from weakspot.capture.entrances import GATEWAY
@@ -58,6 +60,7 @@ class _Consultation:
     conversation: Messages
     thinking: dict[str, str]
     misfit: RecordError | None
+    client: Client | None
     answer: Answer = field(default_factory=Answer)
     started: float = field(default_factory=time.monotonic)
     stored: asyncio.Task[Collected | Unfitted | None] | None = None
@@ -99,6 +102,7 @@ class Consultations:
             conversation=chat["messages"],
             thinking=openai_chat.thinking_options(chat),
             misfit=consultation.find_misfit(wish),
+            client=client_of(request),
         )
         question = replace(
             consultation.question(wish, one.tools, _limit(chat)),
@@ -106,7 +110,7 @@ class Consultations:
             options=openai_chat.answer_options(chat),
         )
         try:
-            async with contextlib.aclosing(self._teachers.ask(wish.teacher, question)) as parts:
+            async with contextlib.aclosing(self._teachers.ask(wish.teacher, question, one.client)) as parts:
                 return await self._send_answer(request, one, writer, parts, stream=bool(chat.get("stream")))
         except TeacherError:
             await asyncio.shield(self._finish_consultation(one, "failed"))
@@ -180,9 +184,12 @@ class Consultations:
             seconds = time.monotonic() - one.started
             finished = one.answer.finished
             spent = cost(self._config.teachers[one.wish.teacher], finished) if finished else None
+            client = one.client.client if one.client else None
             self._metrics.count_consultation(one.wish.teacher, outcome, finished, spent, seconds)
+            if client:
+                self._metrics.count_client(client, outcome, spent)
             if outcome in _REACHED:
-                self._local.note_consultation(one.wish.teacher, one.wish.query, seconds, spent)
+                self._local.note_consultation(one.wish.teacher, one.wish.query, seconds, spent, client)
             _log.info("consulted %s: %s, %.1f s", one.wish.teacher, outcome, seconds)
             one.stored = asyncio.create_task(self._store(one, seconds, spent))
             self._unfinished.add(one.stored)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from weakspot.access.adapters import client_of
 from weakspot.capture.conversation import Conversation
 from weakspot.capture.recorder import timestamp
 from weakspot.config import Config
@@ -35,11 +36,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RoutedRequest:
-    """A request as its server gets it: the client's ``chat`` with the model's name and retrieved examples set."""
+    """A request as its server gets it: the client's ``chat`` with the model's name and retrieved examples set.
+
+    ``client`` is the name of who asks, None for one without a key of its own.
+    """
 
     route: Route
     chat: dict[str, Any]
     started: float
+    client: str | None = None
 
     @property
     def data(self) -> bytes:
@@ -85,7 +90,8 @@ class LocalModel:
             changed = {**changed, "messages": strict_turns(messages)}
         if route.release is not None and not openai_chat.thinking_options(chat):
             changed = self._in_trained_mode(changed, route.release)
-        return RoutedRequest(route, changed, started)
+        client = client_of(request)
+        return RoutedRequest(route, changed, started, client.client if client else None)
 
     def _in_trained_mode(self, chat: dict[str, Any], release: Release) -> dict[str, Any]:
         """Return a request that says nothing of thinking as the adapter was trained: with it, or without."""
@@ -128,9 +134,14 @@ class LocalModel:
         return [] if answer.empty else [answer.turn()]
 
     def note_consultation(
-        self, teacher: str, conversation: Conversation, seconds: float, cost_usd: float | None
+        self,
+        teacher: str,
+        conversation: Conversation,
+        seconds: float,
+        cost_usd: float | None,
+        client: str | None = None,
     ) -> None:
-        """Note that a teacher was consulted about the question that a conversation ends in."""
+        """Note that a teacher was consulted about the question that a conversation ends in, by which named client."""
         domain, release = self._routing.choice(conversation)
         use = UsageEvent(
             timestamp=timestamp(datetime.now(UTC)),
@@ -140,6 +151,7 @@ class LocalModel:
             consulted=True,
             seconds=round(seconds, 3),
             cost_usd=cost_usd,
+            client=client,
         )
         self._keeper.note(use)
 
@@ -147,6 +159,8 @@ class LocalModel:
         route = asked.route
         number = route.release.number if route.release else None
         self._metrics.questions.labels(route.domain, route.release.adapter if route.release else "base").inc()
+        if asked.client:
+            self._metrics.client_questions.labels(asked.client).inc()
         use = UsageEvent(
             timestamp=timestamp(datetime.now(UTC)),
             domain=route.domain,
@@ -154,6 +168,7 @@ class LocalModel:
             release=number,
             consulted=False,
             seconds=round(time.monotonic() - asked.started, 3),
+            client=asked.client,
         )
         self._keeper.note(use)
 

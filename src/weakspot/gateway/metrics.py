@@ -30,6 +30,19 @@ class Metrics:
             "weakspot_teacher_tokens", "Tokens by teacher.", ["teacher", "direction"], registry=registry
         )
         self.dollars = Counter("weakspot_teacher_cost_usd", "US dollars by teacher.", ["teacher"], registry=registry)
+        # As many values as clients have been given a key.
+        self.client_consultations = Counter(
+            "weakspot_client_consultations",
+            "Consultations by named client and outcome.",
+            ["client", "outcome"],
+            registry=registry,
+        )
+        self.client_dollars = Counter(
+            "weakspot_client_cost_usd", "US dollars by named client.", ["client"], registry=registry
+        )
+        self.client_questions = Counter(
+            "weakspot_client_questions", "Questions to the local model by named client.", ["client"], registry=registry
+        )
         self.questions = Counter(
             "weakspot_questions",
             "Questions of users by domain and answering model.",
@@ -73,6 +86,11 @@ class Metrics:
             self.tokens.labels(teacher, "input").inc(finished.input_tokens or 0)
             self.tokens.labels(teacher, "output").inc(finished.output_tokens or 0)
             self.dollars.labels(teacher).inc(cost_usd or 0)
+
+    def count_client(self, client: str, outcome: str, cost_usd: float | None) -> None:
+        """Count a consultation of a named client, and its cost where that is known."""
+        self.client_consultations.labels(client, outcome).inc()
+        self.client_dollars.labels(client).inc(cost_usd or 0)
 
     def text(self) -> bytes:
         """Return everything in Prometheus' text format."""

@@ -6,9 +6,9 @@ import traceback
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from weakspot.access.adapters import facts_of_request, headers_for_page
+from weakspot.access.adapters import facts_of_request, headers_for_page, note_client
 from weakspot.access.bodies import receive_body
-from weakspot.access.request_guard import Rules, find_refusal, is_preflight
+from weakspot.access.request_guard import Rules, find_client, find_refusal, is_preflight
 from weakspot.capture.consultation import UnknownTeacherError
 from weakspot.gateway.metrics import Metrics
 from weakspot.gateway.paths import MESSAGES, canonical_path
@@ -61,6 +61,7 @@ class Guard:
                 elif is_preflight(facts):
                     response = web.Response(status=204)
                 else:
+                    note_client(request, find_client(self._rules, facts))
                     response = await self._answer(request, handler)
                 status = response.status
                 return response

@@ -48,6 +48,8 @@ def canonical_path(path: str) -> str:
     Clients put ``/v1`` behind a base URL or leave it out, so that it comes twice or not at all, and join with one
     slash too many: sigoden/aichat#767, NousResearch/hermes-agent#65488, CherryHQ/cherry-studio#10229.
     """
+    if path in ENDPOINTS:
+        return path
     given, question, query = path.partition("?")
     if (behind := _BEHIND_ANOTHER.fullmatch(given)) is not None:
         return behind[1].lower() + question + query

@@ -1,12 +1,13 @@
 """HTTP client of the local model's server."""
 
-import io
 import json
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from weakspot.access.adapters import client_of
+from weakspot.access.client_keys import holds_key
 from weakspot.access.token import needs_token
 from weakspot.config import Config
 from weakspot.gateway.content_encoding import EncodingError, read_body
@@ -36,6 +37,8 @@ _TRACED = frozenset({"user-agent", "x-request-id", "traceparent"})
 _OURS = "x-weakspot-"
 # Headers that aiohttp would add to a request that must go on unchanged.
 _ADDED = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+# A body is sent in pieces of this size, so that a long one holds up nobody.
+_PIECE_BYTES = 262_144
 # Common servers close an idle connection after 5 s: an older one may be closing while it is used again.
 _IDLE_SECONDS = 4.0
 
@@ -69,15 +72,20 @@ class Upstream:
         Raises :class:`GatewayError` where there is no response, or it ends early.
         """
         import aiohttp
+        from multidict import CIMultiDict
         from yarl import URL
 
         url = URL(self._url(path), encoded=True)
+        sent: bytes | AsyncIterator[bytes] | None = data or None
+        if data is not None and len(data) > _PIECE_BYTES:
+            sent, headers = _in_pieces(data), CIMultiDict(headers)
+            headers["Content-Length"] = str(len(data))
         try:
             async with self._connections().request(
                 method,
                 url,
                 headers=headers,
-                data=io.BytesIO(data) if data else None,
+                data=sent,
                 allow_redirects=False,
                 skip_auto_headers=_ADDED,
             ) as response:
@@ -174,11 +182,12 @@ class Upstream:
         from multidict import CIMultiDict
 
         kept = [(name, value, name.lower()) for name, value in end_to_end(request.headers).items()]
-        withheld = _WITHHELD if self._has_login or _is_for_provider(kept) else _NEVER
+        is_for_others = self._has_login or client_of(request) is not None or _is_for_provider(kept)
+        withheld = _WITHHELD if is_for_others else _NEVER
         found = CIMultiDict(
             (name, value)
             for name, value, lower in kept
-            if lower not in withheld and not lower.startswith(_OURS) and _PROVIDER_KEY not in value
+            if lower not in withheld and not lower.startswith(_OURS) and not _holds_withheld_key(value)
         )
         return _with_key(found, self.key)
 
@@ -230,9 +239,18 @@ class Upstream:
         return self._session
 
 
+async def _in_pieces(data: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(data), _PIECE_BYTES):
+        yield data[start : start + _PIECE_BYTES]
+
+
 def _is_for_provider(headers: list[tuple[str, str, str]]) -> bool:
     """Whether a client shows itself as one of Anthropic's: by a header of its protocol, or by its key."""
     return any(lower in _PROVIDER_HEADERS or _PROVIDER_KEY in value for _, value, lower in headers)
+
+
+def _holds_withheld_key(value: str) -> bool:
+    return _PROVIDER_KEY in value or holds_key(value)
 
 
 def _with_key(headers: "CIMultiDict[str]", key: str) -> "CIMultiDict[str]":
@@ -254,4 +272,5 @@ def end_to_end(headers: "CIMultiDictProxy[str]") -> "CIMultiDict[str]":
     from multidict import CIMultiDict
 
     named = {name.strip().lower() for value in headers.getall("Connection", ()) for name in value.split(",")}
-    return CIMultiDict((n, v) for n, v in headers.items() if n.lower() not in _HOP_BY_HOP | named)
+    dropped = _HOP_BY_HOP | named
+    return CIMultiDict((n, v) for n, v in headers.items() if n.lower() not in dropped)

@@ -1,14 +1,16 @@
 """Reads an adapter's manifest and scorecard, and loads the adapter on the base that it was trained on."""
 
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
+from weakspot.config import Config
 from weakspot.models import adapter_files, loading
 from weakspot.models.loading import Base
 from weakspot.progress import bar
-from weakspot.records import AdapterManifest, Scorecard
-from weakspot.records.parsing import explain
+from weakspot.records import AdapterManifest, BaseReference, Scorecard
+from weakspot.records.parsing import parse_record
 from weakspot.settings import Model
 from weakspot.storage import atomic
 from weakspot.workspace import AdapterName, Workspace
@@ -26,11 +28,10 @@ def read_manifest(workspace: Workspace, name: AdapterName, *, verify: bool = Tru
     """
     file = workspace.adapter_manifest(name)
     try:
-        manifest = AdapterManifest.from_json(file.read_bytes())
+        data = file.read_bytes()
     except FileNotFoundError:
         raise UserError(file, "is not there", f"restore it, or train again: weakspot train {name.domain}") from None
-    except ValidationError as error:
-        raise UserError(file, explain(error), f"train again: weakspot train {name.domain}") from None
+    manifest = parse_record(AdapterManifest, data, file, f"train again: weakspot train {name.domain}")
     for file in atomic.changed_files(workspace.adapter(name), manifest.files) if verify else ():
         raise UserError(file, "not the file that was trained", f"train again: weakspot train {name.domain}")
     return manifest
@@ -41,25 +42,59 @@ def read_scorecard(workspace: Workspace, name: AdapterName) -> Scorecard | None:
     file = workspace.evaluation(name)
     if not file.exists():
         return None
-    try:
-        card = Scorecard.from_json(file.read_bytes())
-    except ValidationError as error:
-        raise UserError(file, explain(error), f"evaluate again: weakspot evaluate {name.domain}") from None
+    card = parse_record(Scorecard, file.read_bytes(), file, f"evaluate again: weakspot evaluate {name.domain}")
     weights = workspace.adapter(name) / adapter_files.WEIGHTS
     return card if card.adapter_sha256 == atomic.sha256(weights) else None
 
 
-def require_base(manifest: AdapterManifest) -> Base:
-    """Return the base that an adapter was trained on; raise :class:`UserError` if that base has changed since."""
-    base = loading.resolve_base(Model(base=manifest.base.name, revision=manifest.base.revision or "main"))
-    if loading.identity(base) != manifest.base.identity:
-        raise UserError(manifest.name, f"was trained on a different {base.name}", "restore that base, or train again")
-    return base
+def require_base(workspace: Workspace, config: Config, manifest: AdapterManifest) -> Base:
+    """Return the base that an adapter was trained on: where it was, or where ``[model] base`` says that it is now.
+
+    It is known by its weights, whatever its name. Raises :class:`UserError` if it is at neither place, or if its
+    weights have changed.
+    """
+    known, there = manifest.base, list[Base]()
+    for base in _places(workspace, config, manifest.base):
+        try:
+            if loading.matches(base, known):
+                return base
+        except UserError:
+            if Path(base.location).is_dir():
+                raise
+            continue  # the hub does not have it, or cannot be reached
+        there.append(base)
+    if not there:
+        problem = f"its base {known.name} is not at {known.location} any more"
+        remedy = "set [model] base to where it is now"
+    else:
+        problem = f"was trained on other weights or settings than {there[0].name} has now"
+        remedy = f"restore that base, set [model] base to where it is, or train again: weakspot train {manifest.domain}"
+    raise UserError(manifest.name, problem, remedy)
 
 
-def load(workspace: Workspace, manifest: AdapterManifest) -> "tuple[Base, PeftModel, PreTrainedTokenizerBase]":
+def require_unchanged_base(workspace: Workspace, config: Config, manifest: AdapterManifest) -> None:
+    """Raise :class:`UserError` if the base of an adapter has other weights now; one that is not here is no error."""
+    if any(loading.find_local_folder(base) for base in _places(workspace, config, manifest.base)):
+        require_base(workspace, config, manifest)
+
+
+def _places(workspace: Workspace, config: Config, known: BaseReference) -> Iterator[Base]:
+    """Yield the bases that may be the known one: at its former place, of its name, and that of the settings."""
+    seen = set()
+    named = Model(base=known.name, revision=known.revision or config.model.revision)
+    for settings in (Model(base=known.location, revision=named.revision), named, config.model):
+        with contextlib.suppress(UserError):
+            base = loading.resolve_base(settings, workspace.root)
+            if (base.location, base.revision) not in seen:
+                seen.add((base.location, base.revision))
+                yield base
+
+
+def load(
+    workspace: Workspace, config: Config, manifest: AdapterManifest
+) -> "tuple[Base, PeftModel, PreTrainedTokenizerBase]":
     """Load an adapter on the base that it was trained on; return base, model and tokenizer."""
-    base = require_base(manifest)
+    base = require_base(workspace, config, manifest)
     tokenizer = loading.load_tokenizer(base)
     precision = manifest.settings["train"]["precision"]
     four_bit = bool(manifest.settings["train"]["load_in_4bit"])

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ import sys
 import tempfile
 import zipfile
 
+from weakspot.models.device import is_out_of_memory
 from weakspot.progress import silence_libraries
 from weakspot.storage import atomic
 from zddc.errors import UserError
@@ -77,17 +79,34 @@ def _convert_gguf(gguf: Path, target: Path) -> None:
         tokenizer.save_pretrained(temporary)
 
 
-def load(file: Path) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
-    """Return the model, in fp32 on the CPU, and its tokenizer; transformers raises its own errors for a bad file."""
+def load(file: Path, **shape: int) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
+    """Return the model of a GGUF file, in fp32 on the CPU, and its tokenizer.
+
+    ``shape`` has keys of the configuration that transformers does not read from the file. Raises :class:`UserError`
+    for a file that it cannot read.
+    """
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
     # transformers draws a progress bar here that cannot be switched off.
-    with contextlib.redirect_stderr(io.StringIO()):
+    with contextlib.redirect_stderr(io.StringIO()), _explain_reading(file):
         tokenizer = AutoTokenizer.from_pretrained(str(file.parent), gguf_file=file.name)
         model = AutoModelForCausalLM.from_pretrained(
             str(file.parent),
             gguf_file=file.name,
             dtype="float32",
             quantization_config=GgufConfig(gguf_file=file.name, dequantize=True),
+            **shape,
         )
     return model, tokenizer
+
+
+@contextlib.contextmanager
+def _explain_reading(file: Path) -> Iterator[None]:
+    """Turn whatever transformers raises for a GGUF file into a :class:`UserError`, but for a lack of memory."""
+    try:
+        yield
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        text = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(file.name, f"transformers cannot read it: {text[:300]}", "deploy it as 'merged'") from None

@@ -1,4 +1,4 @@
-"""The GPU of this process, where several were started on a machine."""
+"""The GPU of this process, where several were started on a machine, and whether memory ran out."""
 
 import os
 from typing import TYPE_CHECKING
@@ -31,3 +31,10 @@ def process_count() -> int:
     if not text.isdecimal() or int(text) == 0:
         raise UserError(f"WORLD_SIZE={text}", "is not a number of processes", "start them with torchrun, or unset it")
     return int(text)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Return whether an error of torch, on GPU or CPU, says that there is no memory left."""
+    import torch
+
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "DefaultCPUAllocator" in str(error)

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from weakspot.models import demo_model, packed_attention
-from weakspot.models.device import local_gpu
+from weakspot.models import demo_model, packed_attention, weight_files
+from weakspot.models.device import is_out_of_memory, local_gpu
 from weakspot.progress import silence_libraries
+from weakspot.records import BaseReference
 from weakspot.settings import Model as ModelSettings
 from zddc.errors import UserError
 
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from weakspot.models.packed_attention import LanguageModel
 
 _LIBRARIES = ("torch", "transformers", "peft", "safetensors", "scipy", "matplotlib")
+
+
+_HERE = Path()
 
 
 @dataclass(frozen=True)
@@ -40,24 +44,66 @@ def require_libraries() -> None:
         raise UserError("weakspot", f"{', '.join(missing)} not installed", "run: pip install 'zddc[train]'")
 
 
-def resolve_base(settings: ModelSettings) -> Base:
+def resolve_base(settings: ModelSettings, root: Path = _HERE) -> Base:
     """Return the base that the settings name; download, verify and convert the demo base the first time.
 
-    Raises :class:`UserError` for a folder without a model. A hub id is not looked up here.
+    A relative folder is one of the workspace ``root``, or else of the working directory. Raises :class:`UserError`
+    for a folder without a model. A hub id is not looked up here.
     """
     require_libraries()
     if settings.base == demo_model.NAME:
         return Base(demo_model.NAME, str(demo_model.download_demo_model()), None)
-    folder = Path(settings.base).expanduser()
-    if folder.is_dir():
+    folder = _find_folder(settings, root)
+    if folder is not None:
         if not (folder / "config.json").is_file():
             raise UserError(folder, "holds no model: config.json is missing", "give a folder saved by transformers")
         return Base(settings.base, str(folder.resolve()), None)
     if settings.base.startswith((".", "/", "~")) or settings.base.count("/") != 1:
         raise UserError(
-            f"[model] base = {settings.base!r}", "no such folder", f"give a folder, a hub id or {demo_model.NAME}"
+            f"[model] base = {settings.base!r}",
+            f"no such folder in {root} or {Path.cwd()}" if settings.base[0] not in "/~" else "no such folder",
+            f"give a folder, a hub id or {demo_model.NAME}",
         )
     return Base(settings.base, settings.base, settings.revision)
+
+
+def _find_folder(settings: ModelSettings, root: Path) -> Path | None:
+    given = Path(settings.base).expanduser()
+    return next((place for place in (root / given, given) if place.is_dir()), None)
+
+
+def fetch_folder(base: Base) -> Path:
+    """Return the folder of the base's files: the local one, or the hub's snapshot, which is downloaded if needed.
+
+    Weights that a repository stores a second time are not downloaded. Raises :class:`UserError` if it cannot be had.
+    """
+    if Path(base.location).is_dir():
+        return Path(base.location)
+    from huggingface_hub import hf_hub_download, snapshot_download
+    from huggingface_hub.errors import EntryNotFoundError
+
+    silence_libraries()
+    with _explain_loading(base):
+        try:
+            index = hf_hub_download(base.location, weight_files.INDEX, revision=base.revision)
+            weights = sorted(set(json.loads(Path(index).read_bytes())["weight_map"].values()))
+        except EntryNotFoundError:
+            weights = [weight_files.SINGLE]
+        patterns = ["*.json", "*.jinja", "*.txt", "*.model", *weights]
+        return Path(snapshot_download(base.location, revision=base.revision, allow_patterns=patterns))
+
+
+def find_local_folder(base: Base) -> Path | None:
+    """Return the folder of the base's files if its weights are on this machine, else None; nothing is downloaded."""
+    if Path(base.location).is_dir():
+        return Path(base.location)
+    from huggingface_hub import try_to_load_from_cache
+
+    for name in (weight_files.SINGLE, weight_files.INDEX):
+        found = try_to_load_from_cache(base.location, name, revision=base.revision)
+        if isinstance(found, str):
+            return Path(found).parent
+    return None
 
 
 def load_tokenizer(base: Base) -> "PreTrainedTokenizerBase":
@@ -71,17 +117,17 @@ def load_tokenizer(base: Base) -> "PreTrainedTokenizerBase":
     return tokenizer  # type: ignore[no-any-return]
 
 
-def find_local_tokenizer(settings: ModelSettings) -> "PreTrainedTokenizerBase | None":
+def find_local_tokenizer(settings: ModelSettings, root: Path) -> "PreTrainedTokenizerBase | None":
     """Return the base's tokenizer if it is on this machine, None otherwise; nothing is downloaded."""
     if importlib.util.find_spec("transformers") is None:
         return None
     from transformers import AutoTokenizer
 
     silence_libraries()
-    place = str(demo_model.folder()) if settings.base == demo_model.NAME else str(Path(settings.base).expanduser())
+    place = demo_model.folder() if settings.base == demo_model.NAME else _find_folder(settings, root) or settings.base
     try:
         tokenizer = AutoTokenizer.from_pretrained(
-            place, revision=settings.revision, local_files_only=True, trust_remote_code=False
+            str(place), revision=settings.revision, local_files_only=True, trust_remote_code=False
         )
     except (OSError, ValueError):
         return None
@@ -96,23 +142,84 @@ def load_config(base: Base) -> Any:
     return _load_with_transformers(AutoConfig, base)
 
 
+def require_loadable(base: Base) -> None:
+    """Raise :class:`UserError` for a base that cannot be loaded as it is stored; no weights are loaded for that.
+
+    Such are classes that transformers does not know, weights quantised in a way that is not supported, and weight
+    files that are missing or cut short.
+    """
+    choose_class(base)
+    if Path(base.location).is_dir():
+        weight_files.read_tensors(Path(base.location))
+
+
+def choose_class(base: Base) -> "tuple[type[PreTrainedModel], Any]":
+    """Return the class of transformers that the base's configuration names, and the configuration.
+
+    It is the class that servers load, too, wrapped around a language model or not: then a layer has one name in
+    training, in the adapter and in the server. Raises :class:`UserError` for a class that transformers does not know
+    or that writes no text, and for weights that are quantised in a way that is not supported.
+    """
+    import transformers
+    from transformers.models.auto import modeling_auto as auto
+
+    config = load_config(base)
+    _require_known_quantisation(base, config)
+    text, wrapped = auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+    name = (config.architectures or [text.get(config.model_type)])[0]
+    if name not in {*text.values(), *wrapped.values()}:
+        raise UserError(
+            base.name,
+            f"is a {name}, which transformers {transformers.__version__} does not know as a language model",
+            "update transformers, or choose another base",
+        )
+    return getattr(transformers, name), config
+
+
+def _require_known_quantisation(base: Base, config: Any) -> None:
+    """Raise :class:`UserError` for weights that are quantised in a way that is not supported.
+
+    Those of MXFP4 are dequantised as they are loaded. Other kinds are read without their scales, or not at all.
+    """
+    if (kind := quantisation(config)) in (None, "mxfp4"):
+        return
+    raise UserError(
+        base.name, f"its weights are quantised ({kind}), which is not supported", "train on the full-precision base"
+    )
+
+
+def quantisation(config: Any) -> str | None:
+    """Return the method by which a base's weights are quantised, as its configuration names it; None if they are not.
+
+    A wrapped model may say it of its language model only.
+    """
+    for part in (config, config.get_text_config()):
+        if found := getattr(part, "quantization_config", None):
+            settings = found if isinstance(found, dict) else found.to_dict()
+            return str(settings.get("quant_method") or "unknown method")
+    return None
+
+
 def build_meta_model(base: Base) -> "PreTrainedModel":
     """Build the model on the meta device, without weights."""
     import torch
-    from transformers import AutoModelForCausalLM
 
-    with torch.device("meta"):
-        model: PreTrainedModel = AutoModelForCausalLM.from_config(load_config(base), trust_remote_code=False)
-    return model
+    kind, config = choose_class(base)
+    with torch.device("meta"), _explain_loading(base):
+        return kind._from_config(config)  # type: ignore[no-any-return]
 
 
 def load_model(base: Base, dtype: "torch.dtype", *, four_bit: bool = False, on_cpu: bool = False) -> "PreTrainedModel":
     """Load the weights in ``dtype`` (or NF4) onto the GPU if there is one, else the CPU; in evaluation mode."""
     import torch
-    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+    from transformers import BitsAndBytesConfig, Mxfp4Config
 
     silence_libraries()
-    options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True}
+    require_loadable(base)
+    kind, config = choose_class(base)
+    options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True, "output_loading_info": True}
+    if quantisation(config) == "mxfp4":
+        options["quantization_config"] = Mxfp4Config(dequantize=True)
     if four_bit:
         if not torch.cuda.is_available() or importlib.util.find_spec("bitsandbytes") is None:
             raise UserError(
@@ -126,17 +233,32 @@ def load_model(base: Base, dtype: "torch.dtype", *, four_bit: bool = False, on_c
         )
     if torch.cuda.is_available() and not on_cpu:
         options["device_map"] = {"": local_gpu()}
-    model: PreTrainedModel = _load_with_transformers(AutoModelForCausalLM, base, **options)
+    model: PreTrainedModel
+    model, report = _load_with_transformers(kind, base, **options)
+    if missing := sorted(report["missing_keys"]):  # transformers would go on with random numbers
+        more = f", nor {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise UserError(base.name, f"its weight files do not hold {missing[0]}{more}", "download the base again")
     packed_attention.install(model)
     model.eval()
     return model
 
 
 def _load_with_transformers(auto: Any, base: Base, **options: Any) -> Any:
-    try:
+    with _explain_loading(base):
         return auto.from_pretrained(base.location, revision=base.revision or "main", trust_remote_code=False, **options)
-    except (OSError, ValueError) as error:
-        text = " ".join(str(error).split())
+
+
+@contextlib.contextmanager
+def _explain_loading(base: Base) -> Iterator[None]:
+    """Turn whatever a library raises for a base's files into a :class:`UserError`, but for a lack of memory."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        text = " ".join(str(error).split()) or type(error).__name__
         raise UserError(
             f"[model] base = {base.name!r}",
             f"cannot be loaded: {text[:300]}",
@@ -147,12 +269,10 @@ def _load_with_transformers(auto: Any, base: Base, **options: Any) -> Any:
 @contextlib.contextmanager
 def explain_out_of_memory(thing: str, remedy: str) -> Iterator[None]:
     """Turn out-of-memory errors of torch, on GPU or CPU, into a :class:`UserError` about ``thing``."""
-    import torch
-
     try:
         yield
     except RuntimeError as error:
-        if not isinstance(error, torch.OutOfMemoryError) and "DefaultCPUAllocator" not in str(error):
+        if not is_out_of_memory(error):
             raise
         raise UserError(thing, f"out of memory: {str(error).splitlines()[0]}", remedy) from None
 
@@ -170,19 +290,46 @@ def choose_dtype(precision: str) -> "torch.dtype":
     return torch.bfloat16 if precision == "bf16" else torch.float32
 
 
-def identity(base: Base) -> str:
-    """Return a hash of the base's name, revision and configuration, to recognise another base of the same name."""
+def reference(base: Base, *, whole: bool = False) -> BaseReference:
+    """Return what an adapter's manifest says of its base, by which the base is found again; ``whole`` reads all of it.
+
+    A hub's branch moves on, so the revision is the commit that the files are of.
+    """
+    folder = fetch_folder(base)
+    return BaseReference(
+        name=base.name,
+        location=base.location,
+        revision=base.revision and folder.name,
+        identity=_configuration_hash(base.name, base.revision, base),
+        weights=weight_files.digest(folder),
+        weights_whole=weight_files.digest(folder, whole=True) if whole else None,
+    )
+
+
+def matches(base: Base, known: BaseReference) -> bool:
+    """Return whether a base has the weights and the configuration of ``known``, wherever it lies.
+
+    Earlier manifests know no weights: for these only name, revision and configuration are compared.
+    """
+    if known.weights is not None:
+        return weight_files.digest(fetch_folder(base)) == known.weights
+    return _configuration_hash(known.name, known.revision, base) == known.identity
+
+
+def _configuration_hash(name: str, revision: str | None, base: Base) -> str:
     settings = load_config(base).to_dict()
     for volatile in ("_name_or_path", "transformers_version", "_commit_hash"):
         settings.pop(volatile, None)
     text = json.dumps(settings, sort_keys=True, default=str)
-    return hashlib.sha256(f"{base.name}@{base.revision}:{text}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{name}@{revision}:{text}".encode()).hexdigest()[:16]
 
 
 def decoder(model: "LanguageModel") -> "torch.nn.Module":
     """Return the model without its output head, adapters included."""
-    found: torch.nn.Module = without_adapters(model).get_decoder()
-    return found
+    found = without_adapters(model).get_decoder()
+    while hasattr(found, "lm_head"):  # of a Llama 4, transformers returns the whole language model
+        found = found.model
+    return found  # type: ignore[no-any-return]
 
 
 def without_adapters(model: "LanguageModel") -> Any:

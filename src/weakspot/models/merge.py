@@ -1,29 +1,21 @@
 """Merges an adapter into its full-precision base, tensor by tensor."""
 
 import json
-import shutil
-import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from weakspot.models import adapter_files
+from weakspot.models import adapter_files, weight_files
+from weakspot.models.weight_files import StoredTensor
+from weakspot.storage import atomic
 from zddc.errors import UserError
 
 if TYPE_CHECKING:
     import torch
 
 _PREFIX = "base_model.model."
-
-
-def fetch_base_folder(location: str, revision: str | None) -> Path:
-    """Return the folder of the base's files: the local one, or the hub's snapshot, which is downloaded if needed."""
-    if Path(location).is_dir():
-        return Path(location)
-    from huggingface_hub import snapshot_download
-
-    patterns = ["*.json", "*.safetensors", "*.jinja", "*.txt", "*.model"]
-    return Path(snapshot_download(location, revision=revision, allow_patterns=patterns))
+# The types of full precision, by the names of safetensors and of torch.
+_DTYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 
 
 def merge(
@@ -32,48 +24,36 @@ def merge(
     """Write the base into ``target``, with W + scale · B A for each adapted W; return the number of adapted tensors.
 
     Each weight file is copied, and its adapted tensors are then overwritten in place, so memory holds one tensor at a
-    time and the base's dtype is kept. The sum is computed as PEFT does, so the result equals ``merge_and_unload`` bit
-    by bit.
+    time and the base's dtype is kept. Files that hold the weights once more are left out, since some servers prefer
+    them. The sum is computed as PEFT does, so the result equals ``merge_and_unload`` bit by bit.
 
-    Raises :class:`UserError` for a quantised base, and for adapters that are not plain LoRA.
+    Raises :class:`UserError` for an adapted tensor that is quantised, and for adapters that are not plain LoRA.
     """
     settings = json.loads((adapter / adapter_files.SETTINGS).read_text())
     require_plain_lora(adapter, settings)
-    if "quantization_config" in json.loads((base / "config.json").read_text()):
-        raise UserError(base, "is quantised, and merging would ruin the adapter", "merge into the full-precision base")
     scale = settings["lora_alpha"] / (settings["r"] ** 0.5 if settings.get("use_rslora") else settings["r"])
     from safetensors import safe_open
 
+    files, tensors = weight_files.weight_files(base), weight_files.read_tensors(base)
     with safe_open(adapter / adapter_files.WEIGHTS, "pt") as stored:
-        waiting = {
-            key.removeprefix(_PREFIX).removesuffix(".lora_A.weight") + ".weight": key
+        layers = {
+            key.removeprefix(_PREFIX).removesuffix(".lora_A.weight"): key
             for key in stored.keys()  # noqa: SIM118 (not a mapping)
             if key.endswith(".lora_A.weight")
         }
-        touched = len(waiting)
+        names = weight_files.stored_names(tensors, layers)
+        if lost := sorted(layers.keys() - names.keys()):
+            raise UserError(adapter, f"touches {lost[0]}, which the base does not have", "merge into its own base")
+        for name in names.values():
+            _require_full_precision(base, name, tensors[name])
         for file in sorted(base.iterdir()):
-            if not file.is_file() or file.suffix in (".bin", ".gguf", ".lock"):
-                continue
-            shutil.copyfile(file, target / file.name)
-            if file.suffix != ".safetensors":
-                continue
-            with (target / file.name).open("r+b") as stream:
-                for name, dtype, shape, place in _list_tensors(target / file.name):
-                    key = waiting.pop(name, None)
-                    if key is None:
-                        continue
-                    down = stored.get_tensor(key)
-                    up = stored.get_tensor(key.replace(".lora_A.", ".lora_B."))
-                    stream.seek(place)
-                    weight = _tensor_from_bytes(stream.read(_byte_count(dtype, shape)), dtype, shape)
-                    stream.seek(place)
-                    stream.write(_tensor_to_bytes(_add_adapter(weight, down, up, scale)))
-                    advance(1, name)
-    if waiting:
-        raise UserError(
-            adapter, f"touches {next(iter(waiting))}, which the base does not have", "merge into its own base"
-        )
-    return touched
+            if file.is_file() and file.suffix != ".lock" and not weight_files.holds_other_weights(file, files):
+                atomic.copy_file(file, target / file.name)
+        for layer, name in names.items():
+            down, up = (stored.get_tensor(layers[layer].replace(".lora_A.", side)) for side in (".lora_A.", ".lora_B."))
+            _overwrite(target, tensors[name], lambda weight: _add_adapter(weight, down, up, scale))  # noqa: B023
+            advance(1, name)
+    return len(names)
 
 
 def require_plain_lora(adapter: Path, settings: dict[str, object]) -> None:
@@ -95,39 +75,20 @@ def _add_adapter(weight: "torch.Tensor", down: "torch.Tensor", up: "torch.Tensor
     return weight
 
 
-def _list_tensors(file: Path) -> Iterator[tuple[str, str, list[int], int]]:
-    """Yield name, dtype, shape and byte offset of each tensor of a safetensors file."""
-    with file.open("rb") as stream:
-        (length,) = struct.unpack("<Q", stream.read(8))
-        header = json.loads(stream.read(length))
-    for name, entry in header.items():
-        if name != "__metadata__":
-            yield name, entry["dtype"], entry["shape"], 8 + length + entry["data_offsets"][0]
+def _require_full_precision(base: Path, name: str, tensor: StoredTensor) -> None:
+    if tensor.dtype not in _DTYPES:
+        problem = f"{name} is quantised ({tensor.dtype}), and merging would ruin the adapter"
+        raise UserError(base, problem, "deploy it unmerged, to vllm")
 
 
-def _torch_dtype(dtype: str) -> "torch.dtype":
+def _overwrite(folder: Path, tensor: StoredTensor, change: "Callable[[torch.Tensor], torch.Tensor]") -> None:
+    """Replace a stored tensor by what ``change`` makes of it, in the file of the same name in ``folder``."""
     import torch
 
-    known = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
-    if dtype not in known:
-        raise UserError("base", f"has weights of type {dtype}", "merge into the full-precision base")
-    return known[dtype]
-
-
-def _byte_count(dtype: str, shape: list[int]) -> int:
-    count = 1
-    for length in shape:
-        count *= length
-    return count * _torch_dtype(dtype).itemsize
-
-
-def _tensor_from_bytes(data: bytes, dtype: str, shape: list[int]) -> "torch.Tensor":
-    import torch
-
-    return torch.frombuffer(bytearray(data), dtype=_torch_dtype(dtype)).reshape(shape)
-
-
-def _tensor_to_bytes(tensor: "torch.Tensor") -> bytes:
-    import torch
-
-    return bytes(tensor.contiguous().view(torch.uint8).numpy().tobytes())
+    file = folder / tensor.file.name
+    with atomic.name_file_in_errors(file), file.open("r+b") as stream:
+        stream.seek(tensor.start)
+        data = bytearray(stream.read(tensor.size))
+        weight = torch.frombuffer(data, dtype=getattr(torch, _DTYPES[tensor.dtype])).reshape(tensor.shape)
+        stream.seek(tensor.start)
+        stream.write(bytes(change(weight).contiguous().view(torch.uint8).numpy().tobytes()))

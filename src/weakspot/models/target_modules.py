@@ -1,13 +1,14 @@
-"""Chooses the layers that LoRA adapts, from the architecture of the base, and maps their names to vLLM's."""
+"""Chooses the layers that LoRA adapts, from the architecture of the base."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from weakspot.config import Config
-from weakspot.models import loading
+from weakspot.models import loading, weight_files
 from weakspot.models.loading import Base
+from weakspot.models.vllm_names import ROUTED_EXPERT_MATRICES, adapts_moe
 from zddc.errors import UserError
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ _IN_A_LAYER = re.compile(r".*?\.(\d+)\.(\w+)(?:\.[\w.]+)?")
 _TOKEN_MIXER = re.compile(r"attn|attention|mamba|mixer|conv|ssm|temporal|recurrent|delta")
 # Routers choose the routed experts and hold little knowledge. A gate with one output has at most rank 1.
 _ROUTER = re.compile(r"gate|router|shared_experts?_gate")
-_ROUTED_EXPERT_MATRICES = ("gate_proj", "up_proj", "down_proj")
+# Servers fold this layer of a latent attention into other matrices, and would compute without its adapter.
+_FOLDED = "kv_b_proj"
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,12 @@ class AdaptableLayer:
     def last(self) -> str:
         """The last part of the name."""
         return self.name.rpartition(".")[2]
+
+    @property
+    def in_presets(self) -> bool:
+        """Whether presets adapt it: not routers and gates, nor what servers fold."""
+        router = _ROUTER.fullmatch(self.last) or ".router." in self.name
+        return not router and self.last != _FOLDED
 
     @property
     def names_in_settings(self) -> set[str]:
@@ -105,15 +113,10 @@ def inspect_model(base: Base, config: Config) -> ModelShape:
     Raises :class:`UserError` for a name that matches nothing, and if fewer than half of the model's layers would be
     adapted: for example q/k/v/o_proj on a model whose layers mostly have another kind of attention.
     """
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    settings = loading.load_config(base)
-    with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(settings, trust_remote_code=False)
+    model = loading.build_meta_model(base)
     found = find_adaptable_layers(model)
     touched = select_layers(config.lora.target_modules, found, type(model).__name__, base.name)
-    text = settings.get_text_config()
+    text = model.config.get_text_config()
     layers, covered = int(text.num_hidden_layers), _layer_numbers(touched)
     if 2 * len(covered) < layers:
         presets = {preset: _layer_numbers(_layers_of_preset(preset, found)) for preset in ("attention", "all-linear")}
@@ -141,7 +144,7 @@ def find_adaptable_layers(model: "PreTrainedModel") -> list[AdaptableLayer]:
     text = model.config.get_text_config()
     types = getattr(text, "layer_types", None) or getattr(text, "layers_block_type", None) or []
     mixers = [_kind_of_mixer(one) for one in types]
-    decoder = {id(module) for module in model.get_decoder().modules()}
+    decoder = {id(module) for module in loading.decoder(model).modules()}
     found = []
     for name, module in model.named_modules():
         match = _IN_A_LAYER.fullmatch(name)
@@ -156,6 +159,20 @@ def find_adaptable_layers(model: "PreTrainedModel") -> list[AdaptableLayer]:
             experts = next(iter(module.parameters(recurse=False))).shape[0]
             found.append(AdaptableLayer(name, number, kind, stacked, experts))
     return found
+
+
+def require_stored_layers(base: Base, model: "PreTrainedModel", modules: Collection[str]) -> None:
+    """Raise :class:`UserError` if an adapted layer is in no weight file: such an adapter fits no server and no merge.
+
+    transformers makes some layers of several stored tensors as it loads them. ``modules`` are the last parts of the
+    names of the adapted layers. A base that is not on this machine is not checked.
+    """
+    if (folder := loading.find_local_folder(base)) is None:
+        return
+    adapted = [one.name for one in find_adaptable_layers(model) if one.kind != EXPERTS and one.last in modules]
+    found = weight_files.stored_names(weight_files.read_tensors(folder), adapted)
+    if lost := next((name for name in adapted if name not in found), None):
+        raise UserError(_SETTING, f"{lost} is in no weight file of {base.name}", "choose other layers, or another base")
 
 
 def _kind_of_mixer(layer_type: str) -> str:
@@ -185,7 +202,8 @@ def select_layers(
     """Return the ``layers`` that ``targets`` names: a preset, or a list of the last parts of their names.
 
     ``attention`` is every layer that mixes tokens; ``all-linear`` adds the feed-forward layers, shared experts
-    included; ``experts`` adds the routed experts. Routers and gates are adapted only if a list names them. Raises
+    included; ``experts`` adds the routed experts. Routers, gates and what servers fold are adapted only if a list names
+    them. Raises
     :class:`UserError` for a name that matches nothing, and for routed experts that no server could load.
     """
     if isinstance(targets, str):
@@ -198,14 +216,14 @@ def select_layers(
     if unknown or not found:
         choice = ", ".join(sorted({one.last for one in layers})) or "another base: this one has no linear layers"
         raise UserError(_SETTING, f"{name} has no {', '.join(unknown) or 'such layers'}", f"choose from {choice}")
-    if any(one.kind == EXPERTS for one in found) and not _vllm_adapts_moe(architecture):
+    if any(one.kind == EXPERTS for one in found) and not adapts_moe(architecture):
         raise UserError(_SETTING, f"no server loads adapters of the routed experts of {name}", "use all-linear")
     return found
 
 
 def _layers_of_preset(preset: str, layers: Sequence[AdaptableLayer]) -> list[AdaptableLayer]:
     left_out = {"attention": {MLP, EXPERTS}, "all-linear": {EXPERTS}, "experts": set[str]()}[preset]
-    return [one for one in layers if one.kind not in left_out and not _ROUTER.fullmatch(one.last)]
+    return [one for one in layers if one.kind not in left_out and one.in_presets]
 
 
 def _layer_numbers(layers: Iterable[AdaptableLayer]) -> set[int]:
@@ -217,7 +235,7 @@ def coverage(layers: Sequence[AdaptableLayer], touched: Sequence[AdaptableLayer]
     order = sorted({one.kind for one in layers}, key=lambda kind: (kind in (MLP, EXPERTS), kind == EXPERTS, kind))
     kinds = []
     for kind in order:
-        there = _layer_numbers(one for one in layers if one.kind == kind and not _ROUTER.fullmatch(one.last))
+        there = _layer_numbers(one for one in layers if one.kind == kind and one.in_presets)
         ours = [one for one in touched if one.kind == kind]
         if there or ours:
             trainable = sum(one.trainable(rank) for one in ours)
@@ -225,97 +243,24 @@ def coverage(layers: Sequence[AdaptableLayer], touched: Sequence[AdaptableLayer]
     return Coverage(tuple(kinds))
 
 
-def peft_layer_settings(names: Iterable[str], *, mixture: bool) -> dict[str, list[str]]:
-    """Return PEFT's settings that name the adapted layers: ``target_modules`` and ``target_parameters``.
+def peft_layer_settings(names: Iterable[str], *, mixture: bool) -> dict[str, Any]:
+    """Return PEFT's settings that name the adapted layers: ``target_modules``, ``target_parameters``, and for a wrapped
+    language model ``exclude_modules``, a pattern of everything outside of it.
 
     ``names`` are the layers' names in the model; a routed expert's is like ``model.layers.0.mlp.experts.3.up_proj``.
     In a ``mixture``, PEFT 0.21 takes every gate_proj, up_proj and down_proj for routed experts, whatever comes before
     them. So shared experts and dense layers are listed as parameters there, which changes neither tensors nor their
     names. PEFT refuses dropout on parameters: with them ``lora_dropout`` must be 0.
     """
-    modules, parameters = set(), set()
+    modules, parameters, prefixes = set(), set(), set()
     for name in names:
+        prefixes.add(name.partition("layers.")[0] if "layers." in name else "")
         last = name.rpartition(".")[2]
-        if mixture and last in _ROUTED_EXPERT_MATRICES and ".experts." not in name:
+        if mixture and last in ROUTED_EXPERT_MATRICES and ".experts." not in name:
             parameters.add(re.sub(r".*?\.\d+\.", "", name, count=1) + ".weight")
         else:
             modules.add(last)
-    return {"target_modules": sorted(modules), "target_parameters": sorted(parameters)}
-
-
-# What vLLM 0.32 adapts, as its models' supported layers and packed_modules_mapping give it: the names in an adapter,
-# and the layer that each becomes a part of. tests/weakspot/models/test_target_modules.py asks vLLM itself.
-_QKVO = {f"self_attn.{one}_proj": "self_attn.qkv_proj" for one in "qkv"} | {"self_attn.o_proj": "self_attn.o_proj"}
-
-
-def _feed_forward_names(block: str) -> dict[str, str]:
-    both = dict.fromkeys((f"{block}.gate_proj", f"{block}.up_proj"), f"{block}.gate_up_proj")
-    return both | {f"{block}.down_proj": f"{block}.down_proj"}
-
-
-_DENSE = _QKVO | _feed_forward_names("mlp")
-# vLLM needs a two-dimensional tensor for each matrix of each routed expert, and all of them.
-_ROUTED = {f"mlp.experts.{{}}.{one}": "mlp.experts" for one in _ROUTED_EXPERT_MATRICES} | {"mlp.gate": "mlp.gate"}
-# On two GPUs or more, vLLM 0.32 splits B of these two layers in another way than the base's rows, so it adds wrong rows
-# and reports no error.
-_ONE_GPU_ONLY = {f"linear_attn.{one}": f"linear_attn.{one}" for one in ("in_proj_qkvz", "in_proj_ba")}
-_HYBRID = _ONE_GPU_ONLY | {
-    "linear_attn.out_proj": "linear_attn.out_proj",
-    "mlp.shared_expert_gate": "mlp.shared_expert_gate",
-}
-_EMBEDDINGS = {one: one for one in ("lm_head", "model.embed_tokens")}
-_VLLM_NAMES: dict[str, dict[str, str]] = {
-    "LlamaForCausalLM": _DENSE | _EMBEDDINGS,
-    "Qwen2ForCausalLM": _DENSE,
-    "Qwen3ForCausalLM": _DENSE | _EMBEDDINGS,
-    "Qwen3MoeForCausalLM": _DENSE | _ROUTED | _EMBEDDINGS,
-    "Qwen3NextForCausalLM": _DENSE | _ROUTED | _HYBRID | _feed_forward_names("mlp.shared_expert"),
-}
-_TENSOR = re.compile(r"(?:base_model\.model\.)?(.+)\.lora_(?:[AB]\.weight|embedding_[AB])")
-_LAYER_PREFIX = re.compile(r"(model\.layers\.\d+\.|)(.+)")
-
-
-def _vllm_adapts_moe(architecture: str) -> bool:
-    return _ROUTED.keys() <= _VLLM_NAMES.get(architecture, {}).keys()
-
-
-@dataclass(frozen=True)
-class VllmSupport:
-    """What vLLM does with an adapter.
-
-    ``layers`` maps each of its layers to the layer of vLLM that holds it; ``refused`` maps a layer to the reason why
-    vLLM does not take it. With one refused layer, vLLM loads no adapter at all, or ignores the layer. ``one_rank``
-    are layers that vLLM computes correctly on a single GPU only.
-    """
-
-    layers: dict[str, str]
-    refused: dict[str, str]
-    one_rank: list[str]
-
-
-def vllm_support(base: Mapping[str, Any], tensors: Iterable[str]) -> VllmSupport | None:
-    """Return what vLLM does with the tensors of an adapter, by their names; None if the base's rules are unknown.
-
-    ``base`` is the content of its ``config.json``.
-    """
-    known = _VLLM_NAMES.get((base.get("architectures") or [""])[0])
-    if known is None:
-        return None
-    layers, refused, one_rank = dict[str, str](), dict[str, str](), set[str]()
-    for tensor in tensors:
-        match = _TENSOR.fullmatch(tensor)
-        name = match[1] if match else tensor
-        prefix, place = _LAYER_PREFIX.fullmatch(name).groups()  # type: ignore[union-attr]
-        general = re.sub(r"\.experts\.\d+\.", ".experts.{}.", place)
-        if match and general in known:
-            layers[name] = prefix + known[general]
-            one_rank |= {name} if general in _ONE_GPU_ONLY else set()
-        elif re.search(r"\.experts(\.base_layer)*$", name):
-            refused[name] = "the routed experts are in one tensor, but vLLM needs one for each"
-        else:
-            refused[name] = "vLLM has no such layer"
-    count = int(base.get("num_experts") or 0)
-    for block in {place for place in layers.values() if place.endswith(".experts")}:
-        if missing := {f"{block}.{n}.{one}" for n in range(count) for one in _ROUTED_EXPERT_MATRICES} - layers.keys():
-            refused[min(missing)] = f"is missing, but vLLM needs all of {block} or none"
-    return VllmSupport(layers, refused, sorted(one_rank))
+    found: dict[str, Any] = {"target_modules": sorted(modules), "target_parameters": sorted(parameters)}
+    if prefixes - {"", "model."}:
+        found["exclude_modules"] = rf"(?!{'|'.join(re.escape(prefix) for prefix in sorted(prefixes))}).*"
+    return found

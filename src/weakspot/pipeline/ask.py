@@ -24,9 +24,9 @@ def ask(
     if adapter is not None and not merged:
         manifest = adapters.read_manifest(workspace, adapter)
         thinking = manifest.thinking
-        _, model, tokenizer = adapters.load(workspace, manifest)
+        _, model, tokenizer = adapters.load(workspace, config, manifest)
     else:
-        base = loading.resolve_base(config.model) if adapter is None else _require_merge(workspace, adapter)
+        base = _require_merge(workspace, adapter) if adapter else loading.resolve_base(config.model, workspace.root)
         tokenizer = loading.load_tokenizer(base)
         with bar(f"loading {base.name}"):
             model = loading.load_model(base, loading.choose_dtype(config.train.precision))

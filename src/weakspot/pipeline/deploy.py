@@ -32,6 +32,7 @@ def deploy(
     name = workspace.require_adapter(domain)
     candidate = Candidate(name, adapters.read_manifest(workspace, name), adapters.read_scorecard(workspace, name))
     _require_proof(workspace, candidate, allow_unproven=allow_unproven)
+    adapters.require_unchanged_base(workspace, config, candidate.manifest)
     with atomic.hold_lock(workspace.lock, "process, train or deploy"):
         placed = _place(workspace, config, candidate, destination)
     draft = Release(

@@ -30,7 +30,7 @@ def evaluate(workspace: Workspace, config: Config, domain: str) -> Scorecard:
         raise UserError(domain, "has no test example yet", "capture more, then run 'weakspot process'")
     trained = _require_unseen(workspace, manifest, [*own, *others])
     with loading.explain_out_of_memory(str(name), "lower [evaluate] batch_size"):
-        _, model, tokenizer = adapters.load(workspace, manifest)
+        _, model, tokenizer = adapters.load(workspace, config, manifest)
         # Only examples that still exist: a forgotten one is shown to no model.
         taught = [one for one in reading.load_split(workspace, "train") if one.id in trained]
         retrieval = config.evaluate.retrieval
@@ -92,7 +92,7 @@ def _live_scorecard(workspace: Workspace, manifest: AdapterManifest) -> Scorecar
         return None
     name = AdapterName.parse(latest.adapter)
     card = adapters.read_scorecard(workspace, name) if workspace.adapter_manifest(name).exists() else None
-    return card if card and card.base.identity == manifest.base.identity else None
+    return card if card and card.base.is_same(manifest.base) else None
 
 
 def _require_unseen(workspace: Workspace, manifest: AdapterManifest, examples: Sequence[Interaction]) -> set[str]:

@@ -1,4 +1,7 @@
-"""Forgets an interaction: erases its words from every file of the workspace, and marks what learnt from it."""
+"""Forgets an interaction: erases its words from every file of the workspace, and marks what learnt from it.
+
+What learnt from it can be trained anew, without it.
+"""
 
 import json
 import shutil
@@ -7,17 +10,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from weakspot.capture.decisions import decide, load_decisions
+from pydantic import ValidationError
+
+from weakspot.capture.decisions import decide, load_decisions, read_decisions
 from weakspot.config import Config
+from weakspot.dataset import reading
 from weakspot.dataset.snapshots import erase_from_snapshot, erase_lines, examples_of, is_marked, snapshots_with
 from weakspot.deployment import parity_check
 from weakspot.deployment.targets import merged
 from weakspot.models import adapters
 from weakspot.pipeline.process import process
-from weakspot.records import MULTI_DOMAIN, SPLITS, Decision, Interaction
+from weakspot.pipeline.train import train_together
+from weakspot.records import MULTI_DOMAIN, SPLITS, AdapterManifest, Interaction
 from weakspot.records.parsing import RecordError, parse_interaction_object, parse_json_object, parse_metadata
+from weakspot.settings import Lora, Model, Train
 from weakspot.storage import append_log, atomic
 from weakspot.storage.append_log import Line
+from weakspot.training.preflight import TrainingPlan
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
@@ -39,6 +48,14 @@ class Forgotten:
     adapters: list[str]
 
 
+@dataclass(frozen=True)
+class Retrained:
+    """New adapters in the place of marked ones; of the domains ``untrainable`` no training example is left."""
+
+    adapters: list[AdapterManifest]
+    untrainable: list[str]
+
+
 def forget(workspace: Workspace, config: Config, identity: str) -> Forgotten:
     """Erase an interaction for good; raise :class:`UserError` if it does not exist.
 
@@ -51,6 +68,45 @@ def forget(workspace: Workspace, config: Config, identity: str) -> Forgotten:
     saw = {name for one in done for name in one.adapters}
     ordered = [name for name in workspace.snapshot_names(complete=False) if name in snapshots]
     return Forgotten(identity, sum(one.lines for one in done), ordered, sorted(saw))
+
+
+def retrain(
+    workspace: Workspace,
+    config: Config,
+    names: Iterable[str],
+    announce: Callable[[TrainingPlan], None] = lambda _: None,
+) -> Retrained:
+    """Train anew the adapters ``names`` that learned from what was forgotten, each with its own base and settings.
+
+    One that has a successor already is left as it is; all stay marked. Adapters of the same settings are trained in one
+    pass. Raises :class:`UserError` as :func:`train_together` does, and for settings that this version does not know.
+    """
+    marked = [AdapterName.parse(name) for name in names]
+    newest = [name for name in marked if name == workspace.newest_adapter(name.domain)]
+    if newest:
+        process(workspace, config)
+    untrainable = [name.domain for name in newest if not reading.load_split(workspace, "train", name.domain)]
+    passes: list[tuple[Config, list[str]]] = []
+    for name in newest:
+        if name.domain not in untrainable:
+            own = _settings_of(adapters.read_manifest(workspace, name), config)
+            if all(known != own for known, _ in passes):
+                passes.append((own, []))
+            next(domains for known, domains in passes if known == own).append(name.domain)
+    trained = [train_together(workspace, own, domains, announce) for own, domains in passes]
+    return Retrained([manifest for together in trained for manifest in together], untrainable)
+
+
+def _settings_of(manifest: AdapterManifest, config: Config) -> Config:
+    """Return the settings with the base, [train] and [lora] of an adapter."""
+    revision = manifest.base.revision or config.model.revision
+    try:
+        model = Model(base=manifest.base.name, revision=revision, thinking=manifest.thinking)
+        own = {"model": model, "train": Train(**manifest.settings["train"])}
+        return config.model_copy(update={**own, "lora": Lora(**manifest.settings["lora"])})
+    except (ValidationError, KeyError):
+        remedy = f"run 'weakspot train {manifest.domain}', which takes those of weakspot.toml"
+        raise UserError(manifest.name, "its settings are of another version of weakspot", remedy) from None
 
 
 def _forget_one(workspace: Workspace, config: Config, identity: str) -> Forgotten:
@@ -128,8 +184,15 @@ def _texts(line: Line) -> list[str]:
 
 
 def _erase_matching(file: Path, config: Config, matches: Callable[[dict[str, Any]], bool]) -> None:
-    """Remove the lines of an append-only file that match."""
-    lines = [line for line in append_log.read_lines(file) if matches(parse_json_object(line.data))]
+    """Remove the lines of an append-only file that match, and damaged ones, which may hold the same words."""
+    lines = []
+    for line in append_log.read_lines(file):
+        try:
+            found = matches(parse_json_object(line.data))
+        except RecordError:
+            found = True
+        if found:
+            lines.append(line)
     if lines:
         _erase(file, config, lines)
 
@@ -161,7 +224,7 @@ def _saw(workspace: Workspace, name: AdapterName, identity: str, snapshots: list
 
 def _mark(file: Path, workspace: Workspace, identity: str) -> None:
     if not is_marked(file, identity):
-        decided = [Decision.from_json(line.data) for line in append_log.read_lines(workspace.decisions)]
+        decided = [decision for _, decision in read_decisions(workspace.decisions)]
         mark = next(one for one in reversed(decided) if one.interaction_id == identity)
         append_log.append(file, [mark.to_json()])
 

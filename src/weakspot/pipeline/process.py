@@ -1,6 +1,5 @@
 """Makes the dataset from raw interactions: checks, deduplicates, labels with a domain, groups, splits, snapshots."""
 
-import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -188,7 +187,7 @@ def _publish(
     with atomic.write_folder_atomically(workspace.snapshot(name)) as folder:
         for relative in names:
             atomic.make_folder((folder / relative).parent)
-            shutil.copyfile(workspace.root / relative, folder / relative)
+            atomic.copy_file(workspace.root / relative, folder / relative)
             (folder / relative).chmod(0o400)
         atomic.write_atomically(
             folder / workspace.snapshot_manifest(name).name,

@@ -5,17 +5,19 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from weakspot.access.client_keys import Clients
 from weakspot.analytics import savings
 from weakspot.capture import unfitted
 from weakspot.capture.decisions import load_decisions
 from weakspot.config import Config
 from weakspot.dataset import reading
+from weakspot.dataset.assignments import read_assignments
 from weakspot.deployment import releases
 from weakspot.models import adapters
-from weakspot.records import MULTI_DOMAIN, SPLITS, Assignment, Rejection, UnheardWish
+from weakspot.records import MULTI_DOMAIN, SPLITS, Rejection, UnheardWish
 from weakspot.records.parsing import RecordError, parse_interaction_object, parse_json_object
 from weakspot.storage import append_log
-from weakspot.storage.ledger import Ledger
+from weakspot.storage.ledger import Balance, Ledger, Limits
 from weakspot.teachers import limits
 from weakspot.workspace import Workspace
 
@@ -44,14 +46,51 @@ class UnheardWishes:
 
 
 @dataclass(frozen=True)
-class TeacherBudget:
-    """What was spent on a teacher and how many consultations it had, and the limits of both; None is no limit."""
+class Budget:
+    """What was spent and how many consultations there were, and the limits of both; None is no limit."""
 
-    teacher: str
     usd_last_24_hours: float
     budget_usd_per_day: float | None
     consultations_last_hour: int
     consultations_per_hour: int | None
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether a limit is reached."""
+        usd, count = self.budget_usd_per_day, self.consultations_per_hour
+        spent = usd is not None and self.usd_last_24_hours >= usd
+        return spent or (count is not None and self.consultations_last_hour >= count)
+
+    @property
+    def shown(self) -> str:
+        """What is left of the limits, or what was used where there are none."""
+        left = []
+        if (budget := self.budget_usd_per_day) is not None:
+            left.append(f"{max(0.0, budget - self.usd_last_24_hours):.2f} of {budget:.2f} US dollars for 24 hours")
+        if (most := self.consultations_per_hour) is not None:
+            left.append(f"{max(0, most - self.consultations_last_hour)} of {_consultations(most)} for an hour")
+        if left:
+            return f"{' and '.join(left)} left"
+        count = _consultations(self.consultations_last_hour)
+        return f"{self.usd_last_24_hours:.2f} US dollars in 24 hours and {count} in an hour, without a limit"
+
+
+def _consultations(count: int) -> str:
+    return f"{count} consultation{'' if count == 1 else 's'}"
+
+
+@dataclass(frozen=True)
+class TeacherBudget(Budget):
+    """The budget of a teacher."""
+
+    teacher: str
+
+
+@dataclass(frozen=True)
+class ClientBudget(Budget):
+    """The budget of a named client."""
+
+    client: str
 
 
 @dataclass(frozen=True)
@@ -71,11 +110,12 @@ class Status:
     savings: str
     domains: list[DomainStatus]
     budgets: list[TeacherBudget]
+    clients: list[ClientBudget]
 
 
 def status(workspace: Workspace, config: Config) -> Status:
     """Return the status of the workspace; it reads files only."""
-    places = [Assignment.from_json(line.data) for line in append_log.read_lines(workspace.assignments)]
+    places = read_assignments(workspace.assignments).values()
     present = (
         {example.id: example.domain for example in reading.read_examples(workspace.all_examples)} if places else {}
     )
@@ -83,10 +123,12 @@ def status(workspace: Workspace, config: Config) -> Status:
     for place in places:
         if place.interaction_id in present:
             counts.setdefault(present[place.interaction_id], Counter())[place.split] += 1
-    if len(counts) > 1:
+    known = {name.domain for name in workspace.adapter_names()}
+    if len(counts) > 1 or MULTI_DOMAIN in known:
         counts[MULTI_DOMAIN] = sum(counts.values(), Counter())
+    counts |= {domain: Counter() for domain in sorted(known - counts.keys())}
     raw, streak = _scan_raw_lines(workspace, config.status.retrain_streak)
-    rejections = [Rejection.from_json(line.data) for line in append_log.read_lines(workspace.rejections)]
+    rejections = list(reading.read_rejections(workspace))
     unprocessed = max(0, raw - len(present) - len(rejections))
     snapshots = workspace.snapshot_names()
     return Status(
@@ -102,20 +144,27 @@ def status(workspace: Workspace, config: Config) -> Status:
             domain_status(workspace, config, domain, counts[domain], streak=domain == streak)
             for domain in config.ordered(counts)
         ],
-        budgets=_budgets(workspace, config),
+        budgets=teacher_budgets(workspace, config),
+        clients=client_budgets(workspace),
     )
 
 
-def _budgets(workspace: Workspace, config: Config) -> list[TeacherBudget]:
+def teacher_budgets(workspace: Workspace, config: Config) -> list[TeacherBudget]:
     """Return the standing of each teacher that has a limit."""
     ledger = Ledger(workspace.spending)
-    found = []
-    for name, teacher in config.teachers.items():
-        most = limits(teacher)
-        if most:
-            spent = ledger.balance(name)
-            found.append(TeacherBudget(name, spent.usd, most.usd_per_day, spent.count, most.count_per_hour))
-    return found
+    found = {name: (ledger.balance(name), limits(teacher)) for name, teacher in config.teachers.items()}
+    return [TeacherBudget(*_standing(*one), name) for name, one in found.items() if one[1]]
+
+
+def client_budgets(workspace: Workspace) -> list[ClientBudget]:
+    """Return the standing of each named client, by name."""
+    ledger = Ledger(workspace.spending)
+    known = Clients(workspace.clients).all()
+    return [ClientBudget(*_standing(ledger.balance(one.account), one.limits), one.client) for one in known]
+
+
+def _standing(spent: Balance, most: Limits) -> tuple[float, float | None, int, int | None]:
+    return spent.usd, most.usd_per_day, spent.count, most.count_per_hour
 
 
 def _count_waiting(workspace: Workspace, rejections: Sequence[Rejection], unprocessed: int) -> int:
@@ -174,7 +223,7 @@ def domain_status(
     return DomainStatus(
         domain=domain,
         examples=examples,
-        new=examples - seen,
+        new=max(0, examples - seen),
         splits={split: splits[split] for split in SPLITS},
         adapter=str(name) if name else None,
         verdict=card.verdict if card else None,

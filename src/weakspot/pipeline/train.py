@@ -11,13 +11,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weakspot.config import Config
-from weakspot.models import adapter_files, loading
-from weakspot.models.loading import Base
+from weakspot.models import adapter_files, loading, weight_files
 from weakspot.progress import bar
-from weakspot.records import AdapterManifest, BaseReference
+from weakspot.records import AdapterManifest
 from weakspot.settings import Lora, Train
 from weakspot.storage import atomic
 from weakspot.training import adapter_export, checkpoints, fsdp, memory_plan, metrics, model_card, ray_cluster
@@ -102,7 +102,8 @@ def _run(workspace: Workspace, config: Config, prepared: TrainingPass) -> list[A
         adapters = lora_layers.attach(model, prepared.shape.modules)
         memory_plan.checkpoint_layers(model, prepared.memory.checkpointed_layers)
         slots = prepared.slots()
-        runs = list(_open_runs(workspace, prepared, files))
+        weights = weight_files.digest(loading.fetch_folder(prepared.base))
+        runs = list(_open_runs(workspace, prepared, weights, files))
         prepared.ranks.require_same([run.fingerprint for run in runs], "base, data or settings")
         states: dict[int, TrainingState] = {}
 
@@ -139,7 +140,7 @@ def _load_base(prepared: TrainingPass, config: Config) -> "PreTrainedModel":
     return loading.load_model(prepared.base, prepared.dtype, four_bit=config.train.load_in_4bit)
 
 
-def _open_runs(workspace: Workspace, prepared: TrainingPass, files: ExitStack) -> Iterator[TrainingRun]:
+def _open_runs(workspace: Workspace, prepared: TrainingPass, weights: str, files: ExitStack) -> Iterator[TrainingRun]:
     total = sum(one.preflight.steps * len(one.variants) for one in prepared.adapters)
     what = ", ".join(str(one.name) for one in prepared.adapters)
     advance = files.enter_context(bar(f"training {what}", total))
@@ -152,7 +153,8 @@ def _open_runs(workspace: Workspace, prepared: TrainingPass, files: ExitStack) -
                 name = f"{name} at {train_.learning_rate:g}, rank {lora_.rank}"
                 checkpoint = checkpoint / f"{number:02}"
                 file = checkpoint / file.name
-            fingerprint = _fingerprint(train_, lora_, prepared.base, one)
+            fingerprint = _fingerprint(train_, lora_, weights, one)
+            _require_same_base(name, checkpoint, fingerprint)
             tell: Callable[[StepMetrics], None] = metrics.discard_step
             if prepared.ranks.first:
                 stream = files.enter_context(metrics.open_metrics(file))
@@ -171,21 +173,21 @@ def _write_adapter(
     """Write the best of the variants ``tried`` (by slot): its weights, then its card, and last its manifest."""
     slot = sweeps.winner({member: state.best_loss for member, (_, state) in tried.items()})
     run, state = tried[slot]
-    folder, base = workspace.adapter(one.name), prepared.base
-    adapter_export.save(adapters, slot, folder, base.location)
+    folder = workspace.adapter(one.name)
+    adapter_export.save(adapters, slot, folder, prepared.base.location)
     if len(tried) > 1:
         atomic.write_atomically(workspace.adapter_metrics(one.name), _to_json_lines(state.metrics))
         atomic.write_atomically(workspace.adapter_sweep(one.name), sweeps.report(tried, slot))
-    reference = BaseReference(
-        name=base.name, location=base.location, revision=base.revision, identity=loading.identity(base)
-    )
+    base = prepared.reference
+    if base.weights != run.fingerprint.partition("-")[0]:
+        raise UserError(str(one.name), "the weights of its base changed meanwhile", "restore them, then train again")
     settings = {"train": run.settings.model_dump(), "lora": run.lora.model_dump()}
     losses = [step["loss"] for step in state.metrics[-10:]]
     manifest = AdapterManifest(
         name=str(one.name),
         domain=one.name.domain,
         version=one.name.version,
-        base=reference,
+        base=base,
         snapshot=prepared.snapshot,
         examples=len(one.data),
         domain_examples=one.domain_examples,
@@ -212,15 +214,24 @@ def _to_json_lines(metrics: Sequence[dict[str, Any]]) -> bytes:
     return "".join(StepMetrics(**one).to_json() + "\n" for one in metrics).encode()
 
 
-def _fingerprint(train_: Train, lora_: Lora, base: Base, one: PreparedAdapter) -> str:
-    """Hash of all inputs; a checkpoint with another hash is never resumed."""
+def _fingerprint(train_: Train, lora_: Lora, weights: str, one: PreparedAdapter) -> str:
+    """Digest of the base's ``weights`` and of all other inputs; a checkpoint of another one is never resumed."""
     values = {
         "train": train_.model_dump(),
         "lora": lora_.model_dump(),
-        "base": loading.identity(base),
         "data": [(tokens.ids, tokens.rejected) for tokens in (*one.data, *one.val)],
     }
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+    return f"{weights}-{hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()}"
+
+
+def _require_same_base(name: str, folder: Path, fingerprint: str) -> None:
+    """Raise :class:`UserError` if a checkpoint differs from this run in nothing but the weights of the base."""
+    inputs = fingerprint.partition("-")[2]
+    begun = [checkpoints.load_state(folder, step)["fingerprint"] for step in checkpoints.find_steps(folder)]
+    if fingerprint not in begun and inputs in [one.partition("-")[2] for one in begun]:
+        raise UserError(
+            name, "was begun on other weights of the base", f"restore that base, or remove {folder} to begin anew"
+        )
 
 
 def versions() -> dict[str, str]:

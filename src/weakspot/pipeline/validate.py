@@ -6,6 +6,7 @@ from typing import Literal
 
 from weakspot.checks.integrity import (
     adapters,
+    bases,
     duplicates,
     files,
     ids,
@@ -72,10 +73,11 @@ class Report:
     counts: Counts
 
 
-def validate(workspace: Workspace, config: Config, domain: str | None) -> Report:
+def validate(workspace: Workspace, config: Config, domain: str | None, *, full: bool = False) -> Report:
     """Run every check, only on one domain's examples if ``domain`` is given; nothing is changed.
 
-    Raises :class:`UserError` if there is no dataset yet, or no example of that domain.
+    With ``full``, every byte of the adapters' bases is checked, too, which takes as long as reading them. Raises
+    :class:`UserError` if there is no dataset yet, or no example of that domain.
     """
     if not workspace.all_examples.exists():
         raise UserError(workspace.all_examples, "no dataset yet", "run 'weakspot process'")
@@ -83,7 +85,7 @@ def validate(workspace: Workspace, config: Config, domain: str | None) -> Report
     if domain is not None:
         reading.require_domain(workspace, domain)
     subject = CheckInput(workspace, config, contents.load_contents(workspace, domain), domain)
-    findings = [finding for check in CHECKS for finding in _findings(check, subject)]
+    findings = [finding for check in (*CHECKS, *([bases] if full else [])) for finding in _findings(check, subject)]
     levels = {finding.level for finding in findings}
     return Report(
         verdict="failures" if "failure" in levels else "warnings" if "warning" in levels else "pass",

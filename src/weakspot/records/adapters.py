@@ -8,12 +8,24 @@ from weakspot.records.interactions import Record
 
 
 class BaseReference(Record):
-    """The base model of an adapter; ``identity`` is a hash of the base's configuration."""
+    """The base model of an adapter, and how it is found again.
+
+    ``weights`` is a digest of its configuration and of samples of its weights, ``weights_whole`` one of all of them.
+    Records of before have none; there ``identity``, a hash of name, revision and configuration, is all that is known.
+    """
 
     name: str
     location: str
     revision: str | None
     identity: str
+    weights: str | None = None
+    weights_whole: str | None = None
+
+    def is_same(self, other: "BaseReference") -> bool:
+        """Return whether both are the same base, as far as both records know."""
+        if self.weights is not None and other.weights is not None:
+            return self.weights == other.weights
+        return self.identity == other.identity
 
 
 class AdapterManifest(Record):
@@ -94,7 +106,8 @@ ComparisonOutcome = Literal["better", "worse", "undecided"]
 class Comparison(Record):
     """Paired comparison of adapter and base: means, their difference with its 95 % interval, p, and the outcome.
 
-    ``needed`` estimates how many test examples would decide it; None if that cannot be estimated.
+    One example alone has neither an interval nor a p. ``needed`` estimates how many test examples would decide it; None
+    if that cannot be estimated.
     """
 
     metric: str
@@ -102,9 +115,9 @@ class Comparison(Record):
     base: float
     adapter: float
     difference: float
-    low: float
-    high: float
-    p: float
+    low: float | None
+    high: float | None
+    p: float | None
     outcome: ComparisonOutcome
     needed: int | None = None
 
@@ -122,9 +135,9 @@ class BaselineComparison(Record):
     base_retrieval: float
     adapter: float
     adapter_retrieval: float
-    p: float
+    p: float | None
     outcome: ComparisonOutcome
-    adapter_p: float
+    adapter_p: float | None
     adapter_outcome: ComparisonOutcome
 
 

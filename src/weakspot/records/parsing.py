@@ -1,12 +1,16 @@
 """Parses raw lines into interactions, or raises an error with a reason that programs can count."""
 
 import re
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from weakspot.records import Interaction, Reason
+from weakspot.records import Interaction, Reason, Record
 from weakspot.records.strict_json import parse_strict_json
+from zddc.errors import UserError
+
+AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 _ANSWER = "(?:(?:assistant|tool) )*assistant"
 # The local turn may also end with a tool's result, if the user interrupted it.
@@ -74,6 +78,14 @@ def parse_interaction_object(value: object, *, whole: bool = True) -> Interactio
     if whole and record.metadata.incomplete:
         raise RecordError("truncated", "the capture marked this answer as incomplete")
     return record
+
+
+def parse_record(kind: type[AnyRecord], data: bytes, place: Path | str, remedy: str) -> AnyRecord:
+    """Parse a stored record; raise :class:`UserError` about ``place`` with ``remedy`` if it is damaged."""
+    try:
+        return kind.from_json(data)
+    except ValidationError as error:
+        raise UserError(place, explain(error), remedy) from None
 
 
 def explain(error: ValidationError) -> str:

@@ -39,6 +39,7 @@ class UsageEvent(Record):
 
     ``model`` is the model requested from the local server, or ``expert/<teacher>``; ``release`` is the number of the
     release that selected it, None for the base. ``consulted`` marks an escalation of a question counted before.
+    ``client`` is the named client that asked, None for one without a key of its own.
     """
 
     timestamp: str
@@ -48,3 +49,4 @@ class UsageEvent(Record):
     consulted: bool
     seconds: float
     cost_usd: float | None = None
+    client: str | None = None

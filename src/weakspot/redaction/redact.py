@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from typing import NamedTuple
 
 from pydantic import JsonValue
@@ -12,6 +13,7 @@ from weakspot.redaction.context_patterns import CONTEXT_PATTERNS, kind_under
 from weakspot.redaction.entropy import is_password, is_random
 from weakspot.redaction.rules import SecretKind, SecretSpan, occurrences, spans
 from weakspot.redaction.token_patterns import TOKEN_PATTERNS
+from weakspot.redaction.views import View, decoded_views, without_invisible
 
 # Our own ids, times and names: they say where a record comes from, and other records refer to them.
 _OURS = frozenset({"interaction_id", "timestamp", "conversation_id", "domain", "adapter", "source", "file_sha256"})
@@ -21,6 +23,7 @@ _LABELS: dict[SecretKind, str] = {
     "api-key": "API_KEY",
     "token": "TOKEN",
     "password": "PASSWORD",
+    "iban": "IBAN",
     "e-mail": "EMAIL",
 }
 _PLACEHOLDER = re.compile(rf"<({'|'.join(_LABELS.values())})_(\d{{1,9}})>")
@@ -49,7 +52,8 @@ def scrub(value: JsonValue, known: Mapping[str, str] | Iterable[str] = ()) -> Sc
 
     Every string is searched, except the keys of objects and our own fields in the ``metadata`` of a record.
     ``known`` are secrets, or a mapping with secrets as values, that are replaced wherever they stand if they have
-    at least 8 characters. Placeholders that are there already stay.
+    at least 8 characters. Keys, and what is known, are also found behind invisible characters, escapes, base64 and
+    hexadecimal: then what stands there is replaced as a whole. Placeholders that are there already stay.
     """
     secrets = known.values() if isinstance(known, Mapping) else known
     record = _Record([one for one in secrets if len(one) >= _SHORTEST_KNOWN])
@@ -81,9 +85,8 @@ class _Record:
         found: list[list[SecretSpan]] = []
 
         def collect_spans(key: str, text: str) -> str:
-            known = (span for secret in self._known for span in occurrences(secret, "api-key", text))
-            found.append(_without_overlaps(text, [*known, *_spans(key, text)]))
-            for start, end, kind, in_context in found[-1]:
+            found.append(_without_overlaps(text, [*self._spans(key, text)]))
+            for start, end, kind, in_context, _ in found[-1]:
                 secret = text[start:end]
                 if in_context and len(self._sought) < _MOST_SOUGHT and _is_telling(secret):
                     self._sought.setdefault(secret, kind)
@@ -95,11 +98,25 @@ class _Record:
         rest = iter(found)
         return _map_strings(value, lambda key, text: self._replace_secrets(text, next(rest)))
 
+    def _spans(self, key: str, text: str) -> Iterator[SecretSpan]:
+        """Yield what is found in a text, first what is sure: what is known, then what is encoded, then the rest."""
+        yield from self._occurrences(text)
+        seen = without_invisible(text)
+        for view in chain(decoded_views(seen), decoded_views(seen.of) if seen.of else ()):
+            found = (*self._occurrences(view.text), *spans(TOKEN_PATTERNS, view.text), *provider_keys(view.text))
+            yield from (_in_text(view, span) for span in found)
+        rest = _spans(key, seen.text) if seen.of is None else (*self._occurrences(seen.text), *_spans(key, seen.text))
+        yield from (_in_text(seen, span) for span in rest)
+
+    def _occurrences(self, text: str) -> Iterator[SecretSpan]:
+        return (span for secret in self._known for span in occurrences(secret, "api-key", text))
+
     def _replace_secrets(self, text: str, found: list[SecretSpan]) -> str:
         sought = (span for secret, kind in self._sought.items() for span in occurrences(secret, kind, text))
         done, parts = 0, []
         for span in _without_overlaps(text, [*found, *sought]):
-            parts += [text[done : span.start], self._placeholder(text[span.start : span.end], span.kind)]
+            secret = span.plain or text[span.start : span.end]
+            parts += [text[done : span.start], self._placeholder(secret, span.kind)]
             done = span.end
         return "".join([*parts, text[done:]])
 
@@ -116,6 +133,14 @@ class _Record:
 def _is_telling(secret: str) -> bool:
     """Tell whether a secret looks like one without its context, unlike a word that is used as a password."""
     return len(secret) >= _SHORTEST_KNOWN and (is_random(secret) or is_password(secret, quoted=True))
+
+
+def _in_text(view: View, span: SecretSpan) -> SecretSpan:
+    """Return a span of a view as one of the text."""
+    if view.of is None:
+        return span
+    start, end = view.original(span.start, span.end)
+    return span._replace(start=start, end=end, plain=view.text[span.start : span.end])
 
 
 def _spans(key: str, text: str) -> Iterator[SecretSpan]:

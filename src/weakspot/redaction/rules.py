@@ -5,19 +5,23 @@ import string
 from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, NamedTuple
 
-SecretKind = Literal["private-key", "api-key", "token", "password", "e-mail"]
+SecretKind = Literal["private-key", "api-key", "token", "password", "iban", "e-mail"]
 Match = re.Match[str]
 
 _TO_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 class SecretSpan(NamedTuple):
-    """The position of a secret in a text; ``in_context`` if only its surroundings show that it is one."""
+    """The position of a secret in a text; ``in_context`` if only its surroundings show that it is one.
+
+    ``plain`` is the secret itself where it stands there in another form.
+    """
 
     start: int
     end: int
     kind: SecretKind
     in_context: bool = False
+    plain: str = ""
 
 
 class Rule(NamedTuple):

@@ -3,6 +3,7 @@
 import re
 
 from weakspot.redaction.entropy import is_random, is_stand_in
+from weakspot.redaction.iban import IBAN
 from weakspot.redaction.rules import Match, Rule, SecretKind
 
 # Escapes such as \n and %3D end in a letter, and a key may follow at once.
@@ -37,6 +38,7 @@ def _has_key_material(match: Match) -> bool:
 TOKEN_PATTERNS = (
     Rule("private-key", ("-----begin ",), _PRIVATE_KEY, _has_key_material),
     _form("sk-ant-", r"sk-ant-[\w-]{20,200}"),
+    _form("wk-", r"wk-[A-Za-z0-9]{43}")._replace(accepts=lambda _: True),  # our own clients'
     _form("sk-or-", r"sk-or-[\w-]{20,200}"),
     _form("sk-", r"(?<![_-])sk-[\w-]{20,240}")._replace(accepts=lambda match: is_random(match["secret"][3:])),
     _form("aiza", r"AIza[\w-]{35}"),
@@ -66,4 +68,5 @@ TOKEN_PATTERNS = (
     _form("/api/webhooks/", r"/api/webhooks/(?P<secret>\d{16,20}/[\w-]{50,80})", "token"),
     _form("?sig= &sig= ;sig=", r".sig=(?P<secret>[\w%+/=-]{30,120})", "token"),
     _form("eyj", r"eyJ[\w-]{10,8000}(?:\.[\w-]{4,8000}){2,4}", "token"),
+    IBAN,
 )

@@ -43,14 +43,16 @@ def write_atomically(file: Path, data: bytes) -> None:
 def write_folder_atomically(folder: Path) -> Iterator[Path]:
     """Context manager: give a temporary folder to fill, which becomes ``folder`` if the block ends without an error.
 
-    An existing folder is then replaced; if the block fails, it stays unchanged and the temporary folder is removed.
+    An existing folder is then replaced; if the block fails, it stays unchanged and the temporary folder is removed. The
+    error of a full disk names the file by its place in ``folder``.
     """
     make_folder(folder.parent)
     temporary = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}.tmp")
     _remove_scraps(folder)
     temporary.mkdir(0o700)
     try:
-        yield temporary
+        with translate_full_disk_error(temporary):
+            yield temporary
         sync_tree(temporary)
         if folder.exists():
             replaced = temporary.with_suffix(".old")
@@ -59,6 +61,12 @@ def write_folder_atomically(folder: Path) -> Iterator[Path]:
             shutil.rmtree(replaced)
         else:
             temporary.rename(folder)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        file = Path(error.filename) if isinstance(error.filename, str) else temporary
+        if file.is_relative_to(temporary) and error.errno is not None:
+            raise error_with_file(error, folder / file.relative_to(temporary)) from None
+        raise
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
@@ -129,6 +137,23 @@ def translate_full_disk_error(file: Path) -> Iterator[None]:
         if isinstance(error, OSError) or f"os error {errno.ENOSPC}" not in str(error):
             raise
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file)) from None
+
+
+@contextlib.contextmanager
+def name_file_in_errors(file: Path) -> Iterator[None]:
+    """Context manager: an OSError of the block, such as that of a full disk, names ``file``, which it writes."""
+    try:
+        yield
+    except OSError as error:
+        raise error_with_file(error, file) from None
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy the bytes of a file; an OSError, such as that of a full disk, names the file that it happened to."""
+    try:
+        shutil.copyfile(source, target)
+    except OSError as error:
+        raise error_with_file(error, Path(error.filename2 or error.filename or target)) from None
 
 
 class FileState(NamedTuple):

@@ -81,6 +81,30 @@ def measure_size(descriptor: int) -> int:
     return size
 
 
+def find_holders(file: Path) -> list[int]:
+    """Return the processes that hold a lock on a file, as the system lists them; nothing is locked for it.
+
+    None is found where the system lists no locks, or hides whose they are.
+    """
+    with contextlib.suppress(OSError):
+        inode, table = str(file.stat().st_ino), Path("/proc/locks").read_text(encoding="ascii")
+        # 1: FLOCK  ADVISORY  WRITE 4242 fe:01:1234567 0 EOF; one that only waits has an arrow in it
+        rows = [line.split() for line in table.splitlines() if "->" not in line]
+        found = {int(row[4]) for row in rows if row[5].rpartition(":")[2] == inode}
+        return sorted(one for one in found if one > 0 and _has_open(one, file))
+    return []
+
+
+def _has_open(process: int, file: Path) -> bool:
+    """Whether a process has a file open; true where that cannot be seen, since it is another user's."""
+    try:
+        return any(path.exists() and path.samefile(file) for path in Path(f"/proc/{process}/fd").iterdir())
+    except PermissionError:
+        return True
+    except OSError:  # it has ended, or closed that file, meanwhile
+        return False
+
+
 def share_content(descriptor: int) -> int:
     """Take a shared content lock until the descriptor is closed: nobody edits in place; return the file's size.
 

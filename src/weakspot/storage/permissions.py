@@ -40,6 +40,11 @@ def mend(parts: Iterable[Path], *, group: bool) -> int:
     return sum(_change_mode(path, group=group) for path in _walk(parts))
 
 
+def find_others(parts: Iterable[Path], *, group: bool) -> list[Path]:
+    """Return what :func:`mend` would change, and change nothing; raise :class:`UserError` for a link."""
+    return [path for path in _walk(parts) if _wrong_mode(path, group=group) is not None]
+
+
 def _walk(paths: Iterable[Path]) -> Iterator[Path]:
     for path in paths:
         if path.is_symlink():
@@ -54,16 +59,19 @@ def _walk(paths: Iterable[Path]) -> Iterator[Path]:
 
 def _change_mode(path: Path, *, group: bool) -> bool:
     """Change the mode of what belongs to this user, if need be; return whether it was changed."""
-    try:
-        found = path.lstat()
-        owner = stat.S_IMODE(found.st_mode) & 0o700
-        bits = (_GROUP_FOLDER if stat.S_ISDIR(found.st_mode) else _GROUP_FILE) if group else 0
-        if stat.S_IMODE(found.st_mode) == owner | bits or found.st_uid != os.geteuid():
-            return False
-        path.chmod(owner | bits)
-    except (FileNotFoundError, PermissionError):  # removed meanwhile, or where nothing can be changed
-        return False
-    return True
+    with contextlib.suppress(FileNotFoundError, PermissionError):  # removed meanwhile, or where nothing can be changed
+        if (mode := _wrong_mode(path, group=group)) is not None:
+            path.chmod(mode)
+            return True
+    return False
+
+
+def _wrong_mode(path: Path, *, group: bool) -> int | None:
+    """Return the mode that a file or folder of this user must get, None where it has it."""
+    found = path.lstat()
+    owner = stat.S_IMODE(found.st_mode) & 0o700
+    mode = owner | ((_GROUP_FOLDER if stat.S_ISDIR(found.st_mode) else _GROUP_FILE) if group else 0)
+    return None if stat.S_IMODE(found.st_mode) == mode or found.st_uid != os.geteuid() else mode
 
 
 def _is_for_group(folder: Path) -> bool:

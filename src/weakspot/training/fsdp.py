@@ -60,7 +60,7 @@ def shard_model(
         if module not in inside:
             fill(module)
     model.tie_weights()
-    decoder = model.get_decoder()
+    decoder = loading.decoder(model)
     left = {parameter for module in decoder.modules() if module not in inside for parameter in module.parameters(False)}
     fully_shard(decoder, mesh=mesh, ignored_params=left)
     return model

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from weakspot.models import loading
 from weakspot.settings import Lora
 from weakspot.training.lora_layout import Layout, init_lora_a, init_lora_b
 from weakspot.training.lora_matmul import lora_linear
@@ -109,14 +110,18 @@ class Adapters:
 def attach(model: "PreTrainedModel", targets: Sequence[str]) -> Adapters:
     """Replace the layers that ``targets`` names, in full or by the last part, by LoRA layers; freeze everything else.
 
-    No adapter is added yet. Layers of one parent with the same input (q, k and v) share a dropout mask.
+    No adapter is added yet. What sees or hears in a wrapped model stays as it is. Layers of one parent with the
+    same input (q, k and v) share a dropout mask.
     """
     from weakspot.training.lora_moe import LoraRoutedExperts
 
     model.requires_grad_(False)
     adapters = Adapters({}, Layout())
     wanted, numbers = set(targets), dict[str, int]()
+    decoder = set(loading.decoder(model).modules())
     for name, module in list(model.named_modules()):
+        if module not in decoder:
+            continue
         parent, _, last = name.rpartition(".")
         adapters.mixture |= _is_moe_block(module)
         if not {name, last} & wanted:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
 from typing import TYPE_CHECKING, Literal
 
@@ -15,13 +16,19 @@ from weakspot.models.rendering import UntrainableExampleError, View
 from weakspot.models.target_modules import ModelShape
 from weakspot.models.tokenization import Tokens
 from weakspot.progress import bar
-from weakspot.records import Interaction
+from weakspot.records import BaseReference, Interaction
 from weakspot.settings import Lora, Train
 from weakspot.training import memory_plan
 from weakspot.training import sweep as sweeps
 from weakspot.training.distributed import ALONE, Ranks
 from weakspot.training.memory_plan import Machine, Workload
-from weakspot.training.preflight import Preflight, TrainingPlan, describe, require_compatible_settings
+from weakspot.training.preflight import (
+    Preflight,
+    TrainingPlan,
+    describe,
+    require_compatible_settings,
+    require_embedded_tokens,
+)
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
@@ -69,6 +76,11 @@ class TrainingPass:
     thinking: Thinking
     weights: "Future[PreTrainedModel] | None" = None
 
+    @cached_property
+    def reference(self) -> BaseReference:
+        """What the manifests say of the base; all of its weights are read for it."""
+        return loading.reference(self.base, whole=True)
+
     def slots(self) -> list[range]:
         """Return for each adapter the slots of its variants."""
         ends = list(accumulate(len(one.variants) for one in self.adapters))
@@ -106,11 +118,13 @@ def prepare(
     examples = training_examples(workspace, domains)
     ranks = how.ranks.with_sharding(config.train.shard)
     snapshot = reading.current_snapshot(workspace)
-    base = loading.resolve_base(config.model)
+    base = loading.resolve_base(config.model, workspace.root)
+    loading.require_loadable(base)
     tokenizer = loading.load_tokenizer(base)
     shape = target_modules.inspect_model(base, config)
     dtype = loading.choose_dtype(config.train.precision)
     model = loading.build_meta_model(base)
+    target_modules.require_stored_layers(base, model, shape.modules)
     require_compatible_settings(config, ranks, how.engine, packs=packed_attention.can_pack(model))
     # Not earlier: both threads would import the same parts of transformers.
     weights = None
@@ -124,6 +138,8 @@ def prepare(
         _prepare_adapter(workspace, config, *one, base, dtype, shape, tokenizer, view, variants)
         for one in examples.items()
     ]
+    tokens = (one for each in found for one in (*each.data, *each.val))
+    require_embedded_tokens(base, tokenizer, shape.vocabulary, tokens)
     work = Workload(
         shape.modules,
         [own for one in found for _, own in one.variants],

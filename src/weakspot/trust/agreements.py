@@ -80,17 +80,18 @@ def remember_agreements(workspace: Workspace, recipients: Sequence[Recipient]) -
     append_log.append(agreements_file(), [one.to_json() for one in made], allow_network=True)
 
 
-def _read_agreements(workspace: Workspace) -> set[Recipient]:
-    root, found = str(workspace.root.resolve()), set()
+def _read_agreements(workspace: Workspace) -> dict[Recipient, str]:
+    """Return what a person agreed to for this workspace, with the day of it."""
+    root, found = str(workspace.root.resolve()), dict[Recipient, str]()
     for line in append_log.read_lines(agreements_file()):
         with contextlib.suppress(ValueError):  # a damaged line: it is asked about again
             one = Agreement.from_json(line.data)
             if one.workspace == root:
-                found.add(Recipient(one.address, one.variable))
+                found[Recipient(one.address, one.variable)] = one.timestamp[:10]
     return found
 
 
-def _reason(one: Recipient, known: set[Recipient], said: set[str], *, named: bool) -> str:
+def _reason(one: Recipient, known: dict[Recipient, str], said: set[str], *, named: bool) -> str:
     if one.is_loopback and not one.variable:
         return "this machine, without a key"
     if one.is_own:
@@ -99,7 +100,7 @@ def _reason(one: Recipient, known: set[Recipient], said: set[str], *, named: boo
         return "the command line names it"
     if one.is_loopback and named and one.has_model_key:
         return "this machine, and you named the workspace"
-    return "you agreed" if one in known else ""
+    return f"you agreed on {known[one]}" if one in known else ""
 
 
 def _parse_setting(setting: str) -> object:

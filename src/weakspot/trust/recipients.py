@@ -65,6 +65,11 @@ class Recipient:
         return _MODEL_KEY.fullmatch(self.variable) is not None
 
 
+def all_recipients(config: Config) -> list[Recipient]:
+    """Return where the settings send anything: from the gateway, and at a deployment."""
+    return [*gateway_recipients(config), *deployment_recipients(config)]
+
+
 def gateway_recipients(config: Config) -> list[Recipient]:
     """Return where the gateway sends what: to the local model's server and to every teacher."""
     return [*server_recipients(config, [config.gateway.upstream]), *teacher_recipients(config)]

@@ -4,9 +4,11 @@ import asyncio
 
 import pytest
 from aiohttp.test_utils import make_mocked_request
+from multidict import CIMultiDict
 
 from weakspot.access import bodies
-from weakspot.access.adapters import AsgiGuard, facts_of_request, facts_of_scope
+from weakspot.access.adapters import AsgiGuard, client_of_scope, facts_of_request, facts_of_scope
+from weakspot.access.client_keys import Clients, add_client
 from weakspot.access.connections import Connections
 from weakspot.access.request_guard import Facts, Rules
 
@@ -43,7 +45,7 @@ def asked(scope_: dict, **rules) -> tuple[list[dict], list[str]]:
 
 
 def test_both_read_the_same_facts():
-    request = make_mocked_request("POST", "/mcp", HEADERS)
+    request = make_mocked_request("POST", "/mcp?key=a%20b", HEADERS)
     expected = Facts(
         "POST",
         "/mcp",
@@ -53,9 +55,30 @@ def test_both_read_the_same_facts():
         ("Bearer a", "b", "c"),
         "application/json",
         False,
+        "key=a b",
     )
     assert facts_of_request(request, "/mcp") == expected
-    assert facts_of_scope(scope(**HEADERS)) == expected
+    assert facts_of_scope({**scope(**HEADERS), "query_string": b"key=a%20b"}) == expected
+
+
+def test_a_header_that_comes_twice_is_two_keys():
+    pairs = [("Authorization", "Bearer a"), ("Authorization", "Bearer b"), ("X-Api-Key", "c")]
+    request = make_mocked_request("POST", "/mcp", CIMultiDict(pairs))
+    asgi = {**scope(), "headers": [(name.lower().encode(), value.encode()) for name, value in pairs]}
+    assert facts_of_request(request, "/mcp").keys == facts_of_scope(asgi).keys == ("Bearer a", "Bearer b", "c")
+
+
+def test_the_application_is_told_whose_request_it_is(tmp_path):
+    key = add_client(tmp_path / "clients.jsonl", "alice")
+    found = []
+
+    async def app(scope_, _receive, _send) -> None:
+        found.append(client_of_scope(scope_))
+
+    guard = AsgiGuard(app, Rules(clients=Clients(tmp_path / "clients.jsonl")))
+    for headers in ({"X-Api-Key": key}, {}):
+        asyncio.run(guard(scope(Host="localhost", **headers), None, None))
+    assert [one and one.client for one in found] == ["alice", None]
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
 """Who may call: decided from the facts of a request alone."""
 
+import base64
 import socket
 
 import pytest
 
-from weakspot.access.request_guard import FORM, Facts, Rules, find_refusal, is_loopback
+from weakspot.access.client_keys import Clients, add_client, remove_client
+from weakspot.access.request_guard import FORM, Facts, Rules, find_client, find_refusal, is_loopback
 from weakspot.settings import Gateway
 
 PLAIN = Facts("POST", "/v1/chat/completions", "127.0.0.1:8787", None, None, (None,) * 3, "application/json", True)
@@ -152,3 +154,105 @@ def test_loopback_is_this_machine_s_alone(host):
 @pytest.mark.parametrize("host", ["0.0.0.0", "[::]", "", "10.0.0.1", "example.org", "localhost.example.org"])
 def test_what_is_not_loopback_others_reach(host):
     assert not is_loopback(host)
+
+
+@pytest.fixture
+def clients(tmp_path):
+    """Two clients with a key each, in a workspace that a server watches."""
+    file = tmp_path / "clients.jsonl"
+    return file, {name: add_client(file, name) for name in ("alice", "bob")}
+
+
+KEYS = {
+    "Bearer {alice}": 200,
+    "bearer {alice}": 200,
+    "BEARER   {alice} ": 200,
+    "{alice}": 200,
+    "Bearer {alice}x": 401,
+    "Bearer {alice} {alice}": 401,
+    "Bearer {alice},{bob}": 401,
+    "Token {alice}": 401,
+    "Bearer wk-": 401,
+    "Bearer wk-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA": 401,
+    "Bearer wk-ä\udc80": 401,
+    "wk-of another": 401,
+}
+
+
+@pytest.mark.parametrize("token", ["", TOKEN])
+@pytest.mark.parametrize(("header", "status"), KEYS.items())
+@pytest.mark.parametrize("place", range(3))
+def test_a_client_s_key_is_that_of_one_client_in_whatever_header(clients, token, header, status, place):
+    file, keys = clients
+    watching = Rules.of(Gateway(), "127.0.0.1:8787", token, clients=Clients(file))
+    sent = tuple(header.format(**keys) if n == place else None for n in range(3))
+    assert status_of(watching, keys=sent) == status
+    assert status_of(watching, keys=sent, path="/health", method="GET", has_body=False) == status
+    if status == 200:
+        assert find_client(watching, PLAIN._replace(keys=sent)).client == "alice"
+
+
+def test_without_a_key_all_is_as_it_was(clients):
+    file, _ = clients
+    near, far = (Rules.of(Gateway(), "127.0.0.1:8787", token, clients=Clients(file)) for token in ("", TOKEN))
+    for keys in ((None,) * 3, ("Bearer sk-of-a-provider", "any text", None), ("", "", "")):
+        assert (status_of(near, keys=keys), status_of(far, keys=keys)) == (200, 401)
+        assert find_client(near, PLAIN._replace(keys=keys)) is None
+    assert status_of(far, keys=(f"Bearer {TOKEN}",)) == 200
+
+
+@pytest.mark.parametrize("user", ["", "x", "alice"])
+def test_a_key_that_was_the_password_of_an_address_is_refused(clients, user):
+    file, keys = clients
+    watching = Rules.of(Gateway(), "127.0.0.1:8787", clients=Clients(file))
+    sent = base64.b64encode(f"{user}:{keys['alice']}".encode()).decode()
+    assert status_of(watching, keys=(f"Basic {sent}",)) == 401
+    for other in (f"Basic {base64.b64encode(b'user:password').decode()}", "Basic", "Basic ä", "basic wk", "Basic =="):
+        assert status_of(watching, keys=(other,)) == 200
+
+
+def test_two_keys_are_one_client_s_or_refused(clients):
+    file, keys = clients
+    watching = Rules.of(Gateway(), "0.0.0.0:8787", TOKEN, clients=Clients(file))
+    alice, bob = keys["alice"], keys["bob"]
+    assert status_of(watching, keys=(f"Bearer {alice}", alice)) == 200
+    assert status_of(watching, keys=(f"Bearer {alice}", bob)) == 401
+    assert status_of(watching, keys=(f"Bearer {TOKEN}", f"wk-{TOKEN}")) == 401
+    for sent in ((f"Bearer {TOKEN}", alice), ("Bearer sk-of-a-provider", alice)):
+        assert status_of(watching, keys=sent) == 200
+        assert find_client(watching, PLAIN._replace(keys=sent)).client == "alice"
+
+
+def test_a_removed_key_is_refused_from_now_on(clients):
+    file, keys = clients
+    watching = Rules.of(Gateway(), "127.0.0.1:8787", clients=Clients(file))
+    assert status_of(watching, keys=(keys["alice"],)) == 200
+    remove_client(file, "alice")
+    assert status_of(watching, keys=(keys["alice"],)) == 401
+    assert status_of(watching, keys=(keys["bob"],)) == 200
+
+
+def test_a_key_in_an_address_is_refused_whatever_else_is_sent(clients):
+    file, keys = clients
+    watching = Rules.of(Gateway(), "127.0.0.1:8787", clients=Clients(file))
+    for place in ({"query": f"api_key={keys['alice']}"}, {"path": f"/v1/{keys['alice']}/models"}):
+        for sent in ((None,), (f"Bearer {keys['alice']}",)):
+            refusal = find_refusal(watching, PLAIN._replace(keys=sent, **place))
+            assert refusal.status == 401
+            assert "does not belong in an address" in refusal.message
+            assert keys["alice"] not in refusal.message
+
+
+def test_the_user_s_own_token_may_look_like_a_key(clients):
+    file, _ = clients
+    own = "wk-" + "own" * 10
+    watching = Rules.of(Gateway(), "0.0.0.0:8787", own, clients=Clients(file))
+    assert status_of(watching, keys=(f"Bearer {own}",)) == 200
+    assert status_of(watching, keys=(f"Bearer {own}x",)) == 401
+
+
+def test_a_page_that_asks_beforehand_sends_no_key(clients):
+    file, _ = clients
+    listed = Rules.of(Gateway(origins=["https://a.example"]), "0.0.0.0:1", TOKEN, clients=Clients(file))
+    asked = {"method": "OPTIONS", "origin": "https://a.example", "has_body": False}
+    assert status_of(listed, **asked, keys=(None,) * 3) == 200

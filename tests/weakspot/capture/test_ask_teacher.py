@@ -51,8 +51,8 @@ class Heard(Teachers):
         super().__init__(config)
         self.remember_answer = asyncio.Event()
 
-    async def ask(self, name, question):
-        async with contextlib.aclosing(super().ask(name, question)) as parts:
+    async def ask(self, name, question, client=None):
+        async with contextlib.aclosing(super().ask(name, question, client)) as parts:
             async for part in parts:
                 yield part
                 self.remember_answer.set()

@@ -49,9 +49,12 @@ def test_its_first_question_is_that_of_every_later_one():
 
 def test_what_was_found_is_not_looked_for_again(monkeypatch):
     counted = []
-    plain = module.user_text
-    monkeypatch.setattr(module, "user_text", lambda text: counted.append(text) or plain(text))
+    plain = module.unframe
+    monkeypatch.setattr(module, "unframe", lambda text: counted.append(text) or plain(text))
     one = Conversation([Q, A, {"role": "user", "content": "and?"}])
     for _ in range(3):
         assert (one.end_of_query, one.query, one.ends_in_query) == (3, "and?", True)
     assert counted == ["and?"]
+    for _ in range(3):
+        assert (one.key, one.is_client_request) == (Conversation(one.messages).key, False)
+    assert counted.count(Q["content"]) == 4  # once for it, and once for each new one

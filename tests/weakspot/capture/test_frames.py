@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weakspot.capture.frames import is_client_request, is_tool_result, read_frames, user_text
+from weakspot.capture.frames import read_frames, unframe, user_text
 
 FRAMES = read_frames()
 
@@ -12,8 +12,8 @@ FRAMES = read_frames()
 @pytest.mark.parametrize("frame", FRAMES, ids=lambda frame: frame["client"])
 def test_each_frame_is_what_its_example_shows(frame):
     assert user_text(frame["example"]) == frame["said"]
-    assert is_tool_result(frame["example"]) == (frame.get("holds") == "result")
-    assert is_client_request(frame["example"]) == (frame.get("holds") == "request")
+    assert unframe(frame["example"]).is_tool_result == (frame.get("holds") == "result")
+    assert unframe(frame["example"]).is_client_request == (frame.get("holds") == "request")
 
 
 def test_every_entry_says_who_writes_it_and_is_understood():

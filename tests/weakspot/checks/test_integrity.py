@@ -6,10 +6,11 @@ import shutil
 
 import pytest
 
+from weakspot.models import adapters, loading, weight_files
+from weakspot.models.loading import Base
 from weakspot.pipeline.process import process
-from weakspot.pipeline.validate import Finding
-from weakspot.records import AdapterManifest, BaseReference
-from weakspot.storage import append_log, atomic
+from weakspot.pipeline.validate import Finding, validate
+from weakspot.storage import append_log
 from weakspot.workspace import AdapterName
 
 
@@ -232,32 +233,10 @@ def test_no_snapshot_at_all_is_a_warning(problems, processed, healthy):
 
 
 @pytest.fixture
-def adapter(processed):
+def adapter(processed, save_manifest):
     """An adapter of the domain spam, complete, with something for its weights."""
     name = AdapterName("spam", 1)
-    folder = processed.adapter(name)
-    folder.mkdir(parents=True)
-    (folder / "adapter_model.safetensors").write_bytes(b"weights")
-    manifest = AdapterManifest(
-        name=str(name),
-        domain="spam",
-        version=1,
-        base=BaseReference(name="b", location="b", revision=None, identity="0"),
-        snapshot=processed.snapshot_names()[-1],
-        examples=16,
-        domain_examples=20,
-        settings={},
-        seed=42,
-        steps=1,
-        best_step=1,
-        train_loss=1.0,
-        val_loss=None,
-        seconds=1.0,
-        created="2025-10-31T14:30:00+00:00",
-        versions={},
-        files={"adapter_model.safetensors": atomic.sha256(folder / "adapter_model.safetensors")},
-    )
-    processed.adapter_manifest(name).write_text(manifest.model_dump_json(indent=2))
+    save_manifest(processed, name)
     return name
 
 
@@ -298,3 +277,33 @@ def test_a_merged_model_without_a_manifest_is_a_warning(problems, processed, hea
     processed.merged(adapter).mkdir()
     finding = only(problems(processed, healthy), "warning")
     assert finding.detail == "is incomplete; run 'weakspot deploy spam'"
+
+
+@pytest.mark.slow
+def test_on_request_every_byte_of_a_base_is_checked(processed, healthy, tiny_base, tmp_path, save_manifest):
+    base = Base("tiny", str(shutil.copytree(tiny_base, tmp_path / "base")), None)
+    save_manifest(processed, AdapterName("spam", 1), **loading.reference(base, whole=True).model_dump())
+
+    def of_bases() -> list[Finding]:
+        return [one for one in validate(processed, healthy, None, full=True).findings if one.check == "bases"]
+
+    assert [one.level for one in of_bases()] == ["pass"]
+    weights = tmp_path / "base" / "model.safetensors"
+    whole = weights.read_bytes()
+    large = next(one for one in weight_files.read_tensors(tmp_path / "base").values() if one.size > 1 << 16)
+    weights.write_bytes(whole[: large.start] + bytes([whole[large.start] ^ 1]) + whole[large.start + 1 :])
+    assert adapters.require_base(processed, healthy, adapters.read_manifest(processed, AdapterName("spam", 1))) == base
+    (finding,) = of_bases()
+    assert (finding.level, finding.place) == ("failure", str(processed.adapter(AdapterName("spam", 1))))
+    assert finding.detail.startswith("was trained on other weights than ")
+    assert all(one.check != "bases" for one in validate(processed, healthy, None).findings)
+
+
+def test_a_base_that_is_gone_and_one_that_was_not_noted_are_told(processed, healthy, save_manifest):
+    save_manifest(processed, AdapterName("spam", 1), weights="0", weights_whole="0")
+    save_manifest(processed, AdapterName("spam", 2))
+    found = [one for one in validate(processed, healthy, None, full=True).findings if one.check == "bases"]
+    assert [(one.level, one.detail.partition(";")[0]) for one in found] == [
+        ("failure", "its base b is not at b any more"),
+        ("warning", "was trained before the weights of its base were noted"),
+    ]

@@ -74,8 +74,8 @@ def test_the_trained_adapter_is_proved(expectation):
 
 
 def test_the_model_itself_is_proved(accepted, expectation):
-    workspace, _ = accepted
-    _, model, tokenizer = adapters.load(workspace, adapters.read_manifest(workspace, NAME))
+    workspace, config = accepted
+    _, model, tokenizer = adapters.load(workspace, config, adapters.read_manifest(workspace, NAME))
     proved = parity_check.prove(expectation, parity_check.ask_in_process(model, tokenizer), "it")
     assert proved.same_answers == 8
     assert proved.difference < 1e-5

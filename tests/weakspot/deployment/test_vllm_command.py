@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 from safetensors.torch import save_file
-from tests.weakspot.models.test_target_modules import asked_vllm
+from tests.weakspot.models.test_vllm_names import asked_vllm
 
 from weakspot.deployment import vllm_command
 from weakspot.models import adapter_files

@@ -178,6 +178,9 @@ def test_any_losses_give_a_verdict_and_swapping_sides_swaps_it(pairs):
 @settings(max_examples=30, deadline=None)
 def test_any_outcomes_give_a_comparison_with_a_sound_interval(pairs):
     found = gate.compare_outcomes("x", [a for a, _ in pairs], [b for _, b in pairs], LEVEL)
+    if len(pairs) == 1:
+        assert (found.low, found.high, found.p) == (None, None, None)
+        return
     assert -1 <= found.low <= found.difference + 1e-9 <= found.high + 2e-9
     assert 0 <= found.p <= 1
 
@@ -214,3 +217,11 @@ def test_tool_calls_that_are_no_worse_than_chance_do_not_reject(calls):
 
 def test_without_tools_no_call_is_compared():
     assert gate.compare_tool_calls(noisy(5, 0.3), LEVEL) == []
+
+
+def test_one_example_has_neither_an_interval_nor_a_p():
+    (loss, preference) = gate.comparisons([row(2.0, 1.5)], LEVEL)
+    for one in (loss, preference):
+        assert (one.n, one.low, one.high, one.p, one.outcome) == (1, None, None, None, "undecided")
+    reasons = gate.decide_verdict([loss, preference], [], Evaluate())[1]
+    assert reasons[0] == "loss per token: base 2.000, adapter 1.500 on 1 example"

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def loaded(accepted):
     workspace, config = accepted
-    _, model, tokenizer = adapters.load(workspace, adapters.read_manifest(workspace, AdapterName("colours", 1)))
+    _, model, tokenizer = adapters.load(workspace, config, adapters.read_manifest(workspace, AdapterName("colours", 1)))
     return model, tokenizer, config, reading.load_split(workspace, "test")
 
 

@@ -29,6 +29,15 @@ def test_a_consultation_is_counted_with_what_it_cost():
     )
 
 
+def test_a_named_client_is_counted_by_its_name():
+    metrics = Metrics()
+    metrics.count_client("alice", "answered", 2.5)
+    metrics.count_client("alice", "answered", None)
+    text = metrics.text().decode()
+    assert 'weakspot_client_consultations_total{client="alice",outcome="answered"} 2.0' in text
+    assert 'weakspot_client_cost_usd_total{client="alice"} 2.5' in text
+
+
 @pytest.mark.slow
 async def test_requests_are_counted_by_the_endpoints_that_there_are(world):
     async with world() as one, one.openai() as client:

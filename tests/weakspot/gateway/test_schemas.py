@@ -1,9 +1,13 @@
 """What a teacher can be asked from, and what is wrong with anything else."""
 
+import contextlib
 import json
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
+from weakspot.gateway import schemas
 from weakspot.gateway.schemas import chat_of_messages, parse_json_body, require_chat
 from weakspot.gateway.upstream import GatewayError
 
@@ -114,3 +118,28 @@ async def test_a_body_without_such_is_the_bytes_that_came():
 async def test_what_is_no_object_is_refused(sent):
     with pytest.raises(GatewayError):
         await parse_json_body(Request(sent))
+
+
+WORDS = st.text(st.sampled_from('a"\\ é:,[]{}\n'), max_size=12)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | WORDS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(WORDS, inner, max_size=4),
+)
+
+
+@given(body=st.dictionaries(WORDS, VALUES), plain=st.booleans(), indent=st.sampled_from([None, 0, 7]))
+@example(body={"a": 'b "cccccccc'}, plain=True, indent=None)
+@example(body={"a": "b", "c": "d"}, plain=True, indent=40)
+def test_long_strings_are_read_as_short_ones_are(body, plain, indent):
+    data = json.dumps(body, ensure_ascii=not plain, indent=indent).encode()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(schemas, "_LONG_STRING_BYTES", 3)
+        assert schemas._parse(data) == (data, body)
+
+
+@given(st.binary(max_size=40).map(lambda data: b'{"a": "' + data + b'"}'))
+def test_what_is_no_json_with_long_strings_is_an_error_as_well(data):
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(schemas, "_LONG_STRING_BYTES", 3)
+        with contextlib.suppress(GatewayError):
+            assert schemas._parse(data)[1] == json.loads(data, strict=False)

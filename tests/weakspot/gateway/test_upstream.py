@@ -10,6 +10,8 @@ from aiohttp.test_utils import make_mocked_request
 from multidict import CIMultiDict
 from tests.servers import Reply, Server
 
+from weakspot.access.adapters import note_client
+from weakspot.access.client_keys import Client
 from weakspot.config import load
 from weakspot.gateway.upstream import GatewayError, Upstream
 
@@ -106,6 +108,16 @@ def test_a_client_of_a_provider_has_no_key_passed_on(upstream_at, shown):
 def test_a_key_that_is_not_for_the_server_is_not_passed_on(upstream_at, address, setting):
     found = upstream_at(address, setting).headers(request(("Authorization", "Bearer client"), ("X-Request-Id", "7")))
     assert list(found.items()) == [("X-Request-Id", "7")]
+
+
+def test_a_key_of_a_named_client_is_not_passed_on_in_any_header(upstream_at):
+    key = "wk-" + "A" * 43
+    one = upstream_at("http://localhost/v1")
+    odd = request(("Authorization", f"Bearer {key}"), ("X-Odd", f"see {key}."), ("X-Request-Id", "7"))
+    assert list(one.headers(odd).items()) == [("X-Request-Id", "7")]
+    named = request(("Authorization", "Bearer of-another-server"), ("X-Request-Id", "7"))
+    note_client(named, Client(client="alice", sha256="0" * 64, timestamp="t"))
+    assert list(one.headers(named).items()) == [("X-Request-Id", "7")]
 
 
 def test_a_key_of_the_settings_replaces_the_client_s(upstream_at, monkeypatch):

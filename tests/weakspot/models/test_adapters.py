@@ -1,8 +1,11 @@
 """An adapter is read whole, on its own base, or not at all."""
 
+import shutil
+
 import pytest
 
-from weakspot.models import adapter_files, adapters, loading
+from weakspot.models import adapter_files, adapters
+from weakspot.settings import Model
 from weakspot.workspace import AdapterName
 from zddc.errors import UserError
 
@@ -16,7 +19,7 @@ def test_an_adapter_is_read_with_its_scorecard_and_its_base(accepted):
     manifest = adapters.read_manifest(workspace, NAME)
     assert (manifest.name, manifest.domain, manifest.version) == (str(NAME), "colours", 1)
     assert adapters.read_scorecard(workspace, NAME).verdict == "accept"
-    assert adapters.require_base(manifest).location == config.model.base
+    assert adapters.require_base(workspace, config, manifest).location == config.model.base
 
 
 def test_a_workspace_can_be_moved_nothing_in_it_says_where_it_lies(merged, prepared):
@@ -53,9 +56,42 @@ def test_what_was_never_evaluated_has_no_scorecard(accepted):
     assert adapters.read_scorecard(workspace, NAME) is None
 
 
-def test_another_base_by_the_same_name_is_refused(accepted, monkeypatch):
-    workspace, _ = accepted
+@pytest.fixture
+def moved(accepted, tiny_base, tmp_path):
+    """An adapter whose base was at a place where it is no more, and the base's new place."""
+    workspace, config = accepted
     manifest = adapters.read_manifest(workspace, NAME)
-    monkeypatch.setattr(loading, "identity", lambda base: "other")
-    with pytest.raises(UserError, match="was trained on a different"):
-        adapters.load(workspace, manifest)
+    gone = str(tmp_path / "gone")
+    base = manifest.base.model_copy(update={"name": gone, "location": gone})
+    return workspace, config, manifest.model_copy(update={"base": base}), tmp_path / "base"
+
+
+def settings(config, base):
+    return config.model_copy(update={"model": Model(base=str(base))})
+
+
+def test_a_base_that_was_moved_is_found_where_the_settings_say(moved, tiny_base):
+    workspace, config, manifest, place = moved
+    shutil.copytree(tiny_base, place)
+    config = settings(config, place)
+    assert adapters.require_base(workspace, config, manifest).location == str(place)
+    adapters.require_unchanged_base(workspace, config, manifest)
+
+
+def test_a_base_that_is_nowhere_is_told_and_where_to_say_it(moved, tmp_path):
+    workspace, config, manifest, place = moved
+    config = settings(config, place)
+    with pytest.raises(
+        UserError, match=r"its base .*gone is not at .*gone any more; set \[model\] base to where it is"
+    ):
+        adapters.require_base(workspace, config, manifest)
+    adapters.require_unchanged_base(workspace, config, manifest)
+
+
+def test_another_base_in_its_place_is_refused(moved, tiny_base):
+    workspace, config, manifest, place = moved
+    weights = shutil.copytree(tiny_base, place) / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-4] + b"1234")
+    for refuse in (adapters.require_base, adapters.require_unchanged_base, adapters.load):
+        with pytest.raises(UserError, match=r"was trained on other weights or settings than .* has now"):
+            refuse(workspace, settings(config, place), manifest)

@@ -7,6 +7,7 @@ from gguf import GGUFWriter
 from weakspot.deployment.gguf import writer
 from weakspot.models import demo_model, loading
 from weakspot.models.loading import Base
+from zddc.errors import UserError
 
 pytestmark = pytest.mark.slow
 
@@ -29,5 +30,5 @@ def test_a_file_of_another_kind_of_model_is_an_error(tmp_path):
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.close()
-    with pytest.raises(ValueError, match="mamba-of-tomorrow"):
+    with pytest.raises(UserError, match=r"odd\.gguf: transformers cannot read it: .*mamba-of-tomorrow.*; deploy it as"):
         demo_model.load(tmp_path / "odd.gguf")

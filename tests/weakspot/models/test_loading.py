@@ -1,7 +1,9 @@
 """Bases: the embedded one, folders, hub ids; what is missing is said in one line."""
 
+import itertools
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -83,12 +85,87 @@ def test_a_model_that_is_loaded_keeps_sequences_of_a_row_apart(tiny_base):
     assert not model.training
 
 
-def test_a_base_is_known_by_name_revision_and_settings_wherever_it_lies(tiny_base, tmp_path):
-    here, moved = Base("x", str(tiny_base), None), Base("x", str(shutil.copytree(tiny_base, tmp_path / "moved")), None)
-    other = Base("x", str(shutil.copytree(tiny_base, tmp_path / "other")), None)
-    settings = tmp_path / "other" / "config.json"
-    settings.write_text(json.dumps({**json.loads(settings.read_text()), "rms_norm_eps": 0.5}))
-    known = loading.identity(here)
-    assert loading.identity(moved) == known
-    others = [other, Base("y", here.location, None), Base("x", here.location, "main")]
-    assert known not in {loading.identity(one) for one in others}
+@pytest.fixture
+def changed(tiny_base, tmp_path):
+    """Make a base like the tiny one, with other values in its configuration, or other weights."""
+    numbers = itertools.count(1)
+
+    def made(*, weights: bytes = b"", **settings) -> Base:
+        folder = shutil.copytree(tiny_base, tmp_path / f"base-{next(numbers)}")
+        file = folder / "config.json"
+        file.write_text(json.dumps({**json.loads(file.read_text()), **settings}))
+        if weights:
+            file = folder / "model.safetensors"
+            file.write_bytes(file.read_bytes()[: -len(weights)] + weights)
+        return Base("x", str(folder), None)
+
+    return made
+
+
+def test_a_base_is_known_by_its_weights_wherever_it_lies_and_whatever_its_name(tiny_base, changed):
+    known = loading.reference(Base("x", str(tiny_base), None))
+    assert loading.matches(changed(), known)
+    assert loading.matches(Base("y", str(tiny_base), None), known)
+    assert not loading.matches(changed(rms_norm_eps=0.5), known)
+    assert not loading.matches(changed(weights=b"1234"), known)
+
+
+def test_of_a_record_without_weights_name_revision_and_configuration_are_compared(tiny_base, changed):
+    here = Base("x", str(tiny_base), None)
+    known = loading.reference(here).model_copy(update={"weights": None})
+    assert loading.matches(changed(weights=b"1234"), known)
+    assert not loading.matches(changed(rms_norm_eps=0.5), known)
+    assert not loading.matches(here, known.model_copy(update={"name": "y"}))
+    assert not loading.matches(here, known.model_copy(update={"revision": "main"}))
+
+
+def test_a_relative_folder_is_one_of_the_workspace_first(tiny_base, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    inside = shutil.copytree(tiny_base, tmp_path / "workspace" / "bases" / "tiny")
+    outside = shutil.copytree(tiny_base, tmp_path / "here" / "only-here")
+    monkeypatch.chdir(tmp_path / "here")
+    assert loading.resolve_base(Model(base="bases/tiny"), tmp_path / "workspace").location == str(inside)
+    assert loading.resolve_base(Model(base="only-here"), tmp_path / "workspace").location == str(outside)
+    assert loading.find_local_tokenizer(Model(base="bases/tiny"), tmp_path / "workspace") is not None
+
+
+@pytest.mark.parametrize(
+    "kind", ["fp8", "compressed-tensors", "awq", "gptq", "bitsandbytes", "nvfp4", "of-tomorrow", None]
+)
+def test_weights_that_are_quantised_are_refused_before_they_are_loaded(changed, kind):
+    settings = {"bits": 4} if kind is None else {"quant_method": kind}
+    base = changed(quantization_config=settings)
+    (Path(base.location) / "model.safetensors").unlink()
+    with pytest.raises(
+        UserError, match=f"quantised \\({kind or 'unknown method'}\\), which is not supported; train on the"
+    ):
+        loading.require_loadable(base)
+
+
+@pytest.mark.parametrize("settings", [{"architectures": ["LlamaOfTomorrow"]}, {"architectures": ["LlamaModel"]}])
+def test_a_class_that_writes_no_text_or_is_not_known_is_refused(changed, settings):
+    (name,) = settings["architectures"]
+    with pytest.raises(UserError, match=f"is a {name}, which transformers .* does not know as a language model"):
+        loading.require_loadable(changed(**settings))
+
+
+@pytest.mark.parametrize(
+    "settings", [{"model_type": "of-tomorrow"}, {"num_attention_heads": 7}, {"hidden_size": "many"}]
+)
+def test_whatever_a_library_raises_for_a_configuration_is_one_line(changed, settings):
+    with pytest.raises(UserError, match="cannot be loaded") as caught:
+        loading.build_meta_model(changed(**settings))
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_weights_that_are_not_there_are_not_made_up(changed):
+    with pytest.raises(UserError, match=r"its weight files do not hold model\.layers\.2\..*, nor \d+ more"):
+        loading.load_model(changed(num_hidden_layers=3), torch.float32)
+
+
+def test_a_download_that_was_cut_short_is_told_before_it_is_loaded(changed):
+    base = changed()
+    file = Path(base.location) / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(UserError, match=r"model\.safetensors: is cut short: [\d,]+ bytes of [\d,]+; download the base"):
+        loading.require_loadable(base)

@@ -1,15 +1,15 @@
 """The merged model is PEFT's, bit by bit, made in the memory of one tensor."""
 
 import json
+import shutil
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from weakspot.models import adapter_files, loading, merge
 from weakspot.models.loading import Base
 from weakspot.settings import Lora
-from weakspot.storage import atomic
 from weakspot.training import adapter_export, lora_layers
 from zddc.errors import UserError
 
@@ -64,8 +64,6 @@ def test_a_base_in_several_files_is_merged_file_by_file(tiny_base, tmp_path):
 def test_an_adapter_of_another_base_is_refused(tiny_base, tmp_path):
     adapter(tiny_base, tmp_path / "adapter")
     tensors = load_file(tmp_path / "adapter" / adapter_files.WEIGHTS)
-    from safetensors.torch import save_file
-
     save_file(
         {n.replace("layers.1", "layers.7"): t for n, t in tensors.items()},
         tmp_path / "adapter" / adapter_files.WEIGHTS,
@@ -74,15 +72,24 @@ def test_an_adapter_of_another_base_is_refused(tiny_base, tmp_path):
         merged(tiny_base, tmp_path / "adapter", tmp_path / "merged")
 
 
-def test_a_quantised_base_is_refused(tiny_base, tmp_path):
-    import shutil
-
+def test_a_quantised_layer_is_refused(tiny_base, tmp_path):
     base = shutil.copytree(tiny_base, tmp_path / "base")
-    settings = json.loads((base / "config.json").read_text())
-    atomic.write_atomically(base / "config.json", json.dumps({**settings, "quantization_config": {}}).encode())
+    tensors = load_file(base / "model.safetensors")
+    name = next(name for name in tensors if "q_proj" in name)
+    save_file({**tensors, name: tensors[name].to(torch.float8_e4m3fn)}, base / "model.safetensors")
     adapter(tiny_base, tmp_path / "adapter")
-    with pytest.raises(UserError, match="is quantised"):
+    with pytest.raises(UserError, match=r"q_proj.weight is quantised \(F8_E4M3\), and merging would ruin"):
         merged(base, tmp_path / "adapter", tmp_path / "merged")
+    assert not list((tmp_path / "merged").iterdir())
+
+
+def test_weights_that_are_stored_twice_stay_behind(tiny_base, tmp_path):
+    base = shutil.copytree(tiny_base, tmp_path / "base")
+    for name in ("consolidated.safetensors", "params.json", "pytorch_model.bin"):
+        (base / name).write_bytes((base / "model.safetensors").read_bytes())
+    adapter(tiny_base, tmp_path / "adapter")
+    merged(base, tmp_path / "adapter", tmp_path / "merged")
+    assert {file.name for file in (tmp_path / "merged").iterdir()} == {file.name for file in tiny_base.iterdir()}
 
 
 @pytest.mark.parametrize("odd", [{"use_dora": True}, {"rank_pattern": {"q_proj": 8}}, {"modules_to_save": ["lm_head"]}])

@@ -15,7 +15,6 @@ from weakspot.records import Message
 
 PAGE = Path(__file__).parents[3] / "docs" / "models.md"
 _BEGIN, _END = "<!-- the table of chat templates, by make docs -->", "<!-- its end -->"
-UPDATE = "WEAKSPOT_UPDATE_DOCS"
 
 CONTROLS = "<|im_end|>"
 # The templates of a wheel, word for word, with the end of turn that their models' tokenizers have.
@@ -147,7 +146,7 @@ def test_the_table_of_chat_templates_is_up_to_date(table):
     before, _, rest = page.partition(_BEGIN)
     _, _, after = rest.partition(_END)
     written = f"{before}{_BEGIN}\n\n{table}\n\n{_END}{after}"
-    if os.environ.get(UPDATE):
+    if os.environ.get("WRITE_DOCS"):
         PAGE.write_text(written, encoding="utf-8")
         return
     assert page == written, "run 'make docs'"

@@ -11,7 +11,7 @@ from tests.weakspot.conftest import changed
 from weakspot.dataset.reading import read_examples
 from weakspot.deployment.releases import publish
 from weakspot.evaluation.scoring import is_exact_match, parse_json
-from weakspot.models import adapter_files, adapters, loading
+from weakspot.models import adapter_files, adapters
 from weakspot.pipeline.evaluate import evaluate
 from weakspot.pipeline.train import train
 from weakspot.records import Release, Scorecard
@@ -47,9 +47,9 @@ def test_the_scorecard_holds_every_test_example_under_base_and_adapter(trained):
 
 
 def test_losses_are_those_of_the_models_themselves(evaluated, card):
-    workspace, _ = evaluated
+    workspace, config = evaluated
     manifest = adapters.read_manifest(workspace, NAME)
-    _, model, tokenizer = adapters.load(workspace, manifest)
+    _, model, tokenizer = adapters.load(workspace, config, manifest)
     row = card.rows[0]
     turns = [{"role": "user", "content": row.query}]
     prompt = tokenizer(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))["input_ids"]
@@ -79,7 +79,7 @@ def test_losses_behind_retrieved_examples_are_those_of_the_conversation(evaluate
     workspace, config = evaluated
     # Room for all of it: the oldest example would be left out.
     row = evaluate(workspace, changed(config, "train", max_length=256), "colours").rows[0]
-    _, model, tokenizer = adapters.load(workspace, adapters.read_manifest(workspace, NAME))
+    _, model, tokenizer = adapters.load(workspace, config, adapters.read_manifest(workspace, NAME))
     by_id = {one.id: one for one in read_examples(workspace.split("train"))}
     turns = [turn for id_ in reversed(row.retrieved.found) for turn in (by_id[id_].query, by_id[id_].expert)]
     messages = [{"role": turn.role, "content": turn.text} for turn in turns] + [{"role": "user", "content": row.query}]
@@ -175,17 +175,16 @@ def test_a_scorecard_of_other_weights_does_not_count(evaluated):
     assert adapters.read_scorecard(workspace, NAME) is None
 
 
-def test_another_base_of_the_same_name_is_refused(trained, tiny_base, tmp_path):
+def test_other_weights_of_the_base_are_refused(trained, tiny_base, tmp_path):
     workspace, config = trained
-    shutil.copytree(tiny_base, tmp_path / "base")
-    base, known = loading.resolve_base(Model(base=str(tmp_path / "base"))), adapters.read_manifest(workspace, NAME)
-    reference = {"name": base.name, "location": base.location, "identity": loading.identity(base)}
-    manifest = known.model_copy(update={"base": known.base.model_copy(update=reference)})
-    workspace.adapter_manifest(NAME).write_bytes(manifest.to_document())
-    assert adapters.require_base(adapters.read_manifest(workspace, NAME)) == base
-    settings = tmp_path / "base" / "config.json"
-    settings.write_text(json.dumps({**json.loads(settings.read_text()), "rms_norm_eps": 1e-3}))
-    with pytest.raises(UserError, match="was trained on a different"):
+    base = shutil.copytree(tiny_base, tmp_path / "base")
+    known = adapters.read_manifest(workspace, NAME)
+    moved = known.base.model_copy(update={"name": str(base), "location": str(base)})
+    workspace.adapter_manifest(NAME).write_bytes(known.model_copy(update={"base": moved}).to_document())
+    weights = base / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-4] + b"1234")
+    config = config.model_copy(update={"model": Model(base=str(base))})
+    with pytest.raises(UserError, match=r"was trained on other weights or settings than .*base has now; restore"):
         evaluate(workspace, config, "colours")
 
 

@@ -1,18 +1,25 @@
 """A forgotten interaction is gone from data and scorecards and never comes back; what contains it is marked."""
 
+import json
+
 import pytest
+from tests.weakspot.conftest import changed
 
 from weakspot.capture import review
-from weakspot.capture.decisions import load_decisions
+from weakspot.capture.decisions import decide, load_decisions
 from weakspot.dataset import reading
 from weakspot.deployment.targets import merged
+from weakspot.models import loading
 from weakspot.models.adapters import read_manifest, read_scorecard
 from weakspot.pipeline.deploy import deploy
-from weakspot.pipeline.forget import forget
+from weakspot.pipeline.forget import forget, retrain
 from weakspot.pipeline.process import process
+from weakspot.pipeline.status import status
+from weakspot.pipeline.train import train
 from weakspot.pipeline.validate import validate
 from weakspot.records import Decision, Snapshot, UnheardWish
 from weakspot.storage import append_log, atomic
+from weakspot.workspace import AdapterName
 from zddc.errors import UserError
 
 
@@ -181,3 +188,102 @@ def test_nothing_of_a_deployment_has_its_words_either(evaluated, split):
     assert files_with(workspace, row.query.text) == set()
     assert forget(workspace, config, row.id).adapters == [str(name)]
     assert read_manifest(workspace, name)
+
+
+# what learnt from it is trained anew
+
+
+@pytest.fixture
+def shown(weakspot):
+    """Forget with --retrain on the command line; give back the lines."""
+
+    def run(identity: str, *more: str) -> list[str]:
+        status, out, err = weakspot("forget", identity, "--retrain", *more)
+        assert (status, err) == (0, "")
+        return out.splitlines()
+
+    return run
+
+
+@pytest.mark.slow
+def test_the_adapter_that_learned_from_it_is_trained_anew_without_it_with_its_own_settings(trained, shown):
+    workspace, config = trained
+    (old,) = workspace.adapter_names("colours")
+    before = read_manifest(workspace, old)
+    assert before.settings["train"]["max_steps"] != config.train.max_steps
+    gone = reading.load_split(workspace, "train", "colours")[0]
+    lines = shown(gone.id, *("--set", f"status.retrain_streak={config.status.retrain_streak}"))
+    new = read_manifest(workspace, AdapterName("colours", 2))
+    assert (new.settings, new.base, new.examples) == (before.settings, before.base, before.examples - 1)
+    assert lines[-2:] == [
+        "next: weakspot evaluate colours",
+        "then: weakspot deploy colours; until then the one in service stays there",
+    ]
+    assert ids(workspace.adapter_forgotten(old)) == [gone.id]
+    assert not workspace.adapter_forgotten(AdapterName("colours", 2)).exists()
+    assert [one.due for one in status(workspace, config).domains if one.domain == "colours"] == [""]
+    assert files_with(workspace, gone.query.text) == set()
+    # The second time there is a successor.
+    assert shown(gone.id)[-1] == "no adapter to train anew"
+    assert len(workspace.adapter_names("colours")) == 2
+    assert json.loads(shown(gone.id, "--json")[0])["retrained"] == []
+
+
+@pytest.mark.slow
+def test_each_adapter_keeps_its_own_settings_and_is_trained_if_an_earlier_try_was_interrupted(trained, monkeypatch):
+    workspace, config = trained
+    train(workspace, changed(config, "train", max_steps=2), "multi-domain")
+    gone = reading.load_split(workspace, "train", "colours")[0]
+    with monkeypatch.context() as patch:
+        patch.setattr("weakspot.pipeline.forget.train_together", raise_interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            retrain(workspace, config, forget(workspace, config, gone.id).adapters)
+    again = forget(workspace, config, gone.id).adapters
+    done = retrain(workspace, config, again)
+    assert again == ["colours-lora-v1", "multi-domain-lora-v1"]
+    assert done.untrainable == []
+    assert [(one.name, one.settings["train"]["max_steps"]) for one in done.adapters] == [
+        ("colours-lora-v2", 40),
+        ("multi-domain-lora-v2", 2),
+    ]
+
+
+@pytest.mark.slow
+def test_a_domain_of_which_nothing_is_left_is_named(trained, shown):
+    workspace, config = trained
+    gone, *others = (one for one in reading.read_examples(workspace.all_examples) if one.domain == "colours")
+    decide(workspace, config, [(one.id, "refuse", None) for one in others])
+    assert shown(gone.id)[-1] == (
+        "colours: no training example is left; take its adapter out of service: weakspot rollback colours"
+    )
+    assert retrain(workspace, config, ["colours-lora-v1"]).untrainable == ["colours"]
+
+
+@pytest.mark.slow
+def test_settings_of_another_version_are_one_line(trained):
+    workspace, config = trained
+    (name,) = workspace.adapter_names("colours")
+    manifest = read_manifest(workspace, name)
+    odd = {**manifest.settings, "train": {"of_another_version": 1}}
+    atomic.write_atomically(
+        workspace.adapter_manifest(name), manifest.model_copy(update={"settings": odd}).to_document()
+    )
+    with pytest.raises(UserError, match="its settings are of another version of weakspot; run 'weakspot train colou"):
+        retrain(workspace, config, [str(name)])
+
+
+def test_without_what_training_needs_nothing_is_forgotten(workspace, example, capture, weakspot, monkeypatch):
+    capture(workspace, [example(1, interaction_id="int_1")])
+    monkeypatch.setattr(loading, "_LIBRARIES", ("torch", "no_such_library"))
+    before = workspace.raw.read_bytes()
+    status, out, err = weakspot("forget", "int_1", "--retrain")
+    assert (status, out) == (1, "")
+    assert err == "weakspot: no_such_library not installed; run: pip install 'zddc[train]'\n"
+    assert workspace.raw.read_bytes() == before
+    assert not workspace.decisions.exists()
+    assert weakspot("forget", "int_1")[0] == 0
+
+
+def test_where_no_adapter_learned_from_it_there_is_nothing_to_train(workspace, example, capture, shown):
+    capture(workspace, [example(1, interaction_id="int_1")])
+    assert shown("int_1") == ["forgot int_1: 1 line erased", "no adapter to train anew"]

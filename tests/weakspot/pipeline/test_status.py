@@ -89,3 +89,30 @@ def test_status_tells_in_a_line_what_the_consultations_cost(workspace, config, e
     assert status(workspace, config).savings == "nothing was asked yet"
     capture(workspace, [example(1), example(2)])
     assert status(workspace, config).savings == "2 consultations, 2 without a price"
+
+
+@pytest.mark.parametrize(
+    ("part", "remedy"),
+    [("assignments", "restore the file from the newest snapshot"), ("rejections", "run 'weakspot process' to write")],
+)
+def test_a_damaged_line_is_named(workspace, config, example, capture, part, remedy):
+    capture(workspace, [example(n) for n in range(3)])
+    process(workspace, config)
+    file = getattr(workspace, part)
+    lines = len(file.read_bytes().splitlines())
+    with file.open("a", encoding="utf-8") as stream:
+        stream.write('{"interaction_id": "int_1", "gro\n')
+    with pytest.raises(UserError, match=rf"{file.name}:{lines + 1}: .*; {remedy}"):
+        status(workspace, config)
+
+
+def test_an_adapter_is_shown_whatever_is_left_of_its_domain(workspace, config, example, capture, save_manifest):
+    """In a workspace of one domain that of all domains, too, and one whose examples are gone."""
+    capture(workspace, [example(n) for n in range(3)])
+    process(workspace, config)
+    for domain in ("multi-domain", "gone"):
+        save_manifest(workspace, AdapterName(domain, 1))
+    found = {one.domain: one for one in status(workspace, config).domains}
+    assert found.keys() == {"spam", "multi-domain", "gone"}
+    assert (found["multi-domain"].adapter, found["multi-domain"].examples) == ("multi-domain-lora-v1", 3)
+    assert (found["gone"].adapter, found["gone"].examples, found["gone"].new) == ("gone-lora-v1", 0, 0)

@@ -13,6 +13,7 @@ from weakspot.settings import Model
 from weakspot.training import checkpoints, metrics
 from weakspot.training.adapter_trainer import AdapterTrainer
 from weakspot.workspace import AdapterName, Workspace
+from zddc.errors import UserError
 
 pytestmark = pytest.mark.slow
 
@@ -124,15 +125,42 @@ def test_other_data_begin_anew(cut, steps_made, split):
     assert found == trained(fresh, config)
 
 
-def test_another_base_of_the_same_name_begins_anew(cut, steps_made):
-    workspace, fresh, config = cut
-    file = Path(config.model.base) / "config.json"
-    settings = json.loads(file.read_text(encoding="utf-8"))
-    assert settings["rms_norm_eps"] != 1e-2
-    file.write_text(json.dumps({**settings, "rms_norm_eps": 1e-2}), encoding="utf-8")
-    found = trained(workspace, config)
-    assert steps_made == list(range(1, STEPS + 1))
-    assert found == trained(fresh, config)
+def test_other_weights_of_the_base_are_refused(cut, steps_made):
+    workspace, _, config = cut
+    file = Path(config.model.base) / "model.safetensors"
+    kept = file.read_bytes()
+    file.write_bytes(kept[:-4] + b"1234")
+    with pytest.raises(
+        UserError, match=r"was begun on other weights of the base; restore that base, or remove .*checkpoint"
+    ):
+        train(workspace, config, "colours")
+    assert not steps_made
+    file.write_bytes(kept)
+    trained(workspace, config)
+    assert steps_made == list(range(KEPT + 1, STEPS + 1))
+
+
+def test_a_base_that_was_moved_is_the_same(cut, steps_made, tmp_path):
+    workspace, _, config = cut
+    moved = Path(config.model.base).rename(tmp_path / "moved")
+    trained(workspace, changed(config, "model", base=str(moved)))
+    assert steps_made == list(range(KEPT + 1, STEPS + 1))
+
+
+def test_weights_that_change_while_an_adapter_is_trained_are_told(taught, tiny_base, tmp_path, monkeypatch):
+    workspace, config = taught
+    base = shutil.copytree(tiny_base, tmp_path / "base")
+    config = changed(changed(config, "model", base=str(base)), "train", max_steps=1)
+    teller = metrics.metrics_writer
+
+    def replaced_meanwhile(*given):
+        (base / "model.safetensors").write_bytes((base / "model.safetensors").read_bytes()[:-4] + b"1234")
+        return teller(*given)
+
+    monkeypatch.setattr(metrics, "metrics_writer", replaced_meanwhile)
+    with pytest.raises(UserError, match="the weights of its base changed meanwhile"):
+        train(workspace, config, "colours")
+    assert not workspace.adapter_manifest(NAME).exists()
 
 
 def test_a_setting_that_no_run_depends_on_makes_no_other_run(cut, steps_made):

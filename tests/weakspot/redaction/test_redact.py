@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from weakspot.redaction.redact import scrub, scrub_text
 
+ROOT = Path(__file__).parents[3]
 # In parts, as no key may stand in a repository.
 GITHUB = "ghp_" + "aB3dE5gH7jK9mN1pQ2rS" + "4tU6vW8xY0zA1b2C"
 TOKEN = "9f86d081884c7d65" + "9a2feaa0c55ad015"
@@ -115,6 +117,21 @@ def test_a_line_of_a_log_is_scrubbed():
     assert scrub_text(f"401 for {GITHUB}: plain words", ["plain words"]) == "401 for <API_KEY_1>: <API_KEY_2>"
 
 
+def test_our_specification_has_nothing_to_scrub():
+    for file in (ROOT / "spec").glob("*.json"):
+        text = file.read_text(encoding="utf-8")
+        assert scrub(text) == (text, {})
+        assert scrub(json.loads(text)) == (json.loads(text), {})
+
+
+def test_of_600_real_interactions_only_addresses_go(real_interactions):
+    """Each of the three was looked at: they are addresses of e-mail, and nothing else is a secret."""
+    found = [scrub(json.loads(line)).counts for line in real_interactions.read_text(encoding="utf-8").splitlines()]
+    assert len(found) >= 600
+    assert {kind for counts in found for kind in counts} == {"e-mail"}
+    assert sum(map(bool, found)) == 1
+
+
 def test_the_value_given_is_not_changed():
     value = {"a": [MAIL]}
     scrub(value)
@@ -149,7 +166,7 @@ def test_what_is_scrubbed_stays_as_it_is(parts):
     assert scrub(once.value) == (once.value, {})
 
 
-@pytest.mark.parametrize("unit", ["a", "@", "A=", "-----BEGIN "])
+@pytest.mark.parametrize("unit", ["a", "@", "A=", "-----BEGIN ", "%", "\u200b", "Zm9vYmFy", "\\", "DE89 3704 "])
 def test_two_megabytes_of_one_thing_are_read(unit):
     """With steps that grow as the square of the length it would take hours."""
     text = unit * (2_000_000 // len(unit))
@@ -178,6 +195,9 @@ ADVERSARIAL = [
         "password=aB3$%xyz ",
         "name: token\nvalue: ",
     ),
+    # And these the decoders.
+    *("%2541", "a\u200b", "&#65;", "\\\\u0041x", "&amp;amp;", "SUNBZ0lDQWc", "aGVsbG8gd29ybGQ ", "67 68 ", "0x67,"),
+    *("aGVsbG8gd29ybGQh\n", "68656c6c6f20776f726c64 ", "DE89 3704 0044 0532 0130 0", "\U000e0041x"),
 ]
 
 

@@ -138,3 +138,32 @@ def test_a_folder_that_was_there_stays_where_the_new_one_fails(tmp_path):
     with pytest.raises(RuntimeError), atomic.write_folder_atomically(tmp_path / "folder"):
         raise RuntimeError
     assert [file.name for file in (tmp_path / "folder").iterdir()] == ["old"]
+
+
+def test_a_full_disk_names_the_file_that_could_not_be_copied(small_disk, tmp_path):
+    (tmp_path / "large").write_bytes(bytes(1 << 17))
+    with pytest.raises(OSError, match="No space left") as caught:
+        atomic.copy_file(tmp_path / "large", small_disk / "copy")
+    assert caught.value.filename == str(small_disk / "copy")
+    with pytest.raises(FileNotFoundError) as missing:
+        atomic.copy_file(tmp_path / "gone", small_disk / "copy")
+    assert missing.value.filename == str(tmp_path / "gone")
+
+
+def test_a_full_disk_names_a_file_of_a_folder_by_its_place_there(small_disk, tmp_path):
+    (tmp_path / "large").write_bytes(bytes(1 << 17))
+    with (
+        pytest.raises(OSError, match="No space left") as caught,
+        atomic.write_folder_atomically(small_disk / "it") as new,
+    ):
+        atomic.copy_file(tmp_path / "large", new / "copy")
+    assert caught.value.filename == str(small_disk / "it" / "copy")
+    with (
+        pytest.raises(OSError, match="No space left") as caught,
+        atomic.write_folder_atomically(small_disk / "it") as new,
+        atomic.name_file_in_errors(new / "part"),
+        (new / "part").open("wb") as stream,
+    ):
+        stream.write(bytes(1 << 17))
+    assert caught.value.filename == str(small_disk / "it" / "part")
+    assert not list(small_disk.iterdir())

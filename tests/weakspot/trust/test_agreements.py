@@ -5,6 +5,7 @@ import os
 import pty
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -161,7 +162,7 @@ def test_trust_lists_what_is_sent_where_and_agrees_to_it(weakspot, workspace):
     refused = f"GITHUB_TOKEN to {FAR}: nobody agreed to that; weakspot trust\n"
     for _ in range(2):
         assert weakspot("trust", "--list") == (0, refused + sonnet, "")
-    agreed = f"GITHUB_TOKEN to {FAR}: you agreed\n"
+    agreed = f"GITHUB_TOKEN to {FAR}: you agreed on {datetime.now(UTC).date()}\n"
     assert weakspot("trust") == (0, agreed + sonnet, "")
     settings_of(workspace, f"{STEALS}[lora]\nrank = 8\n")
     assert weakspot("trust", "--list") == (0, agreed + sonnet, "")

@@ -53,6 +53,10 @@ class Architecture:
         kind = next(kind for kind, name in gguf.MODEL_ARCH_NAMES.items() if name == self.name)
         return gguf.get_tensor_name_map(kind, self.layers)
 
+    def shape_for_transformers(self) -> dict[str, int]:
+        """Return the keys of a configuration that transformers does not read from a GGUF file, but guesses."""
+        return {"head_dim": self.head_size} if self.name in ("llama", "qwen3") else {}
+
     def ordered(self, name: str, tensor: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
         """Return the rows of a tensor, or of its LoRA matrix B, in the order of llama.cpp; ``name`` is transformers'.
 

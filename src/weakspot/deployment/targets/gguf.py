@@ -10,9 +10,10 @@ from pathlib import Path
 from weakspot.config import Config
 from weakspot.deployment import parity_check
 from weakspot.deployment.gguf import writer
+from weakspot.deployment.gguf.architecture import read_architecture
 from weakspot.deployment.targets import merged
 from weakspot.deployment.types import Candidate, Deployment, Destination
-from weakspot.models import adapter_files, adapters, demo_model, loading, merge
+from weakspot.models import adapter_files, adapters, demo_model, loading
 from weakspot.progress import bar
 from weakspot.records import MergedManifest
 from weakspot.settings import Quantisation
@@ -59,18 +60,19 @@ def write(workspace: Workspace, config: Config, candidate: Candidate) -> MergedM
     complete = not merged.missing_files(manifest)
     if complete and done is not None and done.adapter_sha256 == sha256 and target.name in done.files:
         return done
+    base = adapters.require_base(workspace, config, candidate.manifest)
+    architecture = read_architecture(loading.fetch_folder(base))
     whole = merged.write(workspace, config, candidate)
     expectation = parity_check.ensure_reference_answers(workspace, config, candidate)
-    base = adapters.require_base(candidate.manifest)
     with atomic.write_folder_atomically(manifest.parent) as folder:
         with bar(f"writing {target.name}"):
             writer.write_model(workspace.merged(candidate.name), folder / target.name, quantisation)
             writer.write_adapter(
                 workspace.adapter(candidate.name),
-                merge.fetch_base_folder(base.location, base.revision),
+                loading.fetch_folder(base),
                 folder / f"{candidate.name}-adapter.gguf",
             )
-            model, tokenizer = demo_model.load(folder / target.name)
+            model, tokenizer = demo_model.load(folder / target.name, **architecture.shape_for_transformers())
         proved = parity_check.prove(
             expectation, parity_check.ask_in_process(model, tokenizer), target.name, limit(config, candidate)
         )

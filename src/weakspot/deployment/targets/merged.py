@@ -39,11 +39,11 @@ def write(workspace: Workspace, config: Config, candidate: Candidate) -> MergedM
         return done
     expectation = parity_check.ensure_reference_answers(workspace, config, candidate)
     parity_check.require_change(expectation, str(name))
-    base = adapters.require_base(manifest)
+    base = adapters.require_base(workspace, config, manifest)
     tokenizer = loading.load_tokenizer(base)
     with atomic.write_folder_atomically(workspace.merged(name)) as folder:
         with bar(f"merging {name}") as advance:
-            merge.merge(merge.fetch_base_folder(base.location, base.revision), workspace.adapter(name), folder, advance)
+            merge.merge(loading.fetch_folder(base), workspace.adapter(name), folder, advance)
         tokenizer.save_pretrained(folder)
         merged = loading.load_model(
             Base(str(name), str(folder), None), loading.choose_dtype(manifest.settings["train"]["precision"])

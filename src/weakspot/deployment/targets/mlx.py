@@ -52,7 +52,7 @@ def write(workspace: Workspace, config: Config, candidate: Candidate) -> MergedM
         return done
     expectation = parity_check.ensure_reference_answers(workspace, config, candidate)
     parity_check.require_change(expectation, str(name))
-    base = adapters.require_base(manifest)
+    base = adapters.require_base(workspace, config, manifest)
     text = loading.load_config(base).get_text_config()
     if text.model_type not in MODEL_TYPES:
         known = ", ".join(sorted(MODEL_TYPES))

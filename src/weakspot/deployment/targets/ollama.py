@@ -42,7 +42,7 @@ def place(workspace: Workspace, config: Config, candidate: Candidate, destinatio
     placed = gguf.place(workspace, config, candidate, destination)
     weights = gguf.model_file(workspace, config, candidate)
     name = f"{candidate.name}:{config.deploy.quantisation}"
-    how = choose_prompt_format(loading.load_tokenizer(adapters.require_base(candidate.manifest)))
+    how = choose_prompt_format(loading.load_tokenizer(adapters.require_base(workspace, config, candidate.manifest)))
     file = weights.with_name("Modelfile")
     atomic.write_atomically(file, format_modelfile(weights.name, how).encode())
     if not destination.server:

@@ -15,7 +15,7 @@ from weakspot.deployment import parity_check, vllm_command
 from weakspot.deployment.openai_client import OpenAIClient, ServedModel, ServerError
 from weakspot.deployment.releases import live, read_releases
 from weakspot.deployment.types import Candidate, Deployment, Destination
-from weakspot.models import adapter_files, target_modules
+from weakspot.models import adapter_files, vllm_names
 from weakspot.records import BaseReference, Release
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
@@ -147,7 +147,7 @@ def _require_loadable(adapter: Path, name: str, base: BaseReference | None) -> N
     from safetensors import safe_open
 
     with safe_open(adapter / adapter_files.WEIGHTS, "pt") as tensors:
-        served = target_modules.vllm_support(described, tensors.keys())
+        served = vllm_names.vllm_support(described, tensors.keys())
     if served and served.refused:
         layer, reason = next(iter(served.refused.items()))
         more = f", and {len(served.refused) - 1} more" if len(served.refused) > 1 else ""

@@ -15,7 +15,7 @@ from weakspot.deployment.openai_client import OpenAIClient
 from weakspot.deployment.releases import live, read_releases
 from weakspot.deployment.targets import vllm
 from weakspot.deployment.types import Destination
-from weakspot.models import adapter_files, adapters, loading
+from weakspot.models import adapter_files, adapters
 from weakspot.pipeline.deploy import deploy, rollback
 from weakspot.storage import atomic
 from weakspot.workspace import Workspace
@@ -195,4 +195,4 @@ def test_behind_the_gateway_each_version_has_its_own_name(demo, workspace, confi
     (back,) = rollback(workspace, config, DEMO_DOMAIN, "gateway")
     assert back.adapter is None
     vllm.unload(OpenAIClient(url), str(SECOND))
-    assert loading.identity(adapters.require_base(adapters.read_manifest(workspace, SECOND)))
+    assert adapters.require_base(workspace, config, adapters.read_manifest(workspace, SECOND))
