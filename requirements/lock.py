@@ -49,9 +49,14 @@ def compile_lock(lock: Path, wanted: list[str], *options: str, upgrade: list[str
 
 def write_lock(lock: Path, entries: list[str]) -> None:
     """Write the entries, torch with its builds for the CPU."""
-    hashes = "".join(f" \\\n    --hash=sha256:{one}" for one in TORCH_FOR_CPU)
-    lines = [one + hashes if one.startswith("torch==") else one for one in entries]
+    lines = [with_builds_for_cpu(one) if one.startswith("torch==") else one for one in entries]
     lock.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def with_builds_for_cpu(entry: str) -> str:
+    """Return torch's entry with the hashes of its builds for the CPU, each hash once."""
+    version, *hashes = entry.split(" \\\n")
+    return " \\\n".join([version, *sorted({*hashes, *(f"    --hash=sha256:{one}" for one in TORCH_FOR_CPU)})])
 
 
 def main(upgrade: list[str]) -> None:

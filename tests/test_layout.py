@@ -426,11 +426,16 @@ PARTICIPLES = frozenset(
         *("read", "known", "seen", "shown", "built", "given", "drawn", "held"),
     }
 )
-MOST_PARTICIPLES = 60
+# A name that begins with one of these says what the function does.
+VERBS = ("read", "print", "retry", "collect", "store", "require", "forget")
+MOST_PARTICIPLES = 50
 
 
 def named_by_a_participle(name: str) -> bool:
-    words = set(name.strip("_").split("_"))
+    first, *others = name.strip("_").split("_")
+    words = {first, *others}
+    if first in VERBS and others:
+        return False
     ends = {word for word in words if len(word) > 3 and word.endswith("ed")} - NO_PARTICIPLES
     return not name.startswith(("is_", "has_")) and bool(ends or words & PARTICIPLES)
 

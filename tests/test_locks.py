@@ -51,6 +51,9 @@ def closure(wanted: list[str]) -> set[str]:
 def test_every_entry_is_one_version_with_the_hashes_of_its_archives(lock):
     assert [one[:80] for one in entries(lock) if not ENTRY.fullmatch(one)] == []
     assert len(pins(lock)) == len(entries(lock))
+    for one in entries(lock):
+        hashes = re.findall("sha256:[0-9a-f]+", one)
+        assert len(hashes) == len({*hashes}), one[:80]
 
 
 def test_each_extra_has_a_lock_file_with_all_that_it_needs():

@@ -33,10 +33,10 @@ _IBAN = re.compile(
 _NEITHER = re.compile(r"[^A-Z0-9]")
 
 
-def _is_checked(match: Match) -> bool:
+def _has_check_digits(match: Match) -> bool:
     """Tell whether the check digits fit: the number, its first four signs last, letters as 10 to 35, is 1 modulo 97."""
     signs = _NEITHER.sub("", match["secret"].upper())
     return int("".join(str(int(sign, 36)) for sign in signs[4:] + signs[:4])) % 97 == 1
 
 
-IBAN = Rule("iban", ("",), _IBAN, _is_checked, anywhere=True)
+IBAN = Rule("iban", ("",), _IBAN, _has_check_digits, anywhere=True)

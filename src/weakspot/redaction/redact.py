@@ -13,7 +13,7 @@ from weakspot.redaction.context_patterns import CONTEXT_PATTERNS, kind_under
 from weakspot.redaction.entropy import is_password, is_random
 from weakspot.redaction.rules import SecretKind, SecretSpan, occurrences, spans
 from weakspot.redaction.token_patterns import TOKEN_PATTERNS
-from weakspot.redaction.views import View, decoded_views, without_invisible
+from weakspot.redaction.views import View, inner_views, without_invisible
 
 # Our own ids, times and names: they say where a record comes from, and other records refer to them.
 _OURS = frozenset({"interaction_id", "timestamp", "conversation_id", "domain", "adapter", "source", "file_sha256"})
@@ -102,7 +102,7 @@ class _Record:
         """Yield what is found in a text, first what is sure: what is known, then what is encoded, then the rest."""
         yield from self._occurrences(text)
         seen = without_invisible(text)
-        for view in chain(decoded_views(seen), decoded_views(seen.of) if seen.of else ()):
+        for view in chain(inner_views(seen), inner_views(seen.of) if seen.of else ()):
             found = (*self._occurrences(view.text), *spans(TOKEN_PATTERNS, view.text), *provider_keys(view.text))
             yield from (_in_text(view, span) for span in found)
         rest = _spans(key, seen.text) if seen.of is None else (*self._occurrences(seen.text), *_spans(key, seen.text))

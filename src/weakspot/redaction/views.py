@@ -79,24 +79,24 @@ class View:
 def without_invisible(text: str) -> View:
     """Return a text as a reader sees it, without what has no width and without control characters."""
     first = View(text)
-    return _with_replaced(first, _HIDDEN_SIGN, _HIDDEN, lambda match: "") or first
+    return _replacement_view(first, _HIDDEN_SIGN, _HIDDEN, lambda match: "") or first
 
 
-def decoded_views(view: View, depth: int = _MOST_ENCODINGS) -> Iterator[View]:
+def inner_views(view: View, depth: int = _MOST_ENCODINGS) -> Iterator[View]:
     """Yield the readings of a text in which its escapes are resolved, and what is encoded in it, and so on in these."""
     for _ in range(_MOST_ESCAPES):
-        plain = _with_replaced(view, _ESCAPE_SIGN, _ESCAPES, _resolve)
+        plain = _replacement_view(view, _ESCAPE_SIGN, _ESCAPES, _resolve)
         if plain is None:
             break
         yield plain
         view = plain
-    decoded = _decoded_only(view) if depth else None
+    decoded = _content_of_encodings(view) if depth else None
     if decoded is not None:
         yield decoded
-        yield from decoded_views(decoded, depth - 1)
+        yield from inner_views(decoded, depth - 1)
 
 
-def _with_replaced(
+def _replacement_view(
     view: View, sign: re.Pattern[str], pattern: re.Pattern[str], resolve: Callable[[Match], str]
 ) -> View | None:
     """Return the view with every match replaced, None where there is none; each match begins with a ``sign``."""
@@ -133,7 +133,7 @@ _RESOLVERS: dict[str, Callable[[str], str]] = {
 }
 
 
-def _decoded_only(view: View) -> View | None:
+def _content_of_encodings(view: View) -> View | None:
     """Return what is readable of the base64 and the hexadecimal in a view, with a NUL between two stretches of it."""
     at, parts, places = 0, [], []
     for pattern, decode in ((_HEX, _decode_hex), (_BASE64, _decode_base64)):

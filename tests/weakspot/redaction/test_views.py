@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weakspot.redaction.redact import scrub
-from weakspot.redaction.views import View, decoded_views, without_invisible
+from weakspot.redaction.views import View, inner_views, without_invisible
 
 # In parts, as no key may stand in a repository.
 KEYS = {
@@ -93,7 +93,7 @@ FORMS = {
 def readable(text: str) -> str:
     """Return a text with all that a program could make plain of it."""
     plain = without_invisible(text)
-    return "\n".join([text, plain.text, *(view.text for one in (plain, View(text)) for view in decoded_views(one))])
+    return "\n".join([text, plain.text, *(view.text for one in (plain, View(text)) for view in inner_views(one))])
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -192,7 +192,7 @@ def test_what_is_scrubbed_stays_as_it_is(parts):
 )
 def test_a_place_in_a_view_leads_to_what_is_read_there(before, secret, after):
     text = "".join(one for one, _ in before) + " " + secret + " " + "".join(after)
-    view = next(decoded_views(without_invisible(text), depth=0), without_invisible(text))
+    view = next(inner_views(without_invisible(text), depth=0), without_invisible(text))
     start = sum(len(plain) for _, plain in before) + 1
     assert view.text[start : start + 6] == "SECRET"
     first, last = view.original(start, start + 6)
@@ -201,4 +201,4 @@ def test_a_place_in_a_view_leads_to_what_is_read_there(before, secret, after):
 
 def test_a_text_without_anything_hidden_is_its_own_view():
     assert without_invisible("plain") == View("plain")
-    assert list(decoded_views(View("plain words only"))) == []
+    assert list(inner_views(View("plain words only"))) == []
