@@ -89,11 +89,11 @@ class LocalModel:
                 messages = await self._with_examples(self._index, conversation)
             changed = {**changed, "messages": strict_turns(messages)}
         if route.release is not None and not openai_chat.thinking_options(chat):
-            changed = self._in_trained_mode(changed, route.release)
+            changed = self._with_adapter_mode(changed, route.release)
         client = client_of(request)
         return RoutedRequest(route, changed, started, client.client if client else None)
 
-    def _in_trained_mode(self, chat: dict[str, Any], release: Release) -> dict[str, Any]:
+    def _with_adapter_mode(self, chat: dict[str, Any], release: Release) -> dict[str, Any]:
         """Return a request that says nothing of thinking as the adapter was trained: with it, or without."""
         name = release.adapter or ""
         if name not in self._modes:

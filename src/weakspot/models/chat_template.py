@@ -81,7 +81,7 @@ def render(
     return _write(tokenizer, turns, options, answered, _clock_texts(options.moment or datetime.now().astimezone()))
 
 
-def render_undated(
+def render_without_date(
     tokenizer: "PreTrainedTokenizerBase",
     turns: Sequence[Mapping[str, Any]],
     options: RenderOptions = AS_NOW,
@@ -90,7 +90,7 @@ def render_undated(
     return _write(tokenizer, turns, options, answered=False, clock=[])
 
 
-def served_moments(now: datetime | None = None) -> list[datetime]:
+def moments_anywhere(now: datetime | None = None) -> list[datetime]:
     """Return moments of each day that a server anywhere may have now: today's, yesterday's and tomorrow's."""
     now = now or datetime.now().astimezone()
     return [now, now - timedelta(days=1), now + timedelta(days=1)]
@@ -107,7 +107,7 @@ def prompts_on_each_day(
     options: RenderOptions = AS_NOW,
 ) -> list[list[int]]:
     """Return the prompt's token ids as a server may have them now: one list, or one for each possible day."""
-    moments = served_moments() if writes_date(tokenizer) else [options.moment]
+    moments = moments_anywhere() if writes_date(tokenizer) else [options.moment]
     return [token_ids(tokenizer, render(tokenizer, turns, replace(options, moment=moment))) for moment in moments]
 
 
@@ -159,7 +159,7 @@ def _controls(tokenizer: "PreTrainedTokenizerBase", template: str, size: int) ->
     special = {str(token) for token in tokenizer.all_special_tokens}
     special |= {str(token) for token in tokenizer.added_tokens_decoder.values() if token.special}
     named = {str(one) for one in tokenizer.special_tokens_map.values() if isinstance(one, str)}
-    ends = set(_configured_ends(tokenizer))
+    ends = set(_ends_of_generation_settings(tokenizer))
     tokens = {one for one in special if one in template or "|" in one or "｜" in one} | named
     tokens |= {str(one) for one in tokenizer.convert_ids_to_tokens(sorted(ends))}
     ordered = tuple(sorted(tokens - {"None", ""}, key=lambda token: (-len(token), token)))
@@ -181,7 +181,7 @@ def _text_after_any_answer(tokenizer: "PreTrainedTokenizerBase") -> str:
     return "".join(one for one, _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
-def _configured_ends(tokenizer: "PreTrainedTokenizerBase") -> list[int]:
+def _ends_of_generation_settings(tokenizer: "PreTrainedTokenizerBase") -> list[int]:
     """Return the ids that end a turn by the generation settings beside the tokenizer, where there are any."""
     from transformers import GenerationConfig
 
@@ -224,7 +224,7 @@ class OpenThoughts:
             return "<|END_THINKING|>"
         return f"{self.mark[0]}/{self.mark[1:]}"
 
-    def closed(self, thoughts: str) -> str:
+    def with_closing(self, thoughts: str) -> str:
         """Return thoughts with what closes them, up to the answer."""
         return f"{thoughts}{self.gap}{self.closing}{self.gap * 2}"
 
@@ -253,7 +253,7 @@ def thinks(tokenizer: "PreTrainedTokenizerBase", thinking: Thinking) -> bool:
     return thinking != "off" and _thinks(tokenizer, str(tokenizer.chat_template), thinking)
 
 
-def thinks_unasked(tokenizer: "PreTrainedTokenizerBase") -> bool:
+def lacks_thinking_switch(tokenizer: "PreTrainedTokenizerBase") -> bool:
     """Whether a template writes the thoughts of an answer, and has no way to ask for an answer without them."""
     return writes_thoughts(tokenizer) and not has_thinking_switch(tokenizer)
 
@@ -285,7 +285,7 @@ def _thinks(tokenizer: "PreTrainedTokenizerBase", template: str, thinking: Think
 
 def _prompt_in(tokenizer: "PreTrainedTokenizerBase", thinking: Thinking) -> str:
     try:
-        return render_undated(tokenizer, [{"role": "user", "content": "x"}], RenderOptions(thinking=thinking))
+        return render_without_date(tokenizer, [{"role": "user", "content": "x"}], RenderOptions(thinking=thinking))
     except TemplateRefusesError:
         return ""
 

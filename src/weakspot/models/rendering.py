@@ -195,11 +195,11 @@ def _require_written(
 ) -> None:
     """Raise :class:`UntrainableExampleError` where the template passes over a turn, a call or a result."""
     marks = turn_forms.Marks()
-    marked = [marks.marked(turn) for turn in turns]
+    marked = [marks.with_marks(turn) for turn in turns]
     prompt = chat_template.render(tokenizer, [turn for turn, _ in marked], options)
     shown = [(turn, expected, prompt) for turn, expected in marked]
     if reply.get("tool_calls"):
-        last, expected = marks.marked(reply)
+        last, expected = marks.with_marks(reply)
         shown.append((last, expected, chat_template.render(tokenizer, [*turns, last], options, answered=True)))
     for turn, expected, text in shown:
         calls = turn.get("tool_calls") or ()
@@ -259,7 +259,7 @@ def _split_thoughts(prompt: str, written: str, words: str, given: str, own: str)
     """
     opened = chat_template.open_thoughts(prompt)
     if given:
-        return "", opened.closed(given) + written if opened and given not in written else written
+        return "", opened.with_closing(given) + written if opened and given not in written else written
     empty = chat_template.empty_thoughts(written, opened)
     if own and own in written:
         begin = written.index(own) + len(own)
@@ -267,5 +267,5 @@ def _split_thoughts(prompt: str, written: str, words: str, given: str, own: str)
         begin = written.index(words, begin) if words and words in written[begin:] else closing
         return written[:begin], written[begin:]
     if opened and not empty:
-        return opened.closed(own), written
+        return opened.with_closing(own), written
     return written[:empty], written[empty:]

@@ -45,7 +45,7 @@ def _with_system_in_user_turn(turns: Turns) -> Turns:
     return [*turns[1:first], {**turns[first], "content": text}, *turns[first + 1 :]]
 
 
-def _with_neighbours_merged(turns: Turns) -> Turns:
+def _with_one_turn_a_role(turns: Turns) -> Turns:
     return [*strict_turns(turns[:-1]), turns[-1]]
 
 
@@ -74,12 +74,12 @@ def _short_id(identity: str) -> str:
 
 
 def _with_arguments_as_text(turns: Turns) -> Turns:
-    def changed(call: Turn) -> Turn:
+    def with_text(call: Turn) -> Turn:
         arguments = json.dumps(call["function"]["arguments"], ensure_ascii=False)
         return {**call, "function": {**call["function"], "arguments": arguments}}
 
     return [
-        {**turn, "tool_calls": [changed(call) for call in turn["tool_calls"]]} if turn.get("tool_calls") else turn
+        {**turn, "tool_calls": [with_text(call) for call in turn["tool_calls"]]} if turn.get("tool_calls") else turn
         for turn in turns
     ]
 
@@ -124,7 +124,7 @@ def _calls(turn: Turn, result: Turn) -> bool:
 
 _CHANGES: tuple[Callable[[Turns], Turns], ...] = (
     _with_system_in_user_turn,
-    _with_neighbours_merged,
+    _with_one_turn_a_role,
     _with_short_ids,
     _with_arguments_as_text,
     _with_one_call_a_turn,
@@ -138,7 +138,7 @@ class Marks:
     def __init__(self) -> None:
         self._count = 0
 
-    def marked(self, turn: Turn) -> tuple[Turn, list[str]]:
+    def with_marks(self, turn: Turn) -> tuple[Turn, list[str]]:
         """Return a turn with marks in its text or, where it has any, in its calls; and the marks."""
         marks: list[str] = []
 

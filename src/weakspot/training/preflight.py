@@ -123,7 +123,7 @@ def describe(
         val_examples=len(val),
         left_out=left_out,
         reasons=dict(Counter(text.partition(":")[0] for text in left_out.values()).most_common()),
-        thinking=config.model.thinking + (_TEACHES_AT_ONCE if chat_template.thinks_unasked(tokenizer) else ""),
+        thinking=config.model.thinking + (_TEACHES_AT_ONCE if chat_template.lacks_thinking_switch(tokenizer) else ""),
         tokens=sum(len(one.ids) for one in data),
         supervised=sum(one.supervised for one in data),
         shortened=sum(1 for one in data if one.dropped_turns),

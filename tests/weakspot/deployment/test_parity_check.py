@@ -162,8 +162,8 @@ def test_an_adapter_that_does_nothing_is_proved_nowhere(expectation):
 
 @pytest.mark.parametrize("fault", ["half of the layers", "one target", "scale", "transposed"])
 def test_a_part_that_is_not_applied_is_told(accepted, expectation, fault):
-    workspace, _ = accepted
-    _, model, tokenizer = adapters.load(workspace, adapters.read_manifest(workspace, NAME))
+    workspace, config = accepted
+    _, model, tokenizer = adapters.load(workspace, config, adapters.read_manifest(workspace, NAME))
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "lora_B" in name and fault == "half of the layers":

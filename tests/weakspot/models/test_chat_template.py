@@ -33,7 +33,7 @@ def test_without_a_date_it_is_the_machine_s(dated):
 
 def test_the_normal_form_is_the_same_on_every_day(dated):
     texts = {
-        chat_template.render_undated(dated, ASKED, RenderOptions(moment=EVENING + timedelta(days=days)))
+        chat_template.render_without_date(dated, ASKED, RenderOptions(moment=EVENING + timedelta(days=days)))
         for days in range(3)
     }
     assert texts == {
