@@ -11,7 +11,10 @@ help:            ## list these commands
 ifeq ($(HASHES),no)
 install = sed '/--hash=/d; s/ \\$$//' $(2) | $(1)/bin/python -m pip install --quiet --no-deps --requirement /dev/stdin
 else
-install = $(1)/bin/python -m pip install --quiet --no-deps --require-hashes --requirement $(2) || { echo \
+# Where there is a torch for the CPU, it is taken: of two archives pip prefers one whose hash the index tells.
+install = if grep -q ^torch== $(2); then $(1)/bin/python -m pip install --quiet --no-deps --require-hashes \
+    --requirement requirements/torch-cpu.lock 2>/dev/null; fi; \
+    $(1)/bin/python -m pip install --quiet --no-deps --require-hashes --requirement $(2) || { echo \
     "$(2): not installed; if pip says above that the hash of a build of this system's own is not in the file, add HASHES=no to the make command" >&2; exit 1; }
 endif
 # A torch for CUDA misses what it needs of NVIDIA's; one for the CPU needs none of it.
@@ -19,7 +22,7 @@ install_for_gpu = $(1)/bin/python -m pip check >/dev/null || $(call install,$(1)
 
 setup: .venv/ready  ## make .venv with everything at the versions and hashes of requirements.lock
 
-.venv/ready: pyproject.toml requirements.lock requirements/cuda.lock
+.venv/ready: pyproject.toml requirements.lock requirements/cuda.lock requirements/torch-cpu.lock
 	$(PYTHON) -m venv .venv
 	$(call install,.venv,requirements.lock)
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .

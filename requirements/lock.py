@@ -19,7 +19,7 @@ FOLDER = Path(__file__).parent
 # Needs a GPU.
 NOT_INSTALLED = ("qlora",)
 # The index has torch for CUDA only. These are its builds for the CPU, for Linux on x86-64 and ARM, Python 3.11 to 3.13,
-# as its makers list them. An outdated list refuses nothing: then the build for CUDA is installed.
+# as its makers list them, for torch-cpu.lock. An outdated list refuses nothing: then the build for CUDA is installed.
 TORCH_FOR_CPU = (
     "6746dbcbeb526eb61330b76b41ff1b4eb848951103a892eeb080dfa2b264667b",
     "84453b69508ec79902f899c5ed9495acb9e2bbe9fda5f1d5d6f19e3c3842e1a7",
@@ -48,15 +48,8 @@ def compile_lock(lock: Path, wanted: list[str], *options: str, upgrade: list[str
 
 
 def write_lock(lock: Path, entries: list[str]) -> None:
-    """Write the entries, torch with its builds for the CPU."""
-    lines = [with_builds_for_cpu(one) if one.startswith("torch==") else one for one in entries]
-    lock.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def with_builds_for_cpu(entry: str) -> str:
-    """Return torch's entry with the hashes of its builds for the CPU, each hash once."""
-    version, *hashes = entry.split(" \\\n")
-    return " \\\n".join([version, *sorted({*hashes, *(f"    --hash=sha256:{one}" for one in TORCH_FOR_CPU)})])
+    """Write the entries."""
+    lock.write_text("\n".join(entries) + "\n", encoding="utf-8")
 
 
 def main(upgrade: list[str]) -> None:
@@ -67,6 +60,8 @@ def main(upgrade: list[str]) -> None:
     installed = [f"--extra={extra}" for extra in extras if extra not in NOT_INSTALLED]
     every = compile_lock(EVERYTHING, build, *installed, "pyproject.toml", upgrade=upgrade)
     write_lock(EVERYTHING, [one for one in every if not FOR_GPU.match(one)])
+    (torch,) = (one.partition(" ")[0] for one in every if one.startswith("torch=="))
+    write_lock(FOLDER / "torch-cpu.lock", [" \\\n    --hash=sha256:".join([f"{torch}+cpu", *TORCH_FOR_CPU])])
     write_lock(FOLDER / "cuda.lock", [one for one in every if FOR_GPU.match(one)])
     same = ("--constraint", str(EVERYTHING))
     for extra in sorted({*extras} - {"dev"}):

@@ -12,6 +12,8 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 EXTRAS = PROJECT["project"]["optional-dependencies"]
+# Installed before the others, where there is such a torch.
+FOR_CPU = "requirements/torch-cpu.lock"
 LOCKS = sorted(
     path.relative_to(ROOT).as_posix() for path in [ROOT / "requirements.lock", *ROOT.glob("requirements/*.lock")]
 )
@@ -75,6 +77,11 @@ def test_a_package_has_the_same_version_in_every_lock_file_of_ours():
         assert {name: str(pin.specifier) for name, pin in pins(lock).items()}.items() <= {
             name: str(pin.specifier) for name, pin in ours.items()
         }.items()
+
+
+def test_torch_for_the_cpu_is_the_same_version():
+    (torch,) = pins(FOR_CPU).values()
+    assert str(torch.specifier) == f"{pins('requirements.lock')['torch'].specifier}+cpu"
 
 
 def test_what_builds_the_package_is_pinned_and_locked():
