@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 SMALLEST_CHANGE = 1e-6
 _MOST_PROMPT_TOKENS = 512
 _ANSWER_TOKENS = 24
-_EXPERT_TOKENS = 64
+_EXPERT_TOKENS = 24
 # Mean nats per token between served and trained adapter. A server may compute in 16 bits or with quantised weights,
 # while the adapter was trained in 32 bits: see docs/serving.md.
 LOSSY = 0.1
@@ -111,12 +111,17 @@ def ask_server(server: OpenAIClient, model: str) -> Ask:
     """Return a function that asks a server for the answers of its ``model``, one after the other."""
 
     def ask(prompts: Sequence[ReferenceAnswer]) -> Iterator[ServedAnswer]:
+        answers = [server.chat(model, one.messages, len(one.tokens)) for one in prompts]
+        texts = [(one.prompt_ids, one.expert.tokens) for one in prompts]
         base = next((one.parent for one in server.models() if one.name == model), None)
-        for one in prompts:
-            answer = server.chat(model, one.messages, len(one.tokens))
-            expert = server.score(model, one.prompt_ids, one.expert.tokens)
-            again = server.score(base, one.prompt_ids, one.expert.tokens) if base and expert else None
-            yield replace(answer, expert=expert, expert_base=again)
+        scores = server.score(model, texts)
+        of_base = server.score(base, texts) if base and scores else None
+        for number, answer in enumerate(answers):
+            yield replace(
+                answer,
+                expert=scores[number] if scores else None,
+                expert_base=of_base[number] if of_base else None,
+            )
 
     return ask
 
@@ -300,7 +305,7 @@ def _select_prompts(tokenizer: "PreTrainedTokenizerBase", examples: Iterable[Int
             list(tokenizer(text, add_special_tokens=False)["input_ids"]) for text in (view.prompt, view.target)
         )
         if len(ids) <= _MOST_PROMPT_TOKENS:
-            # No grammar lets llama.cpp write the token that ends the turn.
+            # A grammar cannot make llama.cpp write the token that ends the turn.
             yield _Prompt(example.id, turns, ids, (target[:-1] or target)[:_EXPERT_TOKENS])
 
 
