@@ -16,11 +16,14 @@ if TYPE_CHECKING:
     import httpx2
 
 Messages = Sequence[dict[str, str]]
+ForcedText = tuple[Sequence[int], Sequence[int]]
+"""Token ids of a prompt, and of the answer that is to be scored behind it."""
 
 _NO_THINKING = {"enable_thinking": False}
 _CONNECT_SECONDS = 10.0
 # Loading the adapter of a large model from a slow disk, or the first answer on a CPU, takes this long.
 _ANSWER_SECONDS = 300.0
+_PROMPTS_PER_REQUEST = 32
 
 
 class ServerError(Exception):
@@ -108,35 +111,58 @@ class OpenAIClient:
 
     def complete(self, model: str, prompt: Sequence[int], max_tokens: int) -> ServedAnswer | None:
         """Return the greedy continuation of token ids; None if the server takes none, or reports no ids."""
-        body = {
-            "model": model,
-            "prompt": list(prompt),
-            "max_tokens": max_tokens,
-            "temperature": 0,
-            "seed": 0,
-            "logprobs": 1,
-            "return_token_ids": True,
-            "cache_prompt": False,
-        }
+        body = {"prompt": list(prompt), "max_tokens": max_tokens, "return_token_ids": True, "cache_prompt": False}
         with contextlib.suppress(ServerError, TypeError, KeyError, IndexError, AttributeError, ValueError):
-            return _parse_completion(self.call("POST", "/completions", body)["choices"][0], prompt)
+            return _parse_completion(self._complete(model, body)[0], prompt)
         return None
 
-    def score(self, model: str, prompt: Sequence[int], answer: Sequence[int]) -> list[float] | None:
-        """Return the log-probability of each token of ``answer`` behind ``prompt``; None if the server cannot tell.
+    def score(self, model: str, texts: Sequence[ForcedText]) -> list[list[float]] | None:
+        """Return the log-probability of each token of each answer behind its prompt; None if the server cannot tell.
 
-        vLLM reports those of a prompt. llama.cpp reports those of the tokens that it writes, as the model gives them,
-        and a grammar lets it write these tokens only.
+        The server is made to write these tokens, and reports how likely the model itself found them.
         """
-        behind = [*prompt, *answer]
-        grammar = "root ::= " + " ".join(f"<[{token}]>" for token in answer)
-        common = {"model": model, "temperature": 0, "cache_prompt": False}
-        prompt_body = {"prompt": behind, "max_tokens": 1, "prompt_logprobs": 0}
-        forced_body = {"prompt": list(prompt), "max_tokens": len(answer), "logprobs": 1, "grammar": grammar}
-        for body, parse in ((prompt_body, _parse_prompt_logprobs), (forced_body, _parse_forced_logprobs)):
+        for score in (self._score_with_vllm, self._score_with_llama):
             with contextlib.suppress(ServerError, TypeError, KeyError, IndexError, AttributeError, ValueError):
-                return parse(self.call("POST", "/completions", common | body)["choices"][0], answer)
+                return score(model, texts)
         return None
+
+    def _score_with_vllm(self, model: str, texts: Sequence[ForcedText]) -> list[list[float]]:
+        """Ask for one token behind each beginning of a text, with no other token allowed: one token in one request.
+
+        vLLM also reports the log-probabilities of a prompt; with adapters those are wrong, or end the server:
+        https://github.com/vllm-project/vllm/issues/16668 and 51594.
+        """
+        places: dict[int, list[tuple[int, int]]] = {}
+        for number, (_, answer) in enumerate(texts):
+            for place, token in enumerate(answer):
+                places.setdefault(token, []).append((number, place))
+        found = [[0.0] * len(answer) for _, answer in texts]
+        for token, where in places.items():
+            for start in range(0, len(where), _PROMPTS_PER_REQUEST):
+                part = where[start : start + _PROMPTS_PER_REQUEST]
+                prompts = [[*texts[number][0], *texts[number][1][:place]] for number, place in part]
+                body = {"prompt": prompts, "max_tokens": 1, "allowed_token_ids": [token], "return_token_ids": True}
+                choices = self._complete(model, body)
+                for (number, place), choice in zip(part, choices, strict=True):
+                    _require_tokens([token], choice["token_ids"])
+                    found[number][place] = float(choice["logprobs"]["token_logprobs"][0])
+        return found
+
+    def _score_with_llama(self, model: str, texts: Sequence[ForcedText]) -> list[list[float]]:
+        """Ask for the whole answer, with a grammar of token ids that allows nothing else."""
+        found = []
+        for prompt, answer in texts:
+            grammar = "root ::= " + " ".join(f"<[{token}]>" for token in answer)
+            body = {"prompt": list(prompt), "max_tokens": len(answer), "grammar": grammar, "cache_prompt": False}
+            written = self._complete(model, body)[0]["logprobs"]["content"][: len(answer)]
+            _require_tokens(answer, [one["id"] for one in written])
+            found.append([float(one["logprob"]) for one in written])
+        return found
+
+    def _complete(self, model: str, body: dict[str, Any]) -> list[dict[str, Any]]:
+        common = {"model": model, "temperature": 0, "logprobs": 1}
+        answer = self.call("POST", "/completions", common | body)
+        return sorted(answer["choices"], key=lambda choice: int(choice["index"]))
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """Return the server's answer as JSON, or as text if it is not JSON.
@@ -201,13 +227,6 @@ def _parse_completion(choice: dict[str, Any], prompt: Sequence[int]) -> ServedAn
     return ServedAnswer(choice["text"], [int(one) for one in ids], logprobs, len(prompt), list(prompt))
 
 
-def _parse_prompt_logprobs(choice: dict[str, Any], answer: Sequence[int]) -> list[float]:
-    last = choice["prompt_logprobs"][-len(answer) :]
-    return [float(found[str(token)]["logprob"]) for found, token in zip(last, answer, strict=True)]
-
-
-def _parse_forced_logprobs(choice: dict[str, Any], answer: Sequence[int]) -> list[float]:
-    written = choice["logprobs"]["content"][: len(answer)]
-    if [one["id"] for one in written] != list(answer):
-        raise ValueError("the server wrote another text than the grammar allows")
-    return [float(one["logprob"]) for one in written]
+def _require_tokens(expected: Sequence[int], written: Sequence[int]) -> None:
+    if list(expected) != list(written):
+        raise ValueError("the server wrote other tokens than it was allowed to")

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 SMALLEST_CHANGE = 1e-6
 _MOST_PROMPT_TOKENS = 512
 _ANSWER_TOKENS = 24
-_EXPERT_TOKENS = 64
+_EXPERT_TOKENS = 24
 # Mean nats per token between served and trained adapter. A server may compute in 16 bits or with quantised weights,
 # while the adapter was trained in 32 bits: see docs/serving.md.
 LOSSY = 0.1
@@ -119,17 +119,28 @@ def ask_server(server: OpenAIClient, model: str) -> Ask:
     """Return a function that asks a server for the answers of its ``model``, one after the other."""
 
     def ask(prompts: Sequence[ReferenceAnswer]) -> Iterator[ServedAnswer]:
+        answers = [_ask_one(server, model, one) for one in prompts]
+        texts = [(one.prompt_ids, one.expert.tokens) for one in prompts]
         base = next((one.parent for one in server.models() if one.name == model), None)
-        for one in prompts:
-            answer = server.chat(model, one.messages, len(one.tokens), _options(one).template_arguments())
-            if answer.prompt_ids != one.prompt_ids and one.around_date is not None:  # today's date is in the prompt
-                dated = server.complete(model, one.prompt_ids, len(one.tokens))
-                answer = replace(dated, prompt_ids=answer.prompt_ids) if dated else answer
-            expert = server.score(model, one.prompt_ids, one.expert.tokens)
-            again = server.score(base, one.prompt_ids, one.expert.tokens) if base and expert else None
-            yield replace(answer, expert=expert, expert_base=again)
+        scores = server.score(model, texts)
+        of_base = server.score(base, texts) if base and scores else None
+        for number, answer in enumerate(answers):
+            yield replace(
+                answer,
+                expert=scores[number] if scores else None,
+                expert_base=of_base[number] if of_base else None,
+            )
 
     return ask
+
+
+def _ask_one(server: OpenAIClient, model: str, one: ReferenceAnswer) -> ServedAnswer:
+    """Ask for one answer; where today's date is in the server's prompt, behind the expected prompt's own ids."""
+    answer = server.chat(model, one.messages, len(one.tokens), _options(one).template_arguments())
+    if one.around_date is None or answer.prompt_ids == one.prompt_ids:
+        return answer
+    dated = server.complete(model, one.prompt_ids, len(one.tokens))
+    return replace(dated, prompt_ids=answer.prompt_ids, prompt_tokens=answer.prompt_tokens) if dated else answer
 
 
 def ask_in_process(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> Ask:
@@ -334,7 +345,7 @@ def _select_prompts(
         except UntrainableExampleError:
             continue
         if len(ids) <= _MOST_PROMPT_TOKENS:
-            # No grammar lets llama.cpp write the token that ends the turn.
+            # A grammar cannot make llama.cpp write the token that ends the turn.
             expert = (target[:-1] or target)[:_EXPERT_TOKENS]
             yield _Prompt(example.id, rendered.turns, ids, view.options(example), expert)
 

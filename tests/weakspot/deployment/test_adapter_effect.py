@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -80,6 +81,18 @@ def test_an_effect_of_nothing_proves_nothing():
 
 def test_another_base_is_told_by_its_distance():
     assert refused(measured(noise=3.0)).startswith("is on another base than it was trained on")
+
+
+def test_a_served_base_that_is_wrong_does_not_hide_what_is_missing():
+    """A vLLM on a CPU does so beside requests for an adapter."""
+    draw = random.Random(2)
+
+    def disturbed(answers):
+        wrong = [[log + draw.gauss(0, 3) for log in one.served_base] for one in answers]
+        return [replace(one, served_base=base) for one, base in zip(answers, wrong, strict=True)]
+
+    require_whole_adapter(compare_effects(disturbed(measured()), ROUNDING), "it", ROUNDING)
+    assert refused(disturbed(measured(lambda effect: effect / 2, 1e-3)))
 
 
 def test_one_answer_counts_each_token_for_itself():
