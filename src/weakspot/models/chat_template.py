@@ -185,7 +185,7 @@ def _ends_of_generation_settings(tokenizer: "PreTrainedTokenizerBase") -> list[i
     """Return the ids that end a turn by the generation settings beside the tokenizer, where there are any."""
     from transformers import GenerationConfig
 
-    revision = getattr(tokenizer, "init_kwargs", {}).get("_commit_hash") or "main"
+    revision = getattr(tokenizer, "revision", None) or "main"
     try:
         settings = GenerationConfig.from_pretrained(tokenizer.name_or_path, revision=revision, local_files_only=True)
     except (OSError, ValueError):

@@ -108,12 +108,17 @@ def find_local_folder(base: Base) -> Path | None:
 
 def load_tokenizer(base: Base) -> "PreTrainedTokenizerBase":
     """Load the tokenizer; raise :class:`UserError` if it is missing or has no chat template."""
-    from transformers import AutoTokenizer
+    from transformers import AutoTokenizer, GenerationConfig
 
     silence_libraries()
     tokenizer = _load_with_transformers(AutoTokenizer, base)
     if not tokenizer.chat_template:
         raise UserError(base.name, "its tokenizer has no chat template", "use an instruct model")
+    # The ids that end a turn are in the generation settings, which few bases lack: see ``chat_template``.
+    tokenizer.revision = base.revision
+    if not Path(base.location).is_dir():
+        with contextlib.suppress(OSError, ValueError):
+            GenerationConfig.from_pretrained(base.location, revision=base.revision or "main")
     return tokenizer  # type: ignore[no-any-return]
 
 
