@@ -1354,7 +1354,7 @@ NAMED = (
     Fault(
         "another prompt than the trained one proves something",
         "src/weakspot/deployment/parity_check.py",
-        "            _require_prompt(one, answer, thing)\n",
+        "            require_same_prompt(one, answer, thing)\n",
         "",
         "tests/weakspot/deployment/test_parity_check.py::test_a_fault_is_told_by_its_name",
     ),

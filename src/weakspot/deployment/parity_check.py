@@ -19,6 +19,7 @@ from weakspot.dataset import reading
 from weakspot.deployment import adapter_effect
 from weakspot.deployment.adapter_effect import TokenEffects
 from weakspot.deployment.openai_client import Messages, OpenAIClient, ServedAnswer
+from weakspot.deployment.served_prompt import require_same_prompt
 from weakspot.deployment.types import Candidate
 from weakspot.models import adapter_files, adapters, chat_template, generation, rendering
 from weakspot.models.chat_template import AS_NOW, RenderOptions, Turn, render, token_ids
@@ -201,7 +202,7 @@ def prove(expectation: ReferenceAnswers, ask: Ask, thing: str, limit: float = LO
     require_change(expectation, thing)
     with bar(f"proving {thing}", len(expectation.prompts)) as advance:
         for one, answer in zip(expectation.prompts, ask(expectation.prompts), strict=True):
-            _require_prompt(one, answer, thing)
+            require_same_prompt(one, answer, thing)
             _compare(one, answer, found)
             advance(1, "")
     mean, from_base = _mean(found.from_adapter), _mean(found.from_base)
@@ -242,31 +243,6 @@ def difference_from_base(expectation: ReferenceAnswers) -> float:
     """Return the mean distance between adapter and base on the adapter's answers, in nats per token."""
     prompts = expectation.prompts
     return _mean([abs(a - b) for one in prompts for a, b in zip(one.adapter, one.base, strict=True)])
-
-
-def _require_prompt(one: ReferenceAnswer, answer: ServedAnswer, thing: str) -> None:
-    given = len(answer.prompt_ids) if answer.prompt_ids is not None else answer.prompt_tokens
-    other = answer.prompt_ids is not None and not _is_same_prompt(one, answer.prompt_ids)
-    if other or (given is not None and abs(given - len(one.prompt_ids)) > _date_tokens(one)):
-        raise UserError(
-            thing,
-            f"the server builds another prompt: {given} tokens instead of {len(one.prompt_ids)}: "
-            "another chat template, or another tokenizer",
-            "serve the base with its own template; nothing changed",
-        )
-
-
-def _is_same_prompt(one: ReferenceAnswer, served: list[int]) -> bool:
-    """Return whether a served prompt is the expected one, apart from the date in it."""
-    if one.around_date is None:
-        return served == one.prompt_ids
-    before, after = one.around_date
-    begins = served[:before] == one.prompt_ids[:before]
-    return begins and served[len(served) - after :] == one.prompt_ids[len(one.prompt_ids) - after :]
-
-
-def _date_tokens(one: ReferenceAnswer) -> int:
-    return len(one.prompt_ids) - sum(one.around_date) if one.around_date else 0
 
 
 def _compare(one: ReferenceAnswer, answer: ServedAnswer, found: _Comparison) -> None:
