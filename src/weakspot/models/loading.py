@@ -212,7 +212,8 @@ def build_meta_model(base: Base) -> "PreTrainedModel":
 def load_model(base: Base, dtype: "torch.dtype", *, four_bit: bool = False, on_cpu: bool = False) -> "PreTrainedModel":
     """Load the weights in ``dtype`` (or NF4) onto the GPU if there is one, else the CPU; in evaluation mode."""
     import torch
-    from transformers import BitsAndBytesConfig, Mxfp4Config
+    from transformers import BitsAndBytesConfig
+    from transformers.utils.quantization_config import Mxfp4Config
 
     silence_libraries()
     require_loadable(base)
