@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import importlib.util
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -289,6 +289,18 @@ def choose_dtype(precision: str) -> "torch.dtype":
         ampere = torch.cuda.is_available() and torch.cuda.get_device_capability() >= (8, 0)
         return torch.bfloat16 if ampere else torch.float32
     return torch.bfloat16 if precision == "bf16" else torch.float32
+
+
+def require_embedded_tokens(base: Base, tokenizer: "PreTrainedTokenizerBase", rows: int, ids: Iterable[int]) -> None:
+    """Raise :class:`UserError` if one of the token ids is beyond the ``rows`` of the base's embedding."""
+    highest = max(ids, default=0)
+    if highest >= rows:
+        token = tokenizer.convert_ids_to_tokens(highest)
+        raise UserError(
+            base.name,
+            f"its tokenizer has the token {token!r} (number {highest}), but its embedding only {rows} rows",
+            "take the tokenizer that belongs to the model, or resize the embedding",
+        )
 
 
 def reference(base: Base, *, whole: bool = False) -> BaseReference:

@@ -22,13 +22,15 @@ def ask(
     """Return the greedy answer to each question, from the base, from base and adapter, or from the merged model."""
     model: LanguageModel
     if adapter is not None and not merged:
-        _, model, tokenizer = adapters.load(workspace, config, adapters.read_manifest(workspace, adapter))
+        base, model, tokenizer = adapters.load(workspace, config, adapters.read_manifest(workspace, adapter))
     else:
         base = _require_merge(workspace, adapter) if adapter else loading.resolve_base(config.model, workspace.root)
         tokenizer = loading.load_tokenizer(base)
         with bar(f"loading {base.name}"):
             model = loading.load_model(base, loading.choose_dtype(config.train.precision))
     prompts = [_prompt(tokenizer, question) for question in questions]
+    ids = (id_ for prompt in prompts for id_ in tokenizer(prompt)["input_ids"])
+    loading.require_embedded_tokens(base, tokenizer, model.get_input_embeddings().weight.shape[0], ids)
     with bar("answering", len(prompts)) as advance:
         size, longest = config.evaluate.batch_size, config.evaluate.max_new_tokens
         return generation.generate_answers(model, tokenizer, prompts, longest, size, advance)

@@ -169,3 +169,13 @@ def test_a_download_that_was_cut_short_is_told_before_it_is_loaded(changed):
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(UserError, match=r"model\.safetensors: is cut short: [\d,]+ bytes of [\d,]+; download the base"):
         loading.require_loadable(base)
+
+
+def test_a_token_without_a_row_is_named(tiny_base):
+    base = Base("tiny", str(tiny_base), None)
+    tokenizer = loading.load_tokenizer(base)
+    tokenizer.add_tokens(["<part>"])
+    ids = tokenizer("It is <part> of it.")["input_ids"]
+    with pytest.raises(UserError, match=r"has the token '<part>' \(number 2000\), but its embedding only 2000 rows"):
+        loading.require_embedded_tokens(base, tokenizer, 2000, ids)
+    loading.require_embedded_tokens(base, tokenizer, 2001, ids)
