@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,6 +86,7 @@ def _places(workspace: Workspace, config: Config, known: BaseReference) -> Itera
     for settings in (Model(base=known.location, revision=named.revision), named, config.model):
         with contextlib.suppress(UserError):
             base = loading.resolve_base(settings, workspace.root)
+            base = replace(base, name=known.name) if base.location == known.location else base
             if (base.location, base.revision) not in seen:
                 seen.add((base.location, base.revision))
                 yield base

@@ -20,11 +20,10 @@ def ask(
 ) -> list[str]:
     """Return the greedy answer to each question, from the base, from base and adapter, or from the merged model."""
     model: LanguageModel
-    thinking = config.model.thinking
-    if adapter is not None and not merged:
-        manifest = adapters.read_manifest(workspace, adapter)
-        thinking = manifest.thinking
-        _, model, tokenizer = adapters.load(workspace, config, manifest)
+    manifest = adapters.read_manifest(workspace, adapter) if adapter else None
+    thinking = manifest.thinking if manifest else config.model.thinking
+    if manifest is not None and not merged:
+        base, model, tokenizer = adapters.load(workspace, config, manifest)
     else:
         base = _require_merge(workspace, adapter) if adapter else loading.resolve_base(config.model, workspace.root)
         tokenizer = loading.load_tokenizer(base)
@@ -32,6 +31,8 @@ def ask(
             model = loading.load_model(base, loading.choose_dtype(config.train.precision))
     turns = [{"role": "user", "content": question} for question in questions]
     prompts = [chat_template.render(tokenizer, [turn], RenderOptions(thinking=thinking)) for turn in turns]
+    ids = (token for prompt in prompts for token in chat_template.token_ids(tokenizer, prompt))
+    loading.require_embedded_tokens(base, tokenizer, model.get_input_embeddings().weight.shape[0], ids)
     with bar("answering", len(prompts)) as advance:
         size, longest = config.evaluate.batch_size, config.evaluate.max_new_tokens
         return generation.generate_answers(model, tokenizer, prompts, longest, size, advance)

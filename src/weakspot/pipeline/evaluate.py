@@ -30,7 +30,12 @@ def evaluate(workspace: Workspace, config: Config, domain: str) -> Scorecard:
         raise UserError(domain, "has no test example yet", "capture more, then run 'weakspot process'")
     trained = _require_unseen(workspace, manifest, [*own, *others])
     with loading.explain_out_of_memory(str(name), "lower [evaluate] batch_size"):
-        _, model, tokenizer = adapters.load(workspace, config, manifest)
+        base, model, tokenizer = adapters.load(workspace, config, manifest)
+        rows_of_embedding = model.get_input_embeddings().weight.shape[0]
+        if len(tokenizer) > rows_of_embedding:
+            texts = (turn.text for one in examples for turn in (*one.prompt, *one.attempt, one.expert))
+            ids = (id_ for text in texts for id_ in tokenizer(text)["input_ids"])
+            loading.require_embedded_tokens(base, tokenizer, rows_of_embedding, ids)
         # Only examples that still exist: a forgotten one is shown to no model.
         taught = [one for one in reading.load_split(workspace, "train") if one.id in trained]
         retrieval = config.evaluate.retrieval

@@ -1,7 +1,7 @@
 """Describes a training run before any weights are loaded, and refuses settings that cannot work together."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -85,20 +85,6 @@ def require_compatible_settings(config: Config, ranks: Ranks, engine: str, *, pa
         raise UserError("[train] shard", "cannot shard a base in NF4", "set it or load_in_4bit to false")
     if config.train.objective != "sft" and not packs:
         raise UserError("[train] shard", f"not with {config.train.objective} on this base", "use objective sft")
-
-
-def require_embedded_tokens(
-    base: Base, tokenizer: "PreTrainedTokenizerBase", rows: int, data: Iterable[Tokens]
-) -> None:
-    """Raise :class:`UserError` if an example has a token beyond the ``rows`` of the embedding."""
-    highest = max((max((*one.ids, *one.rejected)) for one in data), default=0)
-    if highest >= rows:
-        token = tokenizer.convert_ids_to_tokens(highest)
-        raise UserError(
-            base.name,
-            f"its tokenizer has the token {token!r} (number {highest}), but its embedding only {rows} rows",
-            "take the tokenizer that belongs to the model, or resize the embedding",
-        )
 
 
 def describe(

@@ -27,7 +27,6 @@ from weakspot.training.preflight import (
     TrainingPlan,
     describe,
     require_compatible_settings,
-    require_embedded_tokens,
 )
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
@@ -138,8 +137,10 @@ def prepare(
         _prepare_adapter(workspace, config, *one, base, dtype, shape, tokenizer, view, variants)
         for one in examples.items()
     ]
-    tokens = (one for each in found for one in (*each.data, *each.val))
-    require_embedded_tokens(base, tokenizer, shape.vocabulary, tokens)
+    everything = (one for each in found for one in (*each.data, *each.val))
+    loading.require_embedded_tokens(
+        base, tokenizer, shape.vocabulary, (id_ for one in everything for id_ in (*one.ids, *one.rejected))
+    )
     work = Workload(
         shape.modules,
         [own for one in found for _, own in one.variants],
