@@ -44,7 +44,7 @@ quick: setup     ## run the tests that start no model, no server and no other pr
 test: setup      ## run every test but those that need a GPU or a vLLM
 	$(BIN)/python -m pytest $(PARALLEL)
 
-test-serving: setup build/vllm/ready  ## put adapters into a real vLLM and a real llama.cpp, and break them
+test-serving: setup build/vllm/ready build/mlx/ready  ## put adapters into a real vLLM, llama.cpp and mlx-lm, and break them
 	$(BIN)/python -m pytest -m serving --numprocesses 2 --dist loadfile
 
 # Models that see need torchvision, which describes operators that only its GPU library has.
@@ -52,6 +52,12 @@ build/vllm/ready: requirements/vllm.lock
 	$(PYTHON) -m venv --clear build/vllm
 	$(call install,build/vllm,$<)
 	: > "$$(echo build/vllm/lib/python*/site-packages/torchvision)/_meta_registrations.py"
+	touch $@
+
+# What else it needs is in .venv, at versions that it takes.
+build/mlx/ready: .venv/ready constraints-mlx.txt
+	rm -rf build/mlx
+	$(BIN)/python -m pip install --quiet --no-deps --target build/mlx --requirement constraints-mlx.txt
 	touch $@
 
 test-clients: setup build/clients/ready  ## have real clients consult through the gateway: Claude Code, opencode, Cline, the SDKs
@@ -94,8 +100,9 @@ lock:            ## write the lock files for pyproject.toml anew; UPGRADE=--upgr
 	test -x $(BIN)/uv || $(MAKE) setup
 	$(BIN)/python requirements/lock.py $(UPGRADE)
 
-docs: setup      ## write the command reference anew from the commands themselves
+docs: setup      ## write the command reference anew from the commands themselves, and the tables that tests make
 	$(BIN)/python docs/make_reference.py
+	WRITE_DOCS=1 $(BIN)/python -m pytest -q -p no:xdist tests/weakspot/models/test_rendering_table.py
 
 bench: setup build/trl/ready  ## run every benchmark that needs no GPU; results go to bench/results
 	for file in $(filter-out bench/bench_engine_gpu.py, $(wildcard bench/bench_*.py)); do $(BIN)/python $$file || exit 1; done

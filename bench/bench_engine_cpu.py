@@ -21,7 +21,7 @@ import record
 from weakspot.config import Config
 from weakspot.dataset.reading import load_split
 from weakspot.models import demo_model, loading, tokenization
-from weakspot.models.tokenization import UntrainableExampleError
+from weakspot.models.rendering import UntrainableExampleError
 from weakspot.pipeline import collect, process
 from weakspot.settings import Model
 from weakspot.workspace import Workspace

@@ -26,7 +26,7 @@ from weakspot.dataset.reading import load_split
 from weakspot.evaluation import gate
 from weakspot.evaluation.scoring import is_exact_match, parse_json, render_prompt
 from weakspot.models import demo_model, generation, loading, tokenization
-from weakspot.models.tokenization import UntrainableExampleError
+from weakspot.models.rendering import UntrainableExampleError
 from weakspot.pipeline import collect, process
 from weakspot.records import Interaction
 from weakspot.records.parsing import parse_interaction_object

@@ -19,7 +19,8 @@ from trained import trained
 from weakspot.config import Config
 from weakspot.dataset.reading import load_split
 from weakspot.models import demo_model, loading, tokenization
-from weakspot.models.tokenization import Tokens, UntrainableExampleError
+from weakspot.models.rendering import UntrainableExampleError
+from weakspot.models.tokenization import Tokens
 from weakspot.pipeline import collect, process
 from weakspot.records import Interaction
 from weakspot.settings import Model, Train

@@ -142,7 +142,7 @@ def config() -> Config:
 def save_manifest() -> Callable[..., Path]:
     """Make an adapter that was never trained: something for its weights, and a manifest; give its folder."""
 
-    def saved(workspace: Workspace, name: AdapterName, **base) -> Path:
+    def saved(workspace: Workspace, name: AdapterName, /, **base) -> Path:
         folder = workspace.adapter(name)
         folder.mkdir(parents=True)
         weights = folder / "adapter_model.safetensors"

@@ -1,13 +1,14 @@
 """The tables of ``weakspot.toml``: each setting with its default, its bounds and its description."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from weakspot.records import Policy, Target, parse_domain_name
 from weakspot.vocabulary import LANGUAGES
 
+_RANK_OF_EXPERTS = 16
 _VARIABLE = r"^([A-Za-z_][A-Za-z0-9_]*)?$"
 
 
@@ -33,6 +34,9 @@ class Model(Table):
         description="a hub id, a local folder, or smollm2-135m, the small model that the demo runs on",
     )
     revision: str = Field("main", description="the revision of a hub id")
+    thinking: Literal["on", "off", "default"] = Field(
+        "off", description="whether it thinks before it answers, where a client does not say; default: its own default"
+    )
 
 
 def _parse_trigger(text: str) -> str:
@@ -250,6 +254,9 @@ class Train(Table):
     max_length: int = Field(
         2048, ge=16, description="tokens; a longer example loses its oldest turns, then the end of its answer"
     )
+    no_thoughts: Literal["leave-out", "answer-at-once"] = Field(
+        "leave-out", description="what becomes of an example without thoughts, where the model thinks before it answers"
+    )
     warmup_ratio: float = Field(0.1, ge=0, le=1, description="share of the steps in which the learning rate rises")
     weight_decay: float = Field(0.01, ge=0, description="of AdamW")
     max_grad_norm: float = Field(1.0, gt=0, description="gradients with a larger norm are scaled down to it")
@@ -271,13 +278,27 @@ class Train(Table):
 class Lora(Table):
     """The shape of an adapter."""
 
-    rank: int = Field(64, ge=1, description="of the two small matrices added to each layer")
+    rank: int = Field(
+        64,
+        ge=1,
+        description="of the two small matrices added to each layer; for experts, rank and alpha default to 16",
+    )
     alpha: int = Field(64, ge=1, description="their product is scaled by alpha / rank")
     dropout: float = Field(0.05, ge=0, lt=1, description="share of an adapter's inputs that is dropped in training")
     target_modules: list[str] | Literal["attention", "all-linear", "experts"] = Field(
         ["q_proj", "k_proj", "v_proj", "o_proj"],
         description="names of linear layers, or attention, all-linear, or experts (all-linear and routed experts)",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _choose_rank_for_experts(cls, given: Any) -> Any:
+        """Set rank and alpha of routed experts to 16, since a server reserves memory for each of hundreds of them."""
+        targets = given.get("target_modules") if isinstance(given, dict) else None
+        experts = targets == "experts" or (isinstance(targets, list) and "experts" in targets)
+        return (
+            {"rank": _RANK_OF_EXPERTS, "alpha": _RANK_OF_EXPERTS, **given} if experts and "rank" not in given else given
+        )
 
 
 class Sweep(Table):

@@ -255,6 +255,14 @@ class Workspace:
         """The manifest of a folder of GGUF files; if it exists, the files are complete and proved."""
         return self.gguf(name) / "manifest.json"
 
+    def mlx(self, name: AdapterName) -> Path:
+        """Folder of an adapter in the format of mlx-lm."""
+        return self.adapters / f"{name}-mlx"
+
+    def mlx_manifest(self, name: AdapterName) -> Path:
+        """The manifest of an adapter in the format of mlx-lm; if it exists, the adapter is complete and proved."""
+        return self.mlx(name) / "manifest.json"
+
     @property
     def lock(self) -> Path:
         """The lock file that is held while the dataset or the adapters are rewritten."""

@@ -6,6 +6,7 @@ import pytest
 
 from weakspot import config as configuration
 from weakspot.config import Config, format_default_toml, load
+from weakspot.settings import Lora
 from zddc.errors import UserError
 
 DEFAULT_DOMAINS = list(Config().domains)
@@ -68,6 +69,14 @@ def test_settings_may_be_lists_words_numbers_and_booleans(file):
     )
     assert found.lora.target_modules == ["q_proj"]
     assert (found.train.load_in_4bit, found.lora.dropout, found.train.precision) == (True, 0.0, "fp32")
+
+
+def test_experts_have_a_lower_rank_unless_it_is_set(file):
+    for targets in ("experts", '["q_proj", "experts"]'):
+        assert (load(file, [f"lora.target_modules={targets}"]).lora.rank, Lora().rank) == (16, 64)
+        assert load(file, [f"lora.target_modules={targets}"]).lora.alpha == 16
+        given = load(file, [f"lora.target_modules={targets}", "lora.rank=64"]).lora
+        assert (given.rank, given.alpha) == (64, 64)
 
 
 @pytest.mark.parametrize("preset", ["attention", "all-linear"])

@@ -3,10 +3,11 @@
 import json
 import logging
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from weakspot.capture import recorder
@@ -221,6 +222,7 @@ def store_consultation(
     source: str,
     domain: str | None = None,
     conversation: Sequence[dict[str, Any]] = (),
+    thinking: Mapping[str, str] = MappingProxyType({}),
     tools: Sequence[dict[str, Any]] = (),
     secrets: Sequence[str] = (),
     into: Journal | None = None,
@@ -228,7 +230,8 @@ def store_consultation(
     """Store the consultation, marked as incomplete unless the answer is complete; see the module ``recorder``.
 
     What is no interaction is stored with ``conversation``, all that the client sent, to be tried again after an
-    update. ``secrets`` are the client's own keys, which are replaced like those of the settings.
+    update. ``thinking`` is what the client asked of it. ``secrets`` are the client's own keys, which are replaced like
+    those of the settings.
     """
     finished = answer.finished
     teacher, now = config.teachers[one.teacher], datetime.now(UTC)
@@ -249,6 +252,7 @@ def store_consultation(
         **({"domain": domain} if domain else {}),
         "source": source,
         "attempt": one.attempt_from,
+        **thinking,
         "consultation": {key: value for key, value in consultation.items() if value is not None},
         **({"tools": list(tools)} if tools else {}),
         **({} if answer.complete else {"incomplete": True}),
@@ -265,6 +269,8 @@ def store_consultation(
     stored = _store(workspace, config, one, kept, secrets, into)
     if answer.thought:
         recorder.store_thoughts(workspace, config, kept.id, answer.thought, secrets)
+    if own := next((str(turn["reasoning_content"]) for turn in one.attempt[::-1] if turn.get("reasoning_content")), ""):
+        recorder.store_thoughts(workspace, config, kept.id, own, secrets, of="local")
     return stored
 
 

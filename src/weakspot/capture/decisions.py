@@ -77,7 +77,7 @@ class Decisions:
         """Return whether this interaction, or one with the same messages, was forgotten."""
         if example.id in self.forgotten:
             return True
-        return bool(self.forgotten_contents) and example.content_key() in self.forgotten_contents
+        return bool(self.forgotten_contents) and not self.forgotten_contents.isdisjoint(example.content_keys())
 
 
 def load_decisions(workspace: Workspace) -> Decisions:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from weakspot.config import Config
 from weakspot.dataset.domains import Detection, detect_domain
@@ -96,15 +96,21 @@ def store_unfitted(
 
 
 def store_thoughts(
-    workspace: Workspace, config: Config, identity: str, thoughts: str, secrets: Sequence[str] = ()
+    workspace: Workspace,
+    config: Config,
+    identity: str,
+    thoughts: str,
+    secrets: Sequence[str] = (),
+    *,
+    of: Literal["expert", "local"] = "expert",
 ) -> None:
-    """Append a teacher's thoughts, without secrets; a failure is only logged, since nothing depends on them."""
+    """Append a model's thoughts, without secrets; a failure is only logged, since nothing depends on them."""
     cleaned = scrub_text(thoughts, [*api_keys(config), *secrets])
-    line = Thoughts(interaction_id=identity, thoughts=cleaned).to_json()
+    line = Thoughts(interaction_id=identity, thoughts=cleaned, of=of).to_json()
     try:
         append_log.append(workspace.thoughts, [line], "process", allow_network=config.collect.allow_network_filesystem)
     except (OSError, UserError) as error:
-        _log.error("a teacher's thoughts are not stored: %s", error)
+        _log.error("a model's thoughts are not stored: %s", error)
 
 
 def journal_of(workspace: Workspace, config: Config) -> Journal:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from weakspot.capture.unfitted import read_unfitted
 from weakspot.checks.types import CheckInput, Problem, format_names
 from weakspot.dataset.contents import Damage
+from weakspot.deployment.releases import live, missing_files, read_releases
 from weakspot.models import loading, weight_files
 from weakspot.models.adapters import require_base
 from weakspot.records import AdapterManifest, Interaction, Reason, Record, Snapshot
@@ -186,6 +187,19 @@ def adapters(subject: CheckInput) -> Iterator[Problem]:
         if workspace.merged(name).exists() and not workspace.merged_manifest(name).exists():
             what = f"is incomplete; run 'weakspot deploy {name.domain}'"
             yield Problem("warning", what, workspace.merged(name))
+
+
+def releases(subject: CheckInput) -> Iterator[Problem]:
+    """Every model in service has its files."""
+    workspace = subject.workspace
+    for (domain, target), release in live(read_releases(workspace)).items():
+        gone = missing_files(workspace, release) if subject.domain in (None, domain) else []
+        if gone:
+            more = f", and {len(gone) - 1} more" if len(gone) > 1 else ""
+            remedy = f"run 'weakspot deploy {domain} --to {target}', or 'weakspot rollback {domain} --to {target}'"
+            yield Problem(
+                "failure", f"is gone{more}, but {release.adapter} is in service at {target}; {remedy}", gone[0]
+            )
 
 
 def bases(subject: CheckInput) -> Iterator[Problem]:

@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from weakspot.checks.types import CheckInput, Problem, format_names
+from weakspot.dataset import reading
 from weakspot.dataset.answer_quality import is_cut_off, refuses
 from weakspot.dataset.near_duplicates import pairs_across
 from weakspot.dataset.splits import SHARES, exact_keys, similarity_text
 from weakspot.models import loading, tokenization
-from weakspot.models.tokenization import UntrainableExampleError
-from weakspot.records import SPLITS, normalise_text
+from weakspot.models.rendering import UntrainableExampleError, View
+from weakspot.records import SPLITS
 
 # With this many groups every split can have its share.
 MANY_GROUPS = 10
@@ -76,7 +77,7 @@ def answers(subject: CheckInput) -> Iterator[Problem]:
         local, expert = example.local.text, example.expert.text
         if not local.strip():
             found["empty local answers"].append(example.id)
-        if normalise_text(expert) == normalise_text(local):
+        if example.expert.comparable_text == example.local.comparable_text:
             found["expert answers equal to the local one"].append(example.id)
         if refuses(expert):
             found["expert answers that refuse"].append(example.id)
@@ -93,10 +94,11 @@ def token_lengths(subject: CheckInput) -> Iterator[Problem]:
     if tokenizer is None:
         yield Problem("pass", f"skipped: the tokenizer of {config.model.base} is not on this machine")
         return
+    view = View(config.model.thinking, config.train.no_thoughts, reading.load_local_thoughts(subject.workspace))
     found: defaultdict[str, list[str]] = defaultdict(list)
     for example in subject.examples:
         try:
-            tokens = tokenization.tokenize_example(tokenizer, example, config.train.max_length)
+            tokens = tokenization.tokenize_example(tokenizer, example, config.train.max_length, view=view)
         except UntrainableExampleError as error:
             found["examples that cannot be trained on"].append(f"{example.id} ({error})")
             continue

@@ -11,7 +11,7 @@ from zddc.console import err, out, table
 from zddc.visible import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from weakspot.capture.approval import WaitingInteraction
     from weakspot.capture.redact_stored import Rescrubbed
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from weakspot.pipeline.run import Step
     from weakspot.pipeline.status import ClientBudget, Status
     from weakspot.pipeline.validate import Report
-    from weakspot.records import AdapterManifest, Release, Scorecard
+    from weakspot.records import AdapterManifest, EffectProof, Release, Scorecard
+    from weakspot.training.memory_plan import MemoryPlan
     from weakspot.training.preflight import TrainingPlan
 
 _GIGA = 1e-9
@@ -59,13 +60,17 @@ def print_import_preview(found: "Examined") -> None:
     if len(found.found) > _SHOWN:
         print_line(f"  … and {len(found.found) - _SHOWN} more")
     if found.left_out:
-        print_line(f"left out: {', '.join(f'{count} {reason}' for reason, count in found.left_out.items())}")
+        print_line(f"left out: {_format_counts(found.left_out)}")
     if found.not_understood:
         print_line(f"not understood: {_format_count(len(found.not_understood), 'file')}, as {found.not_understood[0]}")
 
 
 def _format_count(count: int, word: str) -> str:
     return f"{count} {word}{'' if count == 1 else 's'}"
+
+
+def _format_counts(counts: "Mapping[str, int]") -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in counts.items())
 
 
 def print_retry(done: "Retried") -> None:
@@ -156,7 +161,7 @@ def print_dataset(done: "Processed") -> None:
     for domain, splits in done.domains.items():
         rows.add_row(domain, *(str(count) for count in splits.values()), str(sum(splits.values())))
     out.print(rows)
-    left_out = ", ".join(f"{count} {reason}" for reason, count in done.rejections.items()) or "none"
+    left_out = _format_counts(done.rejections) or "none"
     print_line(
         f"{_format_count(done.raw_lines, 'raw line')}: {_format_count(done.examples, 'example')}, left out: {left_out}"
     )
@@ -186,9 +191,12 @@ def print_preflight(together: "TrainingPlan") -> None:
         trained_ = f"{', '.join(plan.modules)}; {plan.trainable:,} parameters trained"
         print_line(f"adapter   {plan.adapter} on {plan.base}, {plan.precision}")
         pairs = f", {plan.pairs} paired with a local answer" if plan.pairs else ""
-        print_line(f"examples  {plan.examples} train{pairs}, {plan.val_examples} val, {len(plan.left_out)} left out")
+        reasons = f" ({_format_counts(plan.reasons)})" if plan.reasons else ""
+        left_out = f"{len(plan.left_out)} left out{reasons}"
+        print_line(f"examples  {plan.examples} train{pairs}, {plan.val_examples} val, {left_out}")
         for identity, reason in plan.left_out.items():
             print_line(f"left out  {identity}: {reason}")
+        print_line(f"thinking  {plan.thinking}")
         print_line(f"tokens    {plan.tokens:,}, {plan.supervised_share:.0%} under loss")
         print_line(f"too long  {plan.shortened} without their oldest turns, {plan.cut} cut")
         print_line(f"steps     {plan.steps}")
@@ -200,7 +208,10 @@ def print_preflight(together: "TrainingPlan") -> None:
             out.print(marked)
         else:
             print_line(f"one example, loss between the arrows: {plan.sample_prompt}>>>{plan.sample_target}<<<")
-    memory = together.memory
+    _print_memory_plan(together.memory)
+
+
+def _print_memory_plan(memory: "MemoryPlan") -> None:
     parts = (memory.weights, memory.adapters, memory.activations, memory.overhead)
     weights, adapters, activations, overhead = (f"{part * _GIGA:.1f}" for part in parts)
     print_line(f"device    {memory.device}")
@@ -239,6 +250,8 @@ def print_scorecard(card: "Scorecard", page: Path) -> None:
             means = (a.base, a.base_retrieval, a.adapter, a.adapter_retrieval)
             arms.add_row(a.metric, str(a.n), *(f"{mean:.3f}" for mean in means))
         out.print(arms)
+    if card.left_out:
+        print_line(f"left out: {_format_counts(card.left_out)}")
     print_line(f"{card.adapter}: {card.verdict}")
     for sentence in (*card.reasons, *card.remarks):
         print_line(f"  {sentence}")
@@ -254,7 +267,7 @@ def print_release(done: "Release") -> None:
     )
     if done.location:
         print_line(hide_password(done.location) + (f", asked for as {done.served_name}" if done.served_name else ""))
-    if done.target in ("merged", "gguf") and _is_private(Path(done.location)):
+    if done.target in ("merged", "gguf", "mlx") and _is_private(Path(done.location)):
         print_line("only you may read it: for a server of another account copy it, or set [workspace] group_readable")
     if done.proof is not None:
         proof = done.proof
@@ -263,6 +276,22 @@ def print_release(done: "Release") -> None:
             + ("" if proof.difference is None else f", {proof.difference:.2g} nats a token from the adapter")
             + f"; the adapter is {proof.change:.2g} from the base"
         )
+        print_line(_format_effect(proof.effect))
+
+
+def _format_effect(effect: "EffectProof | None") -> str:
+    """Return how much of the adapter the served model applies."""
+    if effect is None:
+        return (
+            "the effect on the experts' answers was not compared: nothing says how likely a given answer is, so a part "
+            "of the adapter may be missing"
+        )
+    tokens = _format_count(effect.tokens, "token")
+    base = "" if effect.noise is None else f"; its base is {effect.noise:.2g} nats a token from the trained one"
+    return (
+        f"effect on {tokens} of the experts' answers: {effect.slope:.3f} of the trained one ({effect.low:.3f} … "
+        f"{effect.high:.3f}), {effect.apart:.2%} of it otherwise, where {effect.limit:.2%} may be{base}"
+    )
 
 
 def _is_private(place: Path) -> bool:

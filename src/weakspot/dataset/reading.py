@@ -1,9 +1,12 @@
 """Reads the processed dataset: examples of a file, of a split, and the current snapshot."""
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from weakspot.records import MULTI_DOMAIN, SPLITS, Interaction, Rejection, Snapshot, Split
+from pydantic import ValidationError
+
+from weakspot.records import MULTI_DOMAIN, SPLITS, Interaction, Rejection, Snapshot, Split, Thoughts
 from weakspot.records.parsing import RecordError, parse_interaction, parse_record
 from weakspot.storage import append_log, atomic
 from weakspot.workspace import Workspace
@@ -35,6 +38,17 @@ def load_split(workspace: Workspace, split: Split, domain: str = MULTI_DOMAIN) -
     if not file.exists():
         raise UserError(file, "no dataset yet", "run 'weakspot process'")
     return [example for example in read_examples(file) if domain in (MULTI_DOMAIN, example.domain)]
+
+
+def load_local_thoughts(workspace: Workspace) -> dict[str, str]:
+    """Return what the local model wrote before its own answers, by the interaction's id; damaged lines are left out."""
+    found = {}
+    for line in append_log.read_lines(workspace.thoughts):
+        with contextlib.suppress(ValidationError):
+            one = Thoughts.from_json(line.data)
+            if one.of == "local":
+                found[one.interaction_id] = one.thoughts
+    return found
 
 
 def require_domain(workspace: Workspace, domain: str) -> None:

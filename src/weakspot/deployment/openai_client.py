@@ -1,7 +1,8 @@
 """Client of an OpenAI-compatible server: asks for greedy answers with token ids and log-probabilities, to compare."""
 
+import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +16,14 @@ if TYPE_CHECKING:
     import httpx2
 
 Messages = Sequence[dict[str, str]]
+ForcedText = tuple[Sequence[int], Sequence[int]]
+"""Token ids of a prompt, and of the answer that is to be scored behind it."""
 
+_NO_THINKING = {"enable_thinking": False}
 _CONNECT_SECONDS = 10.0
 # Loading the adapter of a large model from a slow disk, or the first answer on a CPU, takes this long.
 _ANSWER_SECONDS = 300.0
+_PROMPTS_PER_REQUEST = 32
 
 
 class ServerError(Exception):
@@ -40,13 +45,19 @@ class ServedModel:
 
 @dataclass(frozen=True)
 class ServedAnswer:
-    """A greedy answer; token ids, log-probabilities and the prompt's ids are None if the server reports none."""
+    """A greedy answer; token ids, log-probabilities and the prompt's ids are None if the server reports none.
+
+    ``expert`` and ``expert_base`` are the log-probabilities of the expert's answer under the served model and under the
+    base that is served beside it.
+    """
 
     text: str
     ids: list[int] | None
     logprobs: list[float] | None
     prompt_tokens: int | None
     prompt_ids: list[int] | None
+    expert: list[float] | None = None
+    expert_base: list[float] | None = None
 
 
 class OpenAIClient:
@@ -72,10 +83,12 @@ class OpenAIClient:
         except (TypeError, KeyError, AttributeError):
             raise UserError(self.url, "lists no models", "give the address of an OpenAI-compatible server") from None
 
-    def chat(self, model: str, messages: Messages, max_tokens: int) -> ServedAnswer:
+    def chat(
+        self, model: str, messages: Messages, max_tokens: int, template_arguments: Mapping[str, Any] = _NO_THINKING
+    ) -> ServedAnswer:
         """Return the greedy answer of ``model``, with the details that the server reports.
 
-        Raises :class:`UserError` if the server does not answer.
+        ``template_arguments`` are for the chat template. Raises :class:`UserError` if the server does not answer.
         """
         body = {
             "model": model,
@@ -87,7 +100,7 @@ class OpenAIClient:
             # Options of vLLM, of llama.cpp and of chat templates; a server that does not know them ignores them.
             "return_token_ids": True,
             "cache_prompt": False,
-            "chat_template_kwargs": {"enable_thinking": False},
+            "chat_template_kwargs": dict(template_arguments),
         }
         try:
             return _parse_answer(self.call("POST", "/chat/completions", body))
@@ -95,6 +108,61 @@ class OpenAIClient:
             raise self.to_user_error(error) from None
         except (TypeError, KeyError, IndexError, AttributeError, ValueError):
             raise UserError(self.url, f"gave no answer for {model}", "see the server's log") from None
+
+    def complete(self, model: str, prompt: Sequence[int], max_tokens: int) -> ServedAnswer | None:
+        """Return the greedy continuation of token ids; None if the server takes none, or reports no ids."""
+        body = {"prompt": list(prompt), "max_tokens": max_tokens, "return_token_ids": True, "cache_prompt": False}
+        with contextlib.suppress(ServerError, TypeError, KeyError, IndexError, AttributeError, ValueError):
+            return _parse_completion(self._complete(model, body)[0], prompt)
+        return None
+
+    def score(self, model: str, texts: Sequence[ForcedText]) -> list[list[float]] | None:
+        """Return the log-probability of each token of each answer behind its prompt; None if the server cannot tell.
+
+        The server is made to write these tokens, and reports how likely the model itself found them.
+        """
+        for score in (self._score_with_vllm, self._score_with_llama):
+            with contextlib.suppress(ServerError, TypeError, KeyError, IndexError, AttributeError, ValueError):
+                return score(model, texts)
+        return None
+
+    def _score_with_vllm(self, model: str, texts: Sequence[ForcedText]) -> list[list[float]]:
+        """Ask for one token behind each beginning of a text, with no other token allowed: one token in one request.
+
+        vLLM also reports the log-probabilities of a prompt; with adapters those are wrong, or end the server:
+        https://github.com/vllm-project/vllm/issues/16668 and 51594.
+        """
+        places: dict[int, list[tuple[int, int]]] = {}
+        for number, (_, answer) in enumerate(texts):
+            for place, token in enumerate(answer):
+                places.setdefault(token, []).append((number, place))
+        found = [[0.0] * len(answer) for _, answer in texts]
+        for token, where in places.items():
+            for start in range(0, len(where), _PROMPTS_PER_REQUEST):
+                part = where[start : start + _PROMPTS_PER_REQUEST]
+                prompts = [[*texts[number][0], *texts[number][1][:place]] for number, place in part]
+                body = {"prompt": prompts, "max_tokens": 1, "allowed_token_ids": [token], "return_token_ids": True}
+                choices = self._complete(model, body)
+                for (number, place), choice in zip(part, choices, strict=True):
+                    _require_tokens([token], choice["token_ids"])
+                    found[number][place] = float(choice["logprobs"]["token_logprobs"][0])
+        return found
+
+    def _score_with_llama(self, model: str, texts: Sequence[ForcedText]) -> list[list[float]]:
+        """Ask for the whole answer, with a grammar of token ids that allows nothing else."""
+        found = []
+        for prompt, answer in texts:
+            grammar = "root ::= " + " ".join(f"<[{token}]>" for token in answer)
+            body = {"prompt": list(prompt), "max_tokens": len(answer), "grammar": grammar, "cache_prompt": False}
+            written = self._complete(model, body)[0]["logprobs"]["content"][: len(answer)]
+            _require_tokens(answer, [one["id"] for one in written])
+            found.append([float(one["logprob"]) for one in written])
+        return found
+
+    def _complete(self, model: str, body: dict[str, Any]) -> list[dict[str, Any]]:
+        common = {"model": model, "temperature": 0, "logprobs": 1}
+        answer = self.call("POST", "/completions", common | body)
+        return sorted(answer["choices"], key=lambda choice: int(choice["index"]))
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """Return the server's answer as JSON, or as text if it is not JSON.
@@ -147,3 +215,18 @@ def _parse_answer(body: dict[str, Any]) -> ServedAnswer:
         prompt_tokens=(body.get("usage") or {}).get("prompt_tokens"),
         prompt_ids=body.get("prompt_token_ids"),
     )
+
+
+def _parse_completion(choice: dict[str, Any], prompt: Sequence[int]) -> ServedAnswer:
+    """Parse a completion of vLLM, or of llama.cpp, which tells ids and log-probabilities token by token."""
+    told = choice["logprobs"]
+    if "content" in told:
+        ids, logprobs = [one["id"] for one in told["content"]], [float(one["logprob"]) for one in told["content"]]
+    else:
+        ids, logprobs = choice["token_ids"], [float(one) for one in told["token_logprobs"]]
+    return ServedAnswer(choice["text"], [int(one) for one in ids], logprobs, len(prompt), list(prompt))
+
+
+def _require_tokens(expected: Sequence[int], written: Sequence[int]) -> None:
+    if list(expected) != list(written):
+        raise ValueError("the server wrote other tokens than it was allowed to")

@@ -1,13 +1,14 @@
-"""Proves that a served model is the trained one: compares its greedy answers with the adapter's, token by token.
+"""Proves that a served model is the trained one: by its greedy answers, and by its effect on the expert's answers.
 
 The answers of the adapter and of the base to a dozen held-out prompts are stored once, with the log-probability of each
-token, while the model is loaded for its evaluation. Therefore a deployment does not need to load the model again, and
-needs no GPU memory next to the server.
+token, and those of the expert's answers, while the model is loaded for its evaluation. Therefore a deployment does not
+need to load the model again, and needs no GPU memory next to the server.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import islice, repeat
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -15,12 +16,24 @@ from pydantic import ValidationError
 
 from weakspot.config import Config
 from weakspot.dataset import reading
+from weakspot.deployment import adapter_effect
+from weakspot.deployment.adapter_effect import TokenEffects
 from weakspot.deployment.openai_client import Messages, OpenAIClient, ServedAnswer
+from weakspot.deployment.served_prompt import require_same_prompt
 from weakspot.deployment.types import Candidate
-from weakspot.models import adapter_files, adapters, generation, tokenization
-from weakspot.models.tokenization import Tokens, UntrainableExampleError
+from weakspot.models import adapter_files, adapters, chat_template, generation, rendering
+from weakspot.models.chat_template import AS_NOW, RenderOptions, Turn, render, token_ids
+from weakspot.models.rendering import UntrainableExampleError, View
+from weakspot.models.tokenization import Tokens, ids_behind
 from weakspot.progress import bar
-from weakspot.records import AdapterManifest, Interaction, Message, Proof, ReferenceAnswer, ReferenceAnswers
+from weakspot.records import (
+    AdapterManifest,
+    Interaction,
+    Proof,
+    ReferenceAnswer,
+    ReferenceAnswers,
+    TokenLogprobs,
+)
 from weakspot.storage import atomic
 from weakspot.training import logprobs
 from weakspot.workspace import AdapterName, Workspace
@@ -36,6 +49,7 @@ if TYPE_CHECKING:
 SMALLEST_CHANGE = 1e-6
 _MOST_PROMPT_TOKENS = 512
 _ANSWER_TOKENS = 24
+_EXPERT_TOKENS = 24
 # Mean nats per token between served and trained adapter. A server may compute in 16 bits or with quantised weights,
 # while the adapter was trained in 32 bits: see docs/serving.md.
 LOSSY = 0.1
@@ -43,34 +57,41 @@ LOSSY = 0.1
 _NEAR_TIE = 0.5
 
 Ask = Callable[[Sequence[ReferenceAnswer]], Iterable[ServedAnswer]]
-"""Answers prompts, each with at most as many tokens as its reference answer has."""
+"""Answers prompts, each with at most as many tokens as its reference answer has, and scores the expert's answers."""
 
 
 @dataclass
 class _Comparison:
-    """Sums over all prompts: differences from adapter and base in nats per token, and counts of answers."""
+    """Sums over all prompts: differences from adapter and base in nats per token, effects, and counts of answers."""
 
     from_adapter: list[float]
     from_base: list[float]
+    effects: list[TokenEffects]
     same: int = 0
     as_base: int = 0
     otherwise: int = 0
 
 
 def write_reference_answers(
-    workspace: Workspace, config: Config, name: AdapterName, model: "PeftModel", tokenizer: "PreTrainedTokenizerBase"
+    workspace: Workspace,
+    config: Config,
+    manifest: AdapterManifest,
+    model: "PeftModel",
+    tokenizer: "PreTrainedTokenizerBase",
 ) -> ReferenceAnswers:
     """Generate and store the answers of an adapter and its base to held-out prompts; return them.
 
     Prompts of the adapter's own domain come first. If the stored answers are of these weights, they are returned.
     Raises :class:`UserError` if there is no prompt.
     """
+    name = AdapterName(manifest.domain, manifest.version)
     sha256 = atomic.sha256(workspace.adapter(name) / adapter_files.WEIGHTS)
     if (known := load_reference_answers(workspace, name)) is not None and known.adapter_sha256 == sha256:
         return known
     examples = reading.load_split(workspace, "test")
     examples.sort(key=lambda example: example.domain != name.domain)
-    asked = list(islice(_select_prompts(tokenizer, examples), config.deploy.proof_prompts))
+    view = rendering.view_of(manifest, {})
+    asked = list(islice(_select_prompts(tokenizer, examples, view), config.deploy.proof_prompts))
     if not asked:
         raise UserError(name.domain, "no test example to prove a deployment on", "capture more")
     with bar(f"reference answers of {name}", 2 * len(asked)) as advance:
@@ -86,7 +107,7 @@ def ensure_reference_answers(workspace: Workspace, config: Config, candidate: Ca
     if known is not None and known.adapter_sha256 == candidate.manifest.files[adapter_files.WEIGHTS]:
         return known
     _, model, tokenizer = adapters.load(workspace, config, in_full_precision(candidate.manifest))
-    return write_reference_answers(workspace, config, candidate.name, model, tokenizer)
+    return write_reference_answers(workspace, config, candidate.manifest, model, tokenizer)
 
 
 def in_full_precision(manifest: AdapterManifest) -> AdapterManifest:
@@ -97,24 +118,61 @@ def in_full_precision(manifest: AdapterManifest) -> AdapterManifest:
 
 def ask_server(server: OpenAIClient, model: str) -> Ask:
     """Return a function that asks a server for the answers of its ``model``, one after the other."""
-    return lambda prompts: (server.chat(model, one.messages, len(one.tokens)) for one in prompts)
+
+    def ask(prompts: Sequence[ReferenceAnswer]) -> Iterator[ServedAnswer]:
+        answers = [_ask_one(server, model, one) for one in prompts]
+        texts = [(one.prompt_ids, one.expert.tokens) for one in prompts]
+        base = next((one.parent for one in server.models() if one.name == model), None)
+        scores = server.score(model, texts)
+        of_base = server.score(base, texts) if base and scores else None
+        for number, answer in enumerate(answers):
+            yield replace(
+                answer,
+                expert=scores[number] if scores else None,
+                expert_base=of_base[number] if of_base else None,
+            )
+
+    return ask
+
+
+def _ask_one(server: OpenAIClient, model: str, one: ReferenceAnswer) -> ServedAnswer:
+    """Ask for one answer; where today's date is in the server's prompt, behind the expected prompt's own ids."""
+    answer = server.chat(model, one.messages, len(one.tokens), _options(one).template_arguments())
+    if one.around_date is None or answer.prompt_ids == one.prompt_ids:
+        return answer
+    dated = server.complete(model, one.prompt_ids, len(one.tokens))
+    return replace(dated, prompt_ids=answer.prompt_ids, prompt_tokens=answer.prompt_tokens) if dated else answer
 
 
 def ask_in_process(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase") -> Ask:
     """Return a function that asks a model loaded in this process, with the prompts of a server, in one batch."""
-    return lambda prompts: generate_in_process(model, tokenizer, [(one.messages, len(one.tokens)) for one in prompts])
+
+    def ask(prompts: Sequence[ReferenceAnswer]) -> list[ServedAnswer]:
+        asked = [(one.messages, len(one.tokens)) for one in prompts]
+        answers = generate_in_process(model, tokenizer, asked, [_options(one) for one in prompts])
+        scored = _score_answers(model, [one.prompt_ids for one in prompts], [one.expert.tokens for one in prompts])
+        return [replace(answer, expert=one.logprobs) for answer, one in zip(answers, scored, strict=True)]
+
+    return ask
+
+
+def _options(one: ReferenceAnswer) -> RenderOptions:
+    moment = datetime.fromisoformat(one.moment) if one.moment else None
+    return RenderOptions(moment=moment, thinking=one.thinking)
 
 
 def generate_in_process(
-    model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", asked: Sequence[tuple[Messages, int]]
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    asked: Sequence[tuple[Messages, int]],
+    options: Sequence[RenderOptions] = (),
 ) -> list[ServedAnswer]:
-    """Run a loaded model on conversations, each with a limit of tokens; return its answers as a server reports them."""
-    prompts = []
-    for messages, _ in asked:
-        text = tokenizer.apply_chat_template(
-            list(messages), tokenize=False, add_generation_prompt=True, enable_thinking=False
-        )
-        prompts.append(list(tokenizer(str(text), add_special_tokens=False)["input_ids"]))
+    """Run a loaded model on conversations, each with a limit of tokens; return its answers as a server reports them.
+
+    ``options`` are those of each prompt, if they differ from a server's defaults.
+    """
+    pairs = zip([messages for messages, _ in asked], options or repeat(AS_NOW), strict=False)
+    prompts = [token_ids(tokenizer, render(tokenizer, *pair)) for pair in pairs]
     longest = max(most for _, most in asked)
     written = generation.generate_token_ids(model, tokenizer, prompts, longest, len(prompts))
     written = [ids[:most] for ids, (_, most) in zip(written, asked, strict=True)]
@@ -137,13 +195,14 @@ def prove(expectation: ReferenceAnswers, ask: Ask, thing: str, limit: float = LO
     """Ask all prompts, compare the answers, and return the proof; ``limit`` is the largest mean difference allowed.
 
     Raises :class:`UserError` that names the fault: the adapter changes nothing, the server builds another prompt than
-    in training, the answers are the base's, or they are neither the adapter's nor the base's.
+    in training, the answers are the base's, only a part of the adapter is applied, its effect is too small to prove
+    that, or the answers are neither the adapter's nor the base's.
     """
-    found = _Comparison([], [])
+    found = _Comparison([], [], [])
     require_change(expectation, thing)
     with bar(f"proving {thing}", len(expectation.prompts)) as advance:
         for one, answer in zip(expectation.prompts, ask(expectation.prompts), strict=True):
-            _require_prompt(one, answer, thing)
+            require_same_prompt(one, answer, thing)
             _compare(one, answer, found)
             advance(1, "")
     mean, from_base = _mean(found.from_adapter), _mean(found.from_base)
@@ -152,6 +211,10 @@ def prove(expectation: ReferenceAnswers, ask: Ask, thing: str, limit: float = LO
         raise UserError(
             thing, "answers as the base does: the server ignores the adapter", "see the server's log; nothing changed"
         )
+    effect = None
+    if len(found.effects) == len(expectation.prompts):
+        effect = adapter_effect.compare_effects(found.effects, limit)
+        adapter_effect.require_whole_adapter(effect, thing, limit)
     if mean > limit or found.otherwise > len(expectation.prompts) // 4:
         raise UserError(
             thing,
@@ -164,6 +227,7 @@ def prove(expectation: ReferenceAnswers, ask: Ask, thing: str, limit: float = LO
         same_answers=found.same,
         difference=mean if found.from_adapter else None,
         change=difference_from_base(expectation),
+        effect=effect,
     )
 
 
@@ -181,20 +245,10 @@ def difference_from_base(expectation: ReferenceAnswers) -> float:
     return _mean([abs(a - b) for one in prompts for a, b in zip(one.adapter, one.base, strict=True)])
 
 
-def _require_prompt(one: ReferenceAnswer, answer: ServedAnswer, thing: str) -> None:
-    given = len(answer.prompt_ids) if answer.prompt_ids is not None else answer.prompt_tokens
-    other = answer.prompt_ids is not None and answer.prompt_ids != one.prompt_ids
-    if other or (given is not None and given != len(one.prompt_ids)):
-        raise UserError(
-            thing,
-            f"the server builds another prompt: {given} tokens instead of {len(one.prompt_ids)}: "
-            "another chat template, or another tokenizer",
-            "serve the base with its own template; nothing changed",
-        )
-
-
 def _compare(one: ReferenceAnswer, answer: ServedAnswer, found: _Comparison) -> None:
     """Add the comparison of one answer to ``found``, with as much detail as the server reports."""
+    if answer.expert is not None:
+        found.effects.append(TokenEffects(one.expert.base, one.expert.adapter, answer.expert, answer.expert_base))
     if answer.ids is None:
         same, as_base = (answer.text.strip() == text.strip() for text in (one.text, one.base_text))
         found.same += same
@@ -235,11 +289,13 @@ def _mean(values: Sequence[float]) -> float:
 
 @dataclass(frozen=True)
 class _Prompt:
-    """A prompt to be answered, and the interaction that it comes from."""
+    """A prompt to be answered, the expert's answer to it, and the interaction that it comes from."""
 
     interaction_id: str
-    turns: Sequence[Message]
+    turns: Sequence[Turn]
     ids: list[int]
+    options: RenderOptions
+    expert: list[int]
 
 
 @dataclass(frozen=True)
@@ -250,19 +306,24 @@ class _Likelihood:
     margins: list[float]
 
 
-def _select_prompts(tokenizer: "PreTrainedTokenizerBase", examples: Iterable[Interaction]) -> Iterator[_Prompt]:
+def _select_prompts(
+    tokenizer: "PreTrainedTokenizerBase", examples: Iterable[Interaction], view: View
+) -> Iterator[_Prompt]:
     """Yield the prompts of examples, except those that are too long or contain control tokens."""
     for example in examples:
         # Each server formats tool calls in its own way, so only the query of an agent's conversation is used.
         agent = example.tools or any(m.role == "tool" for m in example.prompt)
         turns = [example.query] if agent else example.prompt
         try:
-            prompt = tokenization.render_example(tokenizer, turns, example.expert).prompt
+            rendered = view.render(tokenizer, example, example.expert, turns, None)
+            ids = token_ids(tokenizer, rendered.prompt)
+            target = ids_behind(tokenizer, ids, rendered.prompt, rendered.target)
         except UntrainableExampleError:
             continue
-        ids = list(tokenizer(prompt, add_special_tokens=False)["input_ids"])
         if len(ids) <= _MOST_PROMPT_TOKENS:
-            yield _Prompt(example.id, turns, ids)
+            # A grammar cannot make llama.cpp write the token that ends the turn.
+            expert = (target[:-1] or target)[:_EXPERT_TOKENS]
+            yield _Prompt(example.id, rendered.turns, ids, view.options(example), expert)
 
 
 def _generate_reference_answers(
@@ -275,16 +336,17 @@ def _generate_reference_answers(
     """Run adapter and base on each prompt; return both answers, and the likelihood of the adapter's under each."""
     prompts = [one.ids for one in asked]
     written = generation.generate_token_ids(model, tokenizer, prompts, _ANSWER_TOKENS, batch_size, advance)
-    adapter = _score_answers(model, prompts, written)
+    experts = [one.expert for one in asked]
+    adapter, expert = _score_answers(model, prompts, written), _score_answers(model, prompts, experts)
     with model.disable_adapter():
         base_written = generation.generate_token_ids(model, tokenizer, prompts, _ANSWER_TOKENS, batch_size, advance)
         # A server is asked for as many tokens as the adapter's answer has, and if the base answers it stops there.
         base_written = [ids[: len(own)] for ids, own in zip(base_written, written, strict=True)]
-        base = _score_answers(model, prompts, written)
+        base, expert_base = _score_answers(model, prompts, written), _score_answers(model, prompts, experts)
     return [
         ReferenceAnswer(
             interaction_id=one.interaction_id,
-            messages=[{"role": turn.role, "content": turn.content or ""} for turn in one.turns],
+            messages=[{"role": turn["role"], "content": turn["content"]} for turn in one.turns],
             prompt_ids=one.ids,
             tokens=tokens,
             text=str(tokenizer.decode(tokens, skip_special_tokens=True)),
@@ -293,9 +355,13 @@ def _generate_reference_answers(
             adapter=by_adapter.logprobs,
             base=by_base.logprobs,
             margins=by_adapter.margins,
+            expert=TokenLogprobs(tokens=one.expert, adapter=of_adapter.logprobs, base=of_base.logprobs),
+            moment=one.options.moment.isoformat() if one.options.moment else None,
+            thinking=one.options.thinking,
+            around_date=chat_template.ids_around_date(tokenizer, one.turns, one.options),
         )
-        for one, tokens, base_tokens, by_adapter, by_base in zip(
-            asked, written, base_written, adapter, base, strict=True
+        for one, tokens, base_tokens, by_adapter, by_base, of_adapter, of_base in zip(
+            asked, written, base_written, adapter, base, expert, expert_base, strict=True
         )
     ]
 

@@ -4,12 +4,14 @@ import getpass
 import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from weakspot.config import Config
+from weakspot.deployment.targets import merged
 from weakspot.records import Release, Target
 from weakspot.records.parsing import parse_record
 from weakspot.storage import append_log, atomic
-from weakspot.workspace import Workspace
+from weakspot.workspace import AdapterName, Workspace
 
 
 def read_releases(workspace: Workspace) -> list[Release]:
@@ -52,6 +54,23 @@ def previous_release(releases: Sequence[Release], current: Release) -> Release |
         else:
             stack.append(one)
     return stack[-2] if len(stack) > 1 else None
+
+
+def missing_files(workspace: Workspace, release: Release) -> list[Path]:
+    """Return the files of the workspace that a release answers with and that are gone; a server is not asked."""
+    if release.adapter is None:
+        return []
+    name = AdapterName.parse(release.adapter)
+    made = {
+        "merged": workspace.merged_manifest,
+        "gguf": workspace.gguf_manifest,
+        "ollama": workspace.gguf_manifest,
+        "mlx": workspace.mlx_manifest,
+    }
+    needed = [workspace.adapter_manifest(name)]
+    if release.target in made and not release.location.startswith("http"):
+        needed += [*merged.missing_files(made[release.target](name)), Path(release.location)]
+    return [one for one in needed if not one.exists()]
 
 
 def publish(workspace: Workspace, config: Config, draft: Release) -> Release:

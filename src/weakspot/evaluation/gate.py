@@ -7,6 +7,7 @@ from weakspot.records import Comparison, ComparisonOutcome, Scorecard, ScoredExa
 from weakspot.settings import Evaluate
 
 LOSS, EXACT, PREFERENCE = "loss per token", "exact match", "preference accuracy"
+TOOLS = "whole tool calls"
 _POWER_Z = 0.8416  # the normal quantile of 80 % power
 _SEED = 42
 # Below this standard deviation all differences are equal up to rounding, and no interval can be bootstrapped.
@@ -138,6 +139,13 @@ def comparisons(rows: Sequence[ScoredExample], significance: float) -> list[Comp
     return [exact, losses, preferences] if 2 * len(checked) >= len(rows) else [losses, exact, preferences]
 
 
+def compare_tool_calls(rows: Sequence[ScoredExample], significance: float) -> list[Comparison]:
+    """Compare the shares of answers without a broken tool call, on prompts that have tools; empty if there is none."""
+    pairs = [(row.base_tool_fault, row.adapter_tool_fault) for row in rows if row.base_tool_fault is not None]
+    base, adapter = ([not pair[side] for pair in pairs] for side in (0, 1))
+    return [compare_outcomes(TOOLS, base, adapter, significance)] if pairs else []
+
+
 def harm(rows: Sequence[ScoredExample], significance: float) -> list[Comparison]:
     """Return loss comparisons on the other domains' test examples: first all of them together, then each domain."""
     found = []
@@ -184,14 +192,15 @@ def decide_verdict(
 ) -> tuple[Verdict, list[str]]:
     """Return the verdict and the sentences that explain it.
 
-    Reject if, beyond chance, the deciding metric or preference accuracy is worse, the deciding metric is worse than
-    that of the adapter in service, or the loss of another domain rose by more than ``max_harm``. Accept if the
+    Reject if, beyond chance, the deciding metric or preference accuracy is worse, more tool calls are broken, the
+    deciding metric is worse than that of the adapter in service, or the loss of another domain rose by more than
+    ``max_harm``. Accept if the
     deciding metric is better and nothing rejects. Otherwise there is not enough evidence.
     """
     against = [
         f"{c.metric} {'rose' if c.difference > 0 else 'fell'} from {c.base:.3f} to {c.adapter:.3f}{format_p(c.p)}"
         for c in (*own, *served)
-        if c.outcome == "worse" and (c is own[0] or c.metric == PREFERENCE or c in served)
+        if c.outcome == "worse" and (c is own[0] or c.metric in (PREFERENCE, TOOLS) or c in served)
     ]
     against += [
         f"{c.metric}: the loss rose by {c.difference:.3f} nats a token, more than {settings.max_harm}{format_p(c.p)}"

@@ -12,7 +12,8 @@ from weakspot.dataset import reading
 from weakspot.dataset.assignments import read_assignments
 from weakspot.evaluation import judge, scoring
 from weakspot.evaluation.judge import EscalationOutcome, TeacherAsJudge
-from weakspot.models import adapter_files, adapters, generation, loading
+from weakspot.models import adapter_files, adapters, generation, loading, rendering
+from weakspot.models.rendering import View
 from weakspot.progress import bar
 from weakspot.records import MULTI_DOMAIN, AdapterManifest, Interaction, ScoredExample, Split
 from weakspot.storage.ledger import Ledger
@@ -107,10 +108,11 @@ def replay(
         raise UserError(domain, "has no escalation to replay", "capture some, then run 'weakspot process'")
     with loading.explain_out_of_memory(str(name), "lower [evaluate] batch_size"):
         _, model, tokenizer = adapters.load(workspace, config, manifest)
+        view = rendering.view_of(manifest, reading.load_local_thoughts(workspace))
         with bar(f"asking {name}", 2 * len(chosen)) as advance:
-            rows = scoring.score_examples(model, tokenizer, chosen, config, advance=advance)
+            rows = scoring.score_examples(model, tokenizer, chosen, config, advance=advance, view=view)
         if teacher:
-            rows = _write_missing_answers(model, tokenizer, chosen, rows, config)
+            rows = _write_missing_answers(model, tokenizer, chosen, rows, config, view)
     by_id = {example.id: example for example in chosen}
     asked = TeacherAsJudge(config, teacher, Ledger(workspace.spending)) if teacher else None
     judged = _judge_rows(rows, by_id, asked, f"teacher {teacher}")
@@ -167,11 +169,12 @@ def _write_missing_answers(
     examples: Sequence[Interaction],
     rows: Sequence[ScoredExample],
     config: Config,
+    view: View,
 ) -> list[ScoredExample]:
     """Generate the adapter's missing answers, so that a teacher can judge them."""
     by_id = {example.id: example for example in examples}
     prompts = {
-        row.interaction_id: scoring.render_prompt(tokenizer, by_id[row.interaction_id])
+        row.interaction_id: scoring.render_prompt(tokenizer, by_id[row.interaction_id], view)
         for row in rows
         if row.adapter_answer is None
     }

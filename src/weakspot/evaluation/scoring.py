@@ -1,4 +1,4 @@
-"""Scores base and adapter on test examples: losses of the expert's and the local answer, and exact match."""
+"""Scores base and adapter on test examples: losses of the expert's and the local answer, exact match, tool calls."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -6,8 +6,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from weakspot.config import Config
+from weakspot.evaluation.tool_calls import ToolCallFormat
 from weakspot.models import generation, packed_attention, tokenization
-from weakspot.models.tokenization import Tokens, UntrainableExampleError
+from weakspot.models.rendering import AS_CAPTURED, UntrainableExampleError, View
+from weakspot.models.tokenization import Tokens
+from weakspot.protocols.thoughts import split_thoughts
 from weakspot.records import Interaction, RetrievedScores, ScoredExample, Scores
 from weakspot.retrieval import Examples, RetrievedExample, with_examples
 from weakspot.training import logprobs
@@ -27,7 +30,8 @@ Advance = Callable[[int, str], None]
 class _TokenizedExample:
     """An example to measure: both answers as tokens, and the prompt to generate an answer for.
 
-    ``prompt`` is None if no answer is wanted, or if it could not be checked because the expert's answer is not JSON.
+    ``prompt`` is None if no answer is wanted, or if it could not be checked: the expert's answer is not JSON, and there
+    are no tools to call.
     """
 
     example: Interaction
@@ -69,26 +73,30 @@ def score_examples(
     answering: bool = True,
     taught: Iterable[Interaction] | None = None,
     advance: Advance = lambda count, note: None,
+    view: View = AS_CAPTURED,
+    left_out: dict[str, str] | None = None,
 ) -> list[ScoredExample]:
     """Run base and adapter on each example; return a row each with the losses and margins of both answers.
 
-    If the expert's answer is JSON and ``answering`` is true, base and adapter also generate an answer, which is
-    checked. Examples that cannot be rendered or exceed the length limit are left out. If ``taught`` is given, each
-    example is measured a second time, with similar examples retrieved from ``taught`` before its question. If
-    retrieval finds none, the scores are the same; if the examples do not fit, ``retrieved`` stays None. ``advance``
-    is called after each batch.
+    If the expert's answer is JSON and ``answering`` is true, or if the prompt has tools, base and adapter also generate
+    an answer, which is checked. Examples that cannot be rendered or exceed the length limit are added to ``left_out``
+    instead, as by id the reason and its detail. If ``taught`` is given, each example is measured a second time, with
+    similar examples retrieved from ``taught`` before its question. If retrieval finds none, the scores are the same; if
+    the examples do not fit, ``retrieved`` stays None. ``advance`` is called after each batch.
     """
     found = {} if taught is None else _retrieve(examples, taught, config)
-    alone = list(_tokenize_examples(tokenizer, examples, config, answering=answering))
+    calls = ToolCallFormat.of(tokenizer) if any(example.tools for example in examples) else None
+    asking = {"answering": answering, "calling": calls is not None}
+    alone = list(_tokenize_examples(tokenizer, examples, config, view, left_out, **asking))
     shown = [with_examples(example, found[example.id]) for example in examples if found.get(example.id)]
-    behind = list(_tokenize_examples(tokenizer, shown, config, answering=answering))
+    behind = list(_tokenize_examples(tokenizer, shown, config, view, answering=answering))
     # An answer more than twice as long as the expert's is wrong in any case.
     longest = 2 * max((one.expert.supervised for one in (*alone, *behind) if one.prompt), default=0) + 16
     longest = min(config.evaluate.max_new_tokens, longest)
     with model.disable_adapter():
         base = _measure(model, tokenizer, [*alone, *behind], longest, config, advance)
     adapter = _measure(model, tokenizer, [*alone, *behind], longest, config, advance)
-    rows = [_build_row(*each) for each in zip([*alone, *behind], base, adapter, strict=True)]
+    rows = [_build_row(*each, calls) for each in zip([*alone, *behind], base, adapter, strict=True)]
     rows, again = rows[: len(alone)], {row.interaction_id: row for row in rows[len(alone) :]}
     if taught is None:
         return rows
@@ -106,9 +114,10 @@ def _retrieve(
     return {example.id: index.search(example.query.text) for example in examples}
 
 
-def render_prompt(tokenizer: "PreTrainedTokenizerBase", example: Interaction) -> str:
-    """Return the text that a server gives the model for the query of an example."""
-    return tokenization.render_example(tokenizer, example.prompt, example.expert, example.tools).prompt
+def render_prompt(tokenizer: "PreTrainedTokenizerBase", example: Interaction, view: View = AS_CAPTURED) -> str:
+    """Return what a server gives the model for the query of an example, and what stands in front of the answer."""
+    found = view.render(tokenizer, example, example.expert, example.prompt, example.tools)
+    return found.prompt + found.lead
 
 
 def parse_json(text: str) -> Any:
@@ -121,23 +130,34 @@ def parse_json(text: str) -> Any:
 
 
 def is_exact_match(expected: str, answer: str) -> bool:
-    """True if ``answer`` is the same JSON value as ``expected``, apart from key order and white space."""
-    return bool(parse_json(answer) == parse_json(expected))
+    """True if ``answer`` is the same JSON value as ``expected``, apart from thoughts, key order and white space."""
+    return bool(parse_json(split_thoughts(answer)[1]) == parse_json(expected))
 
 
 def _tokenize_examples(
-    tokenizer: "PreTrainedTokenizerBase", examples: Sequence[Interaction], config: Config, *, answering: bool
+    tokenizer: "PreTrainedTokenizerBase",
+    examples: Sequence[Interaction],
+    config: Config,
+    view: View,
+    left_out: dict[str, str] | None = None,
+    *,
+    answering: bool,
+    calling: bool = False,
 ) -> Iterator[_TokenizedExample]:
     for example in examples:
         try:
-            expert = tokenization.tokenize_example(tokenizer, example, config.train.max_length)
+            expert = tokenization.tokenize_example(tokenizer, example, config.train.max_length, view=view)
             # An empty local answer is only the end-of-turn token. It still has a loss to compare the expert's with.
-            local = tokenization.tokenize_example(tokenizer, example, config.train.max_length, answer=example.local)
-        except UntrainableExampleError:
+            local = tokenization.tokenize_example(tokenizer, example, config.train.max_length, example.local, view)
+        except UntrainableExampleError as error:
+            if left_out is not None:
+                left_out[example.id] = str(error)
             continue
-        asked = None
-        if answering and parse_json(example.expert.text) is not None:
-            asked = list(tokenizer(render_prompt(tokenizer, example), add_special_tokens=False)["input_ids"])
+        asked, has_tools = None, bool(calling and example.tools)
+        if has_tools or (answering and parse_json(example.expert.text) is not None):
+            asked = list(tokenizer(render_prompt(tokenizer, example, view), add_special_tokens=False)["input_ids"])
+            if has_tools and len(asked) > config.train.max_length:
+                asked = None
         yield _TokenizedExample(example, expert, local, asked)
 
 
@@ -216,8 +236,12 @@ def _prompts_from_cache(
         begin += piece.length
 
 
-def _build_row(question: _TokenizedExample, base: _Measurement, adapter: _Measurement) -> ScoredExample:
+def _build_row(
+    question: _TokenizedExample, base: _Measurement, adapter: _Measurement, calls: ToolCallFormat | None
+) -> ScoredExample:
     example, answered = question.example, base.answer is not None and adapter.answer is not None
+    called = calls if answered and example.tools else None
+    exact = answered and parse_json(example.expert.text) is not None
     return ScoredExample(
         interaction_id=example.id,
         domain=example.domain,
@@ -231,8 +255,10 @@ def _build_row(question: _TokenizedExample, base: _Measurement, adapter: _Measur
         adapter_margin=adapter.local - adapter.expert,
         base_answer=base.answer,
         adapter_answer=adapter.answer,
-        base_exact=is_exact_match(example.expert.text, base.answer or "") if answered else None,
-        adapter_exact=is_exact_match(example.expert.text, adapter.answer or "") if answered else None,
+        base_exact=is_exact_match(example.expert.text, base.answer or "") if exact else None,
+        adapter_exact=is_exact_match(example.expert.text, adapter.answer or "") if exact else None,
+        base_tool_fault=called.find_fault(base.answer or "", example.tools) if called else None,
+        adapter_tool_fault=called.find_fault(adapter.answer or "", example.tools) if called else None,
     )
 
 

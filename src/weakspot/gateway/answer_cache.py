@@ -47,7 +47,7 @@ class AnswerCache:
             answer = Answer.of(openai_chat.parts_of_answer(heard.answer))
         except StreamError:
             return []
-        return [] if answer.empty else [*json.loads(heard.steps), answer.message()]
+        return [] if answer.empty else [*json.loads(heard.steps), answer.turn()]
 
     def _forget(self, key: bytes) -> None:
         if (gone := self._heard.pop(key, None)) is not None:

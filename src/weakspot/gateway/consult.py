@@ -56,8 +56,9 @@ class _Consultation:
     tools: list[dict[str, Any]]
     secrets: list[str]
     domain: str
-    # All that the client sent, and why its record cannot be trained on, if it cannot.
+    # All that the client sent, what it asked of thinking, and why its record cannot be trained on, if it cannot.
     conversation: Messages
+    thinking: dict[str, str]
     misfit: RecordError | None
     client: Client | None
     answer: Answer = field(default_factory=Answer)
@@ -99,6 +100,7 @@ class Consultations:
             _secrets(request),
             domain=self._local.domain_of(wish.query),
             conversation=chat["messages"],
+            thinking=openai_chat.thinking_options(chat),
             misfit=consultation.find_misfit(wish),
             client=client_of(request),
         )
@@ -217,6 +219,7 @@ class Consultations:
                 source=GATEWAY,
                 domain=one.domain,
                 conversation=one.conversation,
+                thinking=one.thinking,
                 tools=one.tools,
                 secrets=one.secrets,
                 into=journal,

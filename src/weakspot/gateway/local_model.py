@@ -17,12 +17,14 @@ from weakspot.gateway.metrics import Metrics
 from weakspot.gateway.routing import Route, Routing
 from weakspot.gateway.upstream import GatewayError, Upstream
 from weakspot.gateway.write_queue import WriteQueue
+from weakspot.models.adapters import read_manifest
+from weakspot.models.chat_template import RenderOptions, Thinking
 from weakspot.protocols import openai_chat
 from weakspot.protocols.parts import Answer, StreamError
 from weakspot.protocols.turns import Messages, strict_turns
-from weakspot.records import UsageEvent
+from weakspot.records import Release, UsageEvent
 from weakspot.retrieval import ExampleIndex, augment_messages
-from weakspot.workspace import Workspace
+from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
 if TYPE_CHECKING:
@@ -66,6 +68,8 @@ class LocalModel:
     ) -> None:
         self._upstream, self._routing, self._metrics = upstream, routing, metrics
         self._keeper, self._attempts = keeper, attempts
+        self._workspace = workspace
+        self._modes: dict[str, Thinking] = {}
         self._index = ExampleIndex(workspace, config) if config.retrieval.enabled else None
 
     async def route_request(
@@ -84,8 +88,22 @@ class LocalModel:
             if self._index is not None and route.release is None:
                 messages = await self._with_examples(self._index, conversation)
             changed = {**changed, "messages": strict_turns(messages)}
+        if route.release is not None and not openai_chat.thinking_options(chat):
+            changed = self._with_adapter_mode(changed, route.release)
         client = client_of(request)
         return RoutedRequest(route, changed, started, client.client if client else None)
+
+    def _with_adapter_mode(self, chat: dict[str, Any], release: Release) -> dict[str, Any]:
+        """Return a request that says nothing of thinking as the adapter was trained: with it, or without."""
+        name = release.adapter or ""
+        if name not in self._modes:
+            try:
+                self._modes[name] = read_manifest(self._workspace, AdapterName.parse(name), verify=False).thinking
+            except (UserError, OSError, ValueError):
+                self._modes[name] = "default"
+        arguments = RenderOptions(thinking=self._modes[name]).template_arguments()
+        given = chat.get("chat_template_kwargs") or {}
+        return {**chat, "chat_template_kwargs": {**arguments, **given}} if arguments else chat
 
     def domain_of(self, conversation: Conversation) -> str:
         """Return the domain of the question that a conversation ends in."""
@@ -113,7 +131,7 @@ class LocalModel:
         except (GatewayError, StreamError):
             return []
         self._note(asked)
-        return [] if answer.empty else [answer.message()]
+        return [] if answer.empty else [answer.turn()]
 
     def note_consultation(
         self,

@@ -1,7 +1,9 @@
 """Language models: loading bases and adapters, tokenization, generation, and merging.
 
 Read it in this order: ``loading`` loads a base, ``demo_model`` downloads the small one, and ``device`` chooses the GPU;
-``tokenization`` renders examples; ``target_modules`` chooses the layers that LoRA adapts; ``packed_attention`` keeps
-packed sequences apart; ``generation``, ``kv_cache`` and ``threads`` generate answers; ``adapter_files`` and
-``adapters`` read trained adapters, and ``merge`` adds one to the weights of its base.
+``chat_template`` writes a conversation as a server does, ``turn_forms`` gives it the form that a strict template wants,
+``rendering`` splits an example into prompt and answer, and ``tokenization`` makes ids of both; ``target_modules``
+chooses the layers that LoRA adapts; ``packed_attention`` keeps packed sequences apart; ``generation``, ``kv_cache`` and
+``threads`` generate answers; ``adapter_files`` and ``adapters`` read trained adapters, and ``merge`` adds one to the
+weights of its base.
 """

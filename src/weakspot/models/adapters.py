@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,11 @@ def read_manifest(workspace: Workspace, name: AdapterName, *, verify: bool = Tru
     Without ``verify`` the weights are not looked at, which takes a while.
     """
     file = workspace.adapter_manifest(name)
-    manifest = parse_record(AdapterManifest, file.read_bytes(), file, f"train again: weakspot train {name.domain}")
+    try:
+        data = file.read_bytes()
+    except FileNotFoundError:
+        raise UserError(file, "is not there", f"restore it, or train again: weakspot train {name.domain}") from None
+    manifest = parse_record(AdapterManifest, data, file, f"train again: weakspot train {name.domain}")
     for file in atomic.changed_files(workspace.adapter(name), manifest.files) if verify else ():
         raise UserError(file, "not the file that was trained", f"train again: weakspot train {name.domain}")
     return manifest
@@ -81,6 +86,7 @@ def _places(workspace: Workspace, config: Config, known: BaseReference) -> Itera
     for settings in (Model(base=known.location, revision=named.revision), named, config.model):
         with contextlib.suppress(UserError):
             base = loading.resolve_base(settings, workspace.root)
+            base = replace(base, name=known.name) if base.location == known.location else base
             if (base.location, base.revision) not in seen:
                 seen.add((base.location, base.revision))
                 yield base

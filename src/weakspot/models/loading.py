@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import importlib.util
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -108,12 +108,17 @@ def find_local_folder(base: Base) -> Path | None:
 
 def load_tokenizer(base: Base) -> "PreTrainedTokenizerBase":
     """Load the tokenizer; raise :class:`UserError` if it is missing or has no chat template."""
-    from transformers import AutoTokenizer
+    from transformers import AutoTokenizer, GenerationConfig
 
     silence_libraries()
     tokenizer = _load_with_transformers(AutoTokenizer, base)
     if not tokenizer.chat_template:
         raise UserError(base.name, "its tokenizer has no chat template", "use an instruct model")
+    # The ids that end a turn are in the generation settings, which few bases lack: see ``chat_template``.
+    tokenizer.revision = base.revision
+    if not Path(base.location).is_dir():
+        with contextlib.suppress(OSError, ValueError):
+            GenerationConfig.from_pretrained(base.location, revision=base.revision or "main")
     return tokenizer  # type: ignore[no-any-return]
 
 
@@ -212,7 +217,8 @@ def build_meta_model(base: Base) -> "PreTrainedModel":
 def load_model(base: Base, dtype: "torch.dtype", *, four_bit: bool = False, on_cpu: bool = False) -> "PreTrainedModel":
     """Load the weights in ``dtype`` (or NF4) onto the GPU if there is one, else the CPU; in evaluation mode."""
     import torch
-    from transformers import BitsAndBytesConfig, Mxfp4Config
+    from transformers import BitsAndBytesConfig
+    from transformers.utils.quantization_config import Mxfp4Config
 
     silence_libraries()
     require_loadable(base)
@@ -288,6 +294,18 @@ def choose_dtype(precision: str) -> "torch.dtype":
         ampere = torch.cuda.is_available() and torch.cuda.get_device_capability() >= (8, 0)
         return torch.bfloat16 if ampere else torch.float32
     return torch.bfloat16 if precision == "bf16" else torch.float32
+
+
+def require_embedded_tokens(base: Base, tokenizer: "PreTrainedTokenizerBase", rows: int, ids: Iterable[int]) -> None:
+    """Raise :class:`UserError` if one of the token ids is beyond the ``rows`` of the base's embedding."""
+    highest = max(ids, default=0)
+    if highest >= rows:
+        token = tokenizer.convert_ids_to_tokens(highest)
+        raise UserError(
+            base.name,
+            f"its tokenizer has the token {token!r} (number {highest}), but its embedding only {rows} rows",
+            "take the tokenizer that belongs to the model, or resize the embedding",
+        )
 
 
 def reference(base: Base, *, whole: bool = False) -> BaseReference:

@@ -4,15 +4,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from weakspot.config import Config
-from weakspot.models import adapters, generation, loading
+from weakspot.models import adapters, chat_template, generation, loading
+from weakspot.models.chat_template import RenderOptions
 from weakspot.models.loading import Base
 from weakspot.progress import bar
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
     from weakspot.models.packed_attention import LanguageModel
 
 
@@ -21,14 +20,19 @@ def ask(
 ) -> list[str]:
     """Return the greedy answer to each question, from the base, from base and adapter, or from the merged model."""
     model: LanguageModel
-    if adapter is not None and not merged:
-        _, model, tokenizer = adapters.load(workspace, config, adapters.read_manifest(workspace, adapter))
+    manifest = adapters.read_manifest(workspace, adapter) if adapter else None
+    thinking = manifest.thinking if manifest else config.model.thinking
+    if manifest is not None and not merged:
+        base, model, tokenizer = adapters.load(workspace, config, manifest)
     else:
         base = _require_merge(workspace, adapter) if adapter else loading.resolve_base(config.model, workspace.root)
         tokenizer = loading.load_tokenizer(base)
         with bar(f"loading {base.name}"):
             model = loading.load_model(base, loading.choose_dtype(config.train.precision))
-    prompts = [_prompt(tokenizer, question) for question in questions]
+    turns = [{"role": "user", "content": question} for question in questions]
+    prompts = [chat_template.render(tokenizer, [turn], RenderOptions(thinking=thinking)) for turn in turns]
+    ids = (token for prompt in prompts for token in chat_template.token_ids(tokenizer, prompt))
+    loading.require_embedded_tokens(base, tokenizer, model.get_input_embeddings().weight.shape[0], ids)
     with bar("answering", len(prompts)) as advance:
         size, longest = config.evaluate.batch_size, config.evaluate.max_new_tokens
         return generation.generate_answers(model, tokenizer, prompts, longest, size, advance)
@@ -38,8 +42,3 @@ def _require_merge(workspace: Workspace, adapter: AdapterName) -> Base:
     if not workspace.merged_manifest(adapter).exists():
         raise UserError(str(adapter), "has no merged model", f"run 'weakspot deploy {adapter.domain}'")
     return Base(str(adapter), str(workspace.merged(adapter)), None)
-
-
-def _prompt(tokenizer: "PreTrainedTokenizerBase", question: str) -> str:
-    turns = [{"role": "user", "content": question}]
-    return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True, enable_thinking=False))

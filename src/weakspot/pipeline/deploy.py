@@ -2,7 +2,8 @@
 
 from weakspot.config import Config
 from weakspot.deployment import releases
-from weakspot.deployment.targets import gateway, gguf, merged, ollama, vllm
+from weakspot.deployment.openai_client import OpenAIClient
+from weakspot.deployment.targets import gateway, gguf, merged, mlx, ollama, vllm
 from weakspot.deployment.types import MERGED, Candidate, Deployment, Destination
 from weakspot.models import adapter_files, adapters
 from weakspot.records import Release, Target
@@ -63,6 +64,8 @@ def _place(workspace: Workspace, config: Config, candidate: Candidate, destinati
             return gguf.place(workspace, config, candidate, destination)
         case "ollama":
             return ollama.place(workspace, config, candidate, destination)
+        case "mlx":
+            return mlx.place(workspace, config, candidate, destination)
         case "gateway":
             return gateway.place(workspace, config, candidate, destination)
 
@@ -70,31 +73,61 @@ def _place(workspace: Workspace, config: Config, candidate: Candidate, destinati
 def rollback(workspace: Workspace, config: Config, domain: str, target: Target | None = None) -> list[Release]:
     """Go back to what answered before the live adapter of a domain, at one target or at all; return what is live.
 
-    It takes seconds: nothing is converted or trained, and it waits for no other command. If the domain was rolled back
-    already, nothing changes.
+    It takes seconds: nothing is trained, and it waits for no other command. Only if the earlier model's files are gone,
+    they are made again and proved, which takes as long as its deployment; :class:`UserError` if they cannot be. If the
+    domain was rolled back already, nothing changes.
     """
     known = releases.read_releases(workspace)
     chosen = [one for (of, at), one in releases.live(known).items() if of == domain and target in (None, at)]
     if not chosen:
         at = f" at {target}" if target else ""
         raise UserError(domain, f"has no release{at}", "see 'weakspot releases'")
-    return [one if one.action == "rollback" else _roll_back(workspace, config, known, one) for one in chosen]
+    return [
+        _with_its_files(workspace, config, one)
+        if one.action == "rollback"
+        else _roll_back(workspace, config, known, one)
+        for one in chosen
+    ]
 
 
 def _roll_back(workspace: Workspace, config: Config, known: list[Release], current: Release) -> Release:
     earlier = releases.previous_release(known, current)
-    name = None if earlier is None or earlier.adapter is None else AdapterName.parse(earlier.adapter)
-    if name is not None:
-        adapters.read_manifest(workspace, name)  # raises for a damaged adapter before anything is changed
+    if earlier is not None and earlier.adapter is not None:
+        # This raises for an adapter that is gone or damaged, before anything is changed.
+        adapters.read_manifest(workspace, AdapterName.parse(earlier.adapter))
     if current.target == "vllm":
         vllm.restore(workspace, config, current, earlier)
     elif current.target == "gateway":
         gateway.restore(workspace, config, earlier)
     back = Release(action="rollback", domain=current.domain, target=current.target, location="")
     if earlier is not None:
+        earlier = _with_its_files(workspace, config, earlier)
         kept = {key: getattr(earlier, key) for key in ("snapshot", "verdict", "proof", *_WHAT_ANSWERS)}
         back = back.model_copy(update={**kept, "share": 1.0})
     return releases.publish(workspace, config, back)
+
+
+def _with_its_files(workspace: Workspace, config: Config, release: Release) -> Release:
+    """Return a release whose model is there: if it is gone, it is made again and proved, like a deployment.
+
+    Raises :class:`UserError` if that fails. What vLLM and the gateway answer with is no file of ours but the adapter's.
+    """
+    made = release.target in ("merged", "gguf", "ollama", "mlx") and release.adapter is not None
+    if not made or not (releases.missing_files(workspace, release) or not _is_listed(release)):
+        return release
+    name = AdapterName.parse(str(release.adapter))
+    candidate = Candidate(name, adapters.read_manifest(workspace, name), adapters.read_scorecard(workspace, name))
+    server = release.location if release.location.startswith("http") else ""
+    with atomic.hold_lock(workspace.lock, "process, train or deploy"):
+        placed = _place(workspace, config, candidate, Destination(release.target, server))
+    return release.model_copy(update=vars(placed))
+
+
+def _is_listed(release: Release) -> bool:
+    """Return whether the server of a release still has its model; True for a release that has no server."""
+    if not release.location.startswith("http"):
+        return True
+    return any(one.name == release.served_name for one in OpenAIClient(f"{release.location}/v1").models())
 
 
 def _require_proof(workspace: Workspace, candidate: Candidate, *, allow_unproven: bool) -> None:

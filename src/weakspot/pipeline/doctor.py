@@ -5,6 +5,7 @@ import os
 import platform
 import stat
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -14,6 +15,7 @@ from typing import Literal, NamedTuple
 from weakspot import config as configuration
 from weakspot import workspace as workspaces
 from weakspot.access.token import token_file
+from weakspot.capture.recorder import iter_interactions
 from weakspot.config import Config
 from weakspot.deployment.openai_client import OpenAIClient
 from weakspot.pipeline.status import client_budgets, status, teacher_budgets
@@ -176,6 +178,17 @@ def _records(one: Subject) -> Lines:
         yield "note", f"not fit to train on: {found.unfitted}", "weakspot validate, then weakspot collect --unfitted"
 
 
+def _thinking(one: Subject) -> Lines:
+    mode = one.config.model.thinking
+    asked = Counter(record.metadata.thinking for record in iter_interactions(one.workspace))
+    others = {name: count for name in ("on", "off") if name != mode and (count := asked[name])}
+    for name, count in others.items():
+        text = f"of {asked.total()} captured calls, {count} ask for thinking = {name}; [model] thinking is {mode}"
+        yield "note", text, "let the client and [model] thinking say the same"
+    if not others:
+        yield "ok", f"[model] thinking is {mode}, and no captured call asks for anything else"
+
+
 def _server(one: Subject) -> Lines:
     config = one.config
     shown = hide_password(config.gateway.upstream)
@@ -231,6 +244,7 @@ SECTIONS: dict[str, Callable[[Subject], Lines]] = {
     "files": _files,
     "locks": _locks,
     "records": _records,
+    "thinking": _thinking,
     "server": _server,
     "versions": _versions,
     "budgets": _budgets,

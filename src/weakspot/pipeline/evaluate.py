@@ -1,5 +1,6 @@
 """Evaluates an adapter on examples that it was not trained on: base against adapter, and the gate's verdict."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -8,12 +9,14 @@ from weakspot.dataset import reading
 from weakspot.deployment import parity_check
 from weakspot.deployment.releases import live, read_releases
 from weakspot.evaluation import gate, html_report, retrieval_baseline, scoring
-from weakspot.models import adapter_files, adapters, loading
+from weakspot.models import adapter_files, adapters, loading, rendering
 from weakspot.progress import bar
 from weakspot.records import MULTI_DOMAIN, AdapterManifest, Interaction, Scorecard
 from weakspot.storage import atomic
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
+
+_NO_TOOLS = "no test example with tools was answered, so broken tool calls were not looked at"
 
 
 def evaluate(workspace: Workspace, config: Config, domain: str) -> Scorecard:
@@ -27,22 +30,42 @@ def evaluate(workspace: Workspace, config: Config, domain: str) -> Scorecard:
         raise UserError(domain, "has no test example yet", "capture more, then run 'weakspot process'")
     trained = _require_unseen(workspace, manifest, [*own, *others])
     with loading.explain_out_of_memory(str(name), "lower [evaluate] batch_size"):
-        _, model, tokenizer = adapters.load(workspace, config, manifest)
+        base, model, tokenizer = adapters.load(workspace, config, manifest)
+        rows_of_embedding = model.get_input_embeddings().weight.shape[0]
+        if len(tokenizer) > rows_of_embedding:
+            texts = (turn.text for one in examples for turn in (*one.prompt, *one.attempt, one.expert))
+            ids = (id_ for text in texts for id_ in tokenizer(text)["input_ids"])
+            loading.require_embedded_tokens(base, tokenizer, rows_of_embedding, ids)
         # Only examples that still exist: a forgotten one is shown to no model.
         taught = [one for one in reading.load_split(workspace, "train") if one.id in trained]
         retrieval = config.evaluate.retrieval
+        view = rendering.view_of(manifest, reading.load_local_thoughts(workspace))
+        left_out: dict[str, str] = {}
         with bar(f"evaluating {name}", 2 * len(own) * (1 + retrieval)) as advance:
             rows = scoring.score_examples(
-                model, tokenizer, own, config, taught=taught if retrieval else None, advance=advance
+                model,
+                tokenizer,
+                own,
+                config,
+                taught=taught if retrieval else None,
+                advance=advance,
+                view=view,
+                left_out=left_out,
             )
         if not rows:
-            raise UserError(domain, "no test example fits", "raise [train] max_length")
+            why = next(iter(left_out.values()))
+            raise UserError(
+                domain, f"no test example is left: {why}", "raise [train] max_length, or see docs/models.md"
+            )
         with bar("other domains", 2 * len(others)) as advance:
-            other_rows = scoring.score_examples(model, tokenizer, others, config, answering=False, advance=advance)
+            other_rows = scoring.score_examples(
+                model, tokenizer, others, config, answering=False, advance=advance, view=view
+            )
         if not manifest.settings["train"]["load_in_4bit"]:  # served models have the base in full precision
-            parity_check.write_reference_answers(workspace, config, name, model, tokenizer)
+            parity_check.write_reference_answers(workspace, config, manifest, model, tokenizer)
     significance = config.evaluate.significance
-    compared, harm = gate.comparisons(rows, significance), gate.harm(other_rows, significance)
+    tool_calls = gate.compare_tool_calls([*rows, *other_rows], significance)
+    compared, harm = [*gate.comparisons(rows, significance), *tool_calls], gate.harm(other_rows, significance)
     served = _live_scorecard(workspace, manifest)
     replaced = gate.compare_with_live(rows, served, significance) if served else []
     verdict, reasons = gate.decide_verdict(compared, harm, config.evaluate, replaced)
@@ -58,7 +81,8 @@ def evaluate(workspace: Workspace, config: Config, domain: str) -> Scorecard:
         rows=[*rows, *other_rows],
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         retrieval=arms,
-        remarks=retrieval_baseline.remarks(arms, rows),
+        remarks=[*([] if tool_calls else [_NO_TOOLS]), *retrieval_baseline.remarks(arms, rows)],
+        left_out=dict(Counter(text.partition(":")[0] for text in left_out.values())),
     )
     atomic.write_atomically(workspace.evaluation_page(name), html_report.page(card, manifest).encode())
     atomic.write_atomically(workspace.evaluation(name), card.to_document())

@@ -31,6 +31,7 @@ from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
 _GONE = "(forgotten)"
+_ANSWERS = ("base_answer", "adapter_answer", "base_tool_fault", "adapter_tool_fault")
 
 
 @dataclass(frozen=True)
@@ -98,9 +99,10 @@ def retrain(
 
 def _settings_of(manifest: AdapterManifest, config: Config) -> Config:
     """Return the settings with the base, [train] and [lora] of an adapter."""
-    base = {"base": manifest.base.name, "revision": manifest.base.revision or config.model.revision}
+    revision = manifest.base.revision or config.model.revision
     try:
-        own = {"model": Model(**base), "train": Train(**manifest.settings["train"])}
+        model = Model(base=manifest.base.name, revision=revision, thinking=manifest.thinking)
+        own = {"model": model, "train": Train(**manifest.settings["train"])}
         return config.model_copy(update={**own, "lora": Lora(**manifest.settings["lora"])})
     except (ValidationError, KeyError):
         remedy = f"run 'weakspot train {manifest.domain}', which takes those of weakspot.toml"
@@ -234,7 +236,7 @@ def _erase_from_scorecard(workspace: Workspace, name: AdapterName, identity: str
     card = adapters.read_scorecard(workspace, name)
     if card is None or all(row.interaction_id != identity or row.query == _GONE for row in card.rows):
         return
-    words = dict.fromkeys(("query", "local", "expert"), _GONE) | dict.fromkeys(("base_answer", "adapter_answer"))
+    words = dict.fromkeys(("query", "local", "expert"), _GONE) | dict.fromkeys(_ANSWERS)
     rows = [row.model_copy(update=words) if row.interaction_id == identity else row for row in card.rows]
     card = card.model_copy(update={"rows": rows})
     manifest = adapters.read_manifest(workspace, name)

@@ -200,6 +200,8 @@ def _write_adapter(
         seconds=round(time.monotonic() - started, 1),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         versions=versions(),
+        thinking=prepared.thinking,
+        left_out=one.preflight.reasons,
         files={file: atomic.sha256(folder / file) for file in (adapter_files.SETTINGS, adapter_files.WEIGHTS)},
     )
     model_card.write_model_card(workspace, one.name, manifest, state.metrics)

@@ -4,7 +4,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from weakspot.checks.integrity import adapters, bases, duplicates, files, ids, lines, raw_lines, snapshots, unfitted
+from weakspot.checks.integrity import (
+    adapters,
+    bases,
+    duplicates,
+    files,
+    ids,
+    lines,
+    raw_lines,
+    releases,
+    snapshots,
+    unfitted,
+)
 from weakspot.checks.quality import answers, balance, leakage, split_sizes, token_lengths
 from weakspot.checks.types import CheckInput, Level, Problem
 from weakspot.config import Config
@@ -24,6 +35,7 @@ CHECKS: tuple[Check, ...] = (
     duplicates,
     snapshots,
     adapters,
+    releases,
     leakage,
     balance,
     split_sizes,

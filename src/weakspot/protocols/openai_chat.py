@@ -42,6 +42,23 @@ def answer_options(chat: dict[str, Any]) -> dict[str, Any]:
     return {key: chat[key] for key in _OPTIONS if chat.get(key) is not None}
 
 
+def thinking_options(chat: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a client asks of thinking: ``thinking``, on or off, and ``reasoning_effort``; {} if it is silent.
+
+    The names are those of OpenAI, of vLLM and llama.cpp, and of Ollama.
+    """
+    given = chat.get("chat_template_kwargs")
+    asked = {**chat, **given} if isinstance(given, dict) else chat
+    effort = next(
+        (one for key in ("reasoning_effort", "think") if isinstance(one := asked.get(key), str) and one), None
+    )
+    flags = (asked.get(key) for key in ("enable_thinking", "thinking", "think"))
+    flag = next((one for one in flags if isinstance(one, bool)), None if effort is None else effort != "none")
+    if flag is None:
+        return {}
+    return {"thinking": "on" if flag else "off", **({"reasoning_effort": effort} if flag and effort else {})}
+
+
 def request(
     messages: list[dict[str, Any]],
     tools: list[dict[str, Any]],
@@ -243,7 +260,7 @@ class Writer:
     def whole(self, answer: Answer) -> dict[str, Any]:
         """Return the whole answer as one body."""
         finished = answer.finished or Finished("length")
-        message = {**answer.message(), **({"reasoning_content": answer.thought} if answer.thought else {})}
+        message = answer.turn()
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _WRITTEN[finished.reason]}
         return {**self._envelope, "object": "chat.completion", "choices": [choice], "usage": _usage(finished)}
 

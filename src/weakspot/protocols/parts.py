@@ -111,6 +111,10 @@ class Answer:
         whole = self.finished is not None and self.finished.reason in ("stop", "tool_calls")
         return whole and all(parse_arguments(call.arguments) is not None for call in self.calls.values())
 
+    def turn(self) -> dict[str, Any]:
+        """Return the message with the reasoning before it, as local servers return it."""
+        return {**self.message(), **({"reasoning_content": self.thought} if self.thought else {})}
+
     def message(self) -> dict[str, Any]:
         """Return the answer as an assistant's message of the OpenAI chat format."""
         if not self.calls:

@@ -10,6 +10,7 @@ from weakspot.records.adapters import (
     BaseReference,
     Comparison,
     ComparisonOutcome,
+    EffectProof,
     MergedManifest,
     Proof,
     ReferenceAnswer,
@@ -18,6 +19,7 @@ from weakspot.records.adapters import (
     Scorecard,
     ScoredExample,
     Scores,
+    TokenLogprobs,
     Verdict,
 )
 from weakspot.records.datasets import SPLITS, Assignment, Reason, Rejection, Snapshot, Split
@@ -36,11 +38,11 @@ from weakspot.records.interactions import (
     ToolCall,
     UnfittedConsultation,
     UnheardWish,
-    normalise_text,
     parse_domain_name,
     strictest,
 )
 from weakspot.records.releases import Release, Target, UsageEvent
+from weakspot.records.white_space import normalise_text
 
 __all__ = [
     "MULTI_DOMAIN",
@@ -54,6 +56,7 @@ __all__ = [
     "ComparisonOutcome",
     "Consultation",
     "Decision",
+    "EffectProof",
     "Function",
     "Interaction",
     "MergedManifest",
@@ -75,6 +78,7 @@ __all__ = [
     "Split",
     "Target",
     "Thoughts",
+    "TokenLogprobs",
     "ToolCall",
     "UnfittedConsultation",
     "UnheardWish",

@@ -29,7 +29,11 @@ class BaseReference(Record):
 
 
 class AdapterManifest(Record):
-    """Inputs and results of a training run; written last: if it exists, the adapter is complete."""
+    """Inputs and results of a training run; written last: if it exists, the adapter is complete.
+
+    ``thinking`` is the mode in which the model was asked, where a captured call states none. ``left_out`` counts the
+    examples that could not be trained on, by reason.
+    """
 
     name: str
     domain: str
@@ -48,6 +52,8 @@ class AdapterManifest(Record):
     created: str
     versions: dict[str, str]
     files: dict[str, str]
+    thinking: Literal["on", "off", "default"] = "off"
+    left_out: dict[str, int] = Field({})
 
 
 class Scores(Record):
@@ -75,7 +81,11 @@ class RetrievedScores(Scores):
 
 
 class ScoredExample(Scores):
-    """The scores of one test example, with its texts; ``retrieved`` is None if retrieval was not measured on it."""
+    """The scores of one test example, with its texts; ``retrieved`` is None if retrieval was not measured on it.
+
+    A tool fault says why the tool calls in an answer are broken, and is empty if they are not; None if the prompt has
+    no tools, or was not answered.
+    """
 
     interaction_id: str
     domain: str
@@ -85,6 +95,8 @@ class ScoredExample(Scores):
     tokens: int
     base_answer: str | None = None
     adapter_answer: str | None = None
+    base_tool_fault: str | None = None
+    adapter_tool_fault: str | None = None
     retrieved: RetrievedScores | None = None
 
 
@@ -136,7 +148,7 @@ class Scorecard(Record):
     """The gate's verdict on an adapter, with all the figures behind it.
 
     ``retrieval`` compares the adapter with retrieval, which needs no training, and ``remarks`` say what follows from
-    it; neither changes the verdict.
+    it; neither changes the verdict. ``left_out`` counts the test examples that could not be shown, by reason.
     """
 
     adapter: str
@@ -150,14 +162,25 @@ class Scorecard(Record):
     created: str
     retrieval: list[BaselineComparison] = Field([])
     remarks: list[str] = Field([])
+    left_out: dict[str, int] = Field({})
+
+
+class TokenLogprobs(Record):
+    """Token ids of a text, and the log-probability (nats) that adapter and base give to each of them."""
+
+    tokens: list[int]
+    adapter: list[float]
+    base: list[float]
 
 
 class ReferenceAnswer(Record):
-    """The greedy answers of an adapter and of its base to one held-out prompt.
+    """The greedy answers of an adapter and of its base to one held-out prompt, and the expert's answer to it.
 
     ``tokens`` is the adapter's answer; ``adapter`` and ``base`` are the log-probabilities (nats) that each model gives
     to its tokens, and ``margins`` the adapter's distance from the second likeliest token at each place.
-    ``base_tokens`` is the base's own answer.
+    ``base_tokens`` is the base's own answer. ``expert`` is the beginning of the expert's answer, without the end of the
+    turn. ``moment`` is the time, and ``thinking`` the mode, with which the chat template wrote the prompt; it may have
+    written a date between the first and the last ids of which ``around_date`` counts how many.
     """
 
     interaction_id: str
@@ -170,6 +193,10 @@ class ReferenceAnswer(Record):
     adapter: list[float]
     base: list[float]
     margins: list[float]
+    expert: TokenLogprobs
+    moment: str | None = None
+    thinking: Literal["on", "off", "default"] = "off"
+    around_date: tuple[int, int] | None = None
 
 
 class ReferenceAnswers(Record):
@@ -179,18 +206,39 @@ class ReferenceAnswers(Record):
     prompts: list[ReferenceAnswer]
 
 
+class EffectProof(Record):
+    """The adapter's effect (adapter minus base, nats) on ``tokens`` of held-out answers: at the server, in the trainer.
+
+    ``size`` is the root mean square of the trained effect. ``slope``, with its 95 % interval ``low`` to ``high``, is
+    the served effect as a multiple of the trained one: 1 is all of it, 0 nothing. ``apart`` is the root mean square
+    distance of the served adapter from the trained one as a share of ``size``, and ``limit`` the largest share allowed.
+    ``noise`` is the same distance of the bases, in nats per token; None if the base is not served.
+    """
+
+    tokens: int
+    size: float
+    slope: float
+    low: float
+    high: float
+    apart: float
+    noise: float | None
+    limit: float
+
+
 class Proof(Record):
     """A served model compared with the trained adapter and with the base, on held-out prompts.
 
     ``same_answers`` of the ``prompts`` were word for word the adapter's. ``difference`` is the mean distance, in nats
     per token, between the log-probabilities of the served model and of the adapter; None if the server reports none.
-    ``change`` is the same distance between the adapter and the base.
+    ``change`` is the same distance between the adapter and the base. ``effect`` compares the effects on the expert's
+    answers; None if the server reports no log-probabilities of a given answer.
     """
 
     prompts: int
     same_answers: int
     difference: float | None
     change: float
+    effect: EffectProof | None = None
 
 
 class MergedManifest(Record):

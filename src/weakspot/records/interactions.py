@@ -3,13 +3,13 @@
 import hashlib
 import json
 import re
-import unicodedata
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from weakspot.records.strict_json import parse_strict_json
+from weakspot.records.white_space import normalise_prose, normalise_text
 
 MULTI_DOMAIN = "multi-domain"
 RESERVED_DOMAINS = frozenset({MULTI_DOMAIN, "all", "rejections"})
@@ -18,7 +18,6 @@ Policy = Literal["allow", "ask", "refuse"]
 _FROM_LAX_TO_STRICT: tuple[Policy, ...] = ("allow", "ask", "refuse")
 
 _DOMAIN = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-_SPACES = re.compile(r"\s+")
 
 
 class Record(BaseModel):
@@ -100,11 +99,19 @@ class Message(Record):
     @property
     def text(self) -> str:
         """The content and the tool calls of the turn as text; may be empty."""
+        return self._with_calls(self.content or "")
+
+    @property
+    def comparable_text(self) -> str:
+        """The same text, with its white space folded where that means nothing."""
+        return self._with_calls(normalise_prose(self.content or ""))
+
+    def _with_calls(self, content: str) -> str:
         calls = (
             f"{call.function.name} {json.dumps(call.function.arguments, sort_keys=True, ensure_ascii=False)}"
             for call in self.tool_calls or ()
         )
-        return "\n".join(part for part in (self.content or "", *calls) if part)
+        return "\n".join(part for part in (content, *calls) if part)
 
 
 class Consultation(Record):
@@ -132,8 +139,9 @@ class Metadata(Record):
 
     ``attempt`` says where the local answer comes from: "sent" by the client in the conversation, "remembered" from an
     earlier answer, "asked" for because it was missing, or "missing". ``query_as_sent`` is the query with what a program
-    put around the user's words, where it did. ``scrubbed`` counts replacements by kind. ``source`` is the entrance
-    by which the record came in, and ``policy`` is that entrance's own.
+    put around the user's words, where it did. ``thinking`` and ``reasoning_effort`` are what the client asked for, None
+    where it left that to the model. ``scrubbed`` counts replacements by kind. ``source`` is the entrance by which the
+    record came in, and ``policy`` is that entrance's own.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -149,6 +157,8 @@ class Metadata(Record):
     attempt: Literal["sent", "remembered", "asked", "missing"] | None = None
     consultation: Consultation | None = None
     query_as_sent: str | None = None
+    thinking: Literal["on", "off"] | None = None
+    reasoning_effort: str | None = None
     scrubbed: dict[str, int] | None = None
 
 
@@ -260,14 +270,16 @@ class Interaction(Record):
         return changed if query is None or sent is None else changed.with_metadata({"query_as_sent": None})
 
     def content_key(self) -> str:
-        """Return a hash of the messages; Unicode form and white space do not change it."""
-        turns = [(message.role, normalise_text(message.text)) for message in self.messages]
-        return hashlib.sha256(json.dumps(turns).encode()).hexdigest()
+        """Return a hash of the messages; Unicode form and white space in prose do not change it."""
+        return _hash([(message.role, message.comparable_text) for message in self.messages])
+
+    def content_keys(self) -> set[str]:
+        """Return the hashes by which a decision may know the messages; earlier ones had all white space folded."""
+        return {self.content_key(), _hash([(one.role, normalise_text(one.text)) for one in self.messages])}
 
 
-def normalise_text(text: str) -> str:
-    """Return ``text`` in Unicode form NFC, with each run of white space as one space."""
-    return _SPACES.sub(" ", unicodedata.normalize("NFC", text)).strip()
+def _hash(turns: list[tuple[str, str]]) -> str:
+    return hashlib.sha256(json.dumps(turns).encode()).hexdigest()
 
 
 class UnfittedConsultation(Record):
@@ -292,10 +304,14 @@ class UnfittedConsultation(Record):
 
 
 class Thoughts(Record):
-    """What a teacher wrote before its answer to a consultation; it is kept apart, and never trained on."""
+    """What a model wrote before its answer in a consultation; it is kept apart, and never learned.
+
+    Those of the ``local`` model may stand in front of the expert's answer: see ``[train] no_thoughts``.
+    """
 
     interaction_id: str
     thoughts: str
+    of: Literal["expert", "local"] = "expert"
 
 
 class UnheardWish(Record):

@@ -7,7 +7,7 @@ from pydantic import Field
 from weakspot.records.adapters import Proof, Verdict
 from weakspot.records.interactions import Record
 
-Target = Literal["merged", "vllm", "gguf", "ollama", "gateway"]
+Target = Literal["merged", "vllm", "gguf", "ollama", "mlx", "gateway"]
 
 
 class Release(Record):

@@ -1,10 +1,12 @@
 """Describes a training run before any weights are loaded, and refuses settings that cannot work together."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from weakspot.config import Config
+from weakspot.models import chat_template
 from weakspot.models.loading import Base
 from weakspot.models.target_modules import Coverage, ModelShape
 from weakspot.models.tokenization import Tokens
@@ -18,11 +20,18 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
+_TEACHES_AT_ONCE = (
+    "; the chat template has no switch for it: an answer without thoughts in front of it teaches to answer at once"
+)
+
+
 @dataclass(frozen=True)
 class Preflight:
     """What a training run will do, known before the weights are loaded; token counts are exact.
 
-    ``pairs`` counts the examples that also train on the local answer.
+    ``pairs`` counts the examples that also train on the local answer. ``left_out`` says by id why an example is not
+    trained on, and ``reasons`` counts that. ``thinking`` is the mode where a captured call states none, and what it
+    teaches.
     """
 
     adapter: str
@@ -32,6 +41,8 @@ class Preflight:
     pairs: int
     val_examples: int
     left_out: dict[str, str]
+    reasons: dict[str, int]
+    thinking: str
     tokens: int
     supervised: int
     shortened: int
@@ -76,20 +87,6 @@ def require_compatible_settings(config: Config, ranks: Ranks, engine: str, *, pa
         raise UserError("[train] shard", f"not with {config.train.objective} on this base", "use objective sft")
 
 
-def require_embedded_tokens(
-    base: Base, tokenizer: "PreTrainedTokenizerBase", rows: int, data: Iterable[Tokens]
-) -> None:
-    """Raise :class:`UserError` if an example has a token beyond the ``rows`` of the embedding."""
-    highest = max((max((*one.ids, *one.rejected)) for one in data), default=0)
-    if highest >= rows:
-        token = tokenizer.convert_ids_to_tokens(highest)
-        raise UserError(
-            base.name,
-            f"its tokenizer has the token {token!r} (number {highest}), but its embedding only {rows} rows",
-            "take the tokenizer that belongs to the model, or resize the embedding",
-        )
-
-
 def describe(
     name: object,
     base: Base,
@@ -111,6 +108,8 @@ def describe(
         pairs=sum(1 for one in data if one.rejected),
         val_examples=len(val),
         left_out=left_out,
+        reasons=dict(Counter(text.partition(":")[0] for text in left_out.values()).most_common()),
+        thinking=config.model.thinking + (_TEACHES_AT_ONCE if chat_template.lacks_thinking_switch(tokenizer) else ""),
         tokens=sum(len(one.ids) for one in data),
         supervised=sum(one.supervised for one in data),
         shortened=sum(1 for one in data if one.dropped_turns),

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Literal
 from weakspot.config import Config
 from weakspot.dataset import reading
 from weakspot.models import loading, packed_attention, target_modules, tokenization
+from weakspot.models.chat_template import Thinking
 from weakspot.models.loading import Base
+from weakspot.models.rendering import UntrainableExampleError, View
 from weakspot.models.target_modules import ModelShape
-from weakspot.models.tokenization import Tokens, UntrainableExampleError
+from weakspot.models.tokenization import Tokens
 from weakspot.progress import bar
 from weakspot.records import BaseReference, Interaction
 from weakspot.settings import Lora, Train
@@ -25,7 +27,6 @@ from weakspot.training.preflight import (
     TrainingPlan,
     describe,
     require_compatible_settings,
-    require_embedded_tokens,
 )
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
@@ -45,6 +46,7 @@ class TrainOptions:
 
 
 ONCE_HERE = TrainOptions()
+_REMEDIES = {"too-long": "raise [train] max_length", "no-thoughts": "see [train] no_thoughts and [model] thinking"}
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class TrainingPass:
     adapters: list[PreparedAdapter]
     memory: memory_plan.MemoryPlan
     ranks: Ranks
+    thinking: Thinking
     weights: "Future[PreTrainedModel] | None" = None
 
     @cached_property
@@ -129,11 +132,15 @@ def prepare(
     variants = [(config.train, config.lora)]
     if how.sweep:
         variants = sweeps.variants(config.train, config.lora, config.sweep)
+    view = View(config.model.thinking, config.train.no_thoughts, reading.load_local_thoughts(workspace))
     found = [
-        _prepare_adapter(workspace, config, *one, base, dtype, shape, tokenizer, variants) for one in examples.items()
+        _prepare_adapter(workspace, config, *one, base, dtype, shape, tokenizer, view, variants)
+        for one in examples.items()
     ]
-    tokens = (one for each in found for one in (*each.data, *each.val))
-    require_embedded_tokens(base, tokenizer, shape.vocabulary, tokens)
+    everything = (one for each in found for one in (*each.data, *each.val))
+    loading.require_embedded_tokens(
+        base, tokenizer, shape.vocabulary, (id_ for one in everything for id_ in (*one.ids, *one.rejected))
+    )
     work = Workload(
         shape.modules,
         [own for one in found for _, own in one.variants],
@@ -152,7 +159,7 @@ def prepare(
         tokens=config.train.micro_batch_tokens,
         recompute=None if recompute == "auto" else recompute,
     )
-    return TrainingPass(base, dtype, shape, snapshot, found, plan, ranks, weights)
+    return TrainingPass(base, dtype, shape, snapshot, found, plan, ranks, view.thinking, weights)
 
 
 def training_examples(
@@ -180,12 +187,15 @@ def _prepare_adapter(
     dtype: "torch.dtype",
     shape: ModelShape,
     tokenizer: "PreTrainedTokenizerBase",
+    view: View,
     variants: list[tuple[Train, Lora]],
 ) -> PreparedAdapter:
     left_out: dict[str, str] = {}
-    data, val = (_tokenize(tokenizer, part, config, left_out) for part in examples)
+    data, val = (_tokenize(tokenizer, part, config, view, left_out) for part in examples)
     if not data:
-        raise UserError(domain, f"no example is left to train on: {next(iter(left_out.values()))}", "raise max_length")
+        reason, _, detail = next(iter(left_out.values())).partition(": ")
+        remedy = _REMEDIES.get(reason, "see docs/models.md, or take another base")
+        raise UserError(domain, f"no example is left to train on: {reason}: {detail}", remedy)
     name = workspace.next_adapter(domain)
     plan = describe(name, base, dtype, shape, data, val, left_out, config, tokenizer)
     if config.train.objective != "sft" and not plan.pairs:
@@ -197,16 +207,20 @@ def _prepare_adapter(
 
 
 def _tokenize(
-    tokenizer: "PreTrainedTokenizerBase", examples: Sequence[Interaction], config: Config, left_out: dict[str, str]
+    tokenizer: "PreTrainedTokenizerBase",
+    examples: Sequence[Interaction],
+    config: Config,
+    view: View,
+    left_out: dict[str, str],
 ) -> list[Tokens]:
-    """Return the examples as tokens; add those that do not fit to ``left_out``, the reason by the example's id."""
+    """Return the examples as tokens; add those that cannot be trained on to ``left_out``, by id: reason and detail."""
     read = tokenization.tokenize_example if config.train.objective == "sft" else tokenization.tokenize_pair
     found = []
     with bar("tokenizing", len(examples)) as advance:
         for example in examples:
             advance(1, "")
             try:
-                one = read(tokenizer, example, config.train.max_length)
+                one = read(tokenizer, example, config.train.max_length, view=view)
             except UntrainableExampleError as error:
                 left_out[example.id] = str(error)
                 continue

@@ -168,7 +168,7 @@ def test_examples_that_do_not_fit_are_warnings_each_of_its_kind(
         f"expert answers that are cut at max_length = 500, 1: {cut.id} (by 122 tokens)",
         f"examples that lose their oldest turns at max_length = 500, 1: {shortened.id}",
         "examples that cannot be trained on at max_length = 500, "
-        f"1: {hopeless.id} (the query alone has 716 tokens, but max_length is 500)",
+        f"1: {hopeless.id} (too-long: the query alone has 716 tokens, but max_length is 500)",
     ]
 
 

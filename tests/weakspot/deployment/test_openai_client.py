@@ -2,9 +2,11 @@
 
 import http.server
 import json
+import re
 import threading
 
 import pytest
+import torch
 from tests.weakspot.deployment.llama import served
 
 from weakspot.config import load
@@ -29,7 +31,7 @@ def llama(thin, tmp_path_factory):
 
 @pytest.fixture
 def saying():
-    """Serve one answer to whatever is asked, and remember the requests."""
+    """Serve one answer to whatever is asked, or what a function makes of a request, and remember the requests."""
     servers = []
 
     def start(status, body):
@@ -38,7 +40,8 @@ def saying():
                 asked.append((self.headers, self.rfile.read(int(self.headers.get("Content-Length", 0)))))
                 self.send_response(status)
                 self.end_headers()
-                self.wfile.write(body.encode())
+                said = body if isinstance(body, str) else json.dumps(body(json.loads(asked[-1][1])))
+                self.wfile.write(said.encode())
 
             do_GET = do_POST  # noqa: N815
 
@@ -68,6 +71,34 @@ def test_a_real_server_answers_as_the_model_does_and_tells_how_likely(llama, thi
     assert answer.prompt_tokens == len(ids)
     assert len(answer.logprobs) == 8
     assert max(answer.logprobs) < 0
+    again = llama.complete("thin", ids, 8)
+    assert again.ids == answer.ids
+    assert again.logprobs == pytest.approx(answer.logprobs, abs=1e-3)
+    other = [int(token) for token in range(300, 306)]
+    (scored,) = llama.score("thin", [(ids, other)])
+    with torch.inference_mode():
+        likely = model(input_ids=torch.tensor([[*ids, *other]])).logits[0].log_softmax(-1)
+    expected = [float(likely[len(ids) - 1 + place, token]) for place, token in enumerate(other)]
+    assert scored == pytest.approx(expected, abs=1e-2)
+
+
+def test_a_continuation_of_ids_is_read_from_vllm_s_form(saying):
+    choice = {
+        "index": 0,
+        "text": "a b",
+        "token_ids": [5, 6],
+        "logprobs": {"tokens": ["a", " b"], "token_logprobs": [-0.5, -1]},
+    }
+    url, asked = saying(200, json.dumps({"choices": [choice]}))
+    found = OpenAIClient(url).complete("any", [1, 2], 2)
+    assert (found.text, found.ids, found.logprobs, found.prompt_ids) == ("a b", [5, 6], [-0.5, -1.0], [1, 2])
+    assert json.loads(asked[0][1])["prompt"] == [1, 2]
+
+
+@pytest.mark.parametrize(("status", "body"), [(404, "no"), (200, "{}"), (200, '{"choices": [{"text": "a"}]}')])
+def test_a_server_that_continues_no_ids_is_told_by_nothing(saying, status, body):
+    url, _ = saying(status, body)
+    assert OpenAIClient(url).complete("any", [1], 2) is None
 
 
 def test_the_key_is_sent_and_never_shown(saying, tmp_path, monkeypatch):
@@ -112,3 +143,46 @@ def test_a_password_in_the_address_is_known_to_the_settings_and_shown_to_nobody(
         assert "the-canary" not in str(error.value)
     assert config.address_of("http://127.0.0.1:9/v1/") == "http://user:the-canary@127.0.0.1:9/v1"
     assert config.address_of("http://127.0.0.1:8/v1") == "http://127.0.0.1:8/v1"
+
+
+ANSWERS = [([1, 2, 3], [7, 8, 7]), ([4], [8])]
+
+
+def likelihood(before) -> float:
+    return -len(before) / 10
+
+
+def vllm_choices(body):
+    allowed = body.get("allowed_token_ids", [0])
+    return [
+        {"index": n, "token_ids": allowed, "logprobs": {"token_logprobs": [likelihood(prompt)]}}
+        for n, prompt in enumerate(body["prompt"])
+    ][::-1]
+
+
+def llama_choices(body):
+    written = [int(one) for one in re.findall(r"<\[(\d+)\]>", body.get("grammar", "root ::= <[0]>"))]
+    content = [{"id": one, "logprob": likelihood([*body["prompt"], *written[:n]])} for n, one in enumerate(written)]
+    return [{"index": 0, "token_ids": None, "logprobs": {"content": content}}]
+
+
+@pytest.mark.parametrize("choices", [vllm_choices, llama_choices])
+def test_a_server_is_made_to_write_a_given_answer(saying, choices):
+    url, asked = saying(200, lambda body: {"choices": choices(body)})
+    assert OpenAIClient(url).score("it", ANSWERS) == [[-0.3, -0.4, -0.5], [-0.1]]
+    if choices is vllm_choices:  # a request for each token that is allowed
+        assert [len(json.loads(data)["prompt"]) for _, data in asked] == [2, 2]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [{}, {"choices": []}, {"choices": [{"index": 0, "text": "A."}]}, {"choices": vllm_choices({"prompt": [[]]})}],
+)
+def test_a_server_that_writes_something_else_scores_nothing(saying, answer):
+    url, _ = saying(200, lambda _: answer)
+    assert OpenAIClient(url).score("it", ANSWERS) is None
+
+
+def test_a_server_that_takes_no_token_ids_scores_nothing(saying):
+    url, _ = saying(400, "no")
+    assert OpenAIClient(url).score("it", ANSWERS) is None

@@ -1,6 +1,10 @@
 """What is served is compared with what was trained, and each way to be another is told by its name."""
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
+import torch
 
 from weakspot.deployment import parity_check
 from weakspot.deployment.openai_client import ServedAnswer
@@ -27,7 +31,14 @@ def server(expectation, answer):
 
 
 def as_trained(one: ReferenceAnswer) -> ServedAnswer:
-    return ServedAnswer(one.text, one.tokens, one.adapter, len(one.prompt_ids), one.prompt_ids)
+    prompt = len(one.prompt_ids), one.prompt_ids
+    return ServedAnswer(one.text, one.tokens, one.adapter, *prompt, one.expert.adapter, one.expert.base)
+
+
+def with_effect(one: ReferenceAnswer, served: Callable[[float], float]) -> ServedAnswer:
+    """Answer as trained, but with ``served`` of the adapter's effect on the expert's answer."""
+    pairs = zip(one.expert.adapter, one.expert.base, strict=True)
+    return replace(as_trained(one), expert=[base + served(adapter - base) for adapter, base in pairs])
 
 
 def as_base(one: ReferenceAnswer) -> ServedAnswer:
@@ -57,6 +68,9 @@ def test_the_trained_adapter_is_proved(expectation):
     proved = parity_check.prove(expectation, server(expectation, as_trained), "it")
     assert (proved.prompts, proved.same_answers, proved.difference) == (8, 8, 0.0)
     assert proved.change > 0.1
+    assert (proved.effect.slope, proved.effect.apart, proved.effect.noise) == (1.0, 0.0, 0.0)
+    assert proved.effect.tokens == sum(len(one.expert.tokens) for one in expectation.prompts) > 24
+    assert proved.effect.size > 0.1
 
 
 def test_the_model_itself_is_proved(accepted, expectation):
@@ -65,13 +79,16 @@ def test_the_model_itself_is_proved(accepted, expectation):
     proved = parity_check.prove(expectation, parity_check.ask_in_process(model, tokenizer), "it")
     assert proved.same_answers == 8
     assert proved.difference < 1e-5
+    assert proved.effect.slope == pytest.approx(1, abs=1e-4)
+    assert proved.effect.noise is None
     with model.disable_adapter(), pytest.raises(UserError, match="answers as the base does"):
         parity_check.prove(expectation, parity_check.ask_in_process(model, tokenizer), "it")
 
 
 def test_a_server_that_tells_nothing_but_text_is_judged_by_the_text(expectation):
     text = server(expectation, lambda one: ServedAnswer(f" {one.text}\n", None, None, None, None))
-    assert parity_check.prove(expectation, text, "it").difference is None
+    proved = parity_check.prove(expectation, text, "it")
+    assert proved.difference is proved.effect is None
     text = server(expectation, lambda one: ServedAnswer(one.base_text, None, None, None, None))
     with pytest.raises(UserError, match="the server ignores the adapter"):
         parity_check.prove(expectation, text, "it")
@@ -102,8 +119,27 @@ def shifted(one: ReferenceAnswer, by: float) -> ServedAnswer:
             lambda one: ServedAnswer("", [1, 2, 3], [-9.0] * 3, None, None),
             "does not answer as the trained adapter: 8 of 8",
         ),
+        (
+            lambda one: with_effect(one, lambda effect: 0.5 * effect),
+            "is not applied as trained: its effect there is 0.50",
+        ),
+        (
+            lambda one: with_effect(one, lambda effect: 2 * effect),
+            "is not applied as trained: its effect there is 2.00",
+        ),
+        (lambda one: with_effect(one, lambda effect: 0.0), "answers as the base does: the server ignores the adapter"),
     ],
-    ids=["base's words", "base's numbers", "longer prompt", "other prompt", "lossy", "neither"],
+    ids=[
+        "base's words",
+        "base's numbers",
+        "longer prompt",
+        "other prompt",
+        "lossy",
+        "neither",
+        "half",
+        "twice",
+        "none",
+    ],
 )
 def test_a_fault_is_told_by_its_name(expectation, answer, words):
     with pytest.raises(UserError, match=words):
@@ -122,3 +158,21 @@ def test_an_adapter_that_does_nothing_is_proved_nowhere(expectation):
     nothing = ReferenceAnswers(adapter_sha256="0", prompts=prompts)
     with pytest.raises(UserError, match="changes nothing"):
         parity_check.prove(nothing, server(nothing, as_trained), "it")
+
+
+@pytest.mark.parametrize("fault", ["half of the layers", "one target", "scale", "transposed"])
+def test_a_part_that_is_not_applied_is_told(accepted, expectation, fault):
+    workspace, config = accepted
+    _, model, tokenizer = adapters.load(workspace, config, adapters.read_manifest(workspace, NAME))
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name and fault == "half of the layers":
+                parameter.mul_("layers.0." in name)
+            elif "lora_B" in name and fault == "one target":
+                parameter.mul_("o_proj" not in name)
+            elif "lora_B" in name and fault == "scale":
+                parameter.mul_(2)
+            elif "lora_A" in name and fault == "transposed":
+                parameter.copy_(parameter.T.reshape(parameter.shape))
+    with pytest.raises(UserError, match=r"is not applied as trained|ignores the adapter"):
+        parity_check.prove(expectation, parity_check.ask_in_process(model, tokenizer), "it")

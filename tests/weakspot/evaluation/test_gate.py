@@ -185,6 +185,40 @@ def test_any_outcomes_give_a_comparison_with_a_sound_interval(pairs):
     assert 0 <= found.p <= 1
 
 
+def with_calls(base_fault, adapter_fault, gain=0.3):
+    return row(2.0, 2.0 - gain).model_copy(update={"base_tool_fault": base_fault, "adapter_tool_fault": adapter_fault})
+
+
+def verdict_on_calls(rows):
+    own = [*gate.comparisons(rows, LEVEL), *gate.compare_tool_calls(rows, LEVEL)]
+    return gate.decide_verdict(own, [], Evaluate())
+
+
+def test_more_broken_tool_calls_than_the_base_reject_whatever_else_is_better():
+    rows = [*noisy(20, 0.3), *[with_calls("", "weather lacks day")] * 6, *[with_calls("", "")] * 6]
+    found, reasons = verdict_on_calls(rows)
+    assert found == "reject"
+    assert reasons == ["whole tool calls fell from 1.000 to 0.500 (p = 0.031)"]
+
+
+@pytest.mark.parametrize(
+    "calls",
+    [
+        [("", "broken")] * 5 + [("", "")] * 5,
+        [("", "broken")] * 7 + [("broken", "")] * 3,
+        [("broken", "broken")] * 9,
+        [("broken", "")] * 9,
+    ],
+    ids=["too few to tell", "as many by chance", "both", "fewer"],
+)
+def test_tool_calls_that_are_no_worse_than_chance_do_not_reject(calls):
+    assert verdict_on_calls([*noisy(20, 0.3), *[with_calls(*one) for one in calls]])[0] == "accept"
+
+
+def test_without_tools_no_call_is_compared():
+    assert gate.compare_tool_calls(noisy(5, 0.3), LEVEL) == []
+
+
 def test_one_example_has_neither_an_interval_nor_a_p():
     (loss, preference) = gate.comparisons([row(2.0, 1.5)], LEVEL)
     for one in (loss, preference):

@@ -7,6 +7,7 @@ from transformers import GenerationConfig
 
 from weakspot.dataset import reading
 from weakspot.evaluation import scoring
+from weakspot.evaluation.tool_calls import ToolCallFormat
 from weakspot.models import adapters, generation, tokenization
 from weakspot.workspace import AdapterName
 
@@ -87,3 +88,18 @@ def test_what_is_not_to_be_answered_is_not(loaded):
     assert {(row.base_answer, row.adapter_answer, row.base_exact) for row in rows} == {(None, None, None)}
     whole = scoring.score_examples(model, tokenizer, examples, config)
     assert [row.adapter_loss for row in rows] == pytest.approx([row.adapter_loss for row in whole], abs=1e-5)
+
+
+TOOLS = [{"type": "function", "function": {"name": "weather", "parameters": {"required": ["city"]}}}]
+
+
+@pytest.mark.parametrize("answering", [True, False])
+def test_a_prompt_with_tools_is_answered_and_its_calls_are_looked_at(loaded, interaction, answering):
+    model, tokenizer, config, examples = loaded
+    agent = interaction("Which colour has the sky?", "Blue.", local="Red.", domain="colours", tools=TOOLS)
+    plain, asked = scoring.score_examples(model, tokenizer, [examples[0], agent], config, answering=answering)
+    assert plain.base_tool_fault is plain.adapter_tool_fault is asked.base_exact is None
+    form = ToolCallFormat.of(tokenizer)
+    assert form.opening == "<tool_call>"
+    assert asked.base_tool_fault == form.find_fault(asked.base_answer, TOOLS) == ""
+    assert asked.adapter_tool_fault == form.find_fault(asked.adapter_answer, TOOLS) == ""

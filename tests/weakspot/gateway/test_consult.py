@@ -11,6 +11,7 @@ from tests.servers import NEVER_SECONDS, Reply, raw_server, sse
 from tests.waiting import PATIENCE_SECONDS
 from tests.weakspot.gateway.worlds import ANTHROPIC_TOOLS, TOOLS, said
 
+from weakspot.dataset.reading import load_local_thoughts
 from weakspot.gateway import consult
 from weakspot.pipeline.process import process
 from weakspot.pipeline.status import status
@@ -392,3 +393,14 @@ async def test_at_most_what_is_in_flight_exceeds_a_budget(world):
         assert 17 <= answered <= 32
         (left,) = [budget for budget in status(one.workspace, one.config).budgets if budget.teacher == "sonnet"]
         assert (left.usd_last_24_hours, left.consultations_last_hour) == (pytest.approx(spent.usd), answered)
+
+
+async def test_the_record_says_what_the_client_asked_of_thinking_and_the_attempt_s_thoughts_are_kept_apart(world):
+    async with world() as one, one.openai() as client:
+        attempt = {**A, "reasoning_content": "Files, hm."}
+        asked = {"chat_template_kwargs": {"enable_thinking": True}}
+        await client.chat.completions.create(model="m", messages=[Q, attempt, ASK], extra_body=asked)
+        assert one.record.metadata.thinking == "on"
+        assert load_local_thoughts(one.workspace) == {one.record.id: "Files, hm."}
+        assert "Files, hm." not in one.record.to_json()
+        assert "Files, hm." not in json.dumps(one.coder.chats[-1].body)

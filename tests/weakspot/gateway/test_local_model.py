@@ -7,8 +7,9 @@ from tests.servers import Reply
 from tests.weakspot.gateway.worlds import said
 
 from weakspot.deployment.releases import publish
-from weakspot.records import Release, UsageEvent
-from weakspot.storage import append_log
+from weakspot.records import AdapterManifest, BaseReference, Release, UsageEvent
+from weakspot.storage import append_log, atomic
+from weakspot.workspace import AdapterName
 
 pytestmark = pytest.mark.slow
 
@@ -137,3 +138,41 @@ async def test_a_use_that_cannot_be_stored_is_counted_and_stops_no_question(worl
         await ask(client, "local", NAMING)
         await ask(client, "local", NAMING)
         await one.counted("weakspot_uses_lost_total", 2)
+
+
+def trained(one, adapter: str, thinking: str) -> None:
+    """Write the manifest of an adapter that was trained in a thinking mode."""
+    name = AdapterName.parse(adapter)
+    manifest = AdapterManifest(
+        **{"name": adapter, "domain": name.domain, "version": 1, "snapshot": "v1", "examples": 1, "domain_examples": 1},
+        **{"settings": {}, "seed": 1, "steps": 1, "best_step": 1, "train_loss": 1.0, "val_loss": None, "seconds": 1.0},
+        **{"created": "2026-11-28T00:00:00+00:00", "versions": {}, "files": {}, "thinking": thinking},
+        base=BaseReference(name="base", location="/base", revision=None, identity="0"),
+    )
+    atomic.make_folder(one.workspace.adapter(name))
+    atomic.write_atomically(one.workspace.adapter_manifest(name), manifest.to_document())
+
+
+@pytest.mark.parametrize(
+    ("mode", "given", "sent"),
+    [
+        ("off", {}, {"enable_thinking": False, "thinking": False}),
+        ("on", {}, {"enable_thinking": True, "thinking": True}),
+        ("default", {}, None),
+        ("off", {"chat_template_kwargs": {"enable_thinking": True}}, {"enable_thinking": True}),
+        ("off", {"chat_template_kwargs": {"tone": 1}}, {"enable_thinking": False, "thinking": False, "tone": 1}),
+        ("off", {"reasoning_effort": "high"}, None),
+    ],
+)
+async def test_an_adapter_is_asked_in_the_mode_of_its_training_unless_the_client_says_otherwise(
+    world, mode, given, sent
+):
+    async with world() as one, one.openai() as client:
+        one.upstream.models = ("base", "zddc-naming-lora-v1")
+        release(one, "zddc-naming-lora-v1")
+        trained(one, "zddc-naming-lora-v1", mode)
+        await client.chat.completions.create(model="local", messages=NAMING, extra_body=given)
+        await client.chat.completions.create(model="base", messages=NAMING)
+        first, second = one.upstream.chats
+        assert first.body.get("chat_template_kwargs") == sent
+        assert "chat_template_kwargs" not in second.body

@@ -169,3 +169,54 @@ def test_a_download_that_was_cut_short_is_told_before_it_is_loaded(changed):
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(UserError, match=r"model\.safetensors: is cut short: [\d,]+ bytes of [\d,]+; download the base"):
         loading.require_loadable(base)
+
+
+def test_a_token_without_a_row_is_named(tiny_base):
+    base = Base("tiny", str(tiny_base), None)
+    tokenizer = loading.load_tokenizer(base)
+    tokenizer.add_tokens(["<part>"])
+    ids = tokenizer("It is <part> of it.")["input_ids"]
+    with pytest.raises(UserError, match=r"has the token '<part>' \(number 2000\), but its embedding only 2000 rows"):
+        loading.require_embedded_tokens(base, tokenizer, 2000, ids)
+    loading.require_embedded_tokens(base, tokenizer, 2001, ids)
+
+
+@pytest.fixture
+def hub(tiny_base, tmp_path, monkeypatch):
+    """The cache of a hub that cannot be reached; it holds the tiny base, as the commit that main is of."""
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    cache = tmp_path / "hub" / "models--somebody--tiny"
+    shutil.copytree(tiny_base, cache / "snapshots" / commit)
+    (cache / "refs").mkdir()
+    (cache / "refs" / "main").write_text(commit)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    return cache / "snapshots" / commit
+
+
+def test_a_base_of_the_hub_is_noted_with_its_commit(hub, tiny_base):
+    base = loading.resolve_base(Model(base="somebody/tiny"))
+    assert loading.find_local_folder(base) == loading.fetch_folder(base) == hub
+    known = loading.reference(base)
+    assert known.revision == hub.name
+    assert loading.matches(Base("moved", str(tiny_base), None), known)
+    assert loading.fetch_folder(Base("somebody/tiny", "somebody/tiny", known.revision)) == hub
+    assert loading.find_local_folder(Base("nobody/nothing", "nobody/nothing", "main")) is None
+
+
+@pytest.mark.parametrize("sharded", [False, True])
+def test_weights_that_are_stored_twice_are_not_downloaded(hub, sharded, monkeypatch):
+    from huggingface_hub.utils import filter_repo_objects
+
+    weights = ["model.safetensors"]
+    if sharded:
+        weights = ["model-1-of-2.safetensors", "model-2-of-2.safetensors"]
+        (hub / "model.safetensors.index.json").write_text(
+            json.dumps({"weight_map": dict(zip("ab", weights, strict=True))})
+        )
+    others = ["consolidated.safetensors", "original/model.safetensors", "pytorch_model.bin", "model.gguf"]
+    asked = []
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda *_, **options: asked.append(options) or str(hub))
+    loading.fetch_folder(Base("somebody/tiny", "somebody/tiny", "main"))
+    wanted = filter_repo_objects([*others, *weights, "config.json"], allow_patterns=asked[0]["allow_patterns"])
+    assert list(wanted) == [*weights, "config.json"]

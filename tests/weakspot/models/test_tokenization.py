@@ -5,7 +5,7 @@ import functools
 import pytest
 
 from weakspot.models import loading, tokenization
-from weakspot.models.tokenization import UntrainableExampleError
+from weakspot.models.rendering import UntrainableExampleError
 from weakspot.records import Message
 
 pytestmark = pytest.mark.slow

@@ -1,9 +1,13 @@
 """Deployment: only what is proved, each time as a release, and back in seconds."""
 
+import shutil
+
 import pytest
 
 from weakspot.deployment.releases import live, read_releases
+from weakspot.deployment.targets import merged as merged_models
 from weakspot.pipeline.deploy import deploy, rollback
+from weakspot.pipeline.validate import validate
 from weakspot.workspace import AdapterName
 from zddc.errors import UserError
 
@@ -98,3 +102,38 @@ def test_there_must_be_something_to_go_back_from(accepted):
         rollback(workspace, config, "colours")
     with pytest.raises(UserError, match="has no release at vllm"):
         rollback(workspace, config, "colours", "vllm")
+
+
+@pytest.mark.parametrize("gone", ["everything", "one file"])
+def test_going_back_to_files_that_are_gone_makes_them_again(twice, gone):
+    workspace, config = twice
+    deploy(workspace, config, "colours")
+    folder = workspace.merged(NAME)
+    shutil.rmtree(folder) if gone == "everything" else (folder / "model.safetensors").unlink()
+    (done,) = rollback(workspace, config, "colours")
+    assert (done.adapter, done.location) == (str(NAME), str(folder))
+    assert done.proof.effect.slope == pytest.approx(1, abs=1e-3)
+    assert merged_models.missing_files(workspace.merged_manifest(NAME)) == []
+    (folder / "config.json").unlink()
+    assert rollback(workspace, config, "colours") == [done]
+    assert (folder / "config.json").exists()
+
+
+def test_nobody_goes_back_to_an_adapter_that_is_gone(twice):
+    workspace, config = twice
+    deploy(workspace, config, "colours")
+    shutil.rmtree(workspace.merged(NAME))
+    shutil.rmtree(workspace.adapter(NAME))
+    with pytest.raises(UserError, match=r"manifest\.json: is not there; restore it, or train again"):
+        rollback(workspace, config, "colours")
+    assert answering(workspace) == "colours-lora-v2"
+
+
+def test_validate_names_what_is_in_service_and_gone(twice):
+    workspace, config = twice
+    assert next(one for one in validate(workspace, config, None).findings if one.check == "releases").level == "pass"
+    (workspace.merged(NAME) / "model.safetensors").unlink()
+    found = next(one for one in validate(workspace, config, None).findings if one.check == "releases")
+    assert (found.level, found.place) == ("failure", str(workspace.merged(NAME) / "model.safetensors"))
+    assert found.detail.startswith("is gone, but colours-lora-v1 is in service at merged; run 'weakspot deploy colours")
+    assert deploy(workspace, config, "colours").adapter == "colours-lora-v2"

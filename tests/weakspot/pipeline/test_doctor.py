@@ -296,3 +296,13 @@ def test_what_is_left_to_spend_is_said_and_what_is_used_up_is_noted(workspace):
     assert opus[0] == "note"
     assert opus[1].startswith("teacher opus: 0.00 of 5.00 US dollars for 24 hours and 59 of 60")
     assert opus[2] == "wait, or raise the limits of [teachers.opus]"
+
+
+def test_a_client_that_asks_for_another_mode_of_thinking_is_told_of(workspace, example, capture):
+    write_settings(workspace)
+    assert lines_of(workspace, "thinking")[0][0] == "ok"
+    capture(workspace, [example(1), example(2, thinking="on"), example(3, thinking="off")])
+    [(level, text, remedy)] = lines_of(workspace, "thinking")
+    assert (level, bool(remedy)) == ("note", True)
+    assert text == "of 3 captured calls, 1 ask for thinking = on; [model] thinking is off"
+    assert len(lines_of(workspace, "thinking", "model.thinking=default")) == 2

@@ -100,11 +100,12 @@ def test_where_nothing_is_similar_retrieval_changes_nothing(evaluated):
 def test_retrieval_can_be_left_out_and_older_scorecards_are_read(evaluated):
     workspace, config = evaluated
     card = evaluate(workspace, changed(config, "evaluate", retrieval=False), "colours")
-    assert (card.retrieval, card.remarks) == ([], [])
+    assert card.retrieval == []
+    assert card.remarks == ["no test example with tools was answered, so broken tool calls were not looked at"]
     assert all(row.retrieved is None for row in card.rows)
     assert "Compared with retrieval" not in workspace.evaluation_page(NAME).read_text()
     older = card.model_dump(exclude={"retrieval": True, "remarks": True, "rows": {"__all__": {"retrieved"}}})
-    assert Scorecard.from_json(json.dumps(older)) == card
+    assert Scorecard.from_json(json.dumps(older)) == card.model_copy(update={"remarks": []})
 
 
 def test_an_adapter_is_measured_beside_the_one_in_service(evaluated, card):

@@ -67,7 +67,7 @@ def test_of_several_processes_the_first_alone_tells_of_its_steps(taught, capfd):
     metrics = workspace.adapter_metrics(NAME)
     for number in (1, 0):
         with ExitStack() as files:
-            (run,) = stage._open_runs(workspace, replace(prepared, ranks=Ranks(number, 2)), files)
+            (run,) = stage._open_runs(workspace, replace(prepared, ranks=Ranks(number, 2)), "", files)
             run.on_step(StepMetrics(1, 2.5, 1e-3, 1.0, 100, 10))
         assert metrics.exists() == (number == 0)
     assert json.loads(metrics.read_text())["loss"] == 2.5
@@ -261,7 +261,7 @@ def test_examples_that_cannot_be_trained_on_are_named(taught, interaction, captu
     process(workspace, config)
     (plan,) = preflight(workspace, config, ["colours"]).runs
     assert plan.left_out
-    assert set(plan.left_out.values()) == {"holds the control token <|im_end|>"}
+    assert set(plan.left_out.values()) == {"control-token: holds the control token <|im_end|>"}
 
 
 def test_a_full_disk_is_one_line_and_damages_nothing(taught, tmp_path):

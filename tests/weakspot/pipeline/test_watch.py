@@ -116,7 +116,7 @@ def test_a_domain_that_cannot_be_trained_keeps_no_other_from_being_trained(watch
     capture(workspace, odd)
     found = watching(workspace, config, once=True)
     (error,) = (outcome for stage, domain, outcome in found if (stage, domain) == ("error", "odd"))
-    assert "no example is left to train on: holds the control token <|im_end|>" in error
+    assert "no example is left to train on: control-token: holds the control token <|im_end|>" in error
     assert {"colours", "multi-domain"} <= {domain for stage, domain, _ in found if stage == "train"}
     assert workspace.newest_adapter("colours") == AdapterName("colours", 1)
 

@@ -318,3 +318,21 @@ def test_pictures_in_results_follow_as_the_user_s():
     for next_, count in (({"role": "user", "content": "w"}, 1), ({"role": "assistant", "content": "a"}, 2)):
         assert len(openai_chat.media_behind_results([*messages, next_])) == len(messages) + count
     assert openai_chat.media_behind_results(messages[:1]) == messages[:1]
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ({}, {}),
+        ({"chat_template_kwargs": None, "think": None, "reasoning_effort": 3}, {}),
+        ({"chat_template_kwargs": {"enable_thinking": False}}, {"thinking": "off"}),
+        ({"chat_template_kwargs": {"thinking": True}}, {"thinking": "on"}),
+        ({"think": False}, {"thinking": "off"}),
+        ({"think": "low"}, {"thinking": "on", "reasoning_effort": "low"}),
+        ({"reasoning_effort": "none"}, {"thinking": "off"}),
+        ({"reasoning_effort": "high"}, {"thinking": "on", "reasoning_effort": "high"}),
+        ({"reasoning_effort": "high", "chat_template_kwargs": {"enable_thinking": False}}, {"thinking": "off"}),
+    ],
+)
+def test_what_a_client_asks_of_thinking_is_read_by_each_name(asked, found):
+    assert openai_chat.thinking_options(asked) == found

@@ -57,7 +57,8 @@ def write(workspace: Workspace, config: Config, candidate: Candidate) -> MergedM
     manifest = workspace.gguf_manifest(candidate.name)
     sha256 = candidate.manifest.files[adapter_files.WEIGHTS]
     done = merged.load_manifest_file(manifest)
-    if done is not None and done.adapter_sha256 == sha256 and target.name in done.files:
+    complete = not merged.missing_files(manifest)
+    if complete and done is not None and done.adapter_sha256 == sha256 and target.name in done.files:
         return done
     base = adapters.require_base(workspace, config, candidate.manifest)
     architecture = read_architecture(loading.fetch_folder(base))

@@ -16,7 +16,7 @@ from weakspot.storage import atomic
 from weakspot.workspace import AdapterName, Workspace
 
 # Mean nats per token. In fp32 a merged model differs by 1e-4; bf16 rounds each weight to three digits.
-_EXACT = 1e-2
+EXACT = 1e-2
 
 
 def place(workspace: Workspace, config: Config, candidate: Candidate, _: Destination) -> Deployment:
@@ -34,7 +34,8 @@ def write(workspace: Workspace, config: Config, candidate: Candidate) -> MergedM
 
     name, manifest = candidate.name, candidate.manifest
     done = load_manifest(workspace, name)
-    if done is not None and done.adapter_sha256 == manifest.files[adapter_files.WEIGHTS]:
+    complete = not missing_files(workspace.merged_manifest(name))
+    if complete and done is not None and done.adapter_sha256 == manifest.files[adapter_files.WEIGHTS]:
         return done
     expectation = parity_check.ensure_reference_answers(workspace, config, candidate)
     parity_check.require_change(expectation, str(name))
@@ -47,7 +48,7 @@ def write(workspace: Workspace, config: Config, candidate: Candidate) -> MergedM
         merged = loading.load_model(
             Base(str(name), str(folder), None), loading.choose_dtype(manifest.settings["train"]["precision"])
         )
-        limit = _EXACT if merged.dtype == torch.float32 else parity_check.LOSSY
+        limit = EXACT if merged.dtype == torch.float32 else parity_check.LOSSY
         proved = parity_check.prove(
             expectation, parity_check.ask_in_process(merged, tokenizer), f"{name}, merged", limit
         )
@@ -69,6 +70,12 @@ def load_manifest_file(file: Path) -> MergedManifest | None:
         return MergedManifest.from_json(file.read_bytes()) if file.exists() else None
     except ValidationError:
         return None
+
+
+def missing_files(file: Path) -> list[Path]:
+    """Return the files that a manifest names and that are gone; the manifest itself if it is gone or cannot be read."""
+    known = load_manifest_file(file)
+    return [file] if known is None else [one for one in map(file.with_name, known.files) if not one.is_file()]
 
 
 def _write_manifest(workspace: Workspace, candidate: Candidate, folder: Path, proved: Proof) -> None:

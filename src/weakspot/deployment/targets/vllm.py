@@ -6,11 +6,12 @@ no later request fails.
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from weakspot.config import Config
-from weakspot.deployment import parity_check
+from weakspot.deployment import parity_check, vllm_command
 from weakspot.deployment.openai_client import OpenAIClient, ServedModel, ServerError
 from weakspot.deployment.releases import live, read_releases
 from weakspot.deployment.types import Candidate, Deployment, Destination
@@ -19,8 +20,6 @@ from weakspot.records import BaseReference, Release
 from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
-# https://docs.vllm.ai/en/stable/features/lora: the values that --max-lora-rank accepts.
-_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 # Configuration keys in which two bases must agree for an adapter to fit both.
 _SHAPE = ("model_type", "num_hidden_layers", "hidden_size", "intermediate_size", "num_key_value_heads")
 _LOAD, _UNLOAD = "/load_lora_adapter", "/unload_lora_adapter"
@@ -34,7 +33,8 @@ def place(workspace: Workspace, config: Config, candidate: Candidate, destinatio
     server, domain = OpenAIClient.of(config, destination.server), candidate.name.domain
     placed = place_version(workspace, config, candidate, server)
     before = live(read_releases(workspace)).get((domain, "vllm"))
-    load(server, workspace.adapter(candidate.name), domain, candidate.manifest.base)
+    beside = _served_beside(workspace, server)
+    load(server, workspace.adapter(candidate.name), domain, candidate.manifest.base, beside)
     expectation = parity_check.ensure_reference_answers(workspace, config, candidate)
     first = expectation.model_copy(update={"prompts": expectation.prompts[:1]})
     try:  # this also loads what the first client would otherwise wait for
@@ -52,12 +52,17 @@ def place_version(workspace: Workspace, config: Config, candidate: Candidate, se
     name = str(candidate.name)
     expectation = parity_check.ensure_reference_answers(workspace, config, candidate)
     parity_check.require_change(expectation, name)
-    load(server, workspace.adapter(candidate.name), name, candidate.manifest.base)
+    adapter, base, beside = (
+        workspace.adapter(candidate.name),
+        candidate.manifest.base,
+        _served_beside(workspace, server),
+    )
+    load(server, adapter, name, base, beside)
     try:
         proved = parity_check.prove(expectation, parity_check.ask_server(server, name), f"{name} at {server.url}")
     except UserError as error:
         unload(server, name)
-        raise _with_serve_command(error, server, workspace.adapter(candidate.name), candidate.manifest.base) from None
+        raise _with_serve_command(error, server, [adapter, *beside], base) from None
     return Deployment(server.url, name, proved)
 
 
@@ -73,17 +78,23 @@ def _point_name(server: OpenAIClient, workspace: Workspace, domain: str, release
         load(server, workspace.adapter(AdapterName.parse(release.adapter)), domain, None)
 
 
-def load(server: OpenAIClient, adapter: Path, name: str, base: BaseReference | None) -> None:
+def load(
+    server: OpenAIClient, adapter: Path, name: str, base: BaseReference | None, beside: Sequence[Path] = ()
+) -> None:
     """Load an adapter under a name, in place of the one that has it; the server must see the adapter's folder, too.
 
     Raises :class:`UserError`. If this server cannot load the adapter, the error names the command that starts one that
-    can. It is raised before anything is loaded if no vLLM would load the adapter, if vLLM would ignore a part of it,
-    or if the server's base has another shape, since vLLM would load the adapter even then.
+    can, with those ``beside`` it. It is raised before anything is loaded if no vLLM would load the adapter, if vLLM
+    would ignore a part of it, or if the server's base has another shape, since vLLM would load the adapter even then.
     """
     _require_loadable(adapter, name, base)
-    listed = server.models()
+    together = [adapter, *beside]
+    try:
+        listed = server.models()
+    except UserError as error:
+        raise UserError(error.thing, error.problem, f"start it as: {serve_command(together, [], base)}") from None
     if base is not None:
-        _require_base(server, listed, adapter, name, base)
+        _require_base(server, listed, together, name, base)
     if any(one.name == name and one.parent is None for one in listed):
         raise UserError(f"{server.url} {name}", "is the base's own name there", "serve the base by another name")
     live = any(one.name == name for one in listed)
@@ -94,7 +105,7 @@ def load(server: OpenAIClient, adapter: Path, name: str, base: BaseReference | N
         raise UserError(
             f"{server.url} {name}",
             f"was not loaded: {_load_failure(error, adapter)}",
-            f"start it as: {serve_command(adapter, listed, base)}",
+            f"start it as: {serve_command(together, listed, base)}",
         ) from None
 
 
@@ -107,25 +118,29 @@ def unload(server: OpenAIClient, name: str) -> None:
             raise server.to_user_error(error) from None
 
 
-def serve_command(adapter: Path, listed: list[ServedModel], base: BaseReference | None) -> str:
-    """Return the command that starts a vLLM which can serve an adapter, with the base that the server lists, if any."""
-    settings: dict[str, Any] = json.loads((adapter / adapter_files.SETTINGS).read_text())
-    rank = next(one for one in _RANKS if one >= settings["r"])
+def serve_command(adapters: Sequence[Path], listed: list[ServedModel], base: BaseReference | None) -> str:
+    """Return the command that starts a vLLM which can serve adapters, with the base that the server lists, if any."""
     served = _find_base(listed)
+    settings: dict[str, Any] = json.loads((adapters[0] / adapter_files.SETTINGS).read_text())
     model = (served.root if served else None) or (base.location if base else settings["base_model_name_or_path"])
-    name = f" --served-model-name {served.name}" if served and served.root not in (None, served.name) else ""
-    return (
-        f"VLLM_ALLOW_RUNTIME_LORA_UPDATING=True vllm serve {model}{name} "
-        f"--enable-lora --max-lora-rank {rank} --max-loras 2"
-    )
+    name = served.name if served and served.root not in (None, served.name) else None
+    known = base if base and _load_base_config(base) else None
+    return vllm_command.serve_command(adapters, model, name, known)
+
+
+def _served_beside(workspace: Workspace, server: OpenAIClient) -> list[Path]:
+    """Return the adapters that are in service at the same server."""
+    names = {
+        one.adapter for one in live(read_releases(workspace)).values() if one.location == server.url and one.adapter
+    }
+    return [folder for one in sorted(names) if (folder := workspace.adapter(AdapterName.parse(one))).is_dir()]
 
 
 def _require_loadable(adapter: Path, name: str, base: BaseReference | None) -> None:
     rank = json.loads((adapter / adapter_files.SETTINGS).read_text())["r"]
-    if rank > _RANKS[-1]:
-        raise UserError(
-            name, f"is of rank {rank}, and vLLM takes {_RANKS[-1]} at most", "train with a lower [lora] rank"
-        )
+    highest = vllm_command.RANKS[-1]
+    if rank > highest:
+        raise UserError(name, f"is of rank {rank}, and vLLM takes {highest} at most", "train with a lower [lora] rank")
     described = _load_base_config(base) if base else None
     if described is None:
         return
@@ -140,7 +155,7 @@ def _require_loadable(adapter: Path, name: str, base: BaseReference | None) -> N
 
 
 def _require_base(
-    server: OpenAIClient, listed: list[ServedModel], adapter: Path, name: str, base: BaseReference
+    server: OpenAIClient, listed: list[ServedModel], adapters: Sequence[Path], name: str, base: BaseReference
 ) -> None:
     """Raise :class:`UserError` if the server's base cannot be the adapter's; checked only if both files are local."""
     served = _find_base(listed)
@@ -157,16 +172,18 @@ def _require_base(
         raise UserError(
             f"{server.url} {name}",
             f"was not loaded: {served.root} is another base than {base.name}: {', '.join(other)}",
-            f"start it as: {serve_command(adapter, [], base)}",
+            f"start it as: {serve_command(adapters, [], base)}",
         )
 
 
-def _with_serve_command(error: UserError, server: OpenAIClient, adapter: Path, base: BaseReference) -> UserError:
+def _with_serve_command(
+    error: UserError, server: OpenAIClient, adapters: Sequence[Path], base: BaseReference
+) -> UserError:
     """Return the error of a failed proof; if another base is served, with the command that serves the right one."""
     served = _find_base(server.models())
     if served is None or served.root in (None, base.location):
         return error
-    return UserError(error.thing, error.problem, f"start it as: {serve_command(adapter, [], base)}; nothing changed")
+    return UserError(error.thing, error.problem, f"nothing changed; start it as: {serve_command(adapters, [], base)}")
 
 
 def _find_base(listed: list[ServedModel]) -> ServedModel | None:

@@ -39,6 +39,10 @@ def test_a_server_that_has_the_model_by_its_name_is_proved_and_pointed_at(writte
         placed = gateway.place(workspace, config, candidate, Destination("gateway", server.url))
         assert (placed.location, placed.served_name) == (server.url, "colours-lora-v1")
         assert placed.proof.same_answers == placed.proof.prompts == 8
+        # llama.cpp is made to write the expert's answers, and serves no base beside.
+        assert placed.proof.effect.slope == pytest.approx(1, abs=0.01)
+        assert placed.proof.effect.apart < 0.03
+        assert placed.proof.effect.noise is None
 
 
 def test_the_base_by_the_adapters_name_is_not(written_as_gguf, candidate, tiny_base, tmp_path):

@@ -59,6 +59,9 @@ def test_what_is_loaded_is_proved_and_answers_by_the_domains_name_until_it_is_un
     _, done = released
     assert (done.served_name, done.proof.same_answers, done.proof.prompts) == (DEMO_DOMAIN, 4, 4)
     assert done.proof.difference < 1e-3 < done.proof.change
+    assert done.proof.effect.slope == pytest.approx(1, abs=1e-3)
+    assert done.proof.effect.apart < 1e-3
+    assert done.proof.effect.noise < 1e-3
     first = said(url, DEMO_DOMAIN, demo.questions[0])
     assert first.startswith('{"tracking_number": ')
     assert said(url, BASE, demo.questions[0]) != first
@@ -149,6 +152,11 @@ def renamed(tensors):
     return {name.replace("layers.", "blocks."): one for name, one in tensors.items()}
 
 
+def halved(tensors):
+    """Leave out the second half of the 30 layers."""
+    return {name: one for name, one in tensors.items() if int(name.split(".layers.")[1].split(".")[0]) < 15}
+
+
 def zeroed(tensors):
     return {name: one * ("lora_B" not in name) for name, one in tensors.items()}
 
@@ -158,6 +166,7 @@ def zeroed(tensors):
     [
         (renamed, "was not loaded|ignores the adapter|changes nothing"),
         (misnamed, "was not loaded: .*query"),
+        (halved, r"is not applied as trained: its effect there is 0\.[2-8]"),
         (zeroed, "changes nothing"),
     ],
 )

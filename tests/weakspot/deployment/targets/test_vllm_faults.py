@@ -35,7 +35,9 @@ def test_another_base_of_the_same_shape(refused, embedded, tmp_path):
     moved = {name: one + 0.02 * torch.randn_like(one) if one.dim() == 2 else one for name, one in tensors.items()}
     save_file(moved, other / "model.safetensors", {"format": "pt"})
     with served(other) as url:
-        line = rf"vllm serve {embedded.location} --enable-lora --max-lora-rank 16 "
+        line = (
+            rf"vllm serve {embedded.location} --enable-lora --max-lora-rank 16 --max-loras 2 --lora-target-modules k_"
+        )
         refused(url, rf"(another base|ignores the adapter).*start it as: .*{line}")
 
 
@@ -44,6 +46,11 @@ def test_another_chat_template(refused, embedded, tmp_path):
     template.write_text("{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}assistant:")
     with served(embedded.location, "--chat-template", template) as url:
         refused(url, "another chat template")
+
+
+def test_a_layer_that_the_server_was_not_told_of(refused, embedded):
+    with served(embedded.location, "--lora-target-modules", "q_proj", "k_proj", "v_proj") as url:
+        refused(url, r"is not applied as trained: its effect there is 0\.9")
 
 
 def test_too_high_a_rank(refused, embedded):
