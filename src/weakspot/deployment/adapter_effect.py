@@ -140,6 +140,6 @@ def require_whole_adapter(effect: EffectProof, thing: str, rounding: float) -> N
             thing,
             f"is not applied as trained: its effect there is {effect.slope:.2f} of the trained one "
             f"({effect.low:.2f} … {effect.high:.2f}), and {effect.apart:.0%} of it is otherwise, where "
-            f"{effect.limit:.0%} may be: layers are left out, or scaled otherwise",
-            "see which layers the server takes; nothing changed",
+            f"{effect.limit:.0%} may be: layers are left out, scaled otherwise, or rounded too much",
+            "see which layers are served, and how; nothing changed",
         )

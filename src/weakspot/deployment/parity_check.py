@@ -122,8 +122,8 @@ def ask_server(server: OpenAIClient, model: str) -> Ask:
     def ask(prompts: Sequence[ReferenceAnswer]) -> Iterator[ServedAnswer]:
         answers = [_ask_one(server, model, one) for one in prompts]
         texts = [(one.prompt_ids, one.expert.tokens) for one in prompts]
-        base = next((one.parent for one in server.models() if one.name == model), None)
         scores = server.score(model, texts)
+        base = next((one.parent for one in server.models() if one.name == model), None) if scores else None
         of_base = server.score(base, texts) if base and scores else None
         for number, answer in enumerate(answers):
             yield replace(

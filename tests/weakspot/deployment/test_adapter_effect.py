@@ -62,7 +62,7 @@ def test_an_effect_of_the_right_size_and_another_shape_is_told():
     draw = random.Random(1)
     told = refused(measured(lambda effect: effect + draw.gauss(0, 0.2), 0.01))
     assert told.startswith("is not applied as trained: its effect there is 1.0")
-    assert "of it is otherwise, where 4% may be: layers are left out, or scaled otherwise" in told
+    assert "of it is otherwise, where 4% may be: layers are left out, scaled otherwise, or rounded too much" in told
 
 
 def test_a_server_without_the_adapter_is_told():

@@ -60,7 +60,7 @@ def test_placing_it_again_does_nothing_but_for_another_quantisation(place):
 
 def test_a_file_that_answers_otherwise_is_not_deployed(place, monkeypatch):
     monkeypatch.setattr(architecture.Architecture, "ordered", lambda self, name, tensor: tensor)
-    with pytest.raises(UserError, match=r"does not answer as the trained adapter|answers as the base"):
+    with pytest.raises(UserError, match=r"is not applied as trained|answers as the base"):
         place("deploy.quantisation=f32")
     monkeypatch.undo()
     folder, _ = place("deploy.quantisation=f32")

@@ -62,7 +62,7 @@ def test_a_merge_that_answers_otherwise_is_not_deployed(accepted, monkeypatch):
         return 1
 
     monkeypatch.setattr(merged_models.merge, "merge", lossy)
-    with pytest.raises(UserError, match="does not answer as the trained adapter"):
+    with pytest.raises(UserError, match="is not applied as trained"):
         write(workspace, config)
     assert not workspace.merged(NAME).exists()
     assert load_manifest(workspace, NAME) is None
