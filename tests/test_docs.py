@@ -43,7 +43,7 @@ NOT_RUN = {
     r"weakspot collect --from ~/|claude ": "needs another program and its sessions",
     r"torchrun |accelerate launch |ray start ": "needs several GPUs or machines",
 }
-MOST_NOT_RUN = 17
+MOST_NOT_RUN = 18
 NEEDS_THE_MODEL = re.compile(r"^weakspot (train|evaluate|deploy|ask|run)\b|^from weakspot import .*train", re.MULTILINE)
 
 

@@ -1,7 +1,7 @@
 """Asks the local model, an adapter on it, or a merged model, with the same prompt that a server would use."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from weakspot.config import Config
 from weakspot.models import adapters, chat_template, generation, loading
@@ -12,6 +12,8 @@ from weakspot.workspace import AdapterName, Workspace
 from zddc.errors import UserError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from weakspot.models.packed_attention import LanguageModel
 
 
@@ -32,7 +34,8 @@ def ask(
     turns = [{"role": "user", "content": question} for question in questions]
     prompts = [chat_template.render(tokenizer, [turn], RenderOptions(thinking=thinking)) for turn in turns]
     ids = (token for prompt in prompts for token in chat_template.token_ids(tokenizer, prompt))
-    loading.require_embedded_tokens(base, tokenizer, model.get_input_embeddings().weight.shape[0], ids)
+    rows = cast("Tensor", model.get_input_embeddings().weight).shape[0]
+    loading.require_embedded_tokens(base, tokenizer, rows, ids)
     with bar("answering", len(prompts)) as advance:
         size, longest = config.evaluate.batch_size, config.evaluate.max_new_tokens
         return generation.generate_answers(model, tokenizer, prompts, longest, size, advance)

@@ -204,7 +204,7 @@ def test_a_file_that_is_damaged_is_one_problem_and_all_else_is_looked_at(workspa
     process(workspace, config)
     workspace.assignments.write_text('{"my secret": 1}\n')
     ((level, text, remedy),) = lines_of(workspace, "records")
-    assert (level, remedy) == ("problem", "see 'weakspot validate'")
+    assert (level, remedy) == ("problem", "restore the file from the newest snapshot, it holds the splits")
     assert "my secret" not in text
     assert lines_of(workspace, "versions")
 
