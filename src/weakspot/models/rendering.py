@@ -196,21 +196,22 @@ def _require_written(
     """Raise :class:`UntrainableExampleError` where the template passes over a turn, a call or a result."""
     marks = turn_forms.Marks()
     marked = [marks.with_marks(turn) for turn in turns]
-    prompt = chat_template.render(tokenizer, [turn for turn, _ in marked], options)
-    shown = [(turn, expected, prompt) for turn, expected in marked]
+    text = chat_template.render(tokenizer, [turn for turn, _ in marked], options)
     if reply.get("tool_calls"):
-        last, expected = marks.with_marks(reply)
-        shown.append((last, expected, chat_template.render(tokenizer, [*turns, last], options, answered=True)))
-    for turn, expected, text in shown:
-        calls = turn.get("tool_calls") or ()
-        if any(mark not in text for mark in expected):
-            reason = "call-lost" if calls else _LOST.get(turn["role"], "turn-lost")
+        marked.append(marks.with_marks(reply))
+        text += chat_template.render(tokenizer, [*turns, marked[-1][0]], options, answered=True)
+    found = marks.find(text)
+    for turn, expected in marked:
+        if not found.issuperset(expected):
+            reason = "call-lost" if turn.get("tool_calls") else _LOST.get(turn["role"], "turn-lost")
             raise UntrainableExampleError(reason, "the chat template does not write it")
-        if any(_is_no_json(call["function"]["arguments"], text) for call in calls):
-            raise UntrainableExampleError("call-lost", "the chat template writes its arguments as no JSON")
+    calls = (call["function"]["arguments"] for turn, _ in marked for call in turn.get("tool_calls") or ())
+    if _is_no_json(next(filter(None, calls), {}), text):
+        raise UntrainableExampleError("call-lost", "the chat template writes arguments as no JSON")
 
 
 def _is_no_json(arguments: Any, text: str) -> bool:
+    """Whether a call's arguments stand in a text as Python writes them, or as JSON in a JSON string."""
     if isinstance(arguments, str):
         return json.dumps(arguments, ensure_ascii=False) in text
     return bool(arguments) and str(arguments) != json.dumps(arguments) and str(arguments) in text

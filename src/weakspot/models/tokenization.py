@@ -5,9 +5,8 @@ The loss includes the end-of-turn token of the answer.
 
 import bisect
 import functools
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from weakspot.models import chat_template
 from weakspot.models.chat_template import token_ids
@@ -89,11 +88,11 @@ def _fit(
     grow with the turns that are left out.
     """
     turns = example.prompt
-    cuts = list(_cuts(turns, example.tools))
+    cuts = _cuts(turns, example.tools)
 
     @functools.cache
     def ids(number: int) -> tuple[list[int], list[int]]:
-        return _ids(tokenizer, view.render(tokenizer, example, answer, *cuts[number]), max_length)
+        return _ids(tokenizer, view.render(tokenizer, example, answer, *cuts[number].kept(turns)), max_length)
 
     def fits(number: int) -> bool:
         return sum(map(len, ids(number))) <= max_length
@@ -111,25 +110,36 @@ def _fit(
         raise UntrainableExampleError(
             "too-long", f"the query alone has {len(context)} tokens, but max_length is {max_length}"
         )
-    kept = cuts[fitting]
+    kept = cuts[fitting].kept(turns)
     dropped, cut = len(turns) - len(kept[0]), max(0, len(target) - room)
     return Tokens(example.id, (*context, *target[:room]), len(context), dropped, cut), kept
 
 
-def _cuts(turns: list[Message], tools: Any) -> Iterator[_Kept]:
-    """Yield the prompt with fewer and fewer turns: without the oldest exchanges, the system turn, the tools.
+class _Cut(NamedTuple):
+    """What is kept of a prompt: so many turns in front, those from ``begin``, and the descriptions of the tools."""
+
+    first: int
+    begin: int
+    tools: Any
+
+    def kept(self, turns: list[Message]) -> _Kept:
+        return [*turns[: self.first], *turns[self.begin :]], self.tools
+
+
+def _cuts(turns: list[Message], tools: Any) -> list[_Cut]:
+    """Return cuts that keep less and less: without the oldest exchanges, the system turn, the tools.
 
     An exchange ends before the next user turn. The system turn goes late, because that of a coding agent can be
     longer than everything else.
     """
     first = 1 if turns[0].role == "system" else 0
     begins = [first, *(n for n, turn in enumerate(turns) if n > first and turn.role == "user")]
-    for begin in begins:
-        yield [*turns[:first], *turns[begin:]], tools
+    found = [_Cut(first, begin, tools) for begin in begins]
     if first:
-        yield turns[begins[-1] :], tools
+        found.append(_Cut(0, begins[-1], tools))
     if tools:
-        yield turns[begins[-1] :], None
+        found.append(_Cut(0, begins[-1], None))
+    return found
 
 
 def _ids(

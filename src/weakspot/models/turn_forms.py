@@ -3,6 +3,7 @@
 import hashlib
 import itertools
 import json
+import re
 import string
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -135,8 +136,15 @@ _CHANGES: tuple[Callable[[Turns], Turns], ...] = (
 class Marks:
     """A copy of turns in which each text has a mark of its own, to see which of them a template writes."""
 
+    _FORM = re.compile(r"zq\d+qz")
+
     def __init__(self) -> None:
         self._count = 0
+
+    @classmethod
+    def find(cls, text: str) -> set[str]:
+        """Return the marks in a text."""
+        return {*cls._FORM.findall(text)}
 
     def with_marks(self, turn: Turn) -> tuple[Turn, list[str]]:
         """Return a turn with marks in its text or, where it has any, in its calls; and the marks."""
