@@ -41,6 +41,7 @@ NOT_RUN = {
     r"weakspot .*(--load-in-4bit|Qwen/)": "needs a GPU and a hub",
     r"weakspot (gateway|mcp|ui)\b": "stays until it is stopped",
     r"weakspot collect --from ~/|claude ": "needs another program and its sessions",
+    r"make build/vllm/ready": "takes gigabytes",
     r"torchrun |accelerate launch |ray start ": "needs several GPUs or machines",
 }
 MOST_NOT_RUN = 18
