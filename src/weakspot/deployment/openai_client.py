@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import httpx2
 
 Messages = Sequence[dict[str, str]]
-ForcedText = tuple[Sequence[int], Sequence[int]]
-"""Token ids of a prompt, and of the answer that is to be scored behind it."""
+ForcedText = tuple[Sequence[int], Sequence[int], Sequence[int]]
+"""Token ids of a prompt and of the answer behind it, and the places of the answer at which it is to be scored."""
 
 _NO_THINKING = {"enable_thinking": False}
 _CONNECT_SECONDS = 10.0
@@ -117,7 +117,7 @@ class OpenAIClient:
         return None
 
     def score(self, model: str, texts: Sequence[ForcedText]) -> list[list[float]] | None:
-        """Return the log-probability of each token of each answer behind its prompt; None if the server cannot tell.
+        """Return the log-probabilities of the tokens at the places of each answer; None if the server cannot tell.
 
         The server is made to write these tokens, and reports how likely the model itself found them.
         """
@@ -127,17 +127,17 @@ class OpenAIClient:
         return None
 
     def _score_with_vllm(self, model: str, texts: Sequence[ForcedText]) -> list[list[float]]:
-        """Ask for one token behind each beginning of a text, with no other token allowed: one token in one request.
+        """Ask for one token behind a beginning of each text, with no other token allowed: one token in one request.
 
         vLLM also reports the log-probabilities of a prompt; with adapters those are wrong, or end the server:
         https://github.com/vllm-project/vllm/issues/16668 and 51594.
         """
-        places: dict[int, list[tuple[int, int]]] = {}
-        for number, (_, answer) in enumerate(texts):
-            for place, token in enumerate(answer):
-                places.setdefault(token, []).append((number, place))
-        found = [[0.0] * len(answer) for _, answer in texts]
-        for token, where in places.items():
+        by_token: dict[int, list[tuple[int, int]]] = {}
+        for number, (_, answer, places) in enumerate(texts):
+            for place in places:
+                by_token.setdefault(answer[place], []).append((number, place))
+        found: list[dict[int, float]] = [{} for _ in texts]
+        for token, where in by_token.items():
             for start in range(0, len(where), _PROMPTS_PER_REQUEST):
                 part = where[start : start + _PROMPTS_PER_REQUEST]
                 prompts = [[*texts[number][0], *texts[number][1][:place]] for number, place in part]
@@ -146,17 +146,17 @@ class OpenAIClient:
                 for (number, place), choice in zip(part, choices, strict=True):
                     _require_tokens([token], choice["token_ids"])
                     found[number][place] = float(choice["logprobs"]["token_logprobs"][0])
-        return found
+        return [[one[place] for place in places] for one, (_, _, places) in zip(found, texts, strict=True)]
 
     def _score_with_llama(self, model: str, texts: Sequence[ForcedText]) -> list[list[float]]:
         """Ask for the whole answer, with a grammar of token ids that allows nothing else."""
         found = []
-        for prompt, answer in texts:
+        for prompt, answer, places in texts:
             grammar = "root ::= " + " ".join(f"<[{token}]>" for token in answer)
             body = {"prompt": list(prompt), "max_tokens": len(answer), "grammar": grammar, "cache_prompt": False}
             written = self._complete(model, body)[0]["logprobs"]["content"][: len(answer)]
             _require_tokens(answer, [one["id"] for one in written])
-            found.append([float(one["logprob"]) for one in written])
+            found.append([float(written[place]["logprob"]) for place in places])
         return found
 
     def _complete(self, model: str, body: dict[str, Any]) -> list[dict[str, Any]]:

@@ -28,11 +28,11 @@ from weakspot.models.tokenization import Tokens, ids_behind
 from weakspot.progress import bar
 from weakspot.records import (
     AdapterManifest,
+    ExpertAnswer,
     Interaction,
     Proof,
     ReferenceAnswer,
     ReferenceAnswers,
-    TokenLogprobs,
 )
 from weakspot.storage import atomic
 from weakspot.training import logprobs
@@ -49,7 +49,9 @@ if TYPE_CHECKING:
 SMALLEST_CHANGE = 1e-6
 _MOST_PROMPT_TOKENS = 512
 _ANSWER_TOKENS = 24
-_EXPERT_TOKENS = 24
+_EXPERT_TOKENS = 64
+# vLLM is asked for each token by itself. More of them find no more, see docs/serving.md.
+_EXPERT_PLACES = 8
 # Mean nats per token between served and trained adapter. A server may compute in 16 bits or with quantised weights,
 # while the adapter was trained in 32 bits: see docs/serving.md.
 LOSSY = 0.1
@@ -121,7 +123,7 @@ def ask_server(server: OpenAIClient, model: str) -> Ask:
 
     def ask(prompts: Sequence[ReferenceAnswer]) -> Iterator[ServedAnswer]:
         answers = [_ask_one(server, model, one) for one in prompts]
-        texts = [(one.prompt_ids, one.expert.tokens) for one in prompts]
+        texts = [(one.prompt_ids, one.expert.tokens, one.expert.places) for one in prompts]
         scores = server.score(model, texts)
         base = next((one.parent for one in server.models() if one.name == model), None) if scores else None
         of_base = server.score(base, texts) if base and scores else None
@@ -151,7 +153,10 @@ def ask_in_process(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase
         asked = [(one.messages, len(one.tokens)) for one in prompts]
         answers = generate_in_process(model, tokenizer, asked, [_options(one) for one in prompts])
         scored = _score_answers(model, [one.prompt_ids for one in prompts], [one.expert.tokens for one in prompts])
-        return [replace(answer, expert=one.logprobs) for answer, one in zip(answers, scored, strict=True)]
+        return [
+            replace(answer, expert=[one.logprobs[place] for place in prompt.expert.places])
+            for answer, one, prompt in zip(answers, scored, prompts, strict=True)
+        ]
 
     return ask
 
@@ -355,7 +360,7 @@ def _generate_reference_answers(
             adapter=by_adapter.logprobs,
             base=by_base.logprobs,
             margins=by_adapter.margins,
-            expert=TokenLogprobs(tokens=one.expert, adapter=of_adapter.logprobs, base=of_base.logprobs),
+            expert=_expert_answer(one.expert, of_adapter.logprobs, of_base.logprobs),
             moment=one.options.moment.isoformat() if one.options.moment else None,
             thinking=one.options.thinking,
             around_date=chat_template.ids_around_date(tokenizer, one.turns, one.options),
@@ -364,6 +369,14 @@ def _generate_reference_answers(
             asked, written, base_written, adapter, base, expert, expert_base, strict=True
         )
     ]
+
+
+def _expert_answer(tokens: list[int], adapter: list[float], base: list[float]) -> ExpertAnswer:
+    """Return an expert's answer with the places at which the adapter differs most from the base."""
+    farthest = sorted(range(len(tokens)), key=lambda place: -abs(adapter[place] - base[place]))
+    places = sorted(farthest[:_EXPERT_PLACES])
+    of_both = ([one[place] for place in places] for one in (adapter, base))
+    return ExpertAnswer(tokens=tokens, places=places, adapter=next(of_both), base=next(of_both))
 
 
 def _score_answers(

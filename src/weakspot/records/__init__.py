@@ -11,6 +11,7 @@ from weakspot.records.adapters import (
     Comparison,
     ComparisonOutcome,
     EffectProof,
+    ExpertAnswer,
     MergedManifest,
     Proof,
     ReferenceAnswer,
@@ -19,7 +20,6 @@ from weakspot.records.adapters import (
     Scorecard,
     ScoredExample,
     Scores,
-    TokenLogprobs,
     Verdict,
 )
 from weakspot.records.datasets import SPLITS, Assignment, Reason, Rejection, Snapshot, Split
@@ -57,6 +57,7 @@ __all__ = [
     "Consultation",
     "Decision",
     "EffectProof",
+    "ExpertAnswer",
     "Function",
     "Interaction",
     "MergedManifest",
@@ -78,7 +79,6 @@ __all__ = [
     "Split",
     "Target",
     "Thoughts",
-    "TokenLogprobs",
     "ToolCall",
     "UnfittedConsultation",
     "UnheardWish",

@@ -165,10 +165,14 @@ class Scorecard(Record):
     left_out: dict[str, int] = Field({})
 
 
-class TokenLogprobs(Record):
-    """Token ids of a text, and the log-probability (nats) that adapter and base give to each of them."""
+class ExpertAnswer(Record):
+    """Token ids of an answer, and at some ``places`` of it the log-probabilities (nats) that adapter and base give.
+
+    The places are those where the two differ most.
+    """
 
     tokens: list[int]
+    places: list[int]
     adapter: list[float]
     base: list[float]
 
@@ -193,7 +197,7 @@ class ReferenceAnswer(Record):
     adapter: list[float]
     base: list[float]
     margins: list[float]
-    expert: TokenLogprobs
+    expert: ExpertAnswer
     moment: str | None = None
     thinking: Literal["on", "off", "default"] = "off"
     around_date: tuple[int, int] | None = None

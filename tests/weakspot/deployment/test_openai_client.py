@@ -75,7 +75,7 @@ def test_a_real_server_answers_as_the_model_does_and_tells_how_likely(llama, thi
     assert again.ids == answer.ids
     assert again.logprobs == pytest.approx(answer.logprobs, abs=1e-3)
     other = [int(token) for token in range(300, 306)]
-    (scored,) = llama.score("thin", [(ids, other)])
+    (scored,) = llama.score("thin", [(ids, other, range(6))])
     with torch.inference_mode():
         likely = model(input_ids=torch.tensor([[*ids, *other]])).logits[0].log_softmax(-1)
     expected = [float(likely[len(ids) - 1 + place, token]) for place, token in enumerate(other)]
@@ -145,7 +145,7 @@ def test_a_password_in_the_address_is_known_to_the_settings_and_shown_to_nobody(
     assert config.address_of("http://127.0.0.1:8/v1") == "http://127.0.0.1:8/v1"
 
 
-ANSWERS = [([1, 2, 3], [7, 8, 7]), ([4], [8])]
+ANSWERS = [([1, 2, 3], [7, 8, 9, 7], [0, 1, 3]), ([4], [8], [0])]
 
 
 def likelihood(before) -> float:
@@ -169,7 +169,7 @@ def llama_choices(body):
 @pytest.mark.parametrize("choices", [vllm_choices, llama_choices])
 def test_a_server_is_made_to_write_a_given_answer(saying, choices):
     url, asked = saying(200, lambda body: {"choices": choices(body)})
-    assert OpenAIClient(url).score("it", ANSWERS) == [[-0.3, -0.4, -0.5], [-0.1]]
+    assert OpenAIClient(url).score("it", ANSWERS) == [[-0.3, -0.4, -0.6], [-0.1]]
     if choices is vllm_choices:  # a request for each token that is allowed
         assert [len(json.loads(data)["prompt"]) for _, data in asked] == [2, 2]
 

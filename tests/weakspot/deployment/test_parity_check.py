@@ -69,7 +69,7 @@ def test_the_trained_adapter_is_proved(expectation):
     assert (proved.prompts, proved.same_answers, proved.difference) == (8, 8, 0.0)
     assert proved.change > 0.1
     assert (proved.effect.slope, proved.effect.apart, proved.effect.noise) == (1.0, 0.0, 0.0)
-    assert proved.effect.tokens == sum(len(one.expert.tokens) for one in expectation.prompts) > 24
+    assert proved.effect.tokens == sum(len(one.expert.places) for one in expectation.prompts) > 24
     assert proved.effect.size > 0.1
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from weakspot.deployment.openai_client import ServedAnswer
 from weakspot.deployment.served_prompt import require_same_prompt
-from weakspot.records import ReferenceAnswer, TokenLogprobs
+from weakspot.records import ExpertAnswer, ReferenceAnswer
 from zddc.errors import UserError
 
 IDS = [1, 2, 30, 31, 3, 4]  # 30 and 31 are the date
@@ -14,7 +14,7 @@ def require(served, around_date, count=None):
     lists = {key: [] for key in ("tokens", "base_tokens", "adapter", "base", "margins")}
     one = ReferenceAnswer(
         **{"interaction_id": "int_1", "messages": [], "prompt_ids": IDS, "text": "", "base_text": "", **lists},
-        expert=TokenLogprobs(tokens=[], adapter=[], base=[]),
+        expert=ExpertAnswer(tokens=[], places=[], adapter=[], base=[]),
         around_date=around_date,
     )
     require_same_prompt(one, ServedAnswer("", None, None, count, served), "it")
