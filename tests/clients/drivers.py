@@ -117,6 +117,20 @@ async def opencode(place: Place) -> str:
     return await place.run(*command, "--continue", PHRASE, **environment)
 
 
+# Codex
+
+
+async def codex(place: Place) -> str:
+    provider = {"name": "ours", "base_url": f"{place.address}/v1", "wire_api": "responses"}
+    settings = {f"model_providers.ours.{key}": value for key, value in provider.items()}
+    settings |= {"model_provider": "ours", "model": MODEL}
+    command = [PROGRAMS / "codex", "exec", "--skip-git-repo-check", "--sandbox", "danger-full-access"]
+    command += [word for key, value in settings.items() for word in ("-c", f"{key}={json.dumps(value)}")]
+    command += ["-c", "check_for_update_on_startup=false", "-c", "analytics.enabled=false"]
+    await place.run(*command, "--image", "picture.png", "--", QUESTION)
+    return await place.run(*command, "resume", "--last", PHRASE)
+
+
 # Cline
 
 
@@ -257,6 +271,12 @@ CLIENTS = {
         _installed("opencode-ai"),
         lambda project: Call("read", {"filePath": str(project / FILE)}),
         opencode,
+        f"{PICTURE_MARK}\n{QUESTION}",
+    ),
+    "codex": Client(
+        _installed("@openai/codex"),
+        lambda _project: Call("exec_command", {"cmd": f"cat {FILE}"}),
+        codex,
         f"{PICTURE_MARK}\n{QUESTION}",
     ),
     "cline": Client(

@@ -95,8 +95,10 @@ def test_what_is_null_is_left_out():
     [
         # Servers refuse an assistant's calls in two messages, and results that do not follow them.
         (
-            [said("Let me see."), called("1"), {"type": "reasoning", "summary": []}, called("2")]
-            + [answered("1"), answered("2")],
+            [
+                *(said("Let me see."), called("1"), {"type": "reasoning", "summary": []}, called("2")),
+                *(answered("1"), answered("2")),
+            ],
             [
                 {"role": "assistant", "content": "Let me see.", "tool_calls": [call("1"), call("2")]},
                 *(result("1"), result("2")),
