@@ -62,6 +62,8 @@ class Client:
     converse: Callable[[Place], Awaitable[str]]
     query: str = WITH_PICTURE
     """The question as a record should have it."""
+    names_answers: bool = False
+    """Whether it sends names of what it was answered in place of that, so that a recording could not be sent again."""
 
 
 def _installed(package: str) -> Callable[[], str]:
@@ -217,6 +219,32 @@ async def talk_openai(place: Place, content: object, **options) -> str:
     return messages[-1]["content"]
 
 
+async def openai_python_responses(place: Place) -> str:
+    """Ask, and consult, each time with what is new alone."""
+    image = {"type": "input_image", "image_url": _PICTURE_URL, "detail": "auto"}
+    content = [{"type": "input_text", "text": QUESTION}, image]
+    tools = [{"type": "function", **_READ_FILE, "parameters": _SCHEMA, "strict": False}]
+    previous = openai.omit
+    async with openai.AsyncOpenAI(base_url=f"{place.address}/v1", api_key="none") as client:
+        for words in (content, PHRASE):
+            new: list = [{"role": "user", "content": words}]
+            while new:
+                asked = {"model": MODEL, "input": new, "tools": tools, "previous_response_id": previous}
+                async with client.responses.stream(**asked) as events:
+                    answer = await events.get_final_response()
+                previous = answer.id
+                new = [
+                    {
+                        "type": "function_call_output",
+                        "call_id": item.call_id,
+                        "output": (place.project / json.loads(item.arguments)["path"]).read_text(),
+                    }
+                    for item in answer.output
+                    if item.type == "function_call"
+                ]
+    return answer.output_text
+
+
 async def anthropic_python(place: Place) -> str:
     picture = {"type": "base64", "media_type": "image/png", "data": base64.b64encode(PICTURE).decode()}
     messages: list[dict] = []
@@ -286,9 +314,16 @@ CLIENTS = {
         QUESTION,
     ),
     "openai-python": Client(_python_package(openai), reads_by_our_tool, openai_python),
+    "openai-python-responses": Client(
+        _python_package(openai), reads_by_our_tool, openai_python_responses, names_answers=True
+    ),
     "anthropic-python": Client(_python_package(anthropic), reads_by_our_tool, anthropic_python),
     "openai-javascript": Client(_installed("openai"), reads_by_our_tool, javascript("openai")),
+    "openai-javascript-responses": Client(_installed("openai"), reads_by_our_tool, javascript("responses")),
     "anthropic-javascript": Client(_installed("@anthropic-ai/sdk"), reads_by_our_tool, javascript("anthropic")),
     "ai-sdk-openai": Client(_installed("@ai-sdk/openai-compatible"), reads_by_our_tool, javascript("ai-openai")),
+    "ai-sdk-openai-responses": Client(
+        _installed("@ai-sdk/openai"), reads_by_our_tool, javascript("ai-responses"), names_answers=True
+    ),
     "ai-sdk-anthropic": Client(_installed("@ai-sdk/anthropic"), reads_by_our_tool, javascript("ai-anthropic")),
 }

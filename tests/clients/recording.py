@@ -18,6 +18,7 @@ from aiohttp import web
 from tests.clients.conversation import FILE, NOTES, PHRASE, QUESTION, RIGHT, TITLE, WRONG, Call
 from tests.clients.drivers import Client, Place
 
+from weakspot.access.bodies import body_of
 from weakspot.gateway import app
 
 FOLDER = Path(__file__).parents[1] / "weakspot" / "gateway" / "recordings"
@@ -26,7 +27,7 @@ STAND_IN = "Some words."
 _PROJECT, _HOME = "/home/user/project", "/home/user"
 _HEADERS = ("user-agent", "anthropic-version", "anthropic-beta", "content-type")
 _TOOLS = 3
-"""How many tools of a long list are kept, beside the one that is called."""
+"""How many tools of a long list are kept, beside the one that is called and the first of each kind."""
 _PICTURE_NOTE = "[Image: source: /tmp/picture.png]"
 _SAID = (QUESTION, PHRASE, WRONG, RIGHT, TITLE, FILE, *NOTES.split())
 # By these a client's own parts are known.
@@ -53,7 +54,7 @@ def heard(patch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
 
     @web.middleware
     async def listen(request: web.Request, handler: Any) -> web.StreamResponse:
-        data = await request.read()
+        data = body_of(request)
         requests.append(
             {
                 "method": request.method,
@@ -97,13 +98,18 @@ def _scrub_body(body: Any, called: str) -> Any:
     kept = {key: STAND_IN if isinstance(value, str) and key not in _NAMES else value for key, value in body.items()}
     if "system" in body:
         kept["system"] = _scrub_content(body["system"], system=True)
-    if "messages" in body:
-        kept["messages"] = [_scrub_message(message) for message in body["messages"]]
+    for key in {"messages", "input"} & {*body}:
+        kept[key] = [_scrub_message(message) if "role" in message else message for message in body[key]]
     if body.get("tools"):
-        first = [tool for n, tool in enumerate(body["tools"]) if n < _TOOLS or called in _name_of(tool)]
+        seen = [tool.get("type") for tool in body["tools"]]
+        first = [
+            tool
+            for n, tool in enumerate(body["tools"])
+            if n < _TOOLS or called in _name_of(tool) or seen[n] not in seen[:n]
+        ]
         kept["tools"] = [_scrub_schema(tool) for tool in first]
-    if "metadata" in body:
-        kept["metadata"] = dict.fromkeys(body["metadata"], STAND_IN)
+    for key in {"metadata", "client_metadata"} & {*body}:
+        kept[key] = dict.fromkeys(body[key], STAND_IN)
     return kept
 
 

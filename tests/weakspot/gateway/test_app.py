@@ -68,7 +68,11 @@ async def ask_responses(world: World, messages: list[dict], *, stream: bool, **o
 
 
 RESPONSES_TOOLS = [{"type": "function", **TOOLS[0]["function"]}]
-CLIENTS = {"openai": (ask_openai, TOOLS), "anthropic": (ask_anthropic, ANTHROPIC_TOOLS), "responses": (ask_responses, RESPONSES_TOOLS)}
+CLIENTS = {
+    "openai": (ask_openai, TOOLS),
+    "anthropic": (ask_anthropic, ANTHROPIC_TOOLS),
+    "responses": (ask_responses, RESPONSES_TOOLS),
+}
 either_client = pytest.mark.parametrize("client", CLIENTS)
 streamed_or_whole = pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
 
