@@ -37,7 +37,8 @@ _MARKERS = (
     "Generate a title for this conversation:",
     re.escape(_PICTURE_NOTE),
 )
-_TAG = r"</?[A-Za-z][\w-]*(?:\s[^<>]{0,200})?>"
+# The end of a tag "root" reads as a folder.
+_TAG = r"</?(?!root>)[A-Za-z][\w-]*(?:\s[^<>]{0,200})?>"
 _KEPT = re.compile(f"({'|'.join([*_MARKERS, *map(re.escape, _SAID), _TAG])})")
 _WORDS = re.compile(r"\S(?:.*\S)?", re.DOTALL)
 _NO_LETTER = re.compile(r"[\W\d_]*")

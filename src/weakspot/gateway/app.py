@@ -54,7 +54,7 @@ from weakspot.gateway.upstream import GatewayError, Upstream, headers_of_new_bod
 from weakspot.gateway.write_queue import WriteQueue
 from weakspot.http_server import start_app, wait_for_signal
 from weakspot.protocols import anthropic_messages, openai_chat, responses
-from weakspot.protocols.writing import AnswerWriter
+from weakspot.protocols.parts import AnswerWriter
 from weakspot.records import UnheardWish
 from weakspot.redaction.redact import scrub_text
 from weakspot.teachers import api_keys

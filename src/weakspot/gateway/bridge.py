@@ -9,9 +9,8 @@ from weakspot.gateway.local_model import RoutedRequest
 from weakspot.gateway.passthrough import AnswerCallback
 from weakspot.gateway.upstream import GatewayError, Upstream
 from weakspot.protocols import openai_chat
-from weakspot.protocols.parts import Answer, StreamError
+from weakspot.protocols.parts import Answer, AnswerWriter, StreamError
 from weakspot.protocols.reading import read_parts
-from weakspot.protocols.writing import AnswerWriter
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, web

@@ -24,9 +24,8 @@ from weakspot.gateway.upstream import CREDENTIALS
 from weakspot.gateway.write_queue import WriteQueue
 from weakspot.protocols import openai_chat
 from weakspot.protocols.notice import format_notice
-from weakspot.protocols.parts import Answer, Finished, Part, Text
+from weakspot.protocols.parts import Answer, AnswerWriter, Finished, Part, Text
 from weakspot.protocols.turns import Messages, was_noticed
-from weakspot.protocols.writing import AnswerWriter
 from weakspot.records.parsing import RecordError
 from weakspot.storage.append_log import Journal
 from weakspot.storage.ledger import Ledger

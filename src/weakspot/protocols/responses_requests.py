@@ -341,9 +341,9 @@ def _text(text: str) -> dict[str, Any]:
 
 
 def _picture(part: dict[str, Any]) -> dict[str, Any]:
-    url, detail = part.get("image_url"), part.get("detail")
-    if isinstance(url, dict):  # as in a chat
-        url, detail = url.get("url"), url.get("detail")
+    given = part.get("image_url")  # some clients write it as in a chat
+    named = given if isinstance(given, dict) else {"url": given, "detail": part.get("detail")}
+    url, detail = named.get("url"), named.get("detail")
     if not isinstance(url, str) or not url:
         return _text("[image]")
     return {"type": "image_url", "image_url": {"url": url, **({"detail": detail} if detail in _DETAILS else {})}}
