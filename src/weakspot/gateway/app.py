@@ -136,7 +136,7 @@ class Gateway:
         items = self.remembered.with_references(items_of_responses(body))
         previous = body.get("previous_response_id")
         earlier = self.remembered.conversation(str(previous)) if previous is not None else []
-        chat, tools = chat_of_responses(body, [*earlier, *items])
+        chat, tools = await read_in_turn(data, lambda: chat_of_responses(body, [*earlier, *items]))
         require_readable(data, chat, self.config.gateway.max_text_characters)
         conversation = await _read_conversation(data, chat["messages"])
 

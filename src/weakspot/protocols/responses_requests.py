@@ -121,22 +121,23 @@ def tools_of_request(body: dict[str, Any], items: Iterable[Item]) -> Tools:
     the provider can run is left out, and so is a second tool of one name.
     """
     found = Tools([], {}, [])
-    lists = [("tools", body.get("tools"))]
-    lists += [(f"{one['type']}.tools", one.get("tools")) for one in items if one.get("type") == "additional_tools"]
-    for place, given in lists:
-        if not isinstance(given or [], list):
-            raise RequestError(f"{place} is not a list")
-        for tool in given or ():
-            if not isinstance(tool, dict):
-                raise RequestError(f"{place}: a tool is not an object")
+    for holder in (body, *(item for item in items if item.get("type") == "additional_tools")):
+        for tool in _tools_in(holder):
             if tool.get("type") == "namespace":
-                inner = tool.get("tools") or ()
-                added = [_add_tool(found, one, str(tool.get("name") or "")) for one in inner if isinstance(one, dict)]
+                added = [_add_tool(found, one, _text_field(tool, "name")) for one in _tools_in(tool)]
             else:
                 added = [_add_tool(found, tool)]
             if any(added):
                 found.offered.append(tool)
     return found
+
+
+def _tools_in(holder: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the tools of a request, of an item or of a namespace."""
+    tools = holder.get("tools") or []
+    if not isinstance(tools, list) or not all(isinstance(one, dict) for one in tools):
+        raise RequestError("tools is not a list of objects")
+    return tools
 
 
 def _add_tool(found: Tools, tool: dict[str, Any], namespace: str = "") -> bool:

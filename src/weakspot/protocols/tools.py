@@ -56,13 +56,11 @@ def function_tools(tools: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def custom_function(custom: dict[str, Any]) -> dict[str, Any]:
     """Return the function that stands for a custom tool: its input is one text, whose grammar is told in words."""
-    form = custom.get("format")
-    grammar = (form.get("grammar") or form) if isinstance(form, dict) and form.get("type") == "grammar" else {}
-    told = (
-        {"description": f"Text of this {grammar.get('syntax')} grammar:\n{grammar.get('definition')}"}
-        if grammar
-        else {}
-    )
+    form, told = custom.get("format"), dict[str, Any]()
+    # In a chat the grammar is an object of its own.
+    grammar = form.get("grammar", form) if isinstance(form, dict) else None
+    if isinstance(grammar, dict) and isinstance(definition := grammar.get("definition"), str):
+        told = {"description": f"Text of this {grammar.get('syntax')} grammar:\n{definition}"}
     described = {"description": custom["description"]} if custom.get("description") else {}
     schema = {"type": "object", "properties": {_INPUT: {"type": "string", **told}}, "required": [_INPUT]}
     return {"name": custom["name"], **described, "parameters": schema}

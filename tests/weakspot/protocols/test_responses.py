@@ -3,8 +3,10 @@
 import json
 
 import pytest
+from hypothesis import given
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
+from tests.weakspot.protocols.drawn import answers
 
 from weakspot.protocols.parts import Answer, Call, Finished, Part, Text, Thought, ThoughtsEnded
 from weakspot.protocols.responses import Writer
@@ -121,6 +123,28 @@ def test_streamed_and_whole_responses_say_the_same(parts, expected):
     for event in events:
         EVENT.validate_python(event)
     Response.model_validate(whole)
+
+
+@given(answers())
+def test_any_answer_is_the_same_streamed_and_whole(parts):
+    events = events_of(parts)
+    open_items: list[int] = []
+    for event in events:
+        if event["type"] == "response.output_item.added":
+            assert open_items == []
+            open_items.append(event["output_index"])
+        elif event["type"] == "response.output_item.done":
+            assert open_items.pop() == event["output_index"]
+        elif "item_id" in event:
+            assert open_items == [event["output_index"]]
+    streamed, whole = events[-1]["response"], writer().whole(Answer.of(parts))
+    texts = {"message": "", "reasoning": ""}
+    for kind, _, said in items(streamed):
+        texts[kind] = texts.get(kind, "") + said
+    assert [one for one in items(streamed) if one[1]] == [one for one in items(whole) if one[1]]
+    assert texts["message"] == "".join(said for kind, _, said in items(whole) if kind == "message")
+    assert texts["reasoning"] == "".join(said for kind, _, said in items(whole) if kind == "reasoning")
+    assert {key: streamed[key] for key in ("status", "usage")} == {key: whole[key] for key in ("status", "usage")}
 
 
 def test_a_tool_of_a_namespace_is_named_as_the_client_does():

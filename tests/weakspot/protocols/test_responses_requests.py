@@ -1,6 +1,11 @@
 """Requests of the Responses API become chats that say the same, and what is none is refused by its place."""
 
+import contextlib
+import copy
+import functools
+import itertools
 import json
+import operator
 
 import pytest
 
@@ -269,6 +274,48 @@ def test_a_choice_of_tools(choice, names, chosen):
     assert [one["function"]["name"] for one in chat["tools"]] == names
 
 
+SOUND = {
+    "model": "m",
+    "instructions": "i",
+    "input": [
+        {"role": "user", "content": [*SEEN, {"type": "input_file", "file_data": "JVBERi0="}, {"type": "refusal"}]},
+        {**called("1"), "namespace": "agents"},
+        answered("1", SEEN),
+        {"type": "custom_tool_call", "call_id": "2", "name": "apply_patch", "input": "x"},
+        answered("2", {"type": "computer_screenshot", "image_url": PNG}),
+        {"type": "local_shell_call", "call_id": "3", "action": {"type": "exec"}},
+        {"type": "additional_tools", "tools": [LOOK]},
+    ],
+    "tools": [
+        {"type": "namespace", "name": "agents", "tools": [LOOK, PATCH]},
+        {**PATCH, "format": {"grammar": GRAMMAR}},
+    ],
+    "tool_choice": {"type": "allowed_tools", "mode": "auto", "tools": [LOOK]},
+    "text": {"format": {"type": "json_schema", "name": "n", "schema": {}}},
+    "reasoning": {"effort": "low"},
+    "stream": True,
+}
+ODD = [None, 7, True, "x", "", [], {}, [7], ["x"], {"type": 7}, {"x": {}}, [[]], {"type": "grammar", "grammar": 7}]
+
+
+def paths(value, path=()):
+    """Yield the path of everything in a JSON value."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, one in inside:
+        yield (*path, key)
+        yield from paths(one, (*path, key))
+
+
+def test_whatever_is_odd_in_a_body_it_is_a_chat_or_refused():
+    for path, odd in itertools.product(paths(SOUND), ODD):
+        body = copy.deepcopy(SOUND)
+        functools.reduce(operator.getitem, path[:-1], body)[path[-1]] = odd
+        with contextlib.suppress(RequestError):
+            for message in chat_of(**body)["messages"]:
+                assert isinstance(message["role"], str)
+                assert message["content"] is None or isinstance(message["content"], str | list)
+
+
 @pytest.mark.parametrize(
     ("body", "told"),
     [
@@ -287,8 +334,8 @@ def test_a_choice_of_tools(choice, names, chosen):
         ({"text": {"format": "a"}}, "text.format is not an object"),
         ({"reasoning": "low"}, "reasoning is not an object"),
         ({"tools": {}}, None),
-        ({"tools": {"a": 1}}, "tools is not a list"),
-        ({"tools": ["look"]}, "a tool is not an object"),
+        ({"tools": {"a": 1}}, "tools is not a list of objects"),
+        ({"tools": ["look"]}, "tools is not a list of objects"),
         ({"tools": [{"type": "function"}]}, "a function has no name"),
         ({"tools": [{**LOOK, "parameters": "x"}]}, "the parameters of look are not an object"),
         ({"background": True}, "background is not supported"),
