@@ -19,7 +19,7 @@ from weakspot.capture.recorder import timestamp
 from weakspot.capture.trigger_phrases import resembles_wish
 from weakspot.config import Config
 from weakspot.gateway.answer_cache import AnswerCache
-from weakspot.gateway.bridge import answer_token_count, answer_translated
+from weakspot.gateway.bridge import answer_translated, count_tokens
 from weakspot.gateway.clients import client_name
 from weakspot.gateway.consult import Consultations
 from weakspot.gateway.content_encoding import read_body
@@ -132,19 +132,34 @@ class Gateway:
 
     async def responses(self, request: "web.Request") -> "web.StreamResponse":
         """OpenAI's Responses API: a consultation, or the local model's answer in its format."""
+        return await self._answer(request, *await self._read_responses(request))
+
+    async def count_response_tokens(self, request: "web.Request") -> "web.StreamResponse":
+        """The number of tokens of a request of the Responses API."""
+        from aiohttp import web
+
+        chat, conversation, _ = await self._read_responses(request)
+        asked = await self.local.route_request(request, chat, conversation, any_name=True)
+        found = await count_tokens(asked, request)
+        return web.json_response({"object": "response.input_tokens", "input_tokens": found})
+
+    async def _read_responses(self, request: "web.Request") -> tuple[dict[str, Any], Conversation, responses.Writer]:
+        """Return a request of the Responses API, behind what is remembered before it, as one for a chat completion.
+
+        With it come the conversation and who writes and remembers the answer.
+        """
         data, body = await parse_json_body(request)
         items = self.remembered.with_references(items_of_responses(body))
         previous = body.get("previous_response_id")
         earlier = self.remembered.conversation(str(previous)) if previous is not None else []
         chat, tools = await read_in_turn(data, lambda: chat_of_responses(body, [*earlier, *items]))
         require_readable(data, chat, self.config.gateway.max_text_characters)
-        conversation = await _read_conversation(data, chat["messages"])
 
         def keep(response: dict[str, Any]) -> None:
             if body.get("store") is not False:
                 self.remembered.keep(items, response)
 
-        return await self._answer(request, chat, conversation, responses.Writer(body, tools, keep))
+        return chat, await _read_conversation(data, chat["messages"]), responses.Writer(body, tools, keep)
 
     async def _answer(
         self, request: "web.Request", chat: dict[str, Any], conversation: Conversation, writer: AnswerWriter
@@ -160,25 +175,19 @@ class Gateway:
         """A response as it is remembered, or what it answers; or forget it."""
         from aiohttp import web
 
-        identity, _, part = canonical_path(request.path).removeprefix(f"{RESPONSES}/").partition("/")
-        match request.method, part:
-            case "GET", "" if request.query.get("stream") != "true":
-                return web.json_response(self.remembered.response(identity))
-            case "GET", "input_items":
-                items = self.remembered.input_items(identity)
-                data = items if request.query.get("order") == "asc" else items[::-1]
-                return web.json_response({"object": "list", "data": data, "has_more": False})
-            case "DELETE", "":
-                self.remembered.delete(identity)
-                return web.json_response({"id": identity, "object": "response", "deleted": True})
+        name, _, part = canonical_path(request.path).removeprefix(f"{RESPONSES}/").partition("/")
+        found = self.remembered.answer(request.method, name, part, {**request.query})
+        if found is not None:
+            return web.json_response(found)
         return await self.pass_on(request)
 
     async def count_tokens(self, request: "web.Request") -> "web.StreamResponse":
         """The number of tokens of a Messages request."""
+        from aiohttp import web
+
         chat, conversation = await self._read_messages(request)
-        return await answer_token_count(
-            await self.local.route_request(request, chat, conversation, any_name=True), request
-        )
+        asked = await self.local.route_request(request, chat, conversation, any_name=True)
+        return web.json_response({"input_tokens": await count_tokens(asked, request)})
 
     async def _read_messages(self, request: "web.Request") -> tuple[dict[str, Any], Conversation]:
         """Return a Messages request as one for a chat completion, and the conversation in it."""
@@ -223,6 +232,7 @@ class Gateway:
             ("POST", MESSAGES): self.messages,
             ("POST", COUNT): self.count_tokens,
             ("POST", RESPONSES): self.responses,
+            ("POST", f"{RESPONSES}/input_tokens"): self.count_response_tokens,
             ("GET", MODELS): self.models,
         }
         other = self.pass_on

@@ -79,10 +79,11 @@ async def _stream_answer(
     return response
 
 
-async def answer_token_count(asked: RoutedRequest, request: "web.Request") -> "web.StreamResponse":
-    """Send the client the number of tokens of a Messages request, as the local model's own server counts them."""
-    from aiohttp import web
+async def count_tokens(asked: RoutedRequest, request: "web.Request") -> int:
+    """Return the number of tokens of a request that was converted to a chat, as the local model's server counts them.
 
+    Raises :class:`GatewayError` where it does not.
+    """
     upstream = asked.route.upstream
     data = await upstream.completion({**asked.chat, "max_tokens": 1}, upstream.json_headers(request))
     try:
@@ -91,4 +92,4 @@ async def answer_token_count(asked: RoutedRequest, request: "web.Request") -> "w
         raise upstream.server_error(str(error)) from None
     if finished is None or finished.input_tokens is None:
         raise GatewayError(502, "the local model's server does not count tokens")
-    return web.json_response({"input_tokens": finished.input_tokens})
+    return finished.input_tokens

@@ -71,20 +71,28 @@ class ResponseCache:
                 return item
         raise GatewayError(404, f"Item with id '{identity[:80]}' not found.", "item_not_found", "input")
 
-    def response(self, identity: str) -> dict[str, Any]:
-        """Return a response; raise :class:`GatewayError` for one that is not remembered."""
-        found: dict[str, Any] = json.loads(self._find(identity).response)
-        return found
+    def answer(self, method: str, identity: str, part: str, query: dict[str, str]) -> dict[str, Any] | None:
+        """Return what a request about a response gets: itself, its ``input_items``, or that it is forgotten now.
 
-    def input_items(self, identity: str) -> list[Item]:
-        """Return the items that a response answers; raise :class:`GatewayError` for one that is not remembered."""
-        one = self._find(identity)
-        return [*(self.conversation(one.previous) if one.previous else ()), *json.loads(one.added)]
-
-    def delete(self, identity: str) -> None:
-        """Forget a response; raise :class:`GatewayError` for one that is not remembered."""
-        self._find(identity)
-        self._forget(identity)
+        None is for a request of another kind. Raises :class:`GatewayError` for a response that is not remembered.
+        """
+        match method, part:
+            case "GET", "" if query.get("stream") != "true":
+                found: dict[str, Any] = json.loads(self._find(identity).response)
+                return found
+            case "GET", "input_items":
+                one = self._find(identity)
+                items = [*(self.conversation(one.previous) if one.previous else ()), *json.loads(one.added)]
+                return {
+                    "object": "list",
+                    "data": items if query.get("order") == "asc" else items[::-1],
+                    "has_more": False,
+                }
+            case "DELETE", "":
+                self._find(identity)
+                self._forget(identity)
+                return {"id": identity, "object": "response", "deleted": True}
+        return None
 
     def _find(self, identity: str) -> _Remembered:
         if (one := self._responses.get(identity)) is None:

@@ -88,6 +88,15 @@ async def test_structured_answers_are_parsed(world):
             assert (await events.get_final_response()).output_parsed == Revision(letter="B")
 
 
+async def test_tokens_are_counted_by_the_local_server(world):
+    async with world() as one, one.openai() as client:
+        one.upstream.script = Reply("a", usage=(42, 1))
+        counted = await client.responses.input_tokens.count(model="m", input="q", instructions="i", tools=[LOOK])
+        assert counted.input_tokens == 42
+        [asked] = one.upstream.chats
+        assert (asked.body["max_tokens"], len(asked.body["messages"]), len(asked.body["tools"])) == (1, 2, 1)
+
+
 async def test_pictures_of_the_user_and_of_a_tool_reach_the_local_model(world):
     async with world() as one, one.openai() as client:
         shown = [{"type": "input_text", "text": "see"}, {"type": "input_image", "image_url": PNG, "detail": "auto"}]

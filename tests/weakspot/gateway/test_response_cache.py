@@ -30,21 +30,29 @@ def test_a_conversation_is_all_that_was_asked_and_answered():
     whole = [item for number in range(3) for item in (question(number), *response(number)["output"])]
     assert cache.conversation("resp_2") == whole
     assert cache.conversation("resp_1") == whole[:4]
-    assert cache.input_items("resp_2") == whole[:5]
-    assert cache.response("resp_1") == response(1, "resp_0")
+    assert cache.answer("GET", "resp_2", "input_items", {"order": "asc"})["data"] == whole[:5]
+    assert cache.answer("GET", "resp_2", "input_items", {})["data"] == whole[:5][::-1]
+    assert cache.answer("GET", "resp_1", "", {}) == response(1, "resp_0")
+
+
+@pytest.mark.parametrize(
+    ("method", "part", "query"), [("GET", "", {"stream": "true"}), ("POST", "cancel", {}), ("POST", "", {})]
+)
+def test_a_request_of_another_kind_is_not_answered(method, part, query):
+    assert chain(1).answer(method, "resp_0", part, query) is None
 
 
 def test_what_is_not_remembered_is_said_as_openai_says_it():
     cache = chain(2)
-    cache.delete("resp_0")
+    assert cache.answer("DELETE", "resp_0", "", {})["deleted"]
     for identity in ("resp_7", "resp_0", "resp_1"):
         with pytest.raises(GatewayError, match=f"Previous response with id '{identity}' not found.") as error:
             cache.conversation(identity)
         assert error.value.status == 400
         assert (error.value.code, error.value.param) == ("previous_response_not_found", "previous_response_id")
-    for missing in (cache.response, cache.delete):
+    for method, part in (("GET", ""), ("GET", "input_items"), ("DELETE", "")):
         with pytest.raises(GatewayError, match="Response with id 'resp_0' not found") as error:
-            missing("resp_0")
+            cache.answer(method, "resp_0", part, {})
         assert error.value.status == 404
 
 
@@ -53,7 +61,7 @@ def test_a_reference_is_the_item_that_it_names(reference):
     cache = chain(2)
     given = [question(5), reference]
     assert cache.with_references(given) == [question(5), *response(1)["output"]]
-    cache.delete("resp_1")
+    cache.answer("DELETE", "resp_1", "", {})
     with pytest.raises(GatewayError, match=re.escape("Item with id 'msg_1' not found.")):
         cache.with_references(given)
 
@@ -67,7 +75,7 @@ def test_the_oldest_go_first_and_a_used_conversation_stays():
     cache.keep([question(3)], response(3))
     assert [len(cache.conversation(f"resp_{number}")) for number in (0, 2, 3)] == [2, 2, 2]
     with pytest.raises(GatewayError):
-        cache.response("resp_1")
+        cache.answer("GET", "resp_1", "", {})
     with pytest.raises(GatewayError):
         cache.with_references([{"id": "msg_1"}])
 
@@ -75,4 +83,4 @@ def test_the_oldest_go_first_and_a_used_conversation_stays():
 def test_nothing_is_remembered_without_memory():
     cache = chain(1, most_bytes=0)
     with pytest.raises(GatewayError):
-        cache.response("resp_0")
+        cache.answer("GET", "resp_0", "", {})
