@@ -143,7 +143,7 @@ class Gateway:
         found = await count_tokens(asked, request)
         return web.json_response({"object": "response.input_tokens", "input_tokens": found})
 
-    async def _read_responses(self, request: "web.Request") -> tuple[dict[str, Any], Conversation, responses.Writer]:
+    async def _read_responses(self, request: "web.Request") -> tuple[dict[str, Any], Conversation, AnswerWriter]:
         """Return a request of the Responses API, behind what is remembered before it, as one for a chat completion.
 
         With it come the conversation and who writes and remembers the answer.
