@@ -60,7 +60,7 @@ build/mlx/ready: .venv/ready requirements/mlx.lock
 	$(BIN)/python -m pip install --quiet --no-deps --require-hashes --target build/mlx --requirement requirements/mlx.lock
 	touch $@
 
-test-clients: setup build/clients/ready  ## have real clients consult through the gateway: Claude Code, opencode, Cline, the SDKs
+test-clients: setup build/clients/ready  ## have real clients consult through the gateway: Claude Code, opencode, Codex, Cline, the SDKs
 	$(BIN)/python -m pytest -m clients
 
 record-clients: setup build/clients/ready  ## the same, and keep what the gateway gets for tests/weakspot/gateway/recordings

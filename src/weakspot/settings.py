@@ -172,7 +172,10 @@ class Gateway(Table):
         True, description="say behind an expert's answer, once a conversation, that its record cannot be trained on"
     )
     remembered_bytes: int = Field(
-        33_554_432, ge=0, description="memory for local answers, for clients that do not send them back"
+        33_554_432,
+        ge=0,
+        description="memory for local answers, and as much for whole responses of /v1/responses, for clients that do "
+        "not send them back",
     )
 
 

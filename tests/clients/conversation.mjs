@@ -23,6 +23,26 @@ async function openai() {
   return messages.at(-1).content;
 }
 
+async function responses() {
+  const { default: OpenAI } = await import("openai");
+  const client = new OpenAI({ baseURL: `${gateway}/v1`, apiKey: "none" });
+  const tool = { type: "function", name, description, parameters: schema, strict: false };
+  const image = { type: "input_image", image_url: `data:image/png;base64,${picture}`, detail: "auto" };
+  const input = [];
+  let answer;
+  for (const content of [[{ type: "input_text", text: question }, image], phrase]) {
+    input.push({ role: "user", content });
+    for (let calls = [null]; calls.length; ) {
+      answer = await client.responses.stream({ model, input, tools: [tool], store: false }).finalResponse();
+      input.push(...answer.output);
+      calls = answer.output.filter((item) => item.type === "function_call");
+      const output = ({ call_id, arguments: given }) => ({ call_id, output: read(JSON.parse(given)) });
+      input.push(...calls.map((call) => ({ type: "function_call_output", ...output(call) })));
+    }
+  }
+  return answer.output_text;
+}
+
 async function anthropic(thread) {
   const { default: Anthropic } = await import("@anthropic-ai/sdk");
   const client = new Anthropic({ baseURL: gateway, apiKey: "none" });
@@ -54,11 +74,16 @@ async function ai(provider) {
 
 const kinds = {
   openai,
+  responses,
   anthropic: () => anthropic(false),
   "anthropic-thread": () => anthropic(undefined),
   "ai-openai": async () => {
     const { createOpenAICompatible } = await import("@ai-sdk/openai-compatible");
     return ai(createOpenAICompatible({ name: "ours", baseURL: `${gateway}/v1`, apiKey: "none" }));
+  },
+  "ai-responses": async () => {
+    const { createOpenAI } = await import("@ai-sdk/openai");
+    return ai(createOpenAI({ baseURL: `${gateway}/v1`, apiKey: "none" }));
   },
   "ai-anthropic": async () => {
     const { createAnthropic } = await import("@ai-sdk/anthropic");

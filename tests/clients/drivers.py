@@ -62,6 +62,8 @@ class Client:
     converse: Callable[[Place], Awaitable[str]]
     query: str = WITH_PICTURE
     """The question as a record should have it."""
+    names_answers: bool = False
+    """Whether it sends names of what it was answered in place of that, so that a recording could not be sent again."""
 
 
 def _installed(package: str) -> Callable[[], str]:
@@ -115,6 +117,20 @@ async def opencode(place: Place) -> str:
     command = [PROGRAMS / "opencode", "run", "--model", f"ours/{MODEL}"]
     await place.run(*command, QUESTION, "--file", "picture.png", **environment)
     return await place.run(*command, "--continue", PHRASE, **environment)
+
+
+# Codex
+
+
+async def codex(place: Place) -> str:
+    provider = {"name": "ours", "base_url": f"{place.address}/v1", "wire_api": "responses"}
+    settings = {f"model_providers.ours.{key}": value for key, value in provider.items()}
+    settings |= {"model_provider": "ours", "model": MODEL}
+    command = [PROGRAMS / "codex", "exec", "--skip-git-repo-check", "--sandbox", "danger-full-access"]
+    command += [word for key, value in settings.items() for word in ("-c", f"{key}={json.dumps(value)}")]
+    command += ["-c", "check_for_update_on_startup=false", "-c", "analytics.enabled=false"]
+    await place.run(*command, "--image", "picture.png", "--", QUESTION)
+    return await place.run(*command, "resume", "--last", PHRASE)
 
 
 # Cline
@@ -203,6 +219,32 @@ async def talk_openai(place: Place, content: object, **options) -> str:
     return messages[-1]["content"]
 
 
+async def openai_python_responses(place: Place) -> str:
+    """Ask, and consult, each time with what is new alone."""
+    image = {"type": "input_image", "image_url": _PICTURE_URL, "detail": "auto"}
+    content = [{"type": "input_text", "text": QUESTION}, image]
+    tools = [{"type": "function", **_READ_FILE, "parameters": _SCHEMA, "strict": False}]
+    previous = openai.omit
+    async with openai.AsyncOpenAI(base_url=f"{place.address}/v1", api_key="none") as client:
+        for words in (content, PHRASE):
+            new: list = [{"role": "user", "content": words}]
+            while new:
+                asked = {"model": MODEL, "input": new, "tools": tools, "previous_response_id": previous}
+                async with client.responses.stream(**asked) as events:
+                    answer = await events.get_final_response()
+                previous = answer.id
+                new = [
+                    {
+                        "type": "function_call_output",
+                        "call_id": item.call_id,
+                        "output": (place.project / json.loads(item.arguments)["path"]).read_text(),
+                    }
+                    for item in answer.output
+                    if item.type == "function_call"
+                ]
+    return answer.output_text
+
+
 async def anthropic_python(place: Place) -> str:
     picture = {"type": "base64", "media_type": "image/png", "data": base64.b64encode(PICTURE).decode()}
     messages: list[dict] = []
@@ -259,6 +301,12 @@ CLIENTS = {
         opencode,
         f"{PICTURE_MARK}\n{QUESTION}",
     ),
+    "codex": Client(
+        _installed("@openai/codex"),
+        lambda _project: Call("exec_command", {"cmd": f"cat {FILE}"}),
+        codex,
+        f"{PICTURE_MARK}\n{QUESTION}",
+    ),
     "cline": Client(
         _installed("cline"),
         lambda project: Call("read_files", {"files": [{"path": str(project / FILE)}]}),
@@ -266,9 +314,16 @@ CLIENTS = {
         QUESTION,
     ),
     "openai-python": Client(_python_package(openai), reads_by_our_tool, openai_python),
+    "openai-python-responses": Client(
+        _python_package(openai), reads_by_our_tool, openai_python_responses, names_answers=True
+    ),
     "anthropic-python": Client(_python_package(anthropic), reads_by_our_tool, anthropic_python),
     "openai-javascript": Client(_installed("openai"), reads_by_our_tool, javascript("openai")),
+    "openai-javascript-responses": Client(_installed("openai"), reads_by_our_tool, javascript("responses")),
     "anthropic-javascript": Client(_installed("@anthropic-ai/sdk"), reads_by_our_tool, javascript("anthropic")),
     "ai-sdk-openai": Client(_installed("@ai-sdk/openai-compatible"), reads_by_our_tool, javascript("ai-openai")),
+    "ai-sdk-openai-responses": Client(
+        _installed("@ai-sdk/openai"), reads_by_our_tool, javascript("ai-responses"), names_answers=True
+    ),
     "ai-sdk-anthropic": Client(_installed("@ai-sdk/anthropic"), reads_by_our_tool, javascript("ai-anthropic")),
 }

@@ -18,6 +18,7 @@ from aiohttp import web
 from tests.clients.conversation import FILE, NOTES, PHRASE, QUESTION, RIGHT, TITLE, WRONG, Call
 from tests.clients.drivers import Client, Place
 
+from weakspot.access.bodies import body_of
 from weakspot.gateway import app
 
 FOLDER = Path(__file__).parents[1] / "weakspot" / "gateway" / "recordings"
@@ -26,7 +27,7 @@ STAND_IN = "Some words."
 _PROJECT, _HOME = "/home/user/project", "/home/user"
 _HEADERS = ("user-agent", "anthropic-version", "anthropic-beta", "content-type")
 _TOOLS = 3
-"""How many tools of a long list are kept, beside the one that is called."""
+"""How many tools of a long list are kept, beside the one that is called and the first of each kind."""
 _PICTURE_NOTE = "[Image: source: /tmp/picture.png]"
 _SAID = (QUESTION, PHRASE, WRONG, RIGHT, TITLE, FILE, *NOTES.split())
 # By these a client's own parts are known.
@@ -36,7 +37,8 @@ _MARKERS = (
     "Generate a title for this conversation:",
     re.escape(_PICTURE_NOTE),
 )
-_TAG = r"</?[A-Za-z][\w-]*(?:\s[^<>]{0,200})?>"
+# The end of a tag "root" reads as a folder.
+_TAG = r"</?(?!root>)[A-Za-z][\w-]*(?:\s[^<>]{0,200})?>"
 _KEPT = re.compile(f"({'|'.join([*_MARKERS, *map(re.escape, _SAID), _TAG])})")
 _WORDS = re.compile(r"\S(?:.*\S)?", re.DOTALL)
 _NO_LETTER = re.compile(r"[\W\d_]*")
@@ -53,7 +55,7 @@ def heard(patch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
 
     @web.middleware
     async def listen(request: web.Request, handler: Any) -> web.StreamResponse:
-        data = await request.read()
+        data = body_of(request)
         requests.append(
             {
                 "method": request.method,
@@ -97,13 +99,18 @@ def _scrub_body(body: Any, called: str) -> Any:
     kept = {key: STAND_IN if isinstance(value, str) and key not in _NAMES else value for key, value in body.items()}
     if "system" in body:
         kept["system"] = _scrub_content(body["system"], system=True)
-    if "messages" in body:
-        kept["messages"] = [_scrub_message(message) for message in body["messages"]]
+    for key in {"messages", "input"} & {*body}:
+        kept[key] = [_scrub_message(message) if "role" in message else message for message in body[key]]
     if body.get("tools"):
-        first = [tool for n, tool in enumerate(body["tools"]) if n < _TOOLS or called in _name_of(tool)]
+        seen = [tool.get("type") for tool in body["tools"]]
+        first = [
+            tool
+            for n, tool in enumerate(body["tools"])
+            if n < _TOOLS or called in _name_of(tool) or seen[n] not in seen[:n]
+        ]
         kept["tools"] = [_scrub_schema(tool) for tool in first]
-    if "metadata" in body:
-        kept["metadata"] = dict.fromkeys(body["metadata"], STAND_IN)
+    for key in {"metadata", "client_metadata"} & {*body}:
+        kept[key] = dict.fromkeys(body[key], STAND_IN)
     return kept
 
 

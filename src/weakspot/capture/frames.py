@@ -52,6 +52,7 @@ class _Table:
     frames: tuple[Frame, ...]
     context: re.Pattern[str]
     words: re.Pattern[str]
+    marks: re.Pattern[str]
 
 
 class Unframed(NamedTuple):
@@ -91,6 +92,7 @@ def read_frames() -> list[dict[str, Any]]:
 def unframe(text: str) -> Unframed:
     """Take off what programs wrote around the user's words in a message."""
     table = _table()
+    text = table.marks.sub(r"\g<mark>", text)
     for _ in range(2):  # a frame may stand behind a tag
         text = text.strip()
         for frame in table.frames:
@@ -112,15 +114,16 @@ def unframe(text: str) -> Unframed:
 @cache
 def _table() -> _Table:
     entries = read_frames()
-    context, words = (
+    context, words, marks = (
         "|".join(re.escape(tag) for one in entries if one.get("holds") == kind for tag in one.get("tags", ()))
-        for kind in ("context", "words")
+        for kind in ("context", "words", "mark")
     )
     attributes = r"(?:\s[^<>]{0,1000})?"
     return _Table(
         tuple(_frame(one) for one in entries if "tags" not in one),
         re.compile(rf"<({context}){attributes}>"),
         re.compile(rf"<(?P<tag>{words}){attributes}>(?P<said>.*)</(?P=tag)>", re.DOTALL),
+        re.compile(rf"<(?P<tag>{marks}){attributes}>\s{{0,9}}(?P<mark>\[[a-z_]{{1,20}}\])\s{{0,9}}</(?P=tag)>"),
     )
 
 

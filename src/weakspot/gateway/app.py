@@ -19,7 +19,7 @@ from weakspot.capture.recorder import timestamp
 from weakspot.capture.trigger_phrases import resembles_wish
 from weakspot.config import Config
 from weakspot.gateway.answer_cache import AnswerCache
-from weakspot.gateway.anthropic_bridge import answer_messages_request, answer_token_count
+from weakspot.gateway.bridge import answer_translated, count_tokens
 from weakspot.gateway.clients import client_name
 from weakspot.gateway.consult import Consultations
 from weakspot.gateway.content_encoding import read_body
@@ -39,13 +39,22 @@ from weakspot.gateway.paths import (
     holds_conversation,
     is_passed_on,
 )
+from weakspot.gateway.response_cache import ResponseCache
 from weakspot.gateway.routing import Routing
-from weakspot.gateway.schemas import chat_of_messages, parse_json_body, read_in_turn, require_chat, require_readable
+from weakspot.gateway.schemas import (
+    chat_of_messages,
+    chat_of_responses,
+    items_of_responses,
+    parse_json_body,
+    read_in_turn,
+    require_chat,
+    require_readable,
+)
 from weakspot.gateway.upstream import GatewayError, Upstream, headers_of_new_body
 from weakspot.gateway.write_queue import WriteQueue
 from weakspot.http_server import start_app, wait_for_signal
-from weakspot.protocols import anthropic_messages, openai_chat
-from weakspot.protocols.responses import turns_of_responses
+from weakspot.protocols import anthropic_messages, openai_chat, responses
+from weakspot.protocols.parts import AnswerWriter
 from weakspot.records import UnheardWish
 from weakspot.redaction.redact import scrub_text
 from weakspot.teachers import api_keys
@@ -57,6 +66,7 @@ if TYPE_CHECKING:
 
 CONSULT_HEADER = "x-weakspot-consult"
 _OWN = ("/health", "/metrics")
+_CONVERSATIONS = f"{CHAT}, {MESSAGES} or {RESPONSES}"
 _HEALTH_SECONDS = 2.0
 _SHOWN_CHARACTERS = 200
 _log = logging.getLogger(__name__)
@@ -71,6 +81,7 @@ class Gateway:
         self.metrics = Metrics()
         self.upstream = Upstream(config)
         self.attempts = AnswerCache(config.gateway.remembered_bytes)
+        self.remembered = ResponseCache(config.gateway.remembered_bytes)
         self.keeper = WriteQueue(workspace, config, self.metrics)
         self.routing = Routing(workspace, config, self.upstream)
         self.local = LocalModel(
@@ -117,21 +128,66 @@ class Gateway:
     async def messages(self, request: "web.Request") -> "web.StreamResponse":
         """Anthropic's Messages API: a consultation, or the local model's answer in its format."""
         chat, conversation = await self._read_messages(request)
+        return await self._answer(request, chat, conversation, anthropic_messages.Writer(str(chat.get("model", ""))))
+
+    async def responses(self, request: "web.Request") -> "web.StreamResponse":
+        """OpenAI's Responses API: a consultation, or the local model's answer in its format."""
+        return await self._answer(request, *await self._read_responses(request))
+
+    async def count_response_tokens(self, request: "web.Request") -> "web.StreamResponse":
+        """The number of tokens of a request of the Responses API."""
+        from aiohttp import web
+
+        chat, conversation, _ = await self._read_responses(request)
+        asked = await self.local.route_request(request, chat, conversation, any_name=True)
+        found = await count_tokens(asked, request)
+        return web.json_response({"object": "response.input_tokens", "input_tokens": found})
+
+    async def _read_responses(self, request: "web.Request") -> tuple[dict[str, Any], Conversation, AnswerWriter]:
+        """Return a request of the Responses API, behind what is remembered before it, as one for a chat completion.
+
+        With it come the conversation and who writes and remembers the answer.
+        """
+        data, body = await parse_json_body(request)
+        items = self.remembered.with_references(items_of_responses(body))
+        previous = body.get("previous_response_id")
+        earlier = self.remembered.conversation(str(previous)) if previous is not None else []
+        chat, tools = await read_in_turn(data, lambda: chat_of_responses(body, [*earlier, *items]))
+        require_readable(data, chat, self.config.gateway.max_text_characters)
+
+        def keep(response: dict[str, Any]) -> None:
+            if body.get("store") is not False:
+                self.remembered.keep(items, response)
+
+        return chat, await _read_conversation(data, chat["messages"]), responses.Writer(body, tools, keep)
+
+    async def _answer(
+        self, request: "web.Request", chat: dict[str, Any], conversation: Conversation, writer: AnswerWriter
+    ) -> "web.StreamResponse":
+        """Answer a request that was converted to a chat: by a consultation, or from the local model."""
         wish = self._consultation_request(request, chat, conversation)
         if wish is not None:
-            writer = anthropic_messages.Writer(str(chat.get("model", "")))
             return await self.consultations.answer(request, wish, chat, writer)
         asked = await self.local.route_request(request, chat, conversation, any_name=True)
-        return await answer_messages_request(
-            asked, request, chat, partial(self.local.remember_answer, asked, conversation)
-        )
+        return await answer_translated(asked, request, writer, partial(self.local.remember_answer, asked, conversation))
+
+    async def remembered_response(self, request: "web.Request") -> "web.StreamResponse":
+        """A response as it is remembered, or what it answers; or forget it."""
+        from aiohttp import web
+
+        name, _, part = canonical_path(request.path).removeprefix(f"{RESPONSES}/").partition("/")
+        found = self.remembered.answer(request.method, name, part, {**request.query})
+        if found is not None:
+            return web.json_response(found)
+        return await self.pass_on(request)
 
     async def count_tokens(self, request: "web.Request") -> "web.StreamResponse":
         """The number of tokens of a Messages request."""
+        from aiohttp import web
+
         chat, conversation = await self._read_messages(request)
-        return await answer_token_count(
-            await self.local.route_request(request, chat, conversation, any_name=True), request
-        )
+        asked = await self.local.route_request(request, chat, conversation, any_name=True)
+        return web.json_response({"input_tokens": await count_tokens(asked, request)})
 
     async def _read_messages(self, request: "web.Request") -> tuple[dict[str, Any], Conversation]:
         """Return a Messages request as one for a chat completion, and the conversation in it."""
@@ -156,12 +212,6 @@ class Gateway:
             data = self.upstream.without_key(data)  # an answer in an unknown format is passed on as it is
         return web.Response(status=status, body=data, headers=returned)
 
-    async def responses(self, request: "web.Request") -> "web.StreamResponse":
-        """OpenAI's Responses API: passed on unchanged, but for a request for a teacher, which it cannot carry yet."""
-        data = body_of(request)
-        self._refuse_wish(request, data)
-        return await forward_request(self.upstream, request, data)
-
     async def model(self, request: "web.Request") -> "web.StreamResponse":
         """One model: the gateway's own, or the local server's."""
         from aiohttp import web
@@ -182,9 +232,14 @@ class Gateway:
             ("POST", MESSAGES): self.messages,
             ("POST", COUNT): self.count_tokens,
             ("POST", RESPONSES): self.responses,
+            ("POST", f"{RESPONSES}/input_tokens"): self.count_response_tokens,
             ("GET", MODELS): self.models,
         }
-        other = self.model if request.method == "GET" and path.startswith(f"{MODELS}/") else self.pass_on
+        other = self.pass_on
+        if request.method == "GET" and path.startswith(f"{MODELS}/"):
+            other = self.model
+        elif path.startswith(f"{RESPONSES}/"):
+            other = self.remembered_response
         return await handlers.get((request.method, path), other)(request)
 
     async def pass_on(self, request: "web.Request") -> "web.StreamResponse":
@@ -202,7 +257,7 @@ class Gateway:
                 404, f"not passed on to the local model's server; to open it: [gateway] pass = [{shown}]"
             )
         if CONSULT_HEADER in request.headers:
-            raise GatewayError(400, f"{CONSULT_HEADER}: a teacher can be consulted on {CHAT} and {MESSAGES} only")
+            raise GatewayError(400, f"{CONSULT_HEADER}: a teacher can be consulted on {_CONVERSATIONS} only")
         return await forward_request(self.upstream, request, data)
 
     async def health(self, request: "web.Request") -> "web.StreamResponse":
@@ -244,13 +299,11 @@ class Gateway:
             return  # the local model's server refuses what is no JSON
         if not isinstance(body, dict):
             return
-        messages = body["messages"] if "messages" in body else turns_of_responses(body)
-        require_readable(data, {"messages": messages}, self.config.gateway.max_text_characters)
-        turns = Conversation.of(messages)
+        require_readable(data, body, self.config.gateway.max_text_characters)
+        turns = Conversation.of(body.get("messages"))
         named = _named_teacher(request, body)
         if named is not None or consultation.parse_consultation_request(self.config, turns, None) is not None:
-            known = f"{CHAT} or {MESSAGES}"
-            raise GatewayError(400, f"a teacher cannot be consulted on {request.path} yet: use {known}")
+            raise GatewayError(400, f"a teacher cannot be consulted on {request.path}: use {_CONVERSATIONS}")
 
     def _note_unheard_wish(self, request: "web.Request", conversation: Conversation) -> None:
         """Count a last message that looks like a request for an expert, and keep its beginning for 'status'."""

@@ -16,15 +16,15 @@ from weakspot.capture.entrances import GATEWAY
 from weakspot.capture.recorder import Collected, Unfitted
 from weakspot.config import Config
 from weakspot.gateway.answer_cache import AnswerCache
-from weakspot.gateway.anthropic_bridge import STREAM_HEADERS
+from weakspot.gateway.bridge import STREAM_HEADERS
 from weakspot.gateway.local_model import LocalModel
 from weakspot.gateway.metrics import Metrics
 from weakspot.gateway.schemas import holds_chat
 from weakspot.gateway.upstream import CREDENTIALS
 from weakspot.gateway.write_queue import WriteQueue
-from weakspot.protocols import anthropic_messages, openai_chat
+from weakspot.protocols import openai_chat
 from weakspot.protocols.notice import format_notice
-from weakspot.protocols.parts import Answer, Finished, Part, Text
+from weakspot.protocols.parts import Answer, AnswerWriter, Finished, Part, Text
 from weakspot.protocols.turns import Messages, was_noticed
 from weakspot.records.parsing import RecordError
 from weakspot.storage.append_log import Journal
@@ -43,8 +43,6 @@ _REACHED = ("answered", "cut")
 # Shorter values are placeholders that local servers accept as a key, such as "none": they are no secrets.
 _SHORTEST_KEY = 20
 _log = logging.getLogger(__name__)
-
-Writer = openai_chat.Writer | anthropic_messages.Writer
 
 
 @dataclass
@@ -85,7 +83,7 @@ class Consultations:
         self._unfinished: set[asyncio.Task[Collected | Unfitted | None]] = set()
 
     async def answer(
-        self, request: "web.Request", wish: ConsultationRequest, chat: dict[str, Any], writer: Writer
+        self, request: "web.Request", wish: ConsultationRequest, chat: dict[str, Any], writer: AnswerWriter
     ) -> "web.StreamResponse":
         """Answer the client from the teacher; the record is stored before the client sees the end.
 
@@ -138,7 +136,13 @@ class Consultations:
         return wish, asyncio.create_task(self._local.ask_for_attempt(request, chat, wish.query))
 
     async def _send_answer(
-        self, request: "web.Request", one: _Consultation, writer: Writer, parts: AsyncIterator[Part], *, stream: bool
+        self,
+        request: "web.Request",
+        one: _Consultation,
+        writer: AnswerWriter,
+        parts: AsyncIterator[Part],
+        *,
+        stream: bool,
     ) -> "web.StreamResponse":
         from aiohttp import web
 

@@ -113,7 +113,7 @@ def _answer_error(request: "web.Request", error: Exception) -> "web.StreamRespon
     headers = None
     match error:
         case GatewayError():
-            return _error(request, error.status, str(error), code=error.code)
+            return _error(request, error.status, str(error), code=error.code, param=error.param)
         case UnknownTeacherError():
             status, message = 404, str(error)
         case TeacherError():
@@ -131,15 +131,17 @@ def _answer_error(request: "web.Request", error: Exception) -> "web.StreamRespon
 
 
 def _error(
-    request: "web.Request", status: int, message: str, headers: dict[str, str] | None = None, code: str = ""
+    request: "web.Request",
+    status: int,
+    message: str,
+    headers: dict[str, str] | None = None,
+    code: str = "",
+    param: str | None = None,
 ) -> "web.StreamResponse":
     from aiohttp import web
 
     dialect = anthropic_messages if canonical_path(request.path).startswith(MESSAGES) else openai_chat
-    body = dialect.error(status, message)
-    if code:
-        body["error"]["details"] = {"error_code": code}
-    return web.json_response(body, status=status, headers=headers)
+    return web.json_response(dialect.error(status, message, code, param), status=status, headers=headers)
 
 
 class SecretFreeLogFilter(logging.Filter):

@@ -57,8 +57,9 @@ def canonical_path(path: str) -> str:
         return path
     meant = f"/v1{written[2]}"
     meant = meant.lower() if meant.lower() in ENDPOINTS else meant
-    known = meant in ENDPOINTS or meant.startswith(f"{MODELS}/") if written[1] else meant in _MEANT_WITHOUT_V1
-    return meant + question + query if known else path
+    is_below = meant.startswith(f"{RESPONSES}/") or (written[1] != "" and meant.startswith(f"{MODELS}/"))
+    known = meant in (ENDPOINTS if written[1] else _MEANT_WITHOUT_V1)
+    return meant + question + query if known or is_below else path
 
 
 def holds_conversation(path: str) -> bool:

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ValidationError, model_validator
 
 from weakspot.access.bodies import body_of
 from weakspot.gateway.upstream import GatewayError
-from weakspot.protocols import anthropic_requests
+from weakspot.protocols import anthropic_requests, responses_requests
+from weakspot.protocols.responses_requests import Item, RequestError, Tools
 from weakspot.protocols.turns import text_of
 from weakspot.records.parsing import explain
 
@@ -203,6 +204,30 @@ def chat_of_messages(body: dict[str, Any]) -> dict[str, Any]:
         raise GatewayError(400, f"not a request of the Messages API: {error} is missing") from None
     except (AttributeError, TypeError):
         raise GatewayError(400, "not a request of the Messages API") from None
+
+
+def items_of_responses(body: dict[str, Any]) -> list[Item]:
+    """Return the items of a request of the Responses API; raise :class:`GatewayError` for any other body."""
+    try:
+        return responses_requests.input_items(body)
+    except RequestError as error:
+        raise _not_of_responses(error) from None
+
+
+def chat_of_responses(body: dict[str, Any], items: list[Item]) -> tuple[dict[str, Any], Tools]:
+    """Convert a request of the Responses API, whose conversation is ``items``, to one for a chat completion.
+
+    Raises :class:`GatewayError` for any other body.
+    """
+    try:
+        tools = responses_requests.tools_of_request(body, items)
+        return responses_requests.chat_request(body, items, tools), tools
+    except RequestError as error:
+        raise _not_of_responses(error) from None
+
+
+def _not_of_responses(error: RequestError) -> GatewayError:
+    return GatewayError(400, f"not a request of the Responses API: {error}")
 
 
 def holds_chat(messages: list[dict[str, Any]]) -> bool:

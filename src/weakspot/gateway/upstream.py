@@ -44,11 +44,14 @@ _IDLE_SECONDS = 4.0
 
 
 class GatewayError(Exception):
-    """A request that cannot be answered: an HTTP status for the client, and one line; ``code`` is for programs."""
+    """A request that cannot be answered: an HTTP status for the client, and one line.
 
-    def __init__(self, status: int, message: str, code: str = "") -> None:
+    ``code`` is for programs, and ``param`` the field of the request that is wrong.
+    """
+
+    def __init__(self, status: int, message: str, code: str = "", param: str | None = None) -> None:
         super().__init__(message)
-        self.status, self.code = status, code
+        self.status, self.code, self.param = status, code, param
 
 
 class _UnseenError(Exception):

@@ -218,6 +218,7 @@ _ERROR_TYPES = {
 }
 
 
-def error(status: int, message: str) -> dict[str, Any]:
-    """Return an error in the shape that Anthropic's clients read."""
-    return {"type": "error", "error": {"type": _ERROR_TYPES.get(status, "api_error"), "message": message}}
+def error(status: int, message: str, code: str = "", param: str | None = None) -> dict[str, Any]:
+    """Return an error in the shape that Anthropic's clients read, which names no field of the request."""
+    details = {"details": {"error_code": code}} if code else {}
+    return {"type": "error", "error": {"type": _ERROR_TYPES.get(status, "api_error"), "message": message, **details}}

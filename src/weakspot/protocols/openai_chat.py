@@ -286,7 +286,7 @@ _ERROR_TYPES = {
 }
 
 
-def error(status: int, message: str) -> dict[str, Any]:
-    """Return an error in the shape that OpenAI's clients read."""
+def error(status: int, message: str, code: str = "", param: str | None = None) -> dict[str, Any]:
+    """Return an error in the shape that OpenAI's clients read; ``param`` is the field of the request that is wrong."""
     kind = _ERROR_TYPES.get(status, "server_error")
-    return {"error": {"message": message, "type": kind, "param": None, "code": kind}}
+    return {"error": {"message": message, "type": kind, "param": param, "code": code or kind}}

@@ -1,8 +1,8 @@
-"""The parts in which an answer is streamed, the same for every protocol, and the answer made of them."""
+"""The parts in which an answer is streamed, the same for every protocol, the answer made of them, and who writes it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from weakspot.records.strict_json import parse_strict_json
 
@@ -124,6 +124,25 @@ class Answer:
             for call in self.calls.values()
         ]
         return {"role": "assistant", "content": self.text or None, "tool_calls": calls}
+
+
+class AnswerWriter(Protocol):
+    """Writes one answer for a client: as a stream of events, or whole."""
+
+    def begin(self) -> bytes:
+        """Return the events before the first part."""
+
+    def write(self, part: Part) -> bytes:
+        """Return the events of one part."""
+
+    def end(self) -> bytes:
+        """Return the events after the last part."""
+
+    def error_event(self, status: int, message: str) -> bytes:
+        """Return the events that end a stream early with an error."""
+
+    def whole(self, answer: Answer) -> dict[str, Any]:
+        """Return the whole answer as one body."""
 
 
 def parse_arguments(arguments: Any) -> dict[str, Any] | None:

@@ -8,7 +8,8 @@ from typing import Any
 _UNSAFE = re.compile(r"[^a-zA-Z0-9_-]")
 # Both providers refuse these at the top of a schema.
 _NOT_AT_THE_TOP = ("anyOf", "oneOf", "allOf")
-_INPUT_SCHEMA = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
+# The argument of a function that stands for a custom tool.
+_INPUT = "input"
 
 
 class SafeNames:
@@ -45,14 +46,44 @@ def function_tools(tools: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     for tool in tools:
         function = tool.get("function")
         if tool.get("type") == "custom":
-            custom = tool.get("custom") or tool
-            described = {"description": custom["description"]} if custom.get("description") else {}
-            function = {"name": custom["name"], **described, "parameters": _INPUT_SCHEMA}
+            function = custom_function(tool.get("custom") or tool)
         elif function is None and tool.get("type") == "function":
             function = {key: value for key, value in tool.items() if key != "type"}
         if function is not None:
             found.setdefault(function["name"], {"type": "function", "function": _with_schema(function)})
     return list(found.values())
+
+
+def custom_function(custom: dict[str, Any]) -> dict[str, Any]:
+    """Return the function that stands for a custom tool: its input is one text, whose grammar is told in words."""
+    form, told = custom.get("format"), dict[str, Any]()
+    # In a chat the grammar is an object of its own.
+    grammar = form.get("grammar", form) if isinstance(form, dict) else None
+    if isinstance(grammar, dict) and isinstance(definition := grammar.get("definition"), str):
+        told = {"description": f"Text of this {grammar.get('syntax')} grammar:\n{definition}"}
+    described = {"description": custom["description"]} if custom.get("description") else {}
+    schema = {"type": "object", "properties": {_INPUT: {"type": "string", **told}}, "required": [_INPUT]}
+    return {"name": custom["name"], **described, "parameters": schema}
+
+
+def custom_arguments(text: Any) -> str:
+    """Return a custom tool's input as the arguments of the function that stands for it."""
+    return json.dumps({_INPUT: text or ""}, ensure_ascii=False)
+
+
+def custom_input(arguments: str) -> str:
+    """Return the input of a custom tool from a function's arguments, which models do not always write as they should.
+
+    Models that know a tool name the one text as they have learned it, or write it bare.
+    """
+    try:
+        value = json.loads(arguments)
+    except (ValueError, RecursionError):
+        return arguments
+    if isinstance(value, dict):
+        texts = [one for one in (value.get(_INPUT), *value.values()) if isinstance(one, str)]
+        return texts[0] if texts else arguments
+    return value if isinstance(value, str) else arguments
 
 
 def tools_of_calls(messages: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -107,7 +138,7 @@ def function_call(call: Any) -> Any:
     """Return a call as one of a function; a custom tool's input becomes its only argument."""
     if not isinstance(call, dict) or "function" in call or not isinstance(call.get("custom"), dict):
         return call
-    arguments = json.dumps({"input": call["custom"].get("input") or ""}, ensure_ascii=False)
+    arguments = custom_arguments(call["custom"].get("input"))
     return {**call, "type": "function", "function": {"name": call["custom"].get("name"), "arguments": arguments}}
 
 

@@ -1,4 +1,4 @@
-"""Requests as clients of both protocols may send them: any order of roles, parts, calls, results and tools."""
+"""Requests as clients of each protocol may send them: any order of roles, parts, calls, results and tools."""
 
 from typing import Any
 
@@ -200,6 +200,87 @@ ANTHROPIC_OPTIONS = {
     "metadata": one_of({"user_id": "u"}),
 }
 
+# OpenAI's Responses
+
+RESPONSES_PARTS = st.one_of(
+    part("input_text", text=WORDS),
+    part("output_text", text=WORDS, annotations=one_of([])),
+    part("input_image", image_url=st.sampled_from(URLS) | st.none(), detail=one_of("auto", "original")),
+    part("input_file", file_data=one_of("data:application/pdf;base64,JVBERi0=", None), filename=one_of("a.pdf")),
+    part("input_file", file_url=one_of("https://example.com/a.pdf")),
+    part("input_audio", input_audio=one_of({"data": "AAAA", "format": "wav"})),
+    part("refusal", refusal=WORDS),
+    part("of_the_future"),
+    part("input_text", text=one_of(None, 7)),
+    one_of({}, "text", None),
+)
+RESPONSES_CONTENT = st.one_of(WORDS, WORDS, st.none(), st.lists(RESPONSES_PARTS, max_size=3))
+SAID = record(
+    {"role": ROLES, "content": RESPONSES_CONTENT},
+    type=st.just("message"),
+    id=one_of("msg_1"),
+    phase=one_of("commentary"),
+)
+OUTPUTS = st.one_of(WORDS, st.none(), st.lists(RESPONSES_PARTS, max_size=2), one_of({"content": "a"}, 7, [[]]))
+ITEMS = st.one_of(
+    SAID,
+    SAID,
+    st.fixed_dictionaries({"role": st.just("assistant"), "content": st.just(NOTICE)}),
+    record(
+        {"type": st.just("function_call"), "call_id": st.sampled_from(IDS), "name": st.sampled_from(NAMES)},
+        arguments=st.sampled_from(ARGUMENTS),
+        namespace=one_of("agents", "mcp__x__"),
+    ),
+    record(
+        {"type": st.just("custom_tool_call"), "call_id": st.sampled_from(IDS), "name": st.sampled_from(NAMES)},
+        input=WORDS,
+    ),
+    record(
+        {"type": one_of("function_call_output", "custom_tool_call_output"), "call_id": st.sampled_from(IDS)},
+        output=OUTPUTS,
+    ),
+    part("local_shell_call", call_id=st.sampled_from(IDS), action=one_of({"type": "exec", "command": ["ls"]}, None)),
+    part("local_shell_call_output", id=st.sampled_from(IDS), output=WORDS),
+    part("computer_call_output", call_id=st.sampled_from(IDS), output=one_of({"type": "x", "image_url": URLS[0]})),
+    part("reasoning", id=one_of("rs_1"), encrypted_content=WORDS, summary=one_of([])),
+    part("web_search_call", id=one_of("ws_1"), status=one_of("completed")),
+    part("tool_search_call", call_id=st.sampled_from(IDS), arguments=one_of({})),
+    part("compaction", encrypted_content=WORDS),
+    part("item_reference", id=one_of("msg_0")),
+    part("function_call", call_id=st.sampled_from(IDS)),
+    one_of({}, None, 7, "text", {"type": None}),
+)
+RESPONSES_FUNCTIONS = st.one_of(
+    part("function", name=st.sampled_from(NAMES), parameters=st.sampled_from(SCHEMAS) | st.none(), strict=one_of(None)),
+    part(
+        "custom", name=st.sampled_from(NAMES), description=WORDS, format=one_of({"type": "grammar", "syntax": "lark"})
+    ),
+    part("web_search", filters=one_of({})),
+)
+RESPONSES_TOOLS = RESPONSES_FUNCTIONS | part(
+    "namespace", name=one_of("agents", ""), tools=st.lists(RESPONSES_FUNCTIONS, max_size=2) | st.none()
+)
+RESPONSES_OPTIONS = {
+    "instructions": WORDS | one_of(None, 7),
+    "tools": st.lists(RESPONSES_TOOLS, max_size=3) | one_of(None, {}),
+    "tool_choice": one_of(
+        *("auto", "required", {"type": "function", "name": "look"}, {"type": "web_search"}, None, 7),
+        {"type": "allowed_tools", "mode": "required", "tools": [{"type": "function", "name": "look"}, None]},
+    ),
+    "parallel_tool_calls": st.booleans() | st.none(),
+    "text": one_of(
+        *({"format": {"type": "text"}}, {"format": {"type": "json_object"}}, {"verbosity": "low"}, None, "text"),
+        {"format": {"type": "json_schema", "name": "n", "schema": SCHEMAS[0], "strict": True}},
+    ),
+    "reasoning": one_of({"effort": "low"}, {"effort": "none", "summary": "auto"}, None),
+    "temperature": one_of(0, 2, None),
+    "max_output_tokens": one_of(5, None),
+    "metadata": one_of({"a": "b"}, None),
+    "store": st.booleans() | st.none(),
+    "previous_response_id": one_of(None, None, None, None, "resp_0"),
+    "background": one_of(False, None),
+}
+
 # Whole requests, and what the servers say to them
 
 Q, A = {"role": "user", "content": QUESTIONS[0]}, {"role": "assistant", "content": "A."}
@@ -208,14 +289,20 @@ ENDED = one_of([], [], [{"role": "user", "content": PHRASES[0]}], [{"role": "use
 MODELS = one_of("m", "m", "m", "expert/sonnet", "expert/coder", "claude-sonnet-5-5", "expert/nobody")
 
 
+# Of each path: what its conversation is called, what is in it, and the options.
+PROTOCOLS: dict[str, tuple[str, Drawn, dict[str, Drawn]]] = {
+    "/v1/chat/completions": ("messages", chat_messages(), CHAT_OPTIONS),
+    "/v1/messages": ("messages", MESSAGES, ANTHROPIC_OPTIONS),
+    "/v1/responses": ("input", ITEMS, RESPONSES_OPTIONS),
+}
+
+
 @st.composite
 def requests(draw: st.DrawFn) -> tuple[str, dict[str, Any], dict[str, str]]:
     """Draw the path, body and headers of a request."""
-    path = draw(one_of("/v1/chat/completions", "/v1/messages"))
-    is_chat = path.endswith("completions")
-    drawn = draw(st.lists(chat_messages() if is_chat else MESSAGES, max_size=7))
-    messages = [*draw(BEGUN), *drawn, *draw(ENDED)]
-    options = draw(record({}, **(CHAT_OPTIONS if is_chat else ANTHROPIC_OPTIONS)))
-    body = {"model": draw(MODELS), "messages": messages, "stream": draw(st.booleans()), "max_tokens": 50, **options}
+    path, (turns, drawn, drawn_options) = draw(st.sampled_from([*PROTOCOLS.items()]))
+    said = [*draw(BEGUN), *draw(st.lists(drawn, max_size=7)), *draw(ENDED)]
+    options = draw(record({}, **drawn_options))
+    body = {"model": draw(MODELS), turns: said, "stream": draw(st.booleans()), "max_tokens": 50, **options}
     header = draw(one_of(None, None, None, "sonnet", "the big coder"))
     return path, body, {"x-weakspot-consult": header} if header else {}

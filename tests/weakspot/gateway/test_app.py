@@ -9,7 +9,6 @@ import subprocess
 import sys
 
 import aiohttp
-import openai
 import pytest
 from tests.servers import Reply, Server
 from tests.waiting import PATIENCE_SECONDS
@@ -55,7 +54,25 @@ async def ask_anthropic(world: World, messages: list[dict], *, stream: bool, **o
     return text, calls, reason
 
 
-CLIENTS = {"openai": (ask_openai, TOOLS), "anthropic": (ask_anthropic, ANTHROPIC_TOOLS)}
+async def ask_responses(world: World, messages: list[dict], *, stream: bool, **options) -> tuple[str, list, str]:
+    """Return the text, the tool calls as name and arguments, and why the answer ended."""
+    options = {"model": "gpt-5.5", **options}
+    async with world.openai() as client:
+        if not stream:
+            answer = await client.responses.create(input=messages, **options)
+        else:
+            async with client.responses.stream(input=messages, **options) as events:
+                answer = await events.get_final_response()
+    calls = [(one.name, json.loads(one.arguments)) for one in answer.output if one.type == "function_call"]
+    return answer.output_text, calls, "tool_calls" if calls else "stop"
+
+
+RESPONSES_TOOLS = [{"type": "function", **TOOLS[0]["function"]}]
+CLIENTS = {
+    "openai": (ask_openai, TOOLS),
+    "anthropic": (ask_anthropic, ANTHROPIC_TOOLS),
+    "responses": (ask_responses, RESPONSES_TOOLS),
+}
 either_client = pytest.mark.parametrize("client", CLIENTS)
 streamed_or_whole = pytest.mark.parametrize("stream", [True, False], ids=["stream", "whole"])
 
@@ -181,33 +198,20 @@ async def test_health_tells_whether_the_local_server_answers(world):
             assert (answer.status, await answer.json()) == (200, {"status": "ok", "upstream": "down", "models": []})
 
 
-async def test_a_teacher_is_consulted_on_two_endpoints_only(world):
-    async with world() as one, one.openai(default_headers={"x-weakspot-consult": "sonnet"}) as client:
-        with pytest.raises(
-            openai.BadRequestError,
-            match="cannot be consulted on /v1/responses yet: use /v1/chat/completions or /v1/messages",
-        ):
-            await client.responses.create(model="m", input="q")
-
-
-async def test_responses_embeddings_and_completions_are_the_server_s(world):
+async def test_embeddings_and_completions_are_the_server_s(world):
     async with world() as one, one.openai() as client:
         one.upstream.script = Reply(
             data=b'{"object": "list", "data": [{"object": "embedding", "index": 0, "embedding": [1.5]}]}'
         )
         found = await client.embeddings.create(model="m", input="q", encoding_format="float")
         assert found.data[0].embedding == [1.5]
-        events = b'event: response.output_text.delta\ndata: {"type": "response.output_text.delta", "delta": "hi"}\n\n'
-        one.upstream.script = Reply(data=events, headers={"Content-Type": "text/event-stream"})
-        stream = await client.responses.create(model="m", input="consult sonnet", stream=True)
-        assert [event.delta async for event in stream] == ["hi"]
         one.upstream.script = Reply(
             data=b'data: {"choices": [{"text": "a", "index": 0}]}\n\ndata: [DONE]\n\n',
             headers={"Content-Type": "text/event-stream"},
         )
         stream = await client.completions.create(model="m", prompt="q", stream=True)
         assert [chunk.choices[0].text async for chunk in stream] == ["a"]
-        assert [asked.path for asked in one.upstream.asked] == ["/v1/embeddings", "/v1/responses", "/v1/completions"]
+        assert [asked.path for asked in one.upstream.asked] == ["/v1/embeddings", "/v1/completions"]
 
 
 # the process

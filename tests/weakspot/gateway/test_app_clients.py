@@ -35,7 +35,7 @@ async def test_a_consultation_is_stored(world, tmp_path, monkeypatch, name):
             call = client.reads(place.project)
             one.upstream.script, one.sonnet.script = local_model(call), teacher(call)
             shown = await client.converse(place)
-            if WANTED:
+            if WANTED and not client.names_answers:
                 write(name, client, place, call, requests)
             assert RIGHT in shown
             assert [outline(record) for record in one.records] == expected(client.query, call)

@@ -1,15 +1,15 @@
-"""Serves clients of Anthropic's Messages API from the local model, whose server speaks OpenAI's protocol."""
+"""Serves clients of other protocols from the local model, whose server speaks OpenAI's chat completions."""
 
 import contextlib
 from collections.abc import AsyncGenerator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from weakspot.gateway.content_encoding import EncodingError, read_pieces
 from weakspot.gateway.local_model import RoutedRequest
 from weakspot.gateway.passthrough import AnswerCallback
 from weakspot.gateway.upstream import GatewayError, Upstream
-from weakspot.protocols import anthropic_messages, openai_chat
-from weakspot.protocols.parts import Answer, StreamError
+from weakspot.protocols import openai_chat
+from weakspot.protocols.parts import Answer, AnswerWriter, StreamError
 from weakspot.protocols.reading import read_parts
 
 if TYPE_CHECKING:
@@ -19,10 +19,10 @@ STREAM_HEADERS = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Con
 _BROKEN_OFF = "the local model's answer broke off"
 
 
-async def answer_messages_request(
-    asked: RoutedRequest, request: "web.Request", chat: dict[str, Any], hear: AnswerCallback
+async def answer_translated(
+    asked: RoutedRequest, request: "web.Request", writer: AnswerWriter, hear: AnswerCallback
 ) -> "web.StreamResponse":
-    """Answer a Messages request, converted to ``chat``, streamed or whole; give a complete answer to ``hear``.
+    """Answer a request that was converted to a chat, as ``writer`` writes it; give a complete answer to ``hear``.
 
     Raises :class:`GatewayError`, with the server's own status, as long as nothing was sent to the client.
     """
@@ -30,8 +30,7 @@ async def answer_messages_request(
 
     upstream = asked.route.upstream
     headers = upstream.json_headers(request)
-    writer = anthropic_messages.Writer(str(chat.get("model", "")))
-    if chat.get("stream"):
+    if asked.chat.get("stream"):
         async with upstream.chat(asked.chat, headers) as answered:
             return await _stream_answer(upstream, request, answered, writer, hear)
     data = await upstream.completion(asked.chat, headers)
@@ -47,7 +46,7 @@ async def _stream_answer(
     upstream: Upstream,
     request: "web.Request",
     answered: "ClientResponse",
-    writer: anthropic_messages.Writer,
+    writer: AnswerWriter,
     hear: AnswerCallback,
 ) -> "web.StreamResponse":
     from aiohttp import ClientPayloadError, web
@@ -80,10 +79,11 @@ async def _stream_answer(
     return response
 
 
-async def answer_token_count(asked: RoutedRequest, request: "web.Request") -> "web.StreamResponse":
-    """Send the client the number of tokens of a Messages request, as the local model's own server counts them."""
-    from aiohttp import web
+async def count_tokens(asked: RoutedRequest, request: "web.Request") -> int:
+    """Return the number of tokens of a request that was converted to a chat, as the local model's server counts them.
 
+    Raises :class:`GatewayError` where it does not.
+    """
     upstream = asked.route.upstream
     data = await upstream.completion({**asked.chat, "max_tokens": 1}, upstream.json_headers(request))
     try:
@@ -92,4 +92,4 @@ async def answer_token_count(asked: RoutedRequest, request: "web.Request") -> "w
         raise upstream.server_error(str(error)) from None
     if finished is None or finished.input_tokens is None:
         raise GatewayError(502, "the local model's server does not count tokens")
-    return web.json_response({"input_tokens": finished.input_tokens})
+    return finished.input_tokens
