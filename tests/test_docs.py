@@ -35,7 +35,7 @@ KINDS = {
 NOT_RUN = {
     r"git clone |pip install ": "needs the network",
     r"(VLLM\S+ )+vllm serve|python3 -m venv build/vllm|weakspot .*--to (vllm|gateway)": "needs a server with a model",
-    r"weakspot deploy .*--to gguf": "needs an adapter; what it makes is tested",
+    r"weakspot deploy .*--to (gguf|mlx)": "needs an adapter; what it makes is tested",
     r"systemctl ": "needs systemd",
     r"make (demo|test|check|fix|setup|docs|bench)\b": "takes minutes",
     r"weakspot .*(--load-in-4bit|Qwen/)": "needs a GPU and a hub",
