@@ -23,11 +23,13 @@ PAYLOAD = {
     **{"id": "x", "trace_id": "t", "call_type": "acompletion", "status": "success", "model": "qwen2.5"},
     **{"startTime": 1761921000.0, "endTime": 1761921001.5, "prompt_tokens": 11, "completion_tokens": 7},
     **{"messages": [Q], "response": completion("It is the sea."), "model_parameters": {"tools": TOOLS}},
+    "end_user": "ann",
 }
 SPEND_ROW = {
     **{"request_id": "x", "call_type": "acompletion", "model": "qwen2.5", "session_id": "t", "messages": {}},
     **{"startTime": "2025-10-31T14:30:00.000000", "endTime": "2025-10-31T14:30:01.500000"},
     "response": json.dumps(completion("It is the sea.")),
+    "end_user": "ann",
     "proxy_server_request": json.dumps({"model": "local", "messages": [Q], "tools": TOOLS}),
 }
 ANTHROPIC = {
@@ -121,8 +123,10 @@ def test_a_request_that_failed_has_no_answer(lines, said):
     assert said(found) == [("user", "Why is the sky blue?")]
 
 
-def test_what_is_no_chat_is_passed_over(lines):
-    assert read(lines({"call_type": "embedding", "input": "x"}, {"messages": [], "response": {}})) == []
+def test_what_is_no_chat_is_passed_over_and_counted(lines):
+    unlogged = {"call_type": "acompletion", "messages": {}, "response": {}}
+    found = read(lines({"call_type": "embedding", "input": "x"}, {"messages": [], "response": {}}, unlogged))
+    assert [one.reason for one in found] == ["no-chat", "no-chat", "texts-not-logged"]
     assert exchange({"messages": ["x"]}) is None
 
 

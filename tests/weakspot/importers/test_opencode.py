@@ -6,7 +6,7 @@ import sqlite3
 import pytest
 
 from weakspot.importers import opencode, sqlite
-from weakspot.importers.json_stream import BadLine
+from weakspot.importers.json_stream import BadLine, LeftOut
 
 Q1 = {"id": "m1", "role": "user", "time": {"created": 1}}
 A1 = {"id": "m2", "role": "assistant", "parentID": "m1", "modelID": "qwen", "time": {"created": 2, "completed": 3}}
@@ -74,7 +74,8 @@ def test_export_and_old_storage_hold_the_same(opencode_database, tmp_path, lines
 
 
 def test_subagents_sessions_are_left_out(lines, opencode_database, tmp_path):
-    assert list(opencode.conversations(lines(exported((Q1, [text("q")]), parentID="ses_0")))) == []
+    (left_out,) = opencode.conversations(lines(exported((Q1, [text("q")]), parentID="ses_0")))
+    assert left_out == LeftOut(1, "subagent")
     with sqlite3.connect(opencode_database) as database:
         database.execute("UPDATE session SET parent_id = 'ses_0'")
     database.close()
@@ -95,7 +96,7 @@ def test_what_opencode_says_in_the_users_place_is_no_question(read, said):
     found = read((Q1, [text("Continue if you have next steps", synthetic=True)]), (A1, [text("a")]))
     assert said(found) == [("assistant", "a")]
     with_file = read((Q1, [text("q"), text("1: hello", synthetic=True), text("x", ignored=True)]))
-    assert said(with_file) == [("user", "q\n1: hello")]
+    assert said(with_file) == [("user", "q")]
 
 
 def test_an_answer_stands_behind_its_question_also_where_another_was_typed_meanwhile(read, said):
