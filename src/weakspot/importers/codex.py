@@ -104,6 +104,9 @@ class _Session:
 
     def _add_event(self, line: Turn, event: Object) -> None:
         kind, text = event.get("type"), messages.words(event.get("message"))
+        if kind == "item_completed" and isinstance(item := event.get("item"), dict):  # in newer versions
+            kind = {"UserMessage": "user_message", "AgentMessage": "agent_message"}.get(str(item.get("type")))
+            text = messages.words(item.get("content")) or messages.words(item.get("text"))
         if kind == "user_message" and user_text(text):
             self._shown.add(replace(line, messages=(messages.text_message("user", text),)))
         elif kind == "agent_message" and text.strip():

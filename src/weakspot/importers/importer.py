@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from weakspot.capture.decisions import load_decisions
-from weakspot.capture.feedback import store_ratings
 from weakspot.capture.entrances import import_entrance
+from weakspot.capture.feedback import store_ratings
 from weakspot.capture.frames import user_text
 from weakspot.capture.recorder import journal_of, line_of
 from weakspot.capture.trigger_phrases import find_teacher
@@ -179,13 +179,15 @@ def _extract_consultations(config: Config, source: ImportSource, done: Examined)
                 done.left_out[conversation.reason] += 1
                 continue
             done.conversations += 1
-            number = 0
-            for number, one in enumerate(consultations(config, conversation, import_entrance(source.name)), start=1):
+            found = 0
+            for one in consultations(config, conversation, import_entrance(source.name)):
+                found += 1
                 if isinstance(one, RecordError):
                     done.left_out[one.reason] += 1
                 else:
                     yield conversation.number, one
-            done.left_out.update(["no-consultation"] if not number else [])
+            if not found:
+                done.left_out["no-consultation"] += 1
     except (OSError, UserError) as error:  # one of several files may be damaged
         done.bad.append(BadLine(0, "not-readable", str(error), str(source.path)))
 

@@ -11,6 +11,7 @@ from weakspot.storage import append_log, locks
 from weakspot.storage.regular_file import LONGEST_BYTES, bounded_lines, open_regular
 
 _CHUNK_BYTES = 1 << 20
+_SHOWN_BYTES = 200
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # A list by itself, or as a server's answer holds it: {"data": [...]}.
 _LIST = re.compile(rb'\s*(?:\{\s*"data"\s*:\s*)?\[(?=\s*(?:[{\[\]"0-9tfn-]|\Z))')
@@ -138,6 +139,9 @@ def _elements(stream: Any, position: int) -> Iterator[JsonEntry]:
                 start = mark.end()
                 begin = position + start
                 if depth == 0:
+                    rest = chunk[start : start + _SHOWN_BYTES].strip()
+                    if rest and rest[:1] not in b",}":  # a bracket too many ended the list early
+                        yield JsonEntry(number + 1, begin, rest)
                     return
         element += chunk[start:]
         if too_long := too_long or len(element) > LONGEST_BYTES:

@@ -1,12 +1,13 @@
 """Imports preference files: a prompt with a better and a worse answer, as OpenAI and other trainers take them."""
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from weakspot.importers import messages
 from weakspot.importers.conversation_tree import Conversation, Turn
-from weakspot.importers.json_stream import BadLine, LeftOut, entries
+from weakspot.importers.json_stream import BadLine, LeftOut, entries, parse_json_text
 from weakspot.importers.times import parse_time
 from weakspot.records import Message
 from weakspot.records.parsing import RecordError
@@ -80,6 +81,11 @@ def _without(prompt: list[Message], answer: list[Message]) -> list[Message]:
 
 
 def _messages(value: object, role: str) -> list[Message]:
+    if isinstance(value, str) and value.startswith(('{"', '[{"')):
+        with contextlib.suppress(RecordError):
+            value = parse_json_text(value)
+    if isinstance(value, list) and value and all(isinstance(one, str) for one in value):
+        value = value[-1]  # one answer for each turn: the last turn is the one that is asked
     if isinstance(value, dict):
         value = value["messages"] if isinstance(value.get("messages"), list) else [value]
     if isinstance(value, str):

@@ -38,11 +38,12 @@ def conversations(file: Path) -> Iterator[Conversation | BadLine | LeftOut]:
             yield BadLine(entry.number, error.reason, error.detail, str(file))
             continue
         said = _said(value)
+        spoken = [*said, *(one for key in ("chosen", "rejected") if isinstance(one := value.get(key), dict))]
         if not said:
             yield LeftOut(entry.number, "no-chat")
-        elif any(_ROLES.get(str(one.get("from")).lower()) is None for one in said):
+        elif any(_ROLES.get(str(one.get("from")).lower()) is None for one in spoken):
             yield LeftOut(entry.number, "unknown-speaker")
-        elif any(_text(one).lstrip().startswith(_HTML) and one.get("from") not in ("human", "user") for one in said):
+        elif any(_text(one).lstrip().startswith(_HTML) and one.get("from") not in ("human", "user") for one in spoken):
             yield LeftOut(entry.number, "html")
         else:
             tools = _parsed(value.get("tools"))
@@ -80,7 +81,7 @@ def _turns(value: Object, said: list[Object]) -> Iterator[Turn]:
     for key, rating in (("rejected", -1), ("chosen", 1)):
         better = value.get(key)
         if isinstance(better, dict):
-            role = _ROLES.get(str(better.get("from")).lower(), "assistant")
+            role = _ROLES[str(better.get("from")).lower()]
             yield Turn(key, last, _messages(role, _text(better), key), model, moment, rating=rating)
 
 

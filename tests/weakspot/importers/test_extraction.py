@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from weakspot.config import Config, load
 from weakspot.importers.conversation_tree import Conversation, Turn
 from weakspot.importers.extraction import consultations
-from weakspot.importers.model_names import teacher_of
 from weakspot.importers.messages import LoggedCall, answer, messages_of, result, text_message
+from weakspot.importers.model_names import teacher_of
 from weakspot.records import Interaction
 from weakspot.records.parsing import RecordError, parse_interaction_object
 

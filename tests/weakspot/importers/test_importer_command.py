@@ -34,6 +34,8 @@ def session(recorded, tmp_path):
 SHOWN = (
     "1 Claude Code session: 1 conversation, 1 new consultation\n"
     "  What does the note tell us here?  qwen3-coder → opus, 7 turns\n"
+    "    local:  LOCAL\n"
+    "    expert: EXPERT\n"
 )
 
 
@@ -105,10 +107,12 @@ def test_many_consultations_are_twenty_lines_and_a_number(collect, tmp_path):
     file.write_text("\n".join(entry(n, model) for n in range(25) for model in ("qwen", "claude-opus-5-5")))
     lines = collect("--from", file, "--yes")[1].splitlines()
     assert lines[0] == "1 chat log: 25 conversations, 25 new consultations"
-    assert lines[21] == "  … and 5 more"
-    assert len(lines) == 23
-    assert "so…  qwen → opus, 4 turns" in lines[1] or "…  qwen → opus, 4 turns" in lines[1]
-    assert all(len(line) < 100 for line in lines[1:21])
+    assert lines[-2] == "  … and 5 more"
+    shown = [line for line in lines if "qwen → opus, 4 turns" in line]
+    assert len(shown) == 20
+    assert "…  qwen → opus, 4 turns" in shown[0]
+    assert lines[2:4] == ["    local:  qwen says 0.", "    expert: claude-opus-5-5 says 0."]
+    assert all(len(line) < 110 for line in lines[1:-1])
 
 
 def test_a_bad_line_is_named_and_the_rest_is_imported(collect, session):
