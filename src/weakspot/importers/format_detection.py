@@ -31,8 +31,8 @@ _SUFFIXES = frozenset({".jsonl", ".ndjson", ".json", ".db", ".sqlite", ".sqlite3
 _LOOKED_AT = 1000
 _UNDERSTOOD = (
     "our own format, query/local/expert lines, sessions of Claude Code, Codex and opencode, tasks of Cline, exports or "
-    "the database of Open WebUI, exports of ChatGPT, ShareGPT, preference files, and chat logs of LiteLLM or in OpenAI's "
-    "or Anthropic's format; see docs/importing.md"
+    "the database of Open WebUI, exports of ChatGPT, ShareGPT, preference files, and chat logs of LiteLLM or in "
+    "OpenAI's or Anthropic's format; see docs/importing.md"
 )
 Read = Callable[[Path], Iterator[Conversation | BadLine | LeftOut]]
 # The last accepts whatever has messages, so it must be tried last.

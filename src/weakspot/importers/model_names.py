@@ -5,13 +5,13 @@ import re
 from weakspot.config import Config
 
 _WORD = re.compile(r"[a-z0-9]+")
-_VERSION = re.compile(r"v?\d+(?:[mbk])?")
+_VERSION, _SIZE = re.compile(r"v?\d+m?"), re.compile(r"\d+b")
 # What providers, gateways and clients write around a model's own name.
 _HARMLESS = frozenset(
     re.findall(
         r"\w+",
-        "anthropic openai google gemini azure aws amazon bedrock vertex ai us eu apac jp au global converse openrouter "
-        "litellm github copilot deepseek mistral xai cohere groq together fireworks databricks expert manifold pipe "
+        "anthropic openai google azure aws amazon bedrock vertex ai us eu apac jp au global converse openrouter "
+        "litellm github copilot groq together fireworks databricks expert manifold pipe "
         "function latest preview beta exp experimental thinking reasoning extended fast turbo high medium low max "
         "minimal xhigh it instruct chat free online",
     )
@@ -41,7 +41,8 @@ def teacher_of(config: Config, model: str | None) -> str | None:
     known = _HARMLESS.union(*(_WORD.findall(one.lower()) for one in (named, table.model, *table.names)))
     own = _WORD.findall(model.lower().rpartition("/")[2])
     words = frozenset(_WORD.findall(model.lower()))
-    believed = all(word in known or _VERSION.fullmatch(word) for word in own)
+    has_sizes = table.kind != "anthropic"  # Anthropic's models have none
+    believed = all(word in known or _VERSION.fullmatch(word) or (has_sizes and _SIZE.fullmatch(word)) for word in own)
     return named if believed and not (words & _LOCAL) - known else None
 
 

@@ -50,7 +50,7 @@ REPORTS = {
     "ha0xin/chatgpt-multimodal-exporter#8: the current node is on the other branch": export(
         *(USER, EXPERT, LOCAL), current_node="a"
     ),
-    "mohamed-chs/convoviz: thoughts and a recap of them": export(
+    "convoviz: thoughts and a recap of them": export(
         *(USER, LOCAL, node("t", "u", "assistant", THOUGHTS, model="gpt-5-2")),
         *(node("p", "t", "assistant", RECAP, model="gpt-5-2"), below("p", EXPERT)),
     ),

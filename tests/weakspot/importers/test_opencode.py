@@ -155,3 +155,19 @@ def test_a_file_of_old_storage_that_cannot_be_read_is_reported_and_stops_nothing
 def test_an_export_that_cannot_be_read_is_reported_and_stops_nothing(lines):
     bad, _ = opencode.conversations(lines(b'{"info', exported((Q1, [text("q")]))))
     assert (bad.line, bad.reason) == (1, "not-json")
+
+
+def test_a_reminder_is_no_word_of_the_user_and_a_file_is_a_mark(read, said):
+    reminder = text("<system-reminder>\nPlan mode is on.\n</system-reminder>", synthetic=True)
+    file = {"type": "file", "mime": "text/plain", "filename": "a.md", "url": "file:///p/a.md"}
+    found = read((Q1, [text("consult opus"), file, text("Called the Read tool", synthetic=True), reminder]))
+    assert said(found) == [("user", "[file]\nconsult opus")]
+    assert found.turns[0].odd == ("a file that was sent is not in the record",)
+    picture = {**file, "mime": "image/png"}
+    assert said(read((Q1, [text("What is it?"), picture]))) == [("user", "[image]\nWhat is it?")]
+
+
+def test_an_export_with_a_line_in_front_is_read(tmp_path, only, said):
+    file = tmp_path / "export.json"
+    file.write_text("Exporting session: ses_1\n" + json.dumps(exported((Q1, [text("q")])), indent=2))
+    assert said(only(opencode.conversations(file))) == [("user", "q")]
