@@ -69,7 +69,7 @@ class Decisions:
         if decided == "reject":
             raise RecordError("rejected", "a person rejected it")
         if decided is None and (thumb := self.thumbs.get(example.id)) and thumb.action == "thumbs-down":
-            raise RecordError("rejected", f"its reader gave it a thumbs-down{_quoted(thumb.comment)}")
+            raise RecordError("rejected", f"its reader gave it a thumbs-down{_comment_text(thumb.comment)}")
         if example.policy == "refuse":
             raise RecordError("policy-refuse", example.policy_reason)
         if example.policy == "ask" and decided is None:
@@ -91,7 +91,7 @@ class Decisions:
         return bool(self.forgotten_contents) and example.content_key() in self.forgotten_contents
 
 
-def _quoted(comment: str | None) -> str:
+def _comment_text(comment: str | None) -> str:
     return f": {' '.join(comment.split())[:200]}" if comment else ""
 
 

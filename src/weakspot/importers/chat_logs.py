@@ -109,7 +109,7 @@ def exchange(value: Object) -> Exchange | None:
     if text := messages.words(request.get("system") or request.get("instructions")):  # places of their own for it
         system.append(messages.text_message("system", text))
     asked: list[tuple[Message, str | None]] = []
-    for message, model in _asked(request):
+    for message, model in _iter_messages(request):
         if message.role == "system":
             system.append(message)
         else:
@@ -131,7 +131,7 @@ def exchange(value: Object) -> Exchange | None:
     )
 
 
-def _asked(request: Object) -> Iterator[tuple[Message, str | None]]:
+def _iter_messages(request: Object) -> Iterator[tuple[Message, str | None]]:
     given = _json(request["messages"] if request.get("messages") else request.get("input"))
     if isinstance(given, list) and all(isinstance(one, dict) and "role" in one for one in given):
         for one in given:
@@ -143,7 +143,7 @@ def _asked(request: Object) -> Iterator[tuple[Message, str | None]]:
 
 
 def _first_question(request: Object) -> str | None:
-    return next((message.content or "" for message, _ in _asked(request) if message.role == "user"), None)
+    return next((message.content or "" for message, _ in _iter_messages(request) if message.role == "user"), None)
 
 
 def _request(value: Object) -> Object | None:
@@ -185,17 +185,17 @@ def _who(value: Object, request: Object) -> str:
 def _response(value: Object) -> object:
     """Return what a log holds of the answer, decoded as far as it can be; None where it has no place for one."""
     held = next((one for key in _RESPONSES if (one := value.get(key))), None)
-    response = _decoded(held)
+    response = _decode(held)
     for _ in range(2):
         inner = (
             next((response[key] for key in _BODIES if response.get(key)), None) if isinstance(response, dict) else None
         )
         if inner is not None:
-            response = {**_decoded_object(inner), "status_code": response.get("status_code") or response.get("status")}
+            response = {**_body_object(inner), "status_code": response.get("status_code") or response.get("status")}
     return response
 
 
-def _decoded(value: object) -> object:
+def _decode(value: object) -> object:
     value = _json(value)
     if isinstance(value, list) and any(isinstance(one, dict) and "choices" in one for one in value):
         value = "".join(f"data: {json.dumps(one)}\n\n" for one in value)  # the chunks of a stream
@@ -206,8 +206,8 @@ def _decoded(value: object) -> object:
     return value
 
 
-def _decoded_object(value: object) -> Object:
-    found = _decoded(value)
+def _body_object(value: object) -> Object:
+    found = _decode(value)
     return found if isinstance(found, dict) else {"content": found}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from weakspot.importers import messages
 from weakspot.importers.conversation_tree import Conversation, Turn
 from weakspot.importers.json_stream import BadLine, LeftOut, entries
-from weakspot.importers.messages import LoggedCall, attached
+from weakspot.importers.messages import LoggedCall, attachment_marks
 from weakspot.importers.times import parse_time
 from weakspot.records.parsing import RecordError
 
@@ -65,7 +65,7 @@ def _turn(key: str, parent: str | None, message: Object, model: str | None) -> T
     if role == "tool":
         return Turn(key, parent, (messages.result(str(parent), text),), moment=moment)
     if role == "user":
-        marks, odd = attached([*kinds, *_attachments(metadata)])
+        marks, odd = attachment_marks([*kinds, *_attachments(metadata)])
         said = (messages.text_message("user", marks + text),) if marks or text else ()
         return Turn(key, parent, said, moment=moment, odd=odd)
     if role == "system":
@@ -102,7 +102,7 @@ def _words(content: Object) -> tuple[str, list[str]]:
 
 
 def _attachments(metadata: Object) -> list[str]:
-    """Return the kinds of attached files; a picture is in the parts as well."""
+    """Return the kinds of attachment_marks files; a picture is in the parts as well."""
     found = metadata.get("attachments")
     kinds = [str(_object(one).get("mime_type") or "") for one in (found if isinstance(found, list) else ())]
     return [kind for kind in kinds if not kind.startswith("image")]

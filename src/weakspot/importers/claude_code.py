@@ -85,7 +85,7 @@ class _Session:
                 yield Turn(f"{uuid}/results", parent, results, moment=moment)
                 parent, results = f"{uuid}/results", ()
             yield Turn(uuid, parent, results or asked, moment=moment, broken_off=broken_off)
-        elif value["type"] == "attachment" and (queued := _queued_words(value.get("attachment"))):
+        elif value["type"] == "attachment" and (queued := _queue_words(value.get("attachment"))):
             asked = (messages.text_message("user", queued),)
             yield Turn(uuid, parent, asked, moment=parse_time(value.get("timestamp")))
         else:
@@ -113,7 +113,7 @@ def _session_id(value: dict[str, Any]) -> object:
     return value.get("sessionId", value.get("session_id"))  # the second is of ``claude --output-format stream-json``
 
 
-def _queued_words(attachment: object) -> str:
+def _queue_words(attachment: object) -> str:
     """Return what the user typed while the model worked, which is in no other line; empty for other attachments."""
     if not isinstance(attachment, dict) or attachment.get("type") != "queued_command":
         return ""

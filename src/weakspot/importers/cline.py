@@ -28,7 +28,7 @@ def claims(value: Object) -> bool:
     """Return whether an object is a message of a task, as the model got it or as the user saw it."""
     if "messages" in value:
         return False
-    return _is_shown(value) or (
+    return _is_visible(value) or (
         value.get("role") in ("user", "assistant") and isinstance(value.get("content"), list | str)
     )
 
@@ -46,15 +46,15 @@ def conversations(file: Path) -> Iterator[Conversation | BadLine | LeftOut]:
             yield BadLine(entry.number, error.reason, error.detail, str(file))
     # The folder's name is the task's id.
     name = file.parent.name if file.name in (_HISTORY, _SHOWN) else file.stem
-    if any(_is_shown(value) for _, value in found):
-        turns = list(_shown_turns(found))
+    if any(_is_visible(value) for _, value in found):
+        turns = list(_visible_turns(found))
     else:
         turns = list(_turns(found, _notes(file.with_name(_SHOWN)) if file.name == _HISTORY else {}))
     if turns:
         yield Conversation(name, 1, turns)
 
 
-def _is_shown(value: Object) -> bool:
+def _is_visible(value: Object) -> bool:
     return value.get("type") in ("say", "ask") and "ts" in value
 
 
@@ -74,7 +74,7 @@ def _turns(found: list[tuple[int, Object]], notes: dict[int, _Note]) -> Iterator
             last = identity
 
 
-def _shown_turns(found: list[tuple[int, Object]]) -> Iterator[Turn]:
+def _visible_turns(found: list[tuple[int, Object]]) -> Iterator[Turn]:
     """Yield what the user saw: what they typed, and what the model said; its tools are not among it."""
     last: str | None = None
     for number, value in found:
@@ -88,14 +88,14 @@ def _shown_turns(found: list[tuple[int, Object]]) -> Iterator[Turn]:
         elif by_user:
             yield Turn(str(number), last, (messages.text_message("user", text),), moment=parse_time(value.get("ts")))
         elif kind in _BY_MODEL:
-            said, model = messages.answer(_asked(text)), _model(value.get("modelInfo"))
+            said, model = messages.answer(_question_text(text)), _model(value.get("modelInfo"))
             yield Turn(str(number), last, said, model, parse_time(value.get("ts")))
         else:
             continue
         last = str(number)
 
 
-def _asked(text: str) -> str:
+def _question_text(text: str) -> str:
     """Return the question that a model put to the user, which is stored with its options as JSON."""
     try:
         value = parse_json_text(text) if text.lstrip().startswith("{") else None

@@ -17,7 +17,7 @@ from weakspot.importers import native
 from weakspot.importers.extraction import IMPORTED_ID_PREFIX, consultations
 from weakspot.importers.format_detection import ImportSource, find_sources
 from weakspot.importers.json_stream import BadLine, LeftOut, entries
-from weakspot.importers.model_names import named_teacher
+from weakspot.importers.model_names import teacher_in_name
 from weakspot.records import Interaction, strictest
 from weakspot.records.parsing import RecordError, parse_interaction_object, parse_json_object
 from weakspot.redaction.redact import scrub
@@ -219,7 +219,7 @@ def _enter_interaction(one: Interaction, config: Config, entrance: str, file_sha
     if file_sha256:
         changes["file_sha256"] = file_sha256
     if consultation is not None:
-        names = {find_teacher(config, consultation.teacher), named_teacher(config, consultation.model)}
+        names = {find_teacher(config, consultation.teacher), teacher_in_name(config, consultation.model)}
         known = [config.teachers[name] for name in names if name is not None]
         policy = strictest(consultation.policy, *(teacher.policy for teacher in known))
         if policy != consultation.policy:

@@ -110,7 +110,7 @@ def words(content: object) -> str:
     return "\n".join(found)
 
 
-def attached(kinds: Iterable[object]) -> tuple[str, tuple[str, ...]]:
+def attachment_marks(kinds: Iterable[object]) -> tuple[str, tuple[str, ...]]:
     """Return the marks of files that were sent with a message, by their kinds, and what is odd about them."""
     marks = ["image" if str(kind).startswith("image") else "file" for kind in kinds]
     odd = tuple(f"{'a picture' if mark == 'image' else 'a file'} that was sent is not in the record" for mark in marks)

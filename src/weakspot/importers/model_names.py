@@ -34,7 +34,7 @@ def teacher_of(config: Config, model: str | None) -> str | None:
     """
     if not model:
         return None
-    named = named_teacher(config, model)
+    named = teacher_in_name(config, model)
     if named is None or _is_exact(config, named, model):
         return named
     table = config.teachers[named]
@@ -46,7 +46,7 @@ def teacher_of(config: Config, model: str | None) -> str | None:
     return named if believed and not (words & _LOCAL) - known else None
 
 
-def named_teacher(config: Config, model: str | None) -> str | None:
+def teacher_in_name(config: Config, model: str | None) -> str | None:
     """Return the teacher whose name, model or other name occurs in a model's id, believed or not."""
     parts = _parts(model or "")
     names = (

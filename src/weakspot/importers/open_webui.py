@@ -11,7 +11,7 @@ from typing import Any
 from weakspot.importers import messages, sqlite
 from weakspot.importers.conversation_tree import Conversation, Turn
 from weakspot.importers.json_stream import BadLine, JsonEntry, entries, parse_json_text
-from weakspot.importers.messages import LoggedCall, attached
+from weakspot.importers.messages import LoggedCall, attachment_marks
 from weakspot.importers.response_items import are_items, messages_of_answer
 from weakspot.importers.times import parse_time
 from weakspot.records import Message
@@ -113,7 +113,7 @@ def _turn(one: Object, parent: str | None) -> Turn:
     if one.get("role") != "assistant":
         said = tuple(messages.messages_of({"role": one.get("role"), "content": one.get("content")}))[:1]
         files = one.get("files")
-        marks, odd = attached(_kind(file) for file in (files if isinstance(files, list) else ()))
+        marks, odd = attachment_marks(_kind(file) for file in (files if isinstance(files, list) else ()))
         if marks and said:
             said = (said[0].model_copy(update={"content": marks + (said[0].content or "")}),)
         return Turn(identity, parent, said, moment=time, odd=odd)

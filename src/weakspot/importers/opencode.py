@@ -9,7 +9,7 @@ from typing import Any
 from weakspot.importers import messages, sqlite
 from weakspot.importers.conversation_tree import Conversation, Turn
 from weakspot.importers.json_stream import BadLine, JsonEntry, LeftOut, document, entries
-from weakspot.importers.messages import LoggedCall, attached
+from weakspot.importers.messages import LoggedCall, attachment_marks
 from weakspot.importers.times import parse_time
 from weakspot.records import Message
 from weakspot.records.parsing import RecordError
@@ -135,7 +135,7 @@ def _question(info: Object, parts: list[Object], parent: str | None) -> Turn:
     text = messages.words(own)
     if quoted := _QUOTED.fullmatch(text):
         text = quoted[1].replace('\\"', '"')
-    marks, odd = attached(part.get("mime") for part in parts if part.get("type") == "file")
+    marks, odd = attachment_marks(part.get("mime") for part in parts if part.get("type") == "file")
     said: tuple[Message, ...] = ()
     if (own or marks) and info.get("role") == "user":
         said = (messages.text_message("user", marks + text),)

@@ -26,7 +26,7 @@ _HTML = ("<div", "<p>", "<p ", "<html")
 
 def claims(value: Object) -> bool:
     """Return whether an object is a conversation in this form."""
-    return bool(_said(value))
+    return bool(_speech(value))
 
 
 def conversations(file: Path) -> Iterator[Conversation | BadLine | LeftOut]:
@@ -37,7 +37,7 @@ def conversations(file: Path) -> Iterator[Conversation | BadLine | LeftOut]:
         except RecordError as error:
             yield BadLine(entry.number, error.reason, error.detail, str(file))
             continue
-        said = _said(value)
+        said = _speech(value)
         spoken = [*said, *(one for key in ("chosen", "rejected") if isinstance(one := value.get(key), dict))]
         if not said:
             yield LeftOut(entry.number, "no-chat")
@@ -46,12 +46,12 @@ def conversations(file: Path) -> Iterator[Conversation | BadLine | LeftOut]:
         elif any(_text(one).lstrip().startswith(_HTML) and one.get("from") not in ("human", "user") for one in spoken):
             yield LeftOut(entry.number, "html")
         else:
-            tools = _parsed(value.get("tools"))
+            tools = _parse_if_text(value.get("tools"))
             name = f"{value.get('id') or file.stem}/{entry.number}"
             yield Conversation(name, entry.number, list(_turns(value, said)), tools if isinstance(tools, list) else [])
 
 
-def _said(value: Object) -> list[Object]:
+def _speech(value: Object) -> list[Object]:
     for key in _LISTS:
         found = value.get(key)
         if isinstance(found, list) and found and all(isinstance(one, dict) and "from" in one for one in found):
@@ -92,7 +92,7 @@ def _messages(role: str, text: str, call: str) -> tuple[Message, ...]:
         return (messages.result(call, text),)
     if role != "call":
         return (messages.text_message(role, text),)
-    called = _parsed(text)
+    called = _parse_if_text(text)
     if isinstance(called, dict) and isinstance(called.get("name"), str):
         return messages.answer("", [LoggedCall(call, called["name"], called.get("arguments"))])
     return messages.answer(text)
@@ -103,7 +103,7 @@ def _text(one: Object) -> str:
     return messages.words(found)
 
 
-def _parsed(value: object) -> object:
+def _parse_if_text(value: object) -> object:
     """Return a value, parsed where it is a text that holds JSON."""
     if not isinstance(value, str):
         return value

@@ -3,7 +3,7 @@
 import pytest
 
 from weakspot.config import load
-from weakspot.importers.model_names import named_teacher, teacher_of
+from weakspot.importers.model_names import teacher_in_name, teacher_of
 
 
 @pytest.mark.parametrize(
@@ -54,8 +54,8 @@ def test_what_stands_beside_the_name_tells_who_it_is(config, name, teacher):
 
 
 def test_a_name_that_is_not_believed_is_a_name_all_the_same(config):
-    assert named_teacher(config, "qwen3-claude-sonnet-distill") == "sonnet"
-    assert named_teacher(config, "qwen3") is None
+    assert teacher_in_name(config, "qwen3-claude-sonnet-distill") == "sonnet"
+    assert teacher_in_name(config, "qwen3") is None
 
 
 def test_what_the_settings_name_word_by_word_is_believed(tmp_path):
