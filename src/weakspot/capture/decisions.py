@@ -1,4 +1,4 @@
-"""The log of people's decisions about interactions: allow, refuse, accept, reject, edit, move, undo, forget."""
+"""The log of people's decisions about interactions: allow, refuse, accept, reject, edit, move, undo, forget, thumbs."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -14,18 +14,26 @@ from weakspot.storage import append_log
 from weakspot.workspace import Workspace
 
 YES, NO = ("allow", "accept"), ("refuse", "reject")
+THUMBS = ("thumbs-down", "thumbs-up")
 
 
 @dataclass
 class Decisions:
-    """The decisions in force by interaction id, oldest first, and what was forgotten, by id and by content."""
+    """The decisions in force by interaction id, oldest first, and what was forgotten, by id and by content.
+
+    ``thumbs`` are the latest ones of the answers' readers, who decide nothing for others.
+    """
 
     standing: defaultdict[str, list[Decision]] = field(default_factory=lambda: defaultdict(list))
+    thumbs: dict[str, Decision] = field(default_factory=dict)
     forgotten: set[str] = field(default_factory=set)
     forgotten_contents: set[str] = field(default_factory=set)
 
     def add(self, decision: Decision) -> None:
         """Apply the next decision of the log."""
+        if decision.action in THUMBS:
+            self.thumbs[decision.interaction_id] = decision
+            return
         earlier = self.standing[decision.interaction_id]
         if decision.action == "forget":
             self.forgotten.add(decision.interaction_id)
@@ -51,6 +59,7 @@ class Decisions:
         """Raise :class:`RecordError` for an interaction that must not be trained on.
 
         A person may allow what a policy of "ask" holds back, and refuse anything, but not allow what a policy refuses.
+        A thumbs-down counts until a person decides; a thumbs-up allows nothing.
         """
         if self.is_forgotten(example):
             raise RecordError("forgotten", "a person had it forgotten")
@@ -59,6 +68,8 @@ class Decisions:
             raise RecordError("policy-refuse", "a person refused it")
         if decided == "reject":
             raise RecordError("rejected", "a person rejected it")
+        if decided is None and (thumb := self.thumbs.get(example.id)) and thumb.action == "thumbs-down":
+            raise RecordError("rejected", f"its reader gave it a thumbs-down{_comment_text(thumb.comment)}")
         if example.policy == "refuse":
             raise RecordError("policy-refuse", example.policy_reason)
         if example.policy == "ask" and decided is None:
@@ -80,6 +91,10 @@ class Decisions:
         return bool(self.forgotten_contents) and not self.forgotten_contents.isdisjoint(example.content_keys())
 
 
+def _comment_text(comment: str | None) -> str:
+    return f": {' '.join(comment.split())[:200]}" if comment else ""
+
+
 def load_decisions(workspace: Workspace) -> Decisions:
     """Read every decision; raise :class:`UserError` for a damaged line, since it may forbid something."""
     found = Decisions()
@@ -97,7 +112,7 @@ def read_decisions(file: Path) -> Iterator[tuple[append_log.Line, Decision]]:
 def decide(workspace: Workspace, config: Config, decisions: Sequence[tuple[str, str, str | None]]) -> None:
     """Append decisions, each an interaction id, an action, and for "forget" the hash of its messages.
 
-    Forgetting also erases the texts of earlier edits.
+    Forgetting also erases the texts of earlier edits, and of readers' comments.
     """
     if not decisions:
         return
@@ -124,7 +139,7 @@ def append_decisions(workspace: Workspace, config: Config, decisions: Sequence[D
 def _erase_edits(workspace: Workspace, config: Config, identities: set[str]) -> None:
     edits: dict[append_log.Line, str | None] = {}
     for line, decision in read_decisions(workspace.decisions):
-        if decision.action == "edit" and decision.interaction_id in identities:
+        if decision.action in ("edit", *THUMBS) and decision.interaction_id in identities:
             edits[line] = None
     if edits:
         collect = config.collect

@@ -15,7 +15,9 @@ from zddc.console import print_json
 from zddc.errors import UserError
 
 if TYPE_CHECKING:
-    from weakspot.importers.importer import Examined
+    from weakspot.importers.importer import Examined, ImportCandidate
+
+_PAGE = 5
 
 
 def collect(
@@ -34,7 +36,8 @@ def collect(
             "--from",
             metavar="PATH",
             help='Import from a file or folder: the raw format, {"query","local","expert"[,"domain"]}, or logs of '
-            "Claude Code, opencode, Open WebUI, LiteLLM, or in the style of OpenAI.",
+            "Claude Code, Codex, Cline, opencode, Open WebUI, ChatGPT, ShareGPT, LiteLLM, preference files, or in the "
+            "style of OpenAI.",
         ),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Import what --from finds without asking first.")] = False,
@@ -103,6 +106,24 @@ def _retry_unfitted(place: Workspace, settings: Sequence[str], json_: bool) -> N
         output.print_retry(done)
 
 
+def _ask(found: "Sequence[ImportCandidate]") -> bool:
+    """Show what would be imported, a page at a time, and return whether the person wants it."""
+    for start in range(0, len(found), _PAGE):
+        page, rest = found[start : start + _PAGE], len(found) - start - _PAGE
+        output.print_candidates(page)
+        while rest > 0:
+            answer = typer.prompt(
+                f"import {len(found)}? y, n, or Enter to see more of the other {rest}", default="", show_default=False
+            ).strip()
+            if answer.lower() in ("y", "yes"):
+                return True
+            if answer.lower() in ("n", "no"):
+                return False
+            if not answer:
+                break
+    return typer.confirm(f"import {len(found)}?")
+
+
 def _import_files(place: Workspace, source: Path, settings: Sequence[str], yes: bool, json_: bool) -> None:
     from dataclasses import asdict
 
@@ -112,11 +133,13 @@ def _import_files(place: Workspace, source: Path, settings: Sequence[str], yes: 
     def approve(examined: "Examined") -> bool:
         nonlocal unasked
         seen.append(examined)
-        if examined.foreign and not json_:
-            output.print_import_preview(examined)
         asks = bool(examined.found) and not yes
         unasked = asks and (json_ or not (sys.stdin.isatty() and sys.stdout.isatty()))
-        return not asks or (not unasked and typer.confirm(f"import {len(examined.found)}?"))
+        if examined.foreign and not json_:
+            output.print_import_preview(examined)
+            if unasked or not asks:
+                output.print_candidates(examined.found)
+        return not asks or (not unasked and _ask(examined.found))
 
     done = api.collect(place, source, approve=approve, settings=settings)
     if json_:

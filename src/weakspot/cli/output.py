@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from weakspot.capture.redact_stored import Rescrubbed
     from weakspot.capture.unfitted import Retried
     from weakspot.config import Config
+    from weakspot.importers.importer import ImportCandidate
     from weakspot.pipeline.collect import Collected, Examined, Imported
     from weakspot.pipeline.doctor import Finding
     from weakspot.pipeline.forget import Forgotten, Retrained
@@ -49,20 +50,33 @@ def print_capture(found: "Collected") -> None:
 
 
 def print_import_preview(found: "Examined") -> None:
-    """Print the new consultations that were found in other programs' files."""
+    """Print what was found in other programs' files: how much of it is new, and what was left out."""
     files = ", ".join(_format_count(count, name) for name, count in found.formats.items())
     consultations = _format_count(len(found.found), "new consultation")
     print_line(f"{files}: {_format_count(found.conversations, 'conversation')}, {consultations}")
-    for one in found.found[:_SHOWN]:
-        query = one.query if len(one.query) <= _SHOWN_CHARACTERS else f"{one.query[: _SHOWN_CHARACTERS - 1]}…"
-        incomplete = ", incomplete" if one.incomplete else ""
-        print_line(f"  {query}  {one.local_model or 'local model'} → {one.teacher}, {one.turns} turns{incomplete}")
-    if len(found.found) > _SHOWN:
-        print_line(f"  … and {len(found.found) - _SHOWN} more")
     if found.left_out:
         print_line(f"left out: {_format_counts(found.left_out)}")
     if found.not_understood:
         print_line(f"not understood: {_format_count(len(found.not_understood), 'file')}, as {found.not_understood[0]}")
+
+
+def print_candidates(found: "Sequence[ImportCandidate]", most: int = _SHOWN) -> None:
+    """Print the first of the consultations that would be imported: query, both answers, and what is odd about them."""
+    for one in found[:most]:
+        query, local, expert = (_cut_text(text, _SHOWN_CHARACTERS) for text in (one.query, one.local, one.expert))
+        incomplete = ", incomplete" if one.incomplete else ""
+        models = f"{one.local_model or 'local model'} → {one.teacher or 'a better answer'}"
+        print_line(f"  {query}  {models}, {one.turns} turns{incomplete}")
+        print_line(f"    local:  {local}")
+        print_line(f"    expert: {expert}")
+        for odd in one.odd:
+            print_line(f"    odd:    {odd}")
+    if len(found) > most:
+        print_line(f"  … and {len(found) - most} more")
+
+
+def _cut_text(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _format_count(count: int, word: str) -> str:
@@ -82,7 +96,8 @@ def print_retry(done: "Retried") -> None:
 
 def print_import(done: "Imported") -> None:
     """Print the result of an import."""
-    print_line(f"added {done.added}, already there {done.already_there}, bad {len(done.bad)}: {done.file}")
+    ratings = f", {_format_count(done.ratings, 'rating')}" if done.ratings else ""
+    print_line(f"added {done.added}, already there {done.already_there}, bad {len(done.bad)}{ratings}: {done.file}")
 
 
 def print_bad_lines(done: "Imported") -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from weakspot.importers import messages
 from weakspot.importers.conversation_tree import Conversation, Turn
 from weakspot.importers.json_stream import BadLine, JsonEntry, entries
+from weakspot.importers.times import parse_time
 from weakspot.records import Message
 from weakspot.records.parsing import RecordError
 
@@ -25,7 +26,7 @@ _SYNTHETIC = "<synthetic>"
 def claims(value: dict[str, Any]) -> bool:
     """Return whether an object is a line of a session."""
     return isinstance(value.get("type"), str) and (
-        isinstance(value.get("sessionId"), str) or value["type"] == "file-history-snapshot" or "leafUuid" in value
+        isinstance(_session_id(value), str) or value["type"] == "file-history-snapshot" or "leafUuid" in value
     )
 
 
@@ -54,8 +55,9 @@ class _Session:
         self._last: dict[str, str] = {}
 
     def add(self, entry: JsonEntry, value: dict[str, Any]) -> None:
-        uuid, session = value.get("uuid"), str(value.get("sessionId") or "")
-        if value.get("isSidechain") or not isinstance(uuid, str) or not isinstance(value.get("type"), str):
+        uuid, session = value.get("uuid"), str(_session_id(value) or "")
+        of_subagent = value.get("isSidechain") or value.get("parent_tool_use_id")
+        if of_subagent or not isinstance(uuid, str) or not isinstance(value.get("type"), str):
             return
         if not self.turns:
             self.id, self.number = session, entry.number
@@ -76,13 +78,16 @@ class _Session:
             yield _answer(uuid, parent, value, message)
         elif value["type"] == "user" and isinstance(message, dict):
             said = [_without_reminders(one) for one in messages.messages_of({**message, "role": "user"})]
-            moment = messages.parse_time(value.get("timestamp"))
+            moment = parse_time(value.get("timestamp"))
             results = tuple(one for one in said if one.role == "tool")
             asked, broken_off = self._user_message(uuid, parent, value, said)
             if results and asked:
                 yield Turn(f"{uuid}/results", parent, results, moment=moment)
                 parent, results = f"{uuid}/results", ()
             yield Turn(uuid, parent, results or asked, moment=moment, broken_off=broken_off)
+        elif value["type"] == "attachment" and (queued := _queue_words(value.get("attachment"))):
+            asked = (messages.text_message("user", queued),)
+            yield Turn(uuid, parent, asked, moment=parse_time(value.get("timestamp")))
         else:
             yield Turn(uuid, parent)
 
@@ -104,6 +109,21 @@ class _Session:
         return ((messages.text_message("user", text),) if spelt_out or not value.get("isMeta") else ()), False
 
 
+def _session_id(value: dict[str, Any]) -> object:
+    return value.get("sessionId", value.get("session_id"))  # the second is of ``claude --output-format stream-json``
+
+
+def _queue_words(attachment: object) -> str:
+    """Return what the user typed while the model worked, which is in no other line; empty for other attachments."""
+    if not isinstance(attachment, dict) or attachment.get("type") != "queued_command":
+        return ""
+    origin = attachment.get("origin")
+    typed = attachment.get("commandMode") in (None, "prompt") and not attachment.get("isMeta")
+    by_user = origin.get("kind") in (None, "human") if isinstance(origin, dict) else True
+    text = _REMINDERS.sub("", messages.words(attachment.get("prompt")))
+    return text if typed and by_user and text.strip() and not _NO_WORDS.match(text) else ""
+
+
 def _answer(uuid: str, parent: str | None, value: dict[str, Any], message: dict[str, Any]) -> Turn:
     model = messages.text_or_none(message.get("model"))
     if value.get("isApiErrorMessage") or model == _SYNTHETIC:
@@ -114,7 +134,7 @@ def _answer(uuid: str, parent: str | None, value: dict[str, Any], message: dict[
         parent,
         tuple(messages.messages_of({**message, "role": "assistant"})),
         model,
-        messages.parse_time(value.get("timestamp")),
+        parse_time(value.get("timestamp")),
         read,
         written,
         messages.stop_reason(message.get("stop_reason")),

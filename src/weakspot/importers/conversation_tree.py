@@ -15,7 +15,8 @@ class Turn:
 
     ``parent`` is the id of the turn before, None where the conversation begins. A user's message has a turn of
     its own. Pieces of the same message of a model share their ``reply``. ``broken_off`` says that the answer
-    which ends here is incomplete; ``stop`` why a model stopped, where that is known.
+    which ends here is incomplete; ``stop`` why a model stopped, where that is known. ``rating`` is above 0 for a
+    thumbs-up and below for a thumbs-down, with the reader's ``comment``. ``odd`` is what a person should know of it.
     """
 
     id: str
@@ -28,6 +29,9 @@ class Turn:
     stop: StopReason | None = None
     broken_off: bool = False
     reply: str = ""
+    rating: int = 0
+    comment: str = ""
+    odd: tuple[str, ...] = ()
 
     @property
     def question(self) -> str | None:
@@ -44,13 +48,16 @@ class Turn:
 class Conversation:
     """The turns of one conversation in the order in which they were made, with the tools the models could call.
 
-    ``number`` says where in its file it begins.
+    ``number`` says where in its file it begins. ``by_text`` says that it was put together of requests, by their equal
+    texts; ``who`` is the person or the session that all of them name, empty where they name none.
     """
 
     id: str
     number: int
     turns: list[Turn]
     tools: list[Any] = field(default_factory=list)
+    by_text: bool = False
+    who: str = ""
 
 
 class Tree:
@@ -60,9 +67,12 @@ class Tree:
         self._place: dict[str, int] = {}
         self.turns: list[Turn] = []
         for turn in turns:
-            if turn.id not in self._place:  # some programs write a turn again when they go on with a session
-                self._place[turn.id] = len(self.turns)
+            place = self._place.setdefault(turn.id, len(self.turns))
+            if place == len(self.turns):
                 self.turns.append(turn)
+            # Some programs write a turn again: when they go on with a session, or as an answer grows.
+            elif _is_more(turn, self.turns[place]):
+                self.turns[place] = turn
         self._children: dict[str, list[Turn]] = {}
         for turn in self.turns:
             if (parent := self.parent(turn)) is not None:
@@ -108,3 +118,10 @@ class Tree:
                 if child.question is None:
                     waiting.append(child)
                     yield child
+
+
+def _is_more(turn: Turn, written: Turn) -> bool:
+    """Return whether a turn says all that was written under its id before, and more."""
+    said, before = ([message.text for message in one.messages] for one in (turn, written))
+    same = len(said) >= len(before) and all(a.startswith(b) for a, b in zip(said, before, strict=False))
+    return same and said != before and turn.parent == written.parent

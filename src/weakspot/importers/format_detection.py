@@ -7,9 +7,21 @@ from pathlib import Path
 from typing import Any
 
 from weakspot.config import Config
-from weakspot.importers import chat_logs, claude_code, native, open_webui, opencode, sqlite
+from weakspot.importers import (
+    chat_logs,
+    chatgpt,
+    claude_code,
+    cline,
+    codex,
+    native,
+    open_webui,
+    opencode,
+    preferences,
+    sharegpt,
+    sqlite,
+)
 from weakspot.importers.conversation_tree import Conversation
-from weakspot.importers.json_stream import BadLine, entries
+from weakspot.importers.json_stream import BadLine, LeftOut, entries
 from weakspot.records.parsing import RecordError
 from zddc.errors import UserError
 
@@ -18,15 +30,21 @@ _SUFFIXES = frozenset({".jsonl", ".ndjson", ".json", ".db", ".sqlite", ".sqlite3
 # A session may begin with many lines that no format recognises.
 _LOOKED_AT = 1000
 _UNDERSTOOD = (
-    "our own format, query/local/expert lines, Claude Code's sessions, opencode's database, exports or storage, "
-    "Open WebUI's exports or database, and chat logs of LiteLLM or in OpenAI's or Anthropic's format"
+    "our own format, query/local/expert lines, sessions of Claude Code, Codex and opencode, tasks of Cline, exports or "
+    "the database of Open WebUI, exports of ChatGPT, ShareGPT, preference files, and chat logs of LiteLLM or in "
+    "OpenAI's or Anthropic's format; see docs/importing.md"
 )
-Read = Callable[[Path], Iterator[Conversation | BadLine]]
+Read = Callable[[Path], Iterator[Conversation | BadLine | LeftOut]]
 # The last accepts whatever has messages, so it must be tried last.
 _FORMATS: tuple[tuple[str, str, Callable[[dict[str, Any]], bool], Read], ...] = (
     ("Claude Code session", "claude-code", claude_code.claims, claude_code.conversations),
     ("Open WebUI export", "open-webui", open_webui.claims, open_webui.conversations),
     ("opencode export", "opencode", opencode.claims, opencode.conversations),
+    ("Codex session", "codex", codex.claims, codex.conversations),
+    ("ChatGPT export", "chatgpt", chatgpt.claims, chatgpt.conversations),
+    ("ShareGPT file", "sharegpt", sharegpt.claims, sharegpt.conversations),
+    ("preference file", "preferences", preferences.claims, preferences.conversations),
+    ("Cline task", "cline", cline.claims, cline.conversations),
     ("chat log", "chat-log", chat_logs.claims, chat_logs.conversations),
 )
 

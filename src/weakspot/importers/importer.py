@@ -8,14 +8,16 @@ from typing import Any
 
 from weakspot.capture.decisions import load_decisions
 from weakspot.capture.entrances import import_entrance
+from weakspot.capture.feedback import store_ratings
 from weakspot.capture.frames import user_text
 from weakspot.capture.recorder import journal_of, line_of
 from weakspot.capture.trigger_phrases import find_teacher
 from weakspot.config import Config
 from weakspot.importers import native
-from weakspot.importers.extraction import IMPORTED_ID_PREFIX, consultations, teacher_of
+from weakspot.importers.extraction import IMPORTED_ID_PREFIX, consultations
 from weakspot.importers.format_detection import ImportSource, find_sources
-from weakspot.importers.json_stream import BadLine, entries
+from weakspot.importers.json_stream import BadLine, LeftOut, entries
+from weakspot.importers.model_names import teacher_in_name
 from weakspot.records import Interaction, strictest
 from weakspot.records.parsing import RecordError, parse_interaction_object, parse_json_object
 from weakspot.redaction.redact import scrub
@@ -30,32 +32,39 @@ _SHOWN_CHARACTERS = 200
 
 @dataclass(frozen=True)
 class Imported:
-    """The result of an import: interactions added, those there already or forgotten, and the bad lines."""
+    """The result of an import: interactions added, those there already or forgotten, and the bad lines.
+
+    ``ratings`` is the number of thumbs that were stored as decisions.
+    """
 
     added: int
     already_there: int
     bad: list[BadLine]
     file: Path
+    ratings: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ImportCandidate:
-    """A consultation that would be added: its query, local model and teacher, and its number of messages."""
+    """A consultation that would be added: the beginnings of its texts, its models, and what is odd about it."""
 
     interaction_id: str
     query: str
+    local: str
+    expert: str
     local_model: str | None
     teacher: str
     turns: int
     incomplete: bool
+    odd: tuple[str, ...]
 
 
 @dataclass
 class Examined:
     """What the files to import hold: their formats, and the new consultations in those of other programs.
 
-    ``left_out`` counts by reason what looked like a consultation and is none; ``not_understood`` are files
-    of a folder that hold nothing that we know.
+    ``left_out`` counts by reason what holds no consultation, or looks like one and is none; ``not_understood`` are
+    files of a folder that hold nothing that we know. ``ratings`` are the thumbs of what was found or is there already.
     """
 
     sources: list[ImportSource] = field(default_factory=list)
@@ -65,6 +74,12 @@ class Examined:
     already_there: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
     bad: list[BadLine] = field(default_factory=list)
+    ratings: dict[str, tuple[bool, str]] = field(default_factory=dict)
+
+    @property
+    def read(self) -> int:
+        """The number of consultations, and of what holds none: all of it was found, there already, left out, or bad."""
+        return len(self.found) + self.already_there + sum(self.left_out.values()) + len(self.bad)
 
     @property
     def formats(self) -> dict[str, int]:
@@ -81,6 +96,7 @@ class Examined:
         return {
             "formats": self.formats,
             "conversations": self.conversations,
+            "read": self.read,
             "found": [asdict(one) for one in self.found],
             "left_out": self.left_out,
             "not_understood": [str(file) for file in self.not_understood],
@@ -98,6 +114,7 @@ def examine(workspace: Workspace, config: Config, path: Path) -> Examined:
         for number, one in _extract_consultations(config, source, done):
             try:
                 record = _scrub_interaction(one, config)
+                _note_rating(record, done)
                 if known.has(record):
                     done.already_there += 1
                     continue
@@ -132,7 +149,8 @@ def import_interactions(workspace: Workspace, config: Config, examined: Examined
                 continue
             known.add(record)
     into.write()
-    return Imported(into.added, already, bad, workspace.raw)
+    rated = {identity: rating for identity, rating in examined.ratings.items() if known.has_id(identity)}
+    return Imported(into.added, already, bad, workspace.raw, store_ratings(workspace, config, rated))
 
 
 def empty_import(workspace: Workspace, examined: Examined) -> Imported:
@@ -157,12 +175,19 @@ def _extract_consultations(config: Config, source: ImportSource, done: Examined)
             if isinstance(conversation, BadLine):
                 done.bad.append(conversation)
                 continue
+            if isinstance(conversation, LeftOut):
+                done.left_out[conversation.reason] += 1
+                continue
             done.conversations += 1
+            found = 0
             for one in consultations(config, conversation, import_entrance(source.name)):
+                found += 1
                 if isinstance(one, RecordError):
                     done.left_out[one.reason] += 1
                 else:
                     yield conversation.number, one
+            if not found:
+                done.left_out["no-consultation"] += 1
     except (OSError, UserError) as error:  # one of several files may be damaged
         done.bad.append(BadLine(0, "not-readable", str(error), str(source.path)))
 
@@ -194,7 +219,7 @@ def _enter_interaction(one: Interaction, config: Config, entrance: str, file_sha
     if file_sha256:
         changes["file_sha256"] = file_sha256
     if consultation is not None:
-        names = {find_teacher(config, consultation.teacher), teacher_of(config, consultation.model)}
+        names = {find_teacher(config, consultation.teacher), teacher_in_name(config, consultation.model)}
         known = [config.teachers[name] for name in names if name is not None]
         policy = strictest(consultation.policy, *(teacher.policy for teacher in known))
         if policy != consultation.policy:
@@ -215,17 +240,31 @@ def _scrub_interaction(one: Interaction, config: Config) -> Interaction:
     return parse_interaction_object(value, whole=False).with_metadata({"scrubbed": dict(counts)} if counts else {})
 
 
+def _note_rating(record: Interaction, done: Examined) -> None:
+    rated = (record.metadata.model_extra or {}).get("rated")
+    if isinstance(rated, dict):
+        done.ratings[record.id] = (bool(rated.get("up")), str(rated.get("comment") or ""))
+
+
 def _candidate(record: Interaction) -> ImportCandidate:
-    metadata = record.metadata
-    local_model = (metadata.model_extra or {}).get("local_model")
+    metadata, extra = record.metadata, record.metadata.model_extra or {}
+    local_model = extra.get("local_model")
     return ImportCandidate(
         record.id,
-        " ".join(user_text(record.query.text).split())[:_SHOWN_CHARACTERS],
+        _beginning(user_text(record.query.text)),
+        _beginning(record.local.text),
+        _beginning(record.expert.text),
         local_model if isinstance(local_model, str) else None,
         metadata.consultation.teacher if metadata.consultation else "",
         len(record.messages),
         bool(metadata.incomplete),
+        tuple(extra.get("odd") or ()),
     )
+
+
+def _beginning(text: str) -> str:
+    line = " ".join(text[: 4 * _SHOWN_CHARACTERS].split())
+    return line if len(line) <= _SHOWN_CHARACTERS else f"{line[: _SHOWN_CHARACTERS - 1]}…"
 
 
 class _Batches:
@@ -267,6 +306,10 @@ class _Known:
         content = record.content_key()
         self._content_by_id[record.id] = content
         self._contents.add(content)
+
+    def has_id(self, identity: str) -> bool:
+        """Return whether an interaction with this id is there."""
+        return identity in self._content_by_id
 
     def has(self, record: Interaction) -> bool:
         """Return whether an interaction need not be added; raise :class:`RecordError` where another one has its id."""

@@ -11,10 +11,13 @@ from weakspot.storage import append_log, locks
 from weakspot.storage.regular_file import LONGEST_BYTES, bounded_lines, open_regular
 
 _CHUNK_BYTES = 1 << 20
+_SHOWN_BYTES = 200
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # A list by itself, or as a server's answer holds it: {"data": [...]}.
-_LIST = re.compile(rb'(?:\xef\xbb\xbf)?\s*(?:\{\s*"data"\s*:\s*)?\[')
-_INDENTED = re.compile(rb"(?:\xef\xbb\xbf)?\s*\{\s*\n")
+_LIST = re.compile(rb'\s*(?:\{\s*"data"\s*:\s*)?\[(?=\s*(?:[{\[\]"0-9tfn-]|\Z))')
+_INDENTED = re.compile(rb"\s*\{\s*\n")
+# A program's own words in front of its export: no line of JSON, and JSON behind them.
+_WORDS = re.compile(rb'\s*(?![{"])[^{}"]{1,1000}?(?=\{\s*"|\[\s*\{\s*")')
 _MARKS = re.compile(rb'\\.|["\[\]{},]', re.DOTALL)
 _SURROGATES = re.compile(
     rb"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
@@ -29,6 +32,14 @@ class BadLine:
     reason: str
     detail: str
     file: str
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What a reader passed over on purpose, with the reason; the number is as that of a :class:`BadLine`."""
+
+    line: int
+    reason: str
 
 
 class JsonEntry(NamedTuple):
@@ -60,25 +71,46 @@ def entries(file: Path) -> Iterator[JsonEntry]:
     """Yield the objects of ``file`` in any of its layouts; lines and lists are not held in memory as a whole."""
     with open_regular(file) as stream:
         head = stream.read(4096)
-        if found := _LIST.match(head):
+        start = _start(head)
+        if found := _LIST.match(head, start):
             stream.seek(found.end())
             yield from _elements(stream, found.end())
             return
-        if _INDENTED.match(head):
-            yield document(file)
+        if _INDENTED.match(head, start):
+            yield document(file, start)
             return
+        if b"\n" in head[:start]:
+            start = 0  # a whole line of words among lines is reported as a bad one
         # It may be the raw file of another workspace, in use: no line of it is erased while it is read.
         for number, offset, line in bounded_lines(stream, locks.share_content(stream.fileno()), LONGEST_BYTES):
-            data = line if line is None else line.removeprefix(_BYTE_ORDER_MARK)
+            data = line if line is None else line[max(0, start - offset) :].removeprefix(_BYTE_ORDER_MARK)
             if data is None or append_log.holds_something(data):
                 yield JsonEntry(number, offset + len(line or b"") - len(data or b""), data)
 
 
-def document(file: Path) -> JsonEntry:
-    """Return the one object that a file holds."""
+def document(file: Path, start: int = 0) -> JsonEntry:
+    """Return the one object that a file holds from ``start`` on."""
     with open_regular(file) as stream:
+        stream.seek(start)
         data = stream.read(LONGEST_BYTES + 1)
-    return JsonEntry(1, 0, None if len(data) > LONGEST_BYTES else data.removeprefix(_BYTE_ORDER_MARK))
+    return JsonEntry(1, start, None if len(data) > LONGEST_BYTES else data.removeprefix(_BYTE_ORDER_MARK))
+
+
+def _start(head: bytes) -> int:
+    """Return where the JSON of a file begins: behind a byte-order mark, and behind a program's words."""
+    mark = len(_BYTE_ORDER_MARK) if head.startswith(_BYTE_ORDER_MARK) else 0
+    if _LIST.match(head, mark):
+        return mark
+    words = _WORDS.match(head, mark)
+    return words.end() if words else mark
+
+
+def parse_json_text(text: str) -> Any:
+    """Return a text parsed as JSON; raise :class:`RecordError` where it is none."""
+    try:
+        return JsonEntry(0, 0, b'{"value":' + text.encode("utf-8", "replace") + b"}").value()["value"]
+    except KeyError:
+        raise RecordError("not-json", "no value") from None
 
 
 def _elements(stream: Any, position: int) -> Iterator[JsonEntry]:
@@ -107,6 +139,9 @@ def _elements(stream: Any, position: int) -> Iterator[JsonEntry]:
                 start = mark.end()
                 begin = position + start
                 if depth == 0:
+                    rest = chunk[start : start + _SHOWN_BYTES].strip()
+                    if rest and rest[:1] not in b",}":  # a bracket too many ended the list early
+                        yield JsonEntry(number + 1, begin, rest)
                     return
         element += chunk[start:]
         if too_long := too_long or len(element) > LONGEST_BYTES:

@@ -1,8 +1,7 @@
 """Converts logged messages of OpenAI's and Anthropic's protocols to messages of our records."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from weakspot.protocols.notice import without_notice
@@ -14,6 +13,7 @@ from weakspot.records.strict_json import parse_strict_json
 _STOPS: dict[str, StopReason] = {
     "stop": "stop",
     "end_turn": "stop",
+    "eos": "stop",
     "stop_sequence": "stop",
     "tool_calls": "tool_calls",
     "tool-calls": "tool_calls",
@@ -22,6 +22,13 @@ _STOPS: dict[str, StopReason] = {
     "length": "length",
     "max_tokens": "length",
     "model_context_window_exceeded": "length",
+    **dict.fromkeys(
+        (
+            *("max_output_tokens", "max_new_tokens", "pause_turn", "incomplete", "timeout", "error"),
+            *("abort", "aborted", "cancelled", "canceled", "interrupted"),
+        ),
+        "length",
+    ),
     "content_filter": "refused",
     "content-filter": "refused",
     "refusal": "refused",
@@ -29,7 +36,6 @@ _STOPS: dict[str, StopReason] = {
 # Kinds of content that are no text: stored elsewhere, or not at all.
 _UNSPOKEN = frozenset({"thinking", "redacted_thinking", "reasoning", "tool_use", "tool_result"})
 _CACHES = ("cache_creation_input_tokens", "cache_read_input_tokens")
-_FIRST_MILLISECONDS = 1e11  # as seconds this is the year 5138
 
 
 class LoggedCall(NamedTuple):
@@ -104,9 +110,16 @@ def words(content: object) -> str:
     return "\n".join(found)
 
 
+def attachment_marks(kinds: Iterable[object]) -> tuple[str, tuple[str, ...]]:
+    """Return the marks of files that were sent with a message, by their kinds, and what is odd about them."""
+    marks = ["image" if str(kind).startswith("image") else "file" for kind in kinds]
+    odd = tuple(f"{'a picture' if mark == 'image' else 'a file'} that was sent is not in the record" for mark in marks)
+    return "".join(f"[{mark}]\n" for mark in marks), tuple(dict.fromkeys(odd))
+
+
 def stop_reason(value: object) -> StopReason | None:
     """Return why a model stopped, None where the reason is missing or unknown."""
-    return _STOPS.get(value) if isinstance(value, str) else None
+    return _STOPS.get(value.lower()) if isinstance(value, str) else None
 
 
 def token_counts(usage: object) -> tuple[int | None, int | None]:
@@ -118,19 +131,6 @@ def token_counts(usage: object) -> tuple[int | None, int | None]:
         # Anthropic counts cached tokens separately.
         read += sum(_first_count(usage, key) or 0 for key in _CACHES)
     return read, _first_count(usage, "completion_tokens", "output_tokens", "eval_count")
-
-
-def parse_time(value: object) -> datetime | None:
-    """Return the time that a log gives as ISO 8601 or as seconds or milliseconds since 1970."""
-    try:
-        if isinstance(value, str):
-            found = datetime.fromisoformat(value)
-            return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
-        if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
-            return datetime.fromtimestamp(value / 1000 if value > _FIRST_MILLISECONDS else value, UTC)
-    except (ValueError, OverflowError, OSError):
-        pass
-    return None
 
 
 def text_or_none(value: object) -> str | None:

@@ -10,8 +10,10 @@ from typing import Any
 
 from weakspot.importers import messages, sqlite
 from weakspot.importers.conversation_tree import Conversation, Turn
-from weakspot.importers.json_stream import BadLine, JsonEntry, entries
-from weakspot.importers.messages import LoggedCall
+from weakspot.importers.json_stream import BadLine, JsonEntry, entries, parse_json_text
+from weakspot.importers.messages import LoggedCall, attachment_marks
+from weakspot.importers.response_items import are_items, messages_of_answer
+from weakspot.importers.times import parse_time
 from weakspot.records import Message
 from weakspot.records.parsing import RecordError
 
@@ -80,7 +82,7 @@ def _message(row: Object, prefix: str) -> Object:
     names = {"parent_id": "parentId", "model_id": "model", "created_at": "timestamp"}
     found: Object = {}
     for key, value in row.items():
-        held_as_json = key in ("content", "output", "error", "usage") and isinstance(value, str)
+        held_as_json = key in ("content", "output", "error", "usage", "files", "annotation") and isinstance(value, str)
         found[names.get(key, key)] = _json(value) if held_as_json else value
     return {**found, "id": str(row["id"]).removeprefix(prefix)}
 
@@ -107,48 +109,46 @@ def _seconds(one: Object) -> float:
 
 
 def _turn(one: Object, parent: str | None) -> Turn:
-    identity, time = str(one["id"]), messages.parse_time(one.get("timestamp"))
+    identity, time = str(one["id"]), parse_time(one.get("timestamp"))
     if one.get("role") != "assistant":
-        said = tuple(messages.messages_of({"role": one.get("role"), "content": one.get("content")}))
-        return Turn(identity, parent, said[:1], moment=time)
+        said = tuple(messages.messages_of({"role": one.get("role"), "content": one.get("content")}))[:1]
+        files = one.get("files")
+        marks, odd = attachment_marks(_kind(file) for file in (files if isinstance(files, list) else ()))
+        if marks and said:
+            said = (said[0].model_copy(update={"content": marks + (said[0].content or "")}),)
+        return Turn(identity, parent, said, moment=time, odd=odd)
+    rating, comment = _rating(one.get("annotation"))
     read, written = messages.token_counts(one.get("usage") or _object(one.get("info")).get("usage"))
     return Turn(
         identity,
         parent,
         tuple(
-            _output(one["output"]) if _is_output(one.get("output")) else _content(messages.words(one.get("content")))
+            messages_of_answer(one["output"])
+            if are_items(one.get("output"))
+            else _content(messages.words(one.get("content")))
         ),
-        messages.text_or_none(one.get("model")),
+        # In the arena the model's name is that of the arena, and who answered stands beside it.
+        messages.text_or_none(one.get("selectedModelId")) or messages.text_or_none(one.get("model")),
         time,
         read,
         written,
         broken_off=bool(one.get("error")) or one.get("done") in (False, 0),
+        rating=rating,
+        comment=comment,
     )
 
 
-def _is_output(output: object) -> bool:
-    return isinstance(output, list) and any(
-        isinstance(item, dict) and item.get("type") in ("message", "function_call") for item in output
-    )
+def _kind(file: object) -> str:
+    found = _object(file)
+    return str(found.get("content_type") or found.get("type") or "")
 
 
-def _output(output: Sequence[Any]) -> Iterator[Message]:
-    """Yield the messages of an answer's items: text and calls belong together until a result ends a message."""
-    text, calls, results = "", list[LoggedCall](), list[Message]()
-    for item in (*output, None):
-        kind = item.get("type") if isinstance(item, dict) else None
-        if kind == "function_call_output" and isinstance(item, dict):
-            results.append(messages.result(str(item.get("call_id") or ""), messages.words(item.get("output"))))
-            continue
-        if item is None or (results and kind in ("message", "function_call")):
-            yield from messages.answer(text, calls)
-            yield from results
-            text, calls, results = "", [], []
-        if kind == "message" and isinstance(item, dict):
-            text = "\n\n".join(part for part in (text, messages.words(item.get("content"))) if part)
-        elif kind == "function_call" and isinstance(item, dict):
-            call = str(item.get("call_id") or item.get("id") or "")
-            calls.append(LoggedCall(call, str(item.get("name") or ""), item.get("arguments")))
+def _rating(annotation: object) -> tuple[int, str]:
+    """Return the thumb of an answer, 1, -1 or 0 for none, and the reader's words."""
+    found = _object(annotation)
+    rating, said = found.get("rating"), (found.get("reason"), found.get("comment"))
+    value = int(rating) if isinstance(rating, int | str) and str(rating) in ("1", "-1") else 0
+    return value, ": ".join(one for one in said if isinstance(one, str) and one)
 
 
 def _content(text: str) -> Iterator[Message]:
@@ -174,6 +174,6 @@ def _content(text: str) -> Iterator[Message]:
 def _json(text: str) -> Any:
     """Return a text parsed as JSON, or the text itself where it is no JSON."""
     try:
-        return JsonEntry(0, 0, b'{"value":' + text.encode() + b"}").value()["value"]
-    except (RecordError, KeyError):
+        return parse_json_text(text)
+    except RecordError:
         return text

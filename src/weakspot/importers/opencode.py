@@ -8,8 +8,9 @@ from typing import Any
 
 from weakspot.importers import messages, sqlite
 from weakspot.importers.conversation_tree import Conversation, Turn
-from weakspot.importers.json_stream import BadLine, JsonEntry, document, entries
-from weakspot.importers.messages import LoggedCall
+from weakspot.importers.json_stream import BadLine, JsonEntry, LeftOut, document, entries
+from weakspot.importers.messages import LoggedCall, attachment_marks
+from weakspot.importers.times import parse_time
 from weakspot.records import Message
 from weakspot.records.parsing import RecordError
 
@@ -38,7 +39,7 @@ def claims_folder(folder: Path) -> bool:
     return (folder / "message").is_dir() and (folder / "part").is_dir()
 
 
-def conversations(file: Path) -> Iterator[Conversation | BadLine]:
+def conversations(file: Path) -> Iterator[Conversation | BadLine | LeftOut]:
     """Yield the sessions of exported files; sessions of subagents are left out."""
     for entry in entries(file):
         try:
@@ -46,7 +47,9 @@ def conversations(file: Path) -> Iterator[Conversation | BadLine]:
         except RecordError as error:
             yield BadLine(entry.number, error.reason, error.detail, str(file))
             continue
-        if claims(value) and not value["info"].get("parentID"):
+        if not claims(value) or value["info"].get("parentID"):
+            yield LeftOut(entry.number, "subagent" if claims(value) else "no-chat")
+        else:
             stored = [(one["info"], _objects(one.get("parts"))) for one in value["messages"]]
             yield _conversation(str(value["info"].get("id") or file.stem), entry.number, stored)
 
@@ -125,14 +128,18 @@ def _conversation(session: str, number: int, stored: Iterable[tuple[Object, list
 
 
 def _question(info: Object, parts: list[Object], parent: str | None) -> Turn:
-    texts = [part for part in parts if part.get("type") == "text" and not part.get("ignored")]
-    # A text that opencode writes in the user's name ("Continue if you have next steps") is no question.
-    own = any(not part.get("synthetic") for part in texts)
-    text = messages.words(texts)
+    # What opencode writes in the user's name is no word of theirs: reminders, read files, "Continue if you have ...".
+    own = [
+        part for part in parts if part.get("type") == "text" and not part.get("ignored") and not part.get("synthetic")
+    ]
+    text = messages.words(own)
     if quoted := _QUOTED.fullmatch(text):
         text = quoted[1].replace('\\"', '"')
-    said: tuple[Message, ...] = (messages.text_message("user", text),) if own and info.get("role") == "user" else ()
-    return Turn(str(info.get("id")), parent, said, moment=_time(info, "created"))
+    marks, odd = attachment_marks(part.get("mime") for part in parts if part.get("type") == "file")
+    said: tuple[Message, ...] = ()
+    if (own or marks) and info.get("role") == "user":
+        said = (messages.text_message("user", marks + text),)
+    return Turn(str(info.get("id")), parent, said, moment=_time(info, "created"), odd=odd)
 
 
 def _answer(info: Object, parts: list[Object], parent: str | None) -> Turn:
@@ -166,7 +173,7 @@ def _answer(info: Object, parts: list[Object], parent: str | None) -> Turn:
 
 def _time(info: Object, key: str) -> Any:
     time = info.get("time")
-    return messages.parse_time(time.get(key)) if isinstance(time, dict) else None
+    return parse_time(time.get(key)) if isinstance(time, dict) else None
 
 
 def _tokens(counts: Object) -> tuple[int | None, int | None]:

@@ -16,6 +16,8 @@ Reason = Literal[
     "empty-query",
     "empty-expert",
     "truncated",
+    "redacted",
+    "same-answer",
     "duplicate-id",
     "exact-duplicate",
     "links-splits",

@@ -328,6 +328,10 @@ class UnheardWish(Record):
 _NonBlank = Annotated[str, Field(pattern=r"\S")]
 
 
+# In characters: what a reader writes beside a thumb.
+LONGEST_COMMENT = 4000
+
+
 class Decision(Record):
     """A person's decision about an interaction.
 
@@ -336,12 +340,16 @@ class Decision(Record):
 
     ``content`` is the hash of a forgotten interaction's messages, so that no import brings it back. ``query`` and
     ``expert`` are the texts of an edit, ``domain`` is the new domain of a move; None means: as captured.
+
+    "thumbs-up" and "thumbs-down" are what a reader thought of the expert's answer, with a ``comment``. A thumb gives no
+    permission: it counts until a person decides.
     """
 
     interaction_id: str
-    action: Literal["allow", "refuse", "forget", "accept", "reject", "edit", "move", "undo"]
+    action: Literal["allow", "refuse", "forget", "accept", "reject", "edit", "move", "undo", "thumbs-up", "thumbs-down"]
     timestamp: Annotated[str, AfterValidator(_check_timestamp)]
     content: str | None = None
     query: _NonBlank | None = None
     expert: _NonBlank | None = None
     domain: Annotated[str, AfterValidator(parse_domain_name)] | None = None
+    comment: str | None = Field(None, max_length=LONGEST_COMMENT)

@@ -166,3 +166,29 @@ def test_forgetting_erases_the_words_of_edits(workspace, config):
 def test_words_that_cannot_stand_in_a_dataset_are_no_decision(words):
     with pytest.raises(ValidationError):
         new_decision("int_1", "edit", **words)
+
+
+def test_a_thumbs_down_counts_until_a_person_decides_and_a_thumbs_up_allows_nothing(workspace, config, interaction):
+    asked, plain = consulted(interaction, "ask"), interaction("How?", "So.")
+    append_decisions(workspace, config, [new_decision(asked.id, "thumbs-up"), new_decision(plain.id, "thumbs-down")])
+    found = load_decisions(workspace)
+    assert (reason(found, asked), reason(found, plain)) == ("policy-ask", "rejected")
+    decide(workspace, config, [(plain.id, "accept", None)])
+    assert reason(load_decisions(workspace), plain) is None
+
+
+def test_undoing_takes_back_no_thumb(workspace, config, interaction):
+    one = interaction("How?", "So.")
+    decide(workspace, config, [(one.id, "reject", None)])
+    append_decisions(workspace, config, [new_decision(one.id, "thumbs-up", comment="good")])
+    decide(workspace, config, [(one.id, "undo", None)])
+    found = load_decisions(workspace)
+    assert reason(found, one) is None
+    assert found.thumbs[one.id].comment == "good"
+
+
+def test_forgetting_erases_a_readers_words(workspace, config, interaction):
+    one = interaction("How?", "So.")
+    append_decisions(workspace, config, [new_decision(one.id, "thumbs-down", comment="it quotes me")])
+    decide(workspace, config, [(one.id, "forget", one.content_key())])
+    assert b"quotes" not in workspace.decisions.read_bytes()

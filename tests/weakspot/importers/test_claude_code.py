@@ -5,6 +5,7 @@ import json
 import pytest
 
 from weakspot.importers.claude_code import claims, conversations
+from weakspot.importers.extraction import consultations
 from weakspot.importers.json_stream import BadLine
 
 
@@ -118,3 +119,64 @@ def test_a_line_that_is_cut_is_reported_and_stops_nothing(lines, said):
 
 def test_a_session_in_which_nothing_was_said_is_none(lines):
     assert list(conversations(lines({"type": "summary", "summary": "A title", "leafUuid": "x"}))) == []
+
+
+@pytest.mark.parametrize(
+    ("attachment", "words"),
+    [
+        ({"type": "queued_command", "prompt": "consult opus", "commandMode": "prompt"}, ["consult opus"]),
+        ({"type": "queued_command", "prompt": "consult opus", "origin": {"kind": "human"}}, ["consult opus"]),
+        ({"type": "queued_command", "prompt": [{"type": "text", "text": "consult opus"}]}, ["consult opus"]),
+        ({"type": "queued_command", "prompt": "<task-notification>x", "commandMode": "task-notification"}, []),
+        ({"type": "queued_command", "prompt": "x", "origin": {"kind": "task-notification"}}, []),
+        ({"type": "queued_command", "prompt": " "}, []),
+        ({"type": "new_file", "prompt": "x"}, []),
+        ("x", []),
+    ],
+)
+def test_what_was_typed_while_a_model_worked_is_a_turn_of_the_user(lines, only, said, attachment, words):
+    queued = {"type": "attachment", "uuid": "3", "parentUuid": "2", "sessionId": "s", "attachment": attachment}
+    enqueued = {"type": "queue-operation", "operation": "enqueue", "content": "consult opus", "sessionId": "s"}
+    file = lines(
+        line("1", None, "q"), line("2", "1", "a", "assistant"), enqueued, queued, line("4", "3", "x", "assistant")
+    )
+    found = only(conversations(file))
+    assert [text for role, text in said(found) if role == "user"] == ["q", *words]
+    assert [turn.parent for turn in found.turns] == [None, "1", "2", "3"]
+
+
+@pytest.mark.parametrize("same_line", [False, True])
+def test_a_message_that_grows_is_whole_in_the_end(lines, only, config, same_line):
+    def grown(uuid: str, parent: str, *blocks: dict) -> dict:
+        message = {"role": "assistant", "id": "msg_x", "model": "claude-opus-5-5", "content": list(blocks)}
+        return {"type": "assistant", "uuid": uuid, "parentUuid": parent, "sessionId": "s", "message": message}
+
+    text, more = {"type": "text", "text": "A comma"}, {"type": "text", "text": "A comma is missing."}
+    call = {"type": "tool_use", "id": "t", "name": "edit", "input": {}}
+    after = ("5", "4") if same_line else ("6", "5")
+    file = lines(
+        *(
+            line("1", None, "Why does it fail?"),
+            line("2", "1", "No idea.", "assistant"),
+            line("4", "2", "consult opus"),
+        ),
+        *(grown("5", "4", text), grown(*after, more), grown("7", after[0], more, call), grown("8", "7", call)),
+    )
+    (one,) = consultations(config, only(conversations(file)), "import:claude-code")
+    assert one.expert.content == "A comma is missing."
+    assert [called.function.name for called in one.expert.tool_calls] == ["edit"]
+
+
+def test_the_stream_of_a_run_in_a_pipe_is_a_session(lines, only, said):
+    streamed = [
+        {"type": "system", "subtype": "init", "session_id": "s", "uuid": "i"},
+        {"type": "user", "message": {"role": "user", "content": "q"}, "session_id": "s", "uuid": "u"},
+        {"type": "assistant", "message": {"role": "assistant", "content": "a"}, "session_id": "s", "uuid": "a"},
+        {
+            **{"type": "user", "message": {"role": "user", "content": "sub"}, "session_id": "s", "uuid": "x"},
+            "parent_tool_use_id": "t",
+        },
+    ]
+    assert all(claims(one) for one in streamed)
+    found = only(conversations(lines(*streamed)))
+    assert (found.id, said(found)) == ("s", [("user", "q"), ("assistant", "a")])

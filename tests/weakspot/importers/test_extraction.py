@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weakspot.config import Config, load
+from weakspot.config import Config
 from weakspot.importers.conversation_tree import Conversation, Turn
-from weakspot.importers.extraction import consultations, teacher_of
+from weakspot.importers.extraction import consultations
 from weakspot.importers.messages import LoggedCall, answer, messages_of, result, text_message
 from weakspot.records import Interaction
 from weakspot.records.parsing import RecordError, parse_interaction_object
@@ -261,30 +261,6 @@ def test_a_question_without_words_is_counted(config):
     assert one.reason == "empty-query"
 
 
-@pytest.mark.parametrize(
-    ("name", "teacher"),
-    [
-        *(("anthropic/claude-opus-5-5", "opus"), ("claude-3-opus-20240229", "opus"), ("Claude Opus", "opus")),
-        *(("claude-sonnet-4-5@vertex", "sonnet"), ("OPUS", "opus"), ("claude-haiku-4-5", None)),
-        *(("opusculum-7b", None), ("qwen2.5", None), ("", None), (None, None)),
-    ],
-)
-def test_a_teacher_is_known_by_its_name_in_the_models(config, name, teacher):
-    assert teacher_of(config, name) == teacher
-
-
-def test_the_longest_name_that_fits_is_the_teachers(tmp_path):
-    file = tmp_path / "weakspot.toml"
-    file.write_text(
-        '[teachers.deepseek]\nkind = "openai"\nmodel = "v9"\n'
-        '[teachers.deepseek-r1]\nkind = "openai"\nmodel = "r9"\nnames = ["The Thinker"]\n'
-    )
-    config = load(file)
-    assert teacher_of(config, "deepseek-r1:671b") == "deepseek-r1"
-    assert teacher_of(config, "deepseek-v3") == "deepseek"
-    assert teacher_of(config, "the_thinker") == "deepseek-r1"
-
-
 @st.composite
 def trees(draw) -> list[Turn]:
     """Make conversations that mostly go to and fro, with anything in between and at the wrong place."""
@@ -331,3 +307,65 @@ def test_an_answer_in_several_steps_ends_with_the_last_of_them(config):
     assert one.expert.content == "A comma is missing."
     assert one.metadata.consultation.stop_reason == "stop"
     assert one.metadata.timestamp == "2025-10-31T14:31:00.000Z"
+
+
+@pytest.mark.parametrize(
+    ("place", "text"),
+    [
+        (0, "redacted-by-litellm"),
+        (1, "redacted-by-litellm"),
+        (3, "redacted-by-litellm"),
+        (0, "[REDACTED]"),
+        (3, "<redacted>"),
+    ],
+)
+def test_what_was_redacted_is_no_consultation(config, place, text):
+    turns = [*CONSULTED]
+    turns[place] = user("q", text) if place == 0 else model(turns[place].id, turns[place].parent, text, OPUS)
+    (one,) = found(config, *turns)
+    assert isinstance(one, RecordError)
+    assert one.reason == "redacted"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A comma... (litellm_truncated skipped 900 chars) ... here.",
+        "A comma is… [truncated]",
+        "A... (truncated 12 characters)",
+    ],
+)
+def test_what_was_cut_when_it_was_logged_is_incomplete(config, text):
+    for turns in ((*ASKED, model("x", "e", text, OPUS)), (user("q", text), *CONSULTED[1:])):
+        (one,) = found(config, *turns)
+        assert one.metadata.incomplete
+        assert one.metadata.model_extra["odd"][0] == "a text was cut when it was logged"
+
+
+@pytest.mark.parametrize(
+    "text", ["The log was truncated at 80 lines.", "It says [REDACTED] there.", "Truncated: see..."]
+)
+def test_who_only_speaks_of_it_is_whole(config, text):
+    (one,) = found(config, *ASKED, model("x", "e", text, OPUS))
+    assert one.metadata.incomplete is None
+
+
+def test_what_a_log_names_as_the_local_models_waits_for_a_person(config):
+    (one,) = found(config, *ASKED, model("x", "e", "A comma.", QWEN, moment=datetime(2025, 10, 31, tzinfo=UTC)))
+    assert one.metadata.policy == "ask"
+    assert one.metadata.model_extra["odd"] == [f"that opus answered is assumed: the log names {QWEN}"]
+
+
+def test_a_time_that_is_missing_is_another_of_the_answer_or_said_to_be_missing(config):
+    moment = datetime(2025, 10, 31, 14, 30, tzinfo=UTC)
+    (one,) = found(config, Turn("q", None, ASKED[0].messages, moment=moment), *CONSULTED[1:])
+    assert one.metadata.timestamp == "2025-10-31T14:30:00.000Z"
+    (one,) = found(config, *CONSULTED)
+    assert one.metadata.timestamp == "1970-01-01T00:00:00.000Z"
+    assert "no time in it can be read: stored as of 1970" in one.metadata.model_extra["odd"]
+
+
+def test_of_a_teachers_answers_one_with_a_thumbs_down_does_not_count(config):
+    answers = (model("x", "q", "A comma.", OPUS), model("y", "q", "A brace.", SONNET, rating=-1))
+    (one,) = found(config, *ASKED[:2], *answers)
+    assert one.expert.content == "A comma."

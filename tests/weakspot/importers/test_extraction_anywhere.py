@@ -9,7 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weakspot.config import Config
-from weakspot.importers import chat_logs, claude_code, open_webui, opencode
+from weakspot.importers import (
+    chat_logs,
+    chatgpt,
+    claude_code,
+    cline,
+    codex,
+    open_webui,
+    opencode,
+    preferences,
+    sharegpt,
+)
 from weakspot.importers.conversation_tree import Conversation
 from weakspot.importers.extraction import consultations
 from weakspot.records.parsing import RecordError, parse_interaction_object
@@ -86,12 +96,90 @@ def chat_log() -> list[dict]:
     ]
 
 
+def responses_log() -> list[dict]:
+    asked = [{"role": role, "content": [{"type": "input_text", "text": text}]} for role, text in TURNS[:3]]
+    output = [{"type": "message", "content": [{"type": "output_text", "text": TURNS[3][1]}]}]
+    return [
+        {
+            **{"model": "claude-opus-5-5", "input": asked, "instructions": "Be brief.", "end_user": "ann"},
+            "response": {"id": "r", "output": output, "status": "completed", "usage": {"input_tokens": 1}},
+        }
+    ]
+
+
+def codex_session() -> list[dict]:
+    lines = [{"timestamp": "2026-03-01T10:00:00Z", "type": "session_meta", "payload": {"id": "s", "source": "cli"}}]
+    for number, (role, text) in enumerate(TURNS):
+        content = [{"type": "input_text", "text": text}]
+        item = {"type": "message", "role": role, "content": content}
+        lines += [
+            {"timestamp": number, "type": "turn_context", "payload": {"model": "qwen"}},
+            {"timestamp": number, "type": "response_item", "payload": item},
+            {
+                "timestamp": number,
+                "type": "event_msg",
+                "payload": {"type": "token_count", "info": {"last_token_usage": {}}},
+            },
+        ]
+    return [*lines, {"type": "event_msg", "payload": {"type": "thread_rolled_back", "num_turns": 0}}]
+
+
+def cline_task() -> list[dict]:
+    return [
+        {
+            "role": role,
+            "content": [{"type": "text", "text": text}],
+            "ts": 1772359200000,
+            "modelInfo": {"modelId": "qwen"},
+        }
+        for role, text in TURNS
+    ]
+
+
+def chatgpt_export() -> list[dict]:
+    nodes = {
+        str(n): {
+            "id": str(n),
+            "parent": str(n - 1) if n else None,
+            "message": {
+                **{"author": {"role": role}, "create_time": 1772359200.5, "recipient": "all", "weight": 1.0},
+                **{"content": {"content_type": "text", "parts": [text]}, "metadata": {"model_slug": "qwen"}},
+            },
+        }
+        for n, (role, text) in enumerate(TURNS)
+    }
+    return [{"conversation_id": "c", "mapping": nodes}]
+
+
+def sharegpt_file() -> list[dict]:
+    said = [{"from": "gpt" if role == "assistant" else "human", "value": text} for role, text in TURNS]
+    return [{"id": "1", "conversations": said, "system": "Be brief.", "tools": "[]"}]
+
+
+def preference_file() -> list[dict]:
+    asked, worse, _, better = ({"role": role, "content": text} for role, text in TURNS)
+    return [
+        {"input": {"messages": [asked], "tools": []}, "preferred_output": [better], "non_preferred_output": [worse]},
+    ]
+
+
 FORMATS = {
     "Claude Code": (claude_code_lines, claude_code.conversations),
     "opencode": (opencode_export, opencode.conversations),
     "Open WebUI": (open_webui_export, open_webui.conversations),
     "chat log": (chat_log, chat_logs.conversations),
+    "log of responses": (responses_log, chat_logs.conversations),
+    "Codex": (codex_session, codex.conversations),
+    "Cline": (cline_task, cline.conversations),
+    "ChatGPT": (chatgpt_export, chatgpt.conversations),
+    "ShareGPT": (sharegpt_file, sharegpt.conversations),
+    "preferences": (preference_file, preferences.conversations),
 }
+
+
+@pytest.fixture(scope="module")
+def somewhere(tmp_path_factory):
+    return tmp_path_factory.mktemp("any")
 
 
 def places(value: object) -> Iterator[tuple[object, object]]:
@@ -116,15 +204,15 @@ def test_unchanged_there_is_one_consultation(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", FORMATS)
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(data=st.data())
-def test_anything_may_stand_anywhere(name, tmp_path_factory, data):
+def test_anything_may_stand_anywhere(name, somewhere, data):
     make, read = FORMATS[name]
     values = copy.deepcopy(make())
     for _ in range(data.draw(st.integers(1, 3))):
         container, key = data.draw(st.sampled_from(list(places(values))))
         container[key] = data.draw(ANY)
-    file = tmp_path_factory.mktemp("any") / "file"
+    file = somewhere / "file"
     file.write_bytes(b"\n".join(json.dumps(one).encode() for one in values))
     for one in found(read, file):
         if not isinstance(one, RecordError):

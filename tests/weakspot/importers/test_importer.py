@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from weakspot.capture.decisions import decide
+from weakspot.capture.decisions import decide, load_decisions
 from weakspot.capture.recorder import iter_interactions
 from weakspot.config import Config, load
 from weakspot.importers.importer import examine, import_file, import_interactions
@@ -373,3 +373,47 @@ def test_a_database_is_imported_while_its_program_writes(workspace, config, open
     writer.close()
     assert import_file(workspace, config, opencode_database).added == 0
     assert [bool(one.metadata.incomplete) for one in kept(workspace)] == [False, False, True, False]
+
+
+def test_all_that_was_read_is_added_there_or_left_out_with_a_reason(workspace, config, source):
+    def entry(question: str, model: str, **more) -> dict:
+        return {
+            "messages": [{"role": "user", "content": question}],
+            "model": model,
+            "response": f"{model} {question}",
+            **more,
+        }
+
+    pairs = [entry(f"Why is {n} no prime number?", model) for n in range(3) for model in ("qwen", "claude-opus-5-5")]
+    unpaired = [entry("Why is 11 a prime number?", "qwen"), {"call_type": "acompletion"}, {"input": "x"}]
+    redacted = [entry("redacted-by-litellm", model) for model in ("qwen", "claude-opus-5-5")]
+    found = examine(workspace, config, source(*pairs, *unpaired, *redacted, b'{"messages": ['))
+    assert found.left_out == {"no-consultation": 1, "texts-not-logged": 1, "no-chat": 1, "redacted": 1}
+    assert (len(found.found), found.already_there, len(found.bad), found.read) == (3, 0, 1, 8)
+    done = import_interactions(workspace, config, found)
+    again = examine(workspace, config, source(*pairs, *unpaired))
+    assert (done.added, again.already_there, again.read) == (3, 3, 6)
+
+
+def test_thumbs_are_stored_as_decisions_and_a_later_one_as_well(workspace, config, source):
+    def chat(rating: int) -> dict:
+        stored = {
+            "q": {"id": "q", "role": "user", "content": "Why is the sky blue?", "parentId": None},
+            "a": {"id": "a", "role": "assistant", "content": "The sea.", "parentId": "q", "model": "qwen"},
+            "b": {
+                **{"id": "b", "role": "assistant", "content": "Rayleigh.", "parentId": "q", "model": "claude-opus-5-5"},
+                "annotation": {"rating": rating, "reason": "too short, ann.lee@gmail.com"},
+            },
+        }
+        return {"id": "c", "chat": {"history": {"messages": stored}}}
+
+    done = import_file(workspace, config, source(chat(1)))
+    (record,) = kept(workspace)
+    assert (done.added, done.ratings) == (1, 1)
+    thumb = load_decisions(workspace).thumbs[record.id]
+    assert thumb.action == "thumbs-up"
+    assert "ann.lee@gmail.com" not in thumb.comment
+    assert import_file(workspace, config, source(chat(1))).ratings == 0
+    done = import_file(workspace, config, source(chat(-1)))
+    assert (done.added, done.already_there, done.ratings) == (0, 1, 1)
+    assert load_decisions(workspace).thumbs[record.id].action == "thumbs-down"

@@ -1,5 +1,6 @@
 """``weakspot collect --from``: it shows what it found, and imports after a yes."""
 
+import io
 import json
 import os
 import pty
@@ -10,7 +11,8 @@ import sys
 import pytest
 
 from weakspot.capture.recorder import iter_interactions
-from weakspot.cli import app
+from weakspot.cli import app, capture
+from weakspot.importers.importer import ImportCandidate
 from zddc import console
 
 
@@ -34,6 +36,8 @@ def session(recorded, tmp_path):
 SHOWN = (
     "1 Claude Code session: 1 conversation, 1 new consultation\n"
     "  What does the note tell us here?  qwen3-coder → opus, 7 turns\n"
+    "    local:  I do not know, sorry.\n"
+    "    expert: Opus says: the note says hello and the other says bye.\n"
 )
 
 
@@ -105,10 +109,30 @@ def test_many_consultations_are_twenty_lines_and_a_number(collect, tmp_path):
     file.write_text("\n".join(entry(n, model) for n in range(25) for model in ("qwen", "claude-opus-5-5")))
     lines = collect("--from", file, "--yes")[1].splitlines()
     assert lines[0] == "1 chat log: 25 conversations, 25 new consultations"
-    assert lines[21] == "  … and 5 more"
-    assert len(lines) == 23
-    assert "so…  qwen → opus, 4 turns" in lines[1] or "…  qwen → opus, 4 turns" in lines[1]
-    assert all(len(line) < 100 for line in lines[1:21])
+    assert lines[-2] == "  … and 5 more"
+    shown = [line for line in lines if "qwen → opus, 4 turns" in line]
+    assert len(shown) == 20
+    assert "…  qwen → opus, 4 turns" in shown[0]
+    assert lines[2:4] == ["    local:  qwen says 0.", "    expert: claude-opus-5-5 says 0."]
+    assert all(len(line) < 110 for line in lines[1:-1])
+
+
+@pytest.mark.parametrize(
+    ("answers", "pages", "yes"),
+    [(["", "", "y"], 3, True), (["y"], 1, True), (["n"], 1, False), (["x", "", "n"], 2, False)],
+)
+def test_a_person_sees_a_page_at_a_time_and_may_answer_at_each(monkeypatch, capsys, answers, pages, yes):
+    def candidate(number: int) -> ImportCandidate:
+        odd = ("the answer was cut, interrupted or refused",)
+        return ImportCandidate(f"imp_{number}", f"Why {number}?", "No idea.", "So.", "qwen", "opus", 4, True, odd)
+
+    typed = io.StringIO("".join(f"{answer}\n" for answer in answers))
+    monkeypatch.setattr("sys.stdin", typed)
+    assert capture._ask([candidate(n) for n in range(12)]) is yes
+    shown = capsys.readouterr().out
+    assert shown.count("Why ") == min(12, 5 * pages)
+    assert shown.count("    odd:    the answer was cut") == shown.count("Why ")
+    assert typed.read() == ""
 
 
 def test_a_bad_line_is_named_and_the_rest_is_imported(collect, session):

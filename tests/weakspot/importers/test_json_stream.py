@@ -118,3 +118,33 @@ def test_a_document_that_is_too_long_is_no_object(written, monkeypatch):
     (one,) = entries(written(json.dumps(TWO[0], indent=2)))
     with pytest.raises(RecordError, match="longer than"):
         one.value()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Exporting session: ses_1" + json.dumps(TWO[0], indent=2),
+        "Exporting session: ses_1\n" + json.dumps(TWO[0], indent=2),
+        "[opencode] exporting\n\n" + json.dumps([TWO[0]], indent=2),
+        "\ufeffExporting: " + json.dumps(TWO[0]),
+    ],
+)
+def test_a_programs_words_in_front_of_the_json_are_passed_over(written, text):
+    file = written(text)
+    (one,) = entries(file)
+    assert one.value() == TWO[0]
+    assert file.read_bytes()[one.offset : one.offset + len(one.data)] == one.data
+
+
+def test_a_line_of_words_among_lines_is_a_bad_line(written):
+    words, one = entries(written("exporting\n" + json.dumps(TWO[0])))
+    assert (words.number, one.number, one.value()) == (1, 2, TWO[0])
+    with pytest.raises(RecordError):
+        words.value()
+
+
+def test_a_bracket_too_many_hides_nothing(written):
+    one, rest = entries(written(json.dumps(TWO[:1]) + ", " * 0 + "x" + json.dumps(TWO[1])))
+    assert one.value() == TWO[0]
+    with pytest.raises(RecordError):
+        rest.value()

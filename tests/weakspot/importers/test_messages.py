@@ -1,12 +1,10 @@
 """Messages of both protocols become those of a record."""
 
-from datetime import UTC, datetime
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weakspot.importers.messages import LoggedCall, answer, messages_of, parse_time, stop_reason, token_counts, words
+from weakspot.importers.messages import LoggedCall, answer, messages_of, stop_reason, token_counts, words
 from weakspot.records import Message
 
 
@@ -84,19 +82,6 @@ def test_tokens_are_counted_as_each_provider_does():
     assert token_counts({"input_tokens": 5, "output_tokens": 2, **cached}) == (12, 2)
     assert token_counts({"prompt_eval_count": 5, "eval_count": 2}) == (5, 2)
     assert token_counts({"prompt_tokens": "5"}) == token_counts(None) == token_counts([]) == (None, None)
-
-
-@pytest.mark.parametrize(
-    "value",
-    ["2025-10-31T14:30:00.000Z", "2025-10-31T15:30:00+01:00", "2025-10-31 14:30:00", 1761921000, 1761921000000],
-)
-def test_a_time_is_understood_however_it_is_written(value):
-    assert parse_time(value) == datetime(2025, 10, 31, 14, 30, tzinfo=UTC)
-
-
-@pytest.mark.parametrize("value", ["yesterday", None, True, -1, 1e300, float("nan"), [], "0001-01-01T00:00:00+14:00"])
-def test_what_is_no_time_is_none(value):
-    assert parse_time(value) is None
 
 
 def test_a_stop_is_told_in_our_words():

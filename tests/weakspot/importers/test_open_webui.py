@@ -6,6 +6,7 @@ import sqlite3
 import pytest
 
 from weakspot.importers import open_webui, sqlite
+from weakspot.importers.extraction import consultations
 from weakspot.importers.json_stream import BadLine
 
 
@@ -166,3 +167,67 @@ def test_a_chat_that_cannot_be_read_is_reported_and_stops_nothing(tmp_path, line
     database.close()
     first, bad = open_webui.conversations_of_database(tmp_path / "webui.db")
     assert (bad.line, bad.reason) == (2, "not-json")
+
+
+def test_in_the_arena_who_answered_stands_beside_the_models_name(read, config):
+    arena = {"model": "arena-model", "arena": True}
+    found = read(
+        message("q", None, "user", "Why is the sky blue?", 0, models=["arena-model", "arena-model"]),
+        message("a", "q", "assistant", "It is the sea.", 1, **arena, selectedModelId="qwen2.5:7b", modelIdx=0),
+        message(
+            "b", "q", "assistant", "Rayleigh.", 2, **arena, selectedModelId="anthropic.claude-opus-5-5", modelIdx=1
+        ),
+    )
+    (one,) = consultations(config, found, "import:open-webui")
+    assert (one.local.content, one.expert.content, one.metadata.consultation.teacher) == (
+        *("It is the sea.", "Rayleigh."),
+        "opus",
+    )
+
+
+def test_files_and_pictures_are_marks(read, said):
+    files = [{"type": "file", "name": "a.pdf", "file": {}}, {"type": "image", "url": "data:image/png;base64,x"}]
+    found = read(message("q", None, "user", "What do they say?", 0, files=files))
+    assert said(found) == [("user", "[file]\n[image]\nWhat do they say?")]
+    assert len(found.turns[0].odd) == 2
+
+
+DOWN, UP = {"annotation": {"rating": -1, "reason": "wrong"}}, {"annotation": {"rating": 1, "comment": "thanks"}}
+
+
+def test_a_thumbs_down_and_a_better_answer_are_a_consultation_that_waits_for_a_person(read, config):
+    found = read(
+        message("q", None, "user", "Why is the sky blue?", 0),
+        message("a", "q", "assistant", "It is the sea.", 1, **DOWN),
+        message("b", "q", "assistant", "Rayleigh scattering.", 9, model="llama3.1:70b", **UP),
+    )
+    (one,) = consultations(config, found, "import:open-webui")
+    assert (one.local.content, one.expert.content) == ("It is the sea.", "Rayleigh scattering.")
+    assert (one.policy, one.metadata.consultation) == ("ask", None)
+    assert one.metadata.model_extra["rated"] == {"up": True, "comment": "thanks"}
+    assert one.metadata.model_extra["odd"] == [
+        "only a rating says that the answer is better: no teacher is named, but llama3.1:70b"
+    ]
+
+
+def test_without_a_thumbs_down_or_a_better_answer_there_is_none(read, config):
+    asked = message("q", None, "user", "Why is the sky blue?", 0)
+    first, second = message("a", "q", "assistant", "The sea.", 1), message("b", "q", "assistant", "Rayleigh.", 2)
+    for answers in (
+        (first, second),
+        ({**first, **UP}, second),
+        ({**first, **DOWN}, {**second, **DOWN}),
+        (first, second | DOWN),
+    ):
+        assert list(consultations(config, read(asked, *answers), "import:open-webui")) == []
+
+
+def test_what_a_teacher_says_behind_a_thumbs_down_is_about_that_question(read, config):
+    found = read(
+        message("q", None, "user", "Why is the sky blue?", 0),
+        message("a", "q", "assistant", "It is the sea.", 1, **DOWN),
+        message("q2", "a", "user", "No, think again.", 2),
+        message("b", "q2", "assistant", "Rayleigh.", 3, model="claude-opus-5-5"),
+    )
+    (one,) = consultations(config, found, "import:open-webui")
+    assert (one.query.content, one.escalation.content) == ("Why is the sky blue?", "No, think again.")

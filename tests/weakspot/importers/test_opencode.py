@@ -6,7 +6,7 @@ import sqlite3
 import pytest
 
 from weakspot.importers import opencode, sqlite
-from weakspot.importers.json_stream import BadLine
+from weakspot.importers.json_stream import BadLine, LeftOut
 
 Q1 = {"id": "m1", "role": "user", "time": {"created": 1}}
 A1 = {"id": "m2", "role": "assistant", "parentID": "m1", "modelID": "qwen", "time": {"created": 2, "completed": 3}}
@@ -74,7 +74,8 @@ def test_export_and_old_storage_hold_the_same(opencode_database, tmp_path, lines
 
 
 def test_subagents_sessions_are_left_out(lines, opencode_database, tmp_path):
-    assert list(opencode.conversations(lines(exported((Q1, [text("q")]), parentID="ses_0")))) == []
+    (left_out,) = opencode.conversations(lines(exported((Q1, [text("q")]), parentID="ses_0")))
+    assert left_out == LeftOut(1, "subagent")
     with sqlite3.connect(opencode_database) as database:
         database.execute("UPDATE session SET parent_id = 'ses_0'")
     database.close()
@@ -95,7 +96,7 @@ def test_what_opencode_says_in_the_users_place_is_no_question(read, said):
     found = read((Q1, [text("Continue if you have next steps", synthetic=True)]), (A1, [text("a")]))
     assert said(found) == [("assistant", "a")]
     with_file = read((Q1, [text("q"), text("1: hello", synthetic=True), text("x", ignored=True)]))
-    assert said(with_file) == [("user", "q\n1: hello")]
+    assert said(with_file) == [("user", "q")]
 
 
 def test_an_answer_stands_behind_its_question_also_where_another_was_typed_meanwhile(read, said):
@@ -154,3 +155,19 @@ def test_a_file_of_old_storage_that_cannot_be_read_is_reported_and_stops_nothing
 def test_an_export_that_cannot_be_read_is_reported_and_stops_nothing(lines):
     bad, _ = opencode.conversations(lines(b'{"info', exported((Q1, [text("q")]))))
     assert (bad.line, bad.reason) == (1, "not-json")
+
+
+def test_a_reminder_is_no_word_of_the_user_and_a_file_is_a_mark(read, said):
+    reminder = text("<system-reminder>\nPlan mode is on.\n</system-reminder>", synthetic=True)
+    file = {"type": "file", "mime": "text/plain", "filename": "a.md", "url": "file:///p/a.md"}
+    found = read((Q1, [text("consult opus"), file, text("Called the Read tool", synthetic=True), reminder]))
+    assert said(found) == [("user", "[file]\nconsult opus")]
+    assert found.turns[0].odd == ("a file that was sent is not in the record",)
+    picture = {**file, "mime": "image/png"}
+    assert said(read((Q1, [text("What is it?"), picture]))) == [("user", "[image]\nWhat is it?")]
+
+
+def test_an_export_with_a_line_in_front_is_read(tmp_path, only, said):
+    file = tmp_path / "export.json"
+    file.write_text("Exporting session: ses_1\n" + json.dumps(exported((Q1, [text("q")])), indent=2))
+    assert said(only(opencode.conversations(file))) == [("user", "q")]
