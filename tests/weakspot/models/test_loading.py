@@ -130,7 +130,7 @@ def test_a_relative_folder_is_one_of_the_workspace_first(tiny_base, tmp_path, mo
 
 
 @pytest.mark.parametrize(
-    "kind", ["fp8", "compressed-tensors", "awq", "gptq", "bitsandbytes", "nvfp4", "of-tomorrow", None]
+    "kind", ["fbgemm_fp8", "compressed-tensors", "awq", "gptq", "bitsandbytes", "nvfp4", "of-tomorrow", None]
 )
 def test_weights_that_are_quantised_are_refused_before_they_are_loaded(changed, kind):
     settings = {"bits": 4} if kind is None else {"quant_method": kind}
