@@ -261,7 +261,7 @@ class Train(Table):
     weight_decay: float = Field(0.01, ge=0, description="of AdamW")
     max_grad_norm: float = Field(1.0, gt=0, description="gradients with a larger norm are scaled down to it")
     precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="auto: bf16 on Ampere or newer, else fp32")
-    load_in_4bit: bool = Field(False, description="QLoRA: the base in NF4; needs a CUDA GPU and bitsandbytes")
+    load_in_4bit: bool = Field(False, description="QLoRA: the base in NF4; needs bitsandbytes")
     gradient_checkpointing: bool | Literal["auto"] = Field(
         "auto",
         description="recompute activations: a quarter slower, half the memory; auto: in as many layers as needed",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from weakspot.pipeline.doctor import Finding
     from weakspot.pipeline.forget import Forgotten, Retrained
     from weakspot.pipeline.process import Processed
+    from weakspot.pipeline.quantize import QuantisedBase
     from weakspot.pipeline.run import Step
     from weakspot.pipeline.status import ClientBudget, Status
     from weakspot.pipeline.validate import Report
@@ -223,8 +224,20 @@ def _print_memory_plan(memory: "MemoryPlan") -> None:
         f"passes    {memory.micro_batch_tokens:,} tokens; recompute: {memory.recompute}, "
         f"{memory.checkpointed_layers} of {memory.layers} layers"
     )
+    for remark in together.remarks:
+        err.print(remark, markup=False)
     if not memory.fits:
         err.print("memory: this does not fit; lower [train] max_length, or take a smaller base or load_in_4bit")
+    if not memory.fits and any("experts" in one.coverage.names for one in together.runs):
+        err.print("memory: 'weakspot quantize' makes routed experts small; plan for that with --experts nvfp4")
+
+
+def print_quantised(done: "QuantisedBase", experts: str) -> None:
+    """Print the sizes of a quantised base, and how it is used."""
+    sizes = (done.experts_bytes, done.rest_bytes)
+    experts_size, rest = (f"{size * _GIGA:.2f} GB" for size in sizes)
+    print_line(f"wrote {done.folder}: routed experts in {experts} {experts_size}, the rest {rest}")
+    print_line(f'next: set [model] base = "{done.folder}" in weakspot.toml, and serve the same folder')
 
 
 def print_adapter(manifest: "AdapterManifest") -> None:

@@ -167,9 +167,30 @@ def install(model: "PreTrainedModel", quantised: Mapping[str, QuantisedLayer], n
         _replace(model, at, FrozenExperts(module, first, count))
 
 
+def quantise_on_meta_device(model: "PreTrainedModel", name: str) -> None:
+    """Replace the routed experts of a model without weights by such as ``weakspot quantize`` makes, to plan memory.
+
+    Raises :class:`UserError` about the base ``name`` if it has no experts that can be quantised.
+    """
+    blocks = {at: module for at, module in model.named_modules() if is_stacked_experts(module)}
+    if not blocks or not all(map(is_usual, blocks.values())):
+        raise UserError(name, "has no routed experts that could be quantised", "plan without --experts")
+    for at, module in blocks.items():
+        count, rows, width = (int(size) for size in cast("torch.Tensor", module.gate_up_proj).shape)
+        shapes = {"gate_proj": (rows // 2, width), "up_proj": (rows // 2, width), "down_proj": (width, rows // 2)}
+        layers = {matrix: quantised_weights.describe_nvfp4(*shape) for matrix, shape in shapes.items()}
+        _replace(model, at, FrozenExperts(module, layers, count))
+
+
 def is_usual(experts: nn.Module) -> bool:
     """True for stacked experts that compute ``down(act(gate x) * (up x))``, or with a gate of their own."""
     return not any(getattr(experts, name, True) for name in ("is_transposed", "has_bias", "has_post_expert_norm"))
+
+
+def count_bytes(model: nn.Module) -> int:
+    """Return the bytes of all quantised weights of a model."""
+    quantised = [module for module in model.modules() if isinstance(module, _Quantised)]
+    return sum(part.nbytes for module in quantised for part in module.buffers(recurse=False))
 
 
 def _kind(layer: QuantisedLayer | None) -> object:

@@ -148,13 +148,17 @@ def load_config(base: Base) -> Any:
     return _load_with_transformers(AutoConfig, base)
 
 
-def require_loadable(base: Base) -> None:
+def require_loadable(base: Base, *, four_bit: bool = False) -> None:
     """Raise :class:`UserError` for a base that cannot be loaded as it is stored; no weights are loaded for that.
 
     Such are classes that transformers does not know, weights quantised in a way that is not supported, and weight
-    files that are missing or cut short.
+    files that are missing or cut short; with ``four_bit`` also those that are quantised already.
     """
-    choose_class(base)
+    _, config = choose_class(base)
+    if four_bit and quantisation(config) is not None:
+        raise UserError("[train] load_in_4bit", f"{base.name} is quantised already", "set it to false")
+    if four_bit and importlib.util.find_spec("bitsandbytes") is None:
+        raise UserError("[train] load_in_4bit", "needs bitsandbytes", "run: pip install 'zddc[qlora]'")
     if Path(base.location).is_dir():
         weight_files.read_tensors(Path(base.location))
         find_quantised_layers(base)
@@ -261,7 +265,7 @@ def load_model(base: Base, dtype: "torch.dtype", *, four_bit: bool = False, on_c
     from transformers.utils.quantization_config import Mxfp4Config
 
     silence_libraries()
-    require_loadable(base)
+    require_loadable(base, four_bit=four_bit)
     kind, config = choose_class(base)
     options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True, "output_loading_info": True}
     if quantisation(config) == "mxfp4":
@@ -272,10 +276,6 @@ def load_model(base: Base, dtype: "torch.dtype", *, four_bit: bool = False, on_c
         _forget_quantisation(config)
         options |= {"config": config, "quantization_config": FrozenConfig(layers, base.name)}
     if four_bit:
-        if not torch.cuda.is_available() or importlib.util.find_spec("bitsandbytes") is None:
-            raise UserError(
-                "[train] load_in_4bit", "needs a CUDA GPU and bitsandbytes", "run: pip install 'zddc[qlora]'"
-            )
         options["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",
@@ -289,6 +289,10 @@ def load_model(base: Base, dtype: "torch.dtype", *, four_bit: bool = False, on_c
     if missing := sorted(report["missing_keys"]):  # transformers would go on with random numbers
         more = f", nor {len(missing) - 1} more" if len(missing) > 1 else ""
         raise UserError(base.name, f"its weight files do not hold {missing[0]}{more}", "download the base again")
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            # bitsandbytes would pack the bits anew in its first call, and then they are dequantised wrongly.
+            module.support_avx512bf16_for_cpu = False
     packed_attention.install(model)
     model.eval()
     return model

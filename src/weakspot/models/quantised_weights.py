@@ -2,12 +2,13 @@
 
 NVFP4 is 4 bits a weight (E2M1), with a scale in 8 bits (E4M3) for 16 weights of a row and one in 32 bits for the
 matrix. compressed-tensors stores it as ``weight_packed``, ``weight_scale`` and ``weight_global_scale``, by which is
-divided; ModelOpt as ``weight``, ``weight_scale`` and ``weight_scale_2``, which is a factor. FP8 is E4M3 with a factor for
-the matrix, for a row or for a block: ``weight_scale``, or ``weight_scale_inv``, which is a factor all the same.
+divided; ModelOpt as ``weight``, ``weight_scale`` and ``weight_scale_2``, which is a factor. FP8 is E4M3 with a factor
+for the matrix, for a row or for a block: ``weight_scale``, or ``weight_scale_inv``, which is a factor all the same.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weakspot.models.weight_files import StoredTensor
@@ -141,6 +142,16 @@ def _expand(scale: "torch.Tensor", shape: "torch.Size", block: tuple[int, int]) 
         return scale.reshape(-1, 1)
     rows, columns = block
     return scale.repeat_interleave(rows, 0)[: shape[0]].repeat_interleave(columns, 1)[:, : shape[1]]
+
+
+def describe_nvfp4(rows: int, columns: int) -> QuantisedLayer:
+    """Return a layer of this shape as :func:`quantise` would make it, in no file."""
+    shapes = {
+        "weight_packed": ("U8", (rows, columns // 2)),
+        "weight_scale": ("F8_E4M3", (rows, columns // GROUP)),
+        "weight_global_scale": ("F32", (1,)),
+    }
+    return QuantisedLayer({name: StoredTensor(Path(), dtype, shape, 0, 0) for name, (dtype, shape) in shapes.items()})
 
 
 def global_scale(largest: "torch.Tensor") -> "torch.Tensor":

@@ -61,7 +61,7 @@ class LoraLinear(nn.Module):
         return self.linear.bias
 
     def dense(self, like: torch.Tensor) -> torch.Tensor:
-        """Return the frozen weight ``[out, in]`` in the dtype of ``like``; a quantised one is dequantised on each call."""
+        """Return the frozen weight ``[out, in]`` in the dtype of ``like``; a quantised one is dequantised anew."""
         if isinstance(self.linear, FrozenLinear):
             return self.linear.matrix(like.dtype)
         weight = self.linear.weight

@@ -130,7 +130,7 @@ def test_quantised_experts_cannot_be_adapted_and_are_counted_all_the_same(both):
     found = target_modules.find_adaptable_layers(loading.build_meta_model(Base("x", str(both[0]), None)))
     blocks = [one for one in found if one.kind == "experts"]
     assert [(one.count, one.matrices) for one in blocks] == [(3, ((16, 32), (16, 32), (32, 16)))] * 4
-    with pytest.raises(UserError, match="routed experts of x are quantised.*use all-linear"):
+    with pytest.raises(UserError, match=r"routed experts of x are quantised.*use all-linear"):
         target_modules.select_layers("experts", found, NEXT.name, "x")
     assert target_modules.select_layers("all-linear", found, NEXT.name, "x")
 

@@ -121,7 +121,7 @@ def test_one_that_was_cut_short_is_no_model_and_goes_on_where_it_was(base, tmp_p
 
     with pytest.raises(Killed):
         quantise_experts.quantise_experts(folder, target, stop)
-    with pytest.raises(UserError, match="config.json is missing"):
+    with pytest.raises(UserError, match=r"config\.json is missing"):
         quantize(str(target), tmp_path / "again")
     whole = {one: one.stat().st_ino for one in target.glob("*.safetensors")}
     quantise_experts.quantise_experts(folder, target)
@@ -157,5 +157,5 @@ def test_rows_that_are_no_whole_groups_are_refused(tmp_path):
 
     odd = dataclasses.replace(NEXT, settings={**NEXT.settings, "moe_intermediate_size": 12})
     odd.save(tmp_path / "base")
-    with pytest.raises(UserError, match="down_proj.weight has 12 columns, and NVFP4 needs a multiple of 16"):
+    with pytest.raises(UserError, match=r"down_proj\.weight has 12 columns, and NVFP4 needs a multiple of 16"):
         quantize(str(tmp_path / "base"), tmp_path / "q")
