@@ -95,9 +95,8 @@ def test_what_is_put_together_from_a_few_layers_is_what_all_of_them_take(kind, s
         assert 0.99 * traced < memory.peak(400, checkpointed) < 1.25 * traced
     assert whole[12] < memory.peak(400, 6) < whole[0]
     if packed_attention.is_installed(model):  # else attention on the meta device is that of no GPU
-        assert memory.peak(2048, 12) == pytest.approx(
-            activation_memory._trace_peak(model, adapters, work, 2048), rel=0.1
-        )
+        traced = activation_memory._trace_peak(model, adapters, work, 2048)
+        assert 0.99 * traced < memory.peak(2048, 12) < 1.25 * traced
 
 
 def test_a_model_is_as_it_was_after_it_was_traced_in_part():
