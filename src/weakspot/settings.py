@@ -356,3 +356,9 @@ class Watch(Table):
     )
     idle_minutes: float = Field(10, ge=0, description="time since the last question or capture")
     interval_seconds: float = Field(60, gt=0, description="time between two checks")
+    before_training: str = Field(
+        "",
+        description="command that `watch` and `run` start before they train or evaluate, to free the GPU",
+    )
+    after_training: str = Field("", description="command that they start afterwards, also after a failure")
+    sleep_vllm: bool = Field(False, description="let the local model's vLLM sleep meanwhile: it needs its sleep mode")

@@ -16,7 +16,7 @@ from weakspot.cli.options import (
     require_agreements,
 )
 from weakspot.records import MULTI_DOMAIN, Target
-from weakspot.trust.recipients import deployment_recipients, server_recipients
+from weakspot.trust.recipients import deployment_recipients, server_recipients, training_recipients
 from zddc.console import print_json
 from zddc.errors import UserError
 
@@ -120,7 +120,7 @@ def watch(
     from weakspot.pipeline import watch as noun
 
     place, config = open_workspace(workspace, set_)
-    require_agreements(place, workspace, set_, deployment_recipients(config))
+    require_agreements(place, workspace, set_, [*deployment_recipients(config), *training_recipients(config)])
     failed = False
     for step in noun.watch(place, config, once=once):
         failed = failed or step.stage == "error"

@@ -21,7 +21,7 @@ from weakspot.cli.options import (
     require_agreements,
 )
 from weakspot.records import MULTI_DOMAIN
-from weakspot.trust.recipients import deployment_recipients
+from weakspot.trust.recipients import deployment_recipients, training_recipients
 from weakspot.workspace import AdapterName, Workspace
 from zddc.console import print_json
 from zddc.errors import UserError
@@ -250,6 +250,6 @@ def run(
     from weakspot.pipeline import run as noun
 
     place, config = open_workspace(workspace, set_)
-    require_agreements(place, workspace, set_, deployment_recipients(config))
+    require_agreements(place, workspace, set_, [*deployment_recipients(config), *training_recipients(config)])
     for step in noun.run(place, config, domain):
         print_json(asdict(step)) if json_ else output.print_step(step)
