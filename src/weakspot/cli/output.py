@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from weakspot.capture.redact_stored import Rescrubbed
     from weakspot.capture.unfitted import Retried
     from weakspot.config import Config
+    from weakspot.deployment.control import Control
     from weakspot.pipeline.collect import Collected, Examined, Imported
     from weakspot.pipeline.doctor import Finding
     from weakspot.pipeline.forget import Forgotten, Retrained
@@ -210,6 +211,8 @@ def print_preflight(together: "TrainingPlan") -> None:
         else:
             print_line(f"one example, loss between the arrows: {plan.sample_prompt}>>>{plan.sample_target}<<<")
     _print_memory_plan(together.memory)
+    for remark in together.remarks:
+        err.print(remark, markup=False)
 
 
 def _print_memory_plan(memory: "MemoryPlan") -> None:
@@ -224,12 +227,16 @@ def _print_memory_plan(memory: "MemoryPlan") -> None:
         f"passes    {memory.micro_batch_tokens:,} tokens; recompute: {memory.recompute}, "
         f"{memory.checkpointed_layers} of {memory.layers} layers"
     )
-    for remark in together.remarks:
-        err.print(remark, markup=False)
     if not memory.fits:
         err.print("memory: this does not fit; lower [train] max_length, or take a smaller base or load_in_4bit")
-    if not memory.fits and any("experts" in one.coverage.names for one in together.runs):
-        err.print("memory: 'weakspot quantize' makes routed experts small; plan for that with --experts nvfp4")
+
+
+def print_control(found: "Control") -> None:
+    """Print how near an adapter of zeros stays to its base."""
+    print_line(
+        f"control: zeros merged into the base answer {found.same_answers} of {found.prompts} prompts as it does, "
+        f"{found.difference:.2g} nats a token apart, at most {found.limit:g} allowed"
+    )
 
 
 def print_quantised(done: "QuantisedBase", experts: str) -> None:

@@ -83,11 +83,6 @@ class Coverage:
         return ", ".join(f"{one.name} {one.touched} of {one.layers}" for one in self.kinds)
 
     @property
-    def names(self) -> set[str]:
-        """The names of all kinds."""
-        return {one.name for one in self.kinds}
-
-    @property
     def trainable(self) -> int:
         """The trained parameters of all kinds together."""
         return sum(one.trainable for one in self.kinds)

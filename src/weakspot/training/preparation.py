@@ -130,7 +130,6 @@ def prepare(
     shape = target_modules.inspect_model(base, config)
     dtype = loading.choose_dtype(config.train.precision)
     model = loading.build_meta_model(base)
-    remarks = remarks_on(model, shape, config)
     if how.quantised_experts:
         from weakspot.models import frozen_layers
 
@@ -171,6 +170,7 @@ def prepare(
         tokens=config.train.micro_batch_tokens,
         recompute=None if recompute == "auto" else recompute,
     )
+    remarks = remarks_on(model, shape, config, plan)
     return TrainingPass(base, dtype, shape, snapshot, found, plan, ranks, view.thinking, weights, remarks)
 
 
