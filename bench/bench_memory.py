@@ -20,7 +20,7 @@ import torch
 from weakspot.models import demo_model, loading
 from weakspot.models.tokenization import Tokens
 from weakspot.settings import Lora, Model, Train
-from weakspot.training import loop, lora_layers, memory_plan
+from weakspot.training import activation_memory, loop, lora_layers, memory_plan
 from weakspot.training.adapter_trainer import TrainingRun
 from zddc.console import out, table
 
@@ -102,7 +102,7 @@ def planned_card(shape: tuple[int, ...], four_bit: bool, card: str) -> memory_pl
                 num_attention_heads=heads, num_key_value_heads=kv_heads, tie_word_embeddings=False,
             )
         )  # fmt: skip
-    work = memory_plan.Workload(
+    work = activation_memory.Workload(
         ATTENTION, [Lora()], tokens=16_384, longest=2048, supervised=SUPERVISED, four_bit=four_bit
     )
     return memory_plan.plan_memory(model, torch.bfloat16, work, memory_plan.Machine.parse_gpu(card))
@@ -113,7 +113,7 @@ def measure(tokens: int, recompute: bool, adapters: int, rank: int, linear: bool
     base = loading.resolve_base(Model(base=demo_model.NAME))
     targets = ALL_LINEAR if linear else ATTENTION
     lora, length = Lora(rank=rank, alpha=rank), min(tokens, 512)
-    work = memory_plan.Workload(targets, [lora] * adapters, tokens, length, SUPERVISED)
+    work = activation_memory.Workload(targets, [lora] * adapters, tokens, length, SUPERVISED)
     dtype = loading.choose_dtype("auto")
     warmed_up(dtype)
     plan = memory_plan.plan_memory(
@@ -121,7 +121,7 @@ def measure(tokens: int, recompute: bool, adapters: int, rank: int, linear: bool
     )
     model = loading.load_model(base, dtype)
     attached = lora_layers.attach(model, targets)
-    memory_plan.checkpoint_layers(model, plan.checkpointed_layers)
+    activation_memory.checkpoint_layers(model, plan.checkpointed_layers)
     choose = random.Random(0)
     count = max(1, tokens // length // adapters)
     with tempfile.TemporaryDirectory() as folder:

@@ -20,7 +20,7 @@ from weakspot.models.loading import Base
 from weakspot.models.tokenization import Tokens
 from weakspot.pipeline.train import versions
 from weakspot.settings import Lora, Train
-from weakspot.training import adapter_export, loop, lora_layers, memory_plan
+from weakspot.training import activation_memory, adapter_export, loop, lora_layers, memory_plan
 from weakspot.training.adapter_trainer import TrainingRun
 
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj"]
@@ -46,13 +46,13 @@ def main() -> None:
     dtype = loading.choose_dtype("auto")
     lengths = sorted((len(one.ids) for each in data for one in each), reverse=True)
     supervised = sum(one.supervised for each in data for one in each) / sum(lengths)
-    work = memory_plan.Workload(
+    work = activation_memory.Workload(
         TARGETS, [Lora()] * len(data), sum(lengths[: 8 * len(data)]), lengths[0], supervised, given.four_bit
     )
     plan = memory_plan.plan_memory(loading.build_meta_model(base), dtype, work, memory_plan.Machine.this())
     model = loading.load_model(base, dtype, four_bit=given.four_bit)
     adapters = lora_layers.attach(model, TARGETS)
-    memory_plan.checkpoint_layers(model, plan.checkpointed_layers)
+    activation_memory.checkpoint_layers(model, plan.checkpointed_layers)
     seen = []
     runs = [
         TrainingRun(file.stem, each, [], settings, Lora(), given.output / f"{file.stem}-state", "", seen.append)

@@ -1160,7 +1160,7 @@ NAMED = (
     ),
     Fault(
         "one layer too many is recomputed",
-        "src/weakspot/training/memory_plan.py",
+        "src/weakspot/training/activation_memory.py",
         "layer.gradient_checkpointing = number < count",
         "layer.gradient_checkpointing = number <= count",
         "tests/weakspot/training/test_memory_plan.py::test_layers_are_recomputed_from_the_first_on",

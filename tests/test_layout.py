@@ -44,7 +44,7 @@ HEAVY = frozenset(
 # They subclass what torch has, which takes torch to define. Whoever needs them imports them in a function.
 MADE_OF_TORCH = {
     *(f"weakspot/training/{name}.py" for name in ("lora_layers", "lora_matmul", "lora_moe", "chunked_cross_entropy")),
-    "weakspot/models/kv_cache.py",
+    *(f"weakspot/models/{name}.py" for name in ("kv_cache", "frozen_layers", "quantised_loading")),
 }
 # What workspace.py alone may spell.
 FILE_NAMES = re.compile(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from weakspot.capture.unfitted import Retried
     from weakspot.importers.importer import Examined, Imported
     from weakspot.pipeline.process import Processed
+    from weakspot.pipeline.quantize import QuantisedBase
     from weakspot.pipeline.status import Status
     from weakspot.pipeline.validate import Report
     from weakspot.records import AdapterManifest, Release, Scorecard, Target
@@ -133,16 +134,29 @@ def train(
 
 
 def plan_training(
-    workspace: Workspace, *domains: str, memory: str = "", **how: Unpack[TrainingArguments]
+    workspace: Workspace, *domains: str, memory: str = "", nvfp4_experts: bool = False, **how: Unpack[TrainingArguments]
 ) -> "TrainingPlan":
     """Return what :func:`train` would do, without loading any weights.
 
-    The memory is planned for this machine, or for a GPU of so much ``memory``, as ``24GB``.
+    The memory is planned for this machine, or for a GPU of so much ``memory``, as ``24GB``; with ``nvfp4_experts`` as
+    if :func:`quantize` had made the base.
     """
+    from dataclasses import replace
+
     from weakspot.training.preparation import preflight
 
     loaded, chosen, options = _training(workspace, domains, how)
-    return preflight(workspace, loaded, chosen, memory, options)
+    return preflight(workspace, loaded, chosen, memory, replace(options, quantised_experts=nvfp4_experts))
+
+
+def quantize(base: str, out: Path | None = None) -> "QuantisedBase":
+    """Copy a base, a folder or a hub id, with its routed experts in NVFP4; return the copy's folder and sizes.
+
+    Raises :class:`UserError` for a base whose experts cannot be quantised, and for a folder that holds something else.
+    """
+    from weakspot.pipeline import quantize as stage
+
+    return stage.quantize(base, out)
 
 
 def evaluate(workspace: Workspace, domain: str = MULTI_DOMAIN, *, settings: Sequence[str] = ()) -> "Scorecard":

@@ -264,7 +264,7 @@ class Train(Table):
     weight_decay: float = Field(0.01, ge=0, description="of AdamW")
     max_grad_norm: float = Field(1.0, gt=0, description="gradients with a larger norm are scaled down to it")
     precision: Literal["auto", "bf16", "fp32"] = Field("auto", description="auto: bf16 on Ampere or newer, else fp32")
-    load_in_4bit: bool = Field(False, description="QLoRA: the base in NF4; needs a CUDA GPU and bitsandbytes")
+    load_in_4bit: bool = Field(False, description="QLoRA: the base in NF4; needs bitsandbytes")
     gradient_checkpointing: bool | Literal["auto"] = Field(
         "auto",
         description="recompute activations: a quarter slower, half the memory; auto: in as many layers as needed",
@@ -359,3 +359,9 @@ class Watch(Table):
     )
     idle_minutes: float = Field(10, ge=0, description="time since the last question or capture")
     interval_seconds: float = Field(60, gt=0, description="time between two checks")
+    before_training: str = Field(
+        "",
+        description="command that `watch` and `run` start before they train or evaluate, to free the GPU",
+    )
+    after_training: str = Field("", description="command that they start afterwards, also after a failure")
+    sleep_vllm: bool = Field(False, description="let the local model's vLLM sleep meanwhile: it needs its sleep mode")

@@ -38,6 +38,7 @@ for command in (
     curate.trust,
     pipeline.process,
     pipeline.validate,
+    pipeline.quantize,
     pipeline.train,
     pipeline.evaluate,
     deploy.deploy,

@@ -1,6 +1,7 @@
 """The commands that change what answers: deploy, releases, rollback, watch."""
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,7 +17,7 @@ from weakspot.cli.options import (
     require_agreements,
 )
 from weakspot.records import MULTI_DOMAIN, Target
-from weakspot.trust.recipients import deployment_recipients, server_recipients
+from weakspot.trust.recipients import deployment_recipients, server_recipients, training_recipients
 from zddc.console import print_json
 from zddc.errors import UserError
 
@@ -42,6 +43,9 @@ def deploy(
     allow_unproven: Annotated[
         bool, typer.Option("--allow-unproven", help="Deploy without the verdict accept; never after a reject.")
     ] = False,
+    control: Annotated[
+        bool, typer.Option("--control", help="Deploy nothing; merge zeros, and compare that with the base.")
+    ] = False,
     workspace: WorkspaceOption = None,
     set_: SetOption = None,
     json_: JsonOption = False,
@@ -50,6 +54,9 @@ def deploy(
 
     It is proved that the served model answers as the trained one; else nothing is changed.
     """
+    if control:
+        _run_control(domain or MULTI_DOMAIN, workspace, set_, json_=json_)
+        return
     place, config = open_workspace(workspace, set_)
     said = [*(set_ or ()), *([f"deploy.server={server}"] if server else [])]
     require_agreements(place, workspace, said, deployment_recipients(config, to, server or ""))
@@ -63,6 +70,16 @@ def deploy(
         settings=set_ or (),
     )
     print_json(done.model_dump()) if json_ else output.print_release(done)
+
+
+def _run_control(domain: str, workspace: Path | None, set_: list[str] | None, *, json_: bool) -> None:
+    from dataclasses import asdict
+
+    from weakspot.pipeline import deploy as stage
+
+    place, config = open_workspace(workspace, set_)
+    found = stage.control(place, config, domain)
+    print_json(asdict(found)) if json_ else output.print_control(found)
 
 
 def releases(workspace: WorkspaceOption = None, set_: SetOption = None, json_: JsonOption = False) -> None:
@@ -120,7 +137,7 @@ def watch(
     from weakspot.pipeline import watch as noun
 
     place, config = open_workspace(workspace, set_)
-    require_agreements(place, workspace, set_, deployment_recipients(config))
+    require_agreements(place, workspace, set_, [*deployment_recipients(config), *training_recipients(config)])
     failed = False
     for step in noun.watch(place, config, once=once):
         failed = failed or step.stage == "error"

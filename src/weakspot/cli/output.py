@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from weakspot.capture.redact_stored import Rescrubbed
     from weakspot.capture.unfitted import Retried
     from weakspot.config import Config
+    from weakspot.deployment.control import Control
     from weakspot.importers.importer import ImportCandidate
     from weakspot.pipeline.collect import Collected, Examined, Imported
     from weakspot.pipeline.doctor import Finding
     from weakspot.pipeline.forget import Forgotten, Retrained
     from weakspot.pipeline.process import Processed
+    from weakspot.pipeline.quantize import QuantisedBase
     from weakspot.pipeline.run import Step
     from weakspot.pipeline.status import ClientBudget, Status
     from weakspot.pipeline.validate import Report
@@ -224,6 +226,8 @@ def print_preflight(together: "TrainingPlan") -> None:
         else:
             print_line(f"one example, loss between the arrows: {plan.sample_prompt}>>>{plan.sample_target}<<<")
     _print_memory_plan(together.memory)
+    for remark in together.remarks:
+        err.print(remark, markup=False)
 
 
 def _print_memory_plan(memory: "MemoryPlan") -> None:
@@ -240,6 +244,22 @@ def _print_memory_plan(memory: "MemoryPlan") -> None:
     )
     if not memory.fits:
         err.print("memory: this does not fit; lower [train] max_length, or take a smaller base or load_in_4bit")
+
+
+def print_control(found: "Control") -> None:
+    """Print how near an adapter of zeros stays to its base."""
+    print_line(
+        f"control: zeros merged into the base answer {found.same_answers} of {found.prompts} prompts as it does, "
+        f"{found.difference:.2g} nats a token apart, at most {found.limit:g} allowed"
+    )
+
+
+def print_quantised(done: "QuantisedBase", experts: str) -> None:
+    """Print the sizes of a quantised base, and how it is used."""
+    sizes = (done.experts_bytes, done.rest_bytes)
+    experts_size, rest = (f"{size * _GIGA:.2f} GB" for size in sizes)
+    print_line(f"wrote {done.folder}: routed experts in {experts} {experts_size}, the rest {rest}")
+    print_line(f'next: set [model] base = "{done.folder}" in weakspot.toml, and serve the same folder')
 
 
 def print_adapter(manifest: "AdapterManifest") -> None:

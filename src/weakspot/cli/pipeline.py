@@ -21,7 +21,7 @@ from weakspot.cli.options import (
     require_agreements,
 )
 from weakspot.records import MULTI_DOMAIN
-from weakspot.trust.recipients import deployment_recipients
+from weakspot.trust.recipients import deployment_recipients, training_recipients
 from weakspot.workspace import AdapterName, Workspace
 from zddc.console import print_json
 from zddc.errors import UserError
@@ -86,6 +86,9 @@ def train(
     on: Annotated[
         str, typer.Option(metavar="MEMORY", help="With --dry-run: plan for a GPU of this size, such as 24GB.")
     ] = "",
+    experts: Annotated[
+        Literal["nvfp4"] | None, typer.Option(help="With --dry-run: plan for the base that 'weakspot quantize' makes.")
+    ] = None,
     sweep: Annotated[
         bool, typer.Option("--sweep", help="Try several learning rates and ranks; keep the best on val.")
     ] = False,
@@ -93,7 +96,7 @@ def train(
         Literal["local", "ray"], typer.Option(help="ray: distribute the domains over a Ray cluster.")
     ] = "local",
     load_in_4bit: Annotated[
-        bool, typer.Option("--load-in-4bit", help="QLoRA: the base in NF4, on a CUDA GPU.")
+        bool, typer.Option("--load-in-4bit", "--load_in_4bit", help="QLoRA: the base in NF4.")
     ] = False,
     workspace: WorkspaceOption = None,
     set_: SetOption = None,
@@ -109,8 +112,9 @@ def train(
 
     with join_process_group() as ranks:
         place = find_workspace(workspace)
-        if on and not dry_run:
-            raise UserError("--on", "is for a plan only", "give --dry-run with it")
+        for name, given in (("--on", on), ("--experts", experts)):
+            if given and not dry_run:
+                raise UserError(name, "is for a plan only", "give --dry-run with it")
         how = api.TrainingArguments(
             all_due=all_,
             sweep=sweep,
@@ -119,12 +123,31 @@ def train(
             settings=[*(set_ or ()), *(["train.load_in_4bit=true"] if load_in_4bit else ())],
         )
         if dry_run:
-            plan = api.plan_training(place, *domains or (), memory=on, **how)
+            plan = api.plan_training(place, *domains or (), memory=on, nvfp4_experts=experts is not None, **how)
             print_json(asdict(plan)) if json_ else output.print_preflight(plan)
             return
         announce = (lambda _: None) if json_ else output.print_preflight
         for manifest in api.train(place, *domains or (), announce=announce, **how):
             print_json(manifest.model_dump()) if json_ else output.print_adapter(manifest)
+
+
+def quantize(
+    base: Annotated[str, typer.Argument(metavar="BASE", help="A folder or a hub id.")],
+    experts: Annotated[Literal["nvfp4"], typer.Option(help="The format of the routed experts.")] = "nvfp4",
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The copy's folder; default is the base's name and -nvfp4.")
+    ] = None,
+    json_: JsonOption = False,
+) -> None:
+    """Copy a base with its routed experts in 4 bits, to train and serve it on one GPU.
+
+    It needs no data and no GPU. Everything that an adapter may touch keeps its precision.
+    """
+    done = api.quantize(base, out)
+    if json_:
+        print_json({"folder": str(done.folder), "experts_bytes": done.experts_bytes, "rest_bytes": done.rest_bytes})
+    else:
+        output.print_quantised(done, experts)
 
 
 def evaluate(
@@ -227,6 +250,6 @@ def run(
     from weakspot.pipeline import run as noun
 
     place, config = open_workspace(workspace, set_)
-    require_agreements(place, workspace, set_, deployment_recipients(config))
+    require_agreements(place, workspace, set_, [*deployment_recipients(config), *training_recipients(config)])
     for step in noun.run(place, config, domain):
         print_json(asdict(step)) if json_ else output.print_step(step)

@@ -66,12 +66,16 @@ class OpenAIClient:
     def __init__(self, url: str, key: str = "", answer_seconds: float = _ANSWER_SECONDS) -> None:
         self._address, self._key, self._answer_seconds = url.rstrip("/"), key, answer_seconds
         self.url = hide_password(self._address)
+        self.sleeps = False
+        """Whether it is to sleep while an adapter is trained on its GPU."""
 
     @classmethod
     def of(cls, config: Config, url: str = "", answer_seconds: float = _ANSWER_SECONDS) -> "OpenAIClient":
         """Return a client of ``url``, or of the local model's server, with the key that the settings name."""
         address = config.address_of(url) if url else config.gateway.upstream
-        return cls(address, key_from(config.gateway.upstream_api_key_env), answer_seconds)
+        found = cls(address, key_from(config.gateway.upstream_api_key_env), answer_seconds)
+        found.sleeps = config.watch.sleep_vllm
+        return found
 
     def models(self) -> list[ServedModel]:
         """Return the models that the server lists; raise :class:`UserError` if it does not answer with such a list."""

@@ -28,13 +28,22 @@ _COMPUTED_AS_ONE = (
 )
 # vLLM 0.32 adapts gate_proj and up_proj of these models' routed experts by one pair of matrices.
 _EXPERTS_IN_PAIRS = frozenset({"gpt_oss", "qwen3_5_moe_text", "qwen3_vl_moe_text", "qwen3_omni_moe_text"})
+# Beside a sleeping vLLM, its context and what it does not move stay on the GPU.
+_SLEEPS = " --enable-sleep-mode --gpu-memory-utilization 0.85"
 _BYTES = 2  # adapters are served in 16 bits, as their base
 
 
 def serve_command(
-    adapters: Sequence[Path], model: str, served_name: str | None = None, base: BaseReference | None = None
+    adapters: Sequence[Path],
+    model: str,
+    served_name: str | None = None,
+    base: BaseReference | None = None,
+    *,
+    sleeps: bool = False,
 ) -> str:
     """Return the command that starts a vLLM for all ``adapters`` at once, and for the next version of one of them.
+
+    One that ``sleeps`` has sleep mode, and leaves a part of the GPU's memory to others that need it meanwhile.
 
     ``model`` is the base's place on the server's machine. Behind the command stands what each slot takes, if the
     configuration of ``base`` is known here.
@@ -42,9 +51,10 @@ def serve_command(
     rank, modules = fit_rank(adapters), lora_modules(adapters)
     slots = max(2, len(adapters) + 1)
     name = f" --served-model-name {served_name}" if served_name else ""
+    start = f"{'VLLM_SERVER_DEV_MODE=1 ' if sleeps else ''}VLLM_ALLOW_RUNTIME_LORA_UPDATING=True vllm serve"
     command = (
-        f"VLLM_ALLOW_RUNTIME_LORA_UPDATING=True vllm serve {model}{name} --enable-lora --max-lora-rank {rank} "
-        f"--max-loras {slots} --lora-target-modules {' '.join(modules)}"
+        f"{start} {model}{name} --enable-lora --max-lora-rank {rank} "
+        f"--max-loras {slots} --lora-target-modules {' '.join(modules)}{_SLEEPS if sleeps else ''}"
     )
     return f"{command}{_memory(base, rank, modules, slots) if base else ''}"
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from weakspot.models import demo_model, packed_attention, weight_files
+from weakspot.models import demo_model, packed_attention, quantised_weights, weight_files
 from weakspot.models.device import is_out_of_memory, local_gpu
 from weakspot.progress import silence_libraries
 from weakspot.records import BaseReference
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from weakspot.models.packed_attention import LanguageModel
+    from weakspot.models.quantised_weights import QuantisedLayer
 
 _LIBRARIES = ("torch", "transformers", "peft", "safetensors", "scipy", "matplotlib")
 
@@ -147,15 +148,20 @@ def load_config(base: Base) -> Any:
     return _load_with_transformers(AutoConfig, base)
 
 
-def require_loadable(base: Base) -> None:
+def require_loadable(base: Base, *, four_bit: bool = False) -> None:
     """Raise :class:`UserError` for a base that cannot be loaded as it is stored; no weights are loaded for that.
 
     Such are classes that transformers does not know, weights quantised in a way that is not supported, and weight
-    files that are missing or cut short.
+    files that are missing or cut short; with ``four_bit`` also those that are quantised already.
     """
-    choose_class(base)
+    _, config = choose_class(base)
+    if four_bit and quantisation(config) is not None:
+        raise UserError("[train] load_in_4bit", f"{base.name} is quantised already", "set it to false")
+    if four_bit and importlib.util.find_spec("bitsandbytes") is None:
+        raise UserError("[train] load_in_4bit", "needs bitsandbytes", "run: pip install 'zddc[qlora]'")
     if Path(base.location).is_dir():
         weight_files.read_tensors(Path(base.location))
+        find_quantised_layers(base)
 
 
 def choose_class(base: Base) -> "tuple[type[PreTrainedModel], Any]":
@@ -186,11 +192,30 @@ def _require_known_quantisation(base: Base, config: Any) -> None:
 
     Those of MXFP4 are dequantised as they are loaded. Other kinds are read without their scales, or not at all.
     """
-    if (kind := quantisation(config)) in (None, "mxfp4"):
+    settings = _quantisation_settings(config)
+    if settings is None or quantisation(config) == "mxfp4" or quantised_weights.is_known(settings):
         return
     raise UserError(
-        base.name, f"its weights are quantised ({kind}), which is not supported", "train on the full-precision base"
+        base.name,
+        f"its weights are quantised ({quantisation(config)}), which is not supported",
+        "train on the full-precision base",
     )
+
+
+def find_quantised_layers(base: Base) -> "dict[str, QuantisedLayer]":
+    """Return the layers of a base whose bits are kept as they are stored, by their stored names; MXFP4 is not kept.
+
+    Raises :class:`UserError` for tensors in an unknown format. The base's weight files are downloaded if needed.
+    """
+    settings = _quantisation_settings(load_config(base))
+    if settings is None or not quantised_weights.is_known(settings):
+        return {}
+    tensors = weight_files.read_tensors(fetch_folder(base))
+    found, unknown = quantised_weights.find_quantised_layers(tensors, settings)
+    if unknown is not None:
+        problem = f"{unknown} is quantised in a way that is not supported ({tensors[unknown].dtype})"
+        raise UserError(base.name, problem, "train on the full-precision base")
+    return found
 
 
 def quantisation(config: Any) -> str | None:
@@ -198,20 +223,39 @@ def quantisation(config: Any) -> str | None:
 
     A wrapped model may say it of its language model only.
     """
+    settings = _quantisation_settings(config)
+    return None if settings is None else str(settings.get("quant_method") or "unknown method")
+
+
+def _quantisation_settings(config: Any) -> dict[str, Any] | None:
     for part in (config, config.get_text_config()):
         if found := getattr(part, "quantization_config", None):
-            settings = found if isinstance(found, dict) else found.to_dict()
-            return str(settings.get("quant_method") or "unknown method")
+            return found if isinstance(found, dict) else dict(found.to_dict())
     return None
 
 
+def _forget_quantisation(config: Any) -> None:
+    """Take out of a configuration what would make transformers quantise layers in its own way."""
+    for part in (config, config.get_text_config()):
+        if hasattr(part, "quantization_config"):
+            del part.quantization_config
+
+
 def build_meta_model(base: Base) -> "PreTrainedModel":
-    """Build the model on the meta device, without weights."""
+    """Build the model on the meta device, without weights; quantised layers have the shape of their bits."""
     import torch
 
     kind, config = choose_class(base)
+    layers = find_quantised_layers(base)
+    if layers:
+        _forget_quantisation(config)
     with torch.device("meta"), _explain_loading(base):
-        return kind._from_config(config)  # type: ignore[no-any-return]
+        model: PreTrainedModel = kind._from_config(config)
+    if layers:
+        from weakspot.models import frozen_layers
+
+        frozen_layers.install(model, layers, base.name)
+    return model
 
 
 def load_model(base: Base, dtype: "torch.dtype", *, four_bit: bool = False, on_cpu: bool = False) -> "PreTrainedModel":
@@ -221,16 +265,17 @@ def load_model(base: Base, dtype: "torch.dtype", *, four_bit: bool = False, on_c
     from transformers.utils.quantization_config import Mxfp4Config
 
     silence_libraries()
-    require_loadable(base)
+    require_loadable(base, four_bit=four_bit)
     kind, config = choose_class(base)
     options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True, "output_loading_info": True}
     if quantisation(config) == "mxfp4":
         options["quantization_config"] = Mxfp4Config(dequantize=True)
+    if layers := find_quantised_layers(base):
+        from weakspot.models.quantised_loading import FrozenConfig
+
+        _forget_quantisation(config)
+        options |= {"config": config, "quantization_config": FrozenConfig(layers, base.name)}
     if four_bit:
-        if not torch.cuda.is_available() or importlib.util.find_spec("bitsandbytes") is None:
-            raise UserError(
-                "[train] load_in_4bit", "needs a CUDA GPU and bitsandbytes", "run: pip install 'zddc[qlora]'"
-            )
         options["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",
@@ -244,6 +289,10 @@ def load_model(base: Base, dtype: "torch.dtype", *, four_bit: bool = False, on_c
     if missing := sorted(report["missing_keys"]):  # transformers would go on with random numbers
         more = f", nor {len(missing) - 1} more" if len(missing) > 1 else ""
         raise UserError(base.name, f"its weight files do not hold {missing[0]}{more}", "download the base again")
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            # bitsandbytes would pack the bits anew in its first call, and then they are dequantised wrongly.
+            module.support_avx512bf16_for_cpu = False
     packed_attention.install(model)
     model.eval()
     return model

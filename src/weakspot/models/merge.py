@@ -1,4 +1,4 @@
-"""Merges an adapter into its full-precision base, tensor by tensor."""
+"""Merges an adapter into its base, tensor by tensor; each that it touches must be in full precision."""
 
 import json
 from collections.abc import Callable
@@ -41,11 +41,12 @@ def merge(
             for key in stored.keys()  # noqa: SIM118 (not a mapping)
             if key.endswith(".lora_A.weight")
         }
-        names = weight_files.stored_names(tensors, layers)
+        packed = {name.removesuffix("_packed"): one for name, one in tensors.items() if name.endswith("weight_packed")}
+        names = weight_files.stored_names(tensors | packed, layers)
         if lost := sorted(layers.keys() - names.keys()):
             raise UserError(adapter, f"touches {lost[0]}, which the base does not have", "merge into its own base")
         for name in names.values():
-            _require_full_precision(base, name, tensors[name])
+            _require_full_precision(base, name, packed.get(name) or tensors[name])
         for file in sorted(base.iterdir()):
             if file.is_file() and file.suffix != ".lock" and not weight_files.holds_other_weights(file, files):
                 atomic.copy_file(file, target / file.name)

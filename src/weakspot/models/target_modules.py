@@ -32,7 +32,7 @@ class AdaptableLayer:
     """A layer that can be adapted: one linear layer, or all routed experts of a block together.
 
     ``matrices`` are the shapes ``[out, in]`` that get a low-rank pair each, ``count`` times: once for each routed
-    expert.
+    expert. ``frozen`` are routed experts whose weights are quantised: they cannot be adapted.
     """
 
     name: str
@@ -40,6 +40,7 @@ class AdaptableLayer:
     kind: str
     matrices: tuple[tuple[int, int], ...]
     count: int = 1
+    frozen: bool = False
 
     @property
     def last(self) -> str:
@@ -141,6 +142,8 @@ def find_adaptable_layers(model: "PreTrainedModel") -> list[AdaptableLayer]:
     """Return the layers of the decoder that can be adapted, in order; the output embedding is not one of them."""
     import torch
 
+    from weakspot.models.frozen_layers import FrozenExperts
+
     text = model.config.get_text_config()
     types = getattr(text, "layer_types", None) or getattr(text, "layers_block_type", None) or []
     mixers = [_kind_of_mixer(one) for one in types]
@@ -155,6 +158,8 @@ def find_adaptable_layers(model: "PreTrainedModel") -> list[AdaptableLayer]:
         kind = EXPERTS if ".experts." in f"{name}." else mixer if _TOKEN_MIXER.search(match[2]) else MLP
         if isinstance(module, torch.nn.Linear):
             found.append(AdaptableLayer(name, number, kind, ((module.out_features, module.in_features),)))
+        elif isinstance(module, FrozenExperts):
+            found.append(AdaptableLayer(name, number, kind, tuple(module.shapes.values()), module.count, frozen=True))
         elif kind == EXPERTS and (stacked := _moe_matrix_shapes(module)):
             experts = next(iter(module.parameters(recurse=False))).shape[0]
             found.append(AdaptableLayer(name, number, kind, stacked, experts))
@@ -216,6 +221,10 @@ def select_layers(
     if unknown or not found:
         choice = ", ".join(sorted({one.last for one in layers})) or "another base: this one has no linear layers"
         raise UserError(_SETTING, f"{name} has no {', '.join(unknown) or 'such layers'}", f"choose from {choice}")
+    if any(one.frozen for one in found):
+        raise UserError(
+            _SETTING, f"the routed experts of {name} are quantised, so they stay as they are", "use all-linear"
+        )
     if any(one.kind == EXPERTS for one in found) and not adapts_moe(architecture):
         raise UserError(_SETTING, f"no server loads adapters of the routed experts of {name}", "use all-linear")
     return found

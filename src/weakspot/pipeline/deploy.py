@@ -2,6 +2,7 @@
 
 from weakspot.config import Config
 from weakspot.deployment import releases
+from weakspot.deployment.control import Control, run_control
 from weakspot.deployment.openai_client import OpenAIClient
 from weakspot.deployment.targets import gateway, gguf, merged, mlx, ollama, vllm
 from weakspot.deployment.types import MERGED, Candidate, Deployment, Destination
@@ -52,6 +53,16 @@ def deploy(
     if current is not None and all(getattr(current, key) == getattr(draft, key) for key in _WHAT_ANSWERS):
         return current
     return releases.publish(workspace, config, draft)
+
+
+def control(workspace: Workspace, config: Config, domain: str) -> Control:
+    """Merge an adapter of zeros in the shape of the domain's newest one, compare it with the base, and deploy nothing.
+
+    Raises :class:`UserError` if the result does not answer as the base.
+    """
+    name = workspace.require_adapter(domain)
+    candidate = Candidate(name, adapters.read_manifest(workspace, name), adapters.read_scorecard(workspace, name))
+    return run_control(workspace, config, candidate)
 
 
 def _place(workspace: Workspace, config: Config, candidate: Candidate, destination: Destination) -> Deployment:

@@ -1,5 +1,6 @@
 """Runs every stage that is due, in order: process, validate, train, evaluate, deploy."""
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from weakspot.deployment.types import Destination
 from weakspot.models import adapters
 from weakspot.pipeline.deploy import deploy
 from weakspot.pipeline.evaluate import evaluate
+from weakspot.pipeline.gpu_handover import hand_over_gpu
 from weakspot.pipeline.process import process
 from weakspot.pipeline.status import DomainStatus, status
 from weakspot.pipeline.train import train_together
@@ -39,9 +41,18 @@ def run(workspace: Workspace, config: Config, domain: str | None) -> Iterator[St
     reasons = training_reasons(workspace, entries)
     if domain is not None and not reasons and entries and entries[0].adapter is None:
         reasons = {domain: "never trained"}
-    yield from train_due(workspace, config, reasons)
+    with hand_over_gpu(config) if needs_gpu(workspace, reasons, entries) else contextlib.nullcontext():
+        yield from train_due(workspace, config, reasons)
+        for entry in entries:
+            yield from evaluate_newest(workspace, config, entry.domain)
     for entry in entries:
-        yield from evaluate_and_deploy(workspace, config, entry.domain)
+        yield from deploy_newest(workspace, config, entry.domain)
+
+
+def needs_gpu(workspace: Workspace, reasons: Mapping[str, str], entries: Sequence[DomainStatus]) -> bool:
+    """Return whether anything is to be trained or evaluated."""
+    names = [workspace.newest_adapter(entry.domain) for entry in entries]
+    return bool(reasons) or any(name and adapters.read_scorecard(workspace, name) is None for name in names)
 
 
 def training_reasons(workspace: Workspace, entries: Sequence[DomainStatus]) -> dict[str, str]:
@@ -85,19 +96,24 @@ def process_and_validate(workspace: Workspace, config: Config, domain: str | Non
         raise UserError(workspace.root, "the dataset has failures", "run 'weakspot validate' to see them")
 
 
-def evaluate_and_deploy(workspace: Workspace, config: Config, domain: str) -> Iterator[Step]:
-    """Evaluate a domain's newest adapter if that was not done yet, and deploy it if it is accepted."""
+def evaluate_newest(workspace: Workspace, config: Config, domain: str) -> Iterator[Step]:
+    """Evaluate a domain's newest adapter if that was not done yet."""
     name = workspace.newest_adapter(domain)
     if name is None:
         yield Step("train", domain, "not due")
-        return
-    card = adapters.read_scorecard(workspace, name)
-    if card is None:
+    elif adapters.read_scorecard(workspace, name) is None:
         if not load_split(workspace, "test", domain):
             yield Step("evaluate", domain, "no test example yet")
             return
-        card = evaluate(workspace, config, domain)
-        yield Step("evaluate", domain, f"{name}: {card.verdict}")
+        yield Step("evaluate", domain, f"{name}: {evaluate(workspace, config, domain).verdict}")
+
+
+def deploy_newest(workspace: Workspace, config: Config, domain: str) -> Iterator[Step]:
+    """Deploy a domain's newest adapter if it is accepted."""
+    name = workspace.newest_adapter(domain)
+    card = adapters.read_scorecard(workspace, name) if name else None
+    if card is None:
+        return
     if card.verdict != "accept":
         yield Step("deploy", domain, f"{name} is not deployed: {card.verdict}")
         return

@@ -20,7 +20,7 @@ from weakspot.progress import bar
 from weakspot.records import AdapterManifest
 from weakspot.settings import Lora, Train
 from weakspot.storage import atomic
-from weakspot.training import adapter_export, checkpoints, fsdp, memory_plan, metrics, model_card, ray_cluster
+from weakspot.training import activation_memory, adapter_export, checkpoints, fsdp, metrics, model_card, ray_cluster
 from weakspot.training import sweep as sweeps
 from weakspot.training.adapter_trainer import StepMetrics, TrainingRun, TrainingState
 from weakspot.training.preflight import TrainingPlan
@@ -100,7 +100,7 @@ def _run(workspace: Workspace, config: Config, prepared: TrainingPass) -> list[A
         with bar(f"loading {prepared.base.name}"):
             model = _load_base(prepared, config)
         adapters = lora_layers.attach(model, prepared.shape.modules)
-        memory_plan.checkpoint_layers(model, prepared.memory.checkpointed_layers)
+        activation_memory.checkpoint_layers(model, prepared.memory.checkpointed_layers)
         slots = prepared.slots()
         weights = weight_files.digest(loading.fetch_folder(prepared.base))
         runs = list(_open_runs(workspace, prepared, weights, files))

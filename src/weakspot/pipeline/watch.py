@@ -1,12 +1,22 @@
 """Retrains automatically: when something is due and nobody is asking, runs everything from process to deploy."""
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from datetime import time as time_of_day
 
 from weakspot.config import Config
-from weakspot.pipeline.run import Step, evaluate_and_deploy, process_and_validate, train_due, training_reasons
+from weakspot.pipeline.gpu_handover import hand_over_gpu
+from weakspot.pipeline.run import (
+    Step,
+    deploy_newest,
+    evaluate_newest,
+    needs_gpu,
+    process_and_validate,
+    train_due,
+    training_reasons,
+)
 from weakspot.pipeline.status import status
 from weakspot.settings import Watch
 from weakspot.storage import atomic
@@ -82,12 +92,24 @@ def _run_round(workspace: Workspace, config: Config, *, once: bool) -> Iterator[
             raise
         yield Step("error", None, str(error))
         return
-    yield from _train_together_or_alone(workspace, config, training_reasons(workspace, domains))
+    reasons = training_reasons(workspace, domains)
+    try:
+        with hand_over_gpu(config) if needs_gpu(workspace, reasons, domains) else contextlib.nullcontext():
+            yield from _train_together_or_alone(workspace, config, reasons)
+            for entry in domains:
+                yield from _report_error(entry.domain, evaluate_newest(workspace, config, entry.domain))
+    except UserError as error:
+        yield Step("error", None, str(error))
+        return
     for entry in domains:
-        try:
-            yield from evaluate_and_deploy(workspace, config, entry.domain)
-        except UserError as error:
-            yield Step("error", entry.domain, str(error))
+        yield from _report_error(entry.domain, deploy_newest(workspace, config, entry.domain))
+
+
+def _report_error(domain: str, steps: Iterator[Step]) -> Iterator[Step]:
+    try:
+        yield from steps
+    except UserError as error:
+        yield Step("error", domain, str(error))
 
 
 def _train_together_or_alone(workspace: Workspace, config: Config, reasons: dict[str, str]) -> Iterator[Step]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from weakspot.models import loading, packed_attention
 from weakspot.models.device import local_gpu
 from weakspot.models.loading import Base
-from weakspot.training import memory_plan
+from weakspot.training import activation_memory
 from weakspot.training.distributed import Ranks
 from zddc.errors import UserError
 
@@ -30,7 +30,7 @@ def shard_model(
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
 
-    layers = memory_plan.checkpointable_layers(model)
+    layers = activation_memory.checkpointable_layers(model)
     if not layers:
         raise UserError("[train] shard", "the base has no layers that can be sharded", "set it to false")
     mesh = init_device_mesh(device.type, (ranks.count,))

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from weakspot.models import loading
+from weakspot.models.frozen_layers import FrozenExperts, FrozenLinear, is_stacked_experts
 from weakspot.settings import Lora
 from weakspot.training.lora_layout import Layout, init_lora_a, init_lora_b
 from weakspot.training.lora_matmul import lora_linear
@@ -31,7 +32,7 @@ class LoraLinear(nn.Module):
 
     def add(self, slot: int, settings: Lora, generator: torch.Generator) -> None:
         """Add a low-rank pair for the adapter ``slot``; B is zero, so that it changes nothing yet."""
-        weight = self.linear.weight
+        weight = next(self.linear.buffers(), self.linear.weight)  # quantised weights are buffers
         self.lora_A[str(slot)] = init_lora_a((settings.rank, self.linear.in_features), weight, generator)
         self.lora_B[str(slot)] = init_lora_b((self.linear.out_features, settings.rank), weight)
         self.settings[slot] = settings
@@ -60,7 +61,9 @@ class LoraLinear(nn.Module):
         return self.linear.bias
 
     def dense(self, like: torch.Tensor) -> torch.Tensor:
-        """Return the frozen weight ``[out, in]`` in the dtype of ``like``; NF4 is dequantised on each call."""
+        """Return the frozen weight ``[out, in]`` in the dtype of ``like``; a quantised one is dequantised anew."""
+        if isinstance(self.linear, FrozenLinear):
+            return self.linear.matrix(like.dtype)
         weight = self.linear.weight
         if (state := getattr(weight, "quant_state", None)) is not None:
             from bitsandbytes.functional import dequantize_4bit
@@ -123,7 +126,7 @@ def attach(model: "PreTrainedModel", targets: Sequence[str]) -> Adapters:
         if module not in decoder:
             continue
         parent, _, last = name.rpartition(".")
-        adapters.mixture |= _is_moe_block(module)
+        adapters.mixture |= is_stacked_experts(module) or isinstance(module, FrozenExperts)
         if not {name, last} & wanted:
             continue
         shared = f"{parent}:shared input" if last in _SHARE_INPUT else name
@@ -131,18 +134,13 @@ def attach(model: "PreTrainedModel", targets: Sequence[str]) -> Adapters:
             layer: LoraLinear | LoraRoutedExperts = LoraLinear(
                 module, adapters.layout, numbers.setdefault(shared, len(numbers))
             )
-        elif _is_moe_block(module):
+        elif is_stacked_experts(module):
             layer = LoraRoutedExperts(module, adapters.layout)
         else:
             continue
         setattr(model.get_submodule(parent), last, layer)
         adapters.layers[name] = layer
     return adapters
-
-
-def _is_moe_block(module: nn.Module) -> bool:
-    """True if a module holds the routed experts of a block in three-dimensional parameters."""
-    return getattr(getattr(module, "gate_up_proj", None), "ndim", 0) == 3 and hasattr(module, "down_proj")
 
 
 _SHARE_INPUT = frozenset(

@@ -1,11 +1,11 @@
 """LoRA on the routed experts of a mixture-of-experts block."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
+from weakspot.models.frozen_layers import tokens_of_each_expert
 from weakspot.settings import Lora
 from weakspot.training.lora_layout import Layout, Span, init_lora_a, init_lora_b
 from weakspot.training.lora_matmul import lora_linear
@@ -83,7 +83,7 @@ class LoraRoutedExperts(nn.Module):
             for slot, _, _ in spans
         }
         out = torch.zeros_like(hidden)
-        for expert, tokens, places in _tokens_of_each_expert(chosen):
+        for expert, tokens, places in tokens_of_each_expert(chosen):
             own = _spans_of(tokens, spans)
 
             def product(x: torch.Tensor, name: str, expert: int = expert, own: list[Span] = own) -> torch.Tensor:
@@ -105,18 +105,3 @@ def _spans_of(tokens: torch.Tensor, spans: list[Span]) -> list[Span]:
     places = torch.searchsorted(tokens, edges).tolist()
     found = [(slot, *places[2 * n : 2 * n + 2]) for n, (slot, _, _) in enumerate(spans)]
     return [span for span in found if span[1] < span[2]]
-
-
-def _tokens_of_each_expert(chosen: torch.Tensor) -> Iterator[tuple[int, torch.Tensor, torch.Tensor]]:
-    """Yield (expert, token indices, top-k slot) for every expert that was routed to."""
-    if chosen.is_meta:  # to plan memory: one expert with all tokens needs as much as many
-        count, k = chosen.shape
-        yield (
-            0,
-            torch.empty(count * k, dtype=torch.long, device="meta"),
-            torch.empty(count * k, dtype=torch.long, device="meta"),
-        )
-        return
-    for expert in chosen.unique().tolist():
-        tokens, places = torch.where(chosen == expert)
-        yield expert, tokens, places

@@ -1,17 +1,14 @@
-"""Plans the memory of a training run by tracing one step on meta tensors, without weights and without trials.
+"""Plans the memory of a training run without weights and without trials.
 
-A model of the true shape runs a forward and a backward pass on the meta device, and all tensors that are created and
-freed are counted. So the plan gives the peak for a machine that is not at hand, and for a model that was never
-downloaded.
+The activations are those of a step that was traced on meta tensors. So the plan gives the peak for a machine that is
+not at hand, and for a model that was never downloaded.
 """
 
 import re
-import weakref
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from weakspot.settings import Lora
+from weakspot.training.activation_memory import ActivationMemory, Workload, checkpointable_layers
 from weakspot.training.distributed import ALONE, Ranks
 from zddc.errors import UserError
 
@@ -97,24 +94,6 @@ class Machine:
         return cls(f"a GPU of {match[1]} GB", "cuda", int(float(match[1]) * (1 << 30)), _CUDA_OVERHEAD_BYTES)
 
 
-@dataclass(frozen=True)
-class Workload:
-    """The adapters to train on the layers ``targets``, one for each of the settings ``adapters``.
-
-    ``tokens`` is the largest number of tokens in a round of all adapters, ``longest`` that of a sequence,
-    ``supervised`` the share of tokens under loss, and ``shards`` the number of processes that the base is sharded
-    over.
-    """
-
-    targets: Sequence[str]
-    adapters: Sequence[Lora]
-    tokens: int
-    longest: int
-    supervised: float
-    four_bit: bool = False
-    shards: int = 1
-
-
 def plan_memory(
     model: "PreTrainedModel",
     dtype: "torch.dtype",
@@ -143,13 +122,11 @@ def plan_memory(
     states = trained * (20 if machine.device == "cpu" else 16)  # a CPU also holds the best weights so far
     depth = len(checkpointable_layers(model))
 
+    activations = ActivationMemory(model, adapters, work, dtype)
+
     def peak(count: int, checkpointed: int) -> int:
-        checkpoint_layers(model, checkpointed)
         wasted = _heap_holes(model, dtype, count) if machine.device == "cpu" else 0
-        try:
-            return _trace_peak(model, adapters, work, count) + wasted
-        except RuntimeError:  # the architecture reads values, and meta tensors have none
-            return _estimate_peak(model, dtype, work, count, checkpointed) + wasted
+        return activations.peak(count, checkpointed) + wasted
 
     def make_plan(count: int, checkpointed: int) -> MemoryPlan:
         return MemoryPlan(
@@ -187,33 +164,16 @@ def plan_memory(
     return best
 
 
-def checkpointable_layers(model: "PreTrainedModel") -> "list[torch.nn.Module]":
-    """Return the layers that can be recomputed in the backward pass, in order."""
-    from transformers.modeling_layers import GradientCheckpointingLayer
-
-    return [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
-
-
-def checkpoint_layers(model: "PreTrainedModel", count: int) -> None:
-    """Recompute the first ``count`` layers in the backward pass.
-
-    The backward pass reaches the first layers last. What they recompute then fits where the activations of later
-    layers were freed.
-    """
-    layers = checkpointable_layers(model)
-    if count and layers:
-        model.activation_checkpointing_enable()
-    for number, layer in enumerate(layers):
-        layer.gradient_checkpointing = number < count  # type: ignore[assignment]
-
-
 def _base_bytes(model: "PreTrainedModel", dtype: "torch.dtype", work: Workload) -> int:
-    """Return the bytes of the frozen parameters: linear layers in NF4 if asked for, everything else in ``dtype``.
+    """Return the bytes of the frozen tensors: quantised ones as they are, linear layers in NF4 if asked for, everything
+    else in ``dtype``.
 
     With FSDP a process holds its shard, everything outside the layers, and three gathered layers: the one at work,
     the next one, and the buffer that it arrives in.
     """
     import torch
+
+    from weakspot.models import frozen_layers
 
     frozen = {id(p): p.numel() for p in model.parameters() if not p.requires_grad}
     packed: dict[int, int] = {}
@@ -228,40 +188,8 @@ def _base_bytes(model: "PreTrainedModel", dtype: "torch.dtype", work: Workload) 
     if work.shards > 1:
         layers = [sum(frozen.get(id(p), 0) for p in layer.parameters()) for layer in checkpointable_layers(model)]
         plain += 3 * max(layers, default=0) - sum(layers) * (1 - 1 / work.shards)
-    return int(plain * dtype.itemsize + sum(packed.values()) * _NF4_BYTES)
-
-
-def _trace_peak(model: "PreTrainedModel", adapters: Any, work: Workload, tokens: int) -> int:
-    """Return the peak bytes of a forward and a backward pass over ``tokens``, without the parameters."""
-    import torch
-
-    from weakspot.models.tokenization import Tokens
-    from weakspot.training import logprobs
-    from weakspot.training.packing import PackedBatch, PackedItem
-
-    slots = list(adapters.slots())[:tokens]
-    lengths = [tokens // len(slots)] * len(slots)
-    lengths[0] += tokens % len(slots)
-    pieces = [
-        PackedItem(Tokens("", (0,) * length, max(1, length - round(length * work.supervised))), slot)
-        for slot, length in zip(slots, lengths, strict=True)
-    ]
-    for parameter in model.parameters():
-        if parameter.requires_grad:
-            parameter.grad = torch.empty_like(parameter)
-    row = PackedBatch.of(pieces, "meta")
-    known: list[torch.Tensor] = [*model.parameters(), *model.buffers()]
-    known += [p.grad for p in model.parameters() if p.grad is not None]
-    with _count_bytes(known) as counter:
-        adapters.layout.set(row, dropout=True)
-        losses = logprobs.answer_losses(model, row)
-        torch.stack([one.sum() for one in losses]).sum().backward()
-        adapters.layout.set(None, dropout=False)
-        del losses
-    extra = 0
-    if work.four_bit:  # each layer's weight is dequantised while it is used
-        extra = max(m.weight.numel() for m in model.modules() if isinstance(m, torch.nn.Linear)) * 2
-    return int(counter.peak + extra)
+    bits = frozen_layers.count_bytes(model)
+    return int(plain * dtype.itemsize + sum(packed.values()) * _NF4_BYTES) + bits
 
 
 def _heap_holes(model: "PreTrainedModel", dtype: "torch.dtype", tokens: int) -> int:
@@ -276,54 +204,3 @@ def _heap_holes(model: "PreTrainedModel", dtype: "torch.dtype", tokens: int) -> 
     intermediate = int(getattr(text, "intermediate_size", None) or 4 * hidden)
     token = int(text.num_hidden_layers) * (hidden + 2 * intermediate) * dtype.itemsize
     return int(token * 1.25 * min(tokens, 1600))
-
-
-def _estimate_peak(
-    model: "PreTrainedModel", dtype: "torch.dtype", work: Workload, tokens: int, checkpointed: int
-) -> int:
-    """Estimate the same as :func:`_trace_peak`: 12 hidden and 4 intermediate vectors a layer, 1 if recomputed."""
-    from weakspot.training.chunked_cross_entropy import chunk_rows
-
-    text = model.config.get_text_config()
-    hidden, layers = int(text.hidden_size), int(text.num_hidden_layers)
-    kept = 12 * hidden + 4 * int(getattr(text, "intermediate_size", None) or 4 * hidden)
-    vectors = (layers - checkpointed) * kept + checkpointed * hidden + (kept if checkpointed else 0)
-    logits = min(chunk_rows(int(text.vocab_size)), round(tokens * work.supervised)) * int(text.vocab_size) * 8
-    return tokens * vectors * dtype.itemsize + logits
-
-
-def _count_bytes(known: "Sequence[torch.Tensor]") -> Any:
-    """Return a context that counts the bytes of all new tensors; those of ``known`` are not counted."""
-    import torch
-    from torch.utils._python_dispatch import TorchDispatchMode
-    from torch.utils._pytree import tree_leaves
-    from torch.utils.weak import WeakIdKeyDictionary
-
-    class Counting(TorchDispatchMode):
-        def __init__(self) -> None:
-            super().__init__()  # type: ignore[no-untyped-call]
-            self.now = self.peak = 0
-            self._seen = WeakIdKeyDictionary()
-            for tensor in known:
-                self._seen[tensor.untyped_storage()] = None
-
-        def __torch_dispatch__(self, function: Any, _types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            out = function(*args, **(kwargs or {}))
-            for leaf in tree_leaves(out):
-                if isinstance(leaf, torch.Tensor):
-                    self._note(leaf)
-            return out
-
-        def _note(self, tensor: torch.Tensor) -> None:
-            storage = tensor.untyped_storage()
-            if storage not in self._seen:
-                self._seen[storage] = None
-                size = storage.nbytes()
-                self.now += size
-                self.peak = max(self.peak, self.now)
-                weakref.finalize(storage, self._gone, size)
-
-        def _gone(self, size: int) -> None:
-            self.now -= size
-
-    return Counting()

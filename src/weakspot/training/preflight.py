@@ -17,7 +17,7 @@ from zddc.errors import UserError
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 _TEACHES_AT_ONCE = (
@@ -68,6 +68,25 @@ class TrainingPlan:
 
     runs: list[Preflight]
     memory: memory_plan.MemoryPlan
+    remarks: Sequence[str] = ()
+
+
+def remarks_on(
+    model: "PreTrainedModel", shape: ModelShape, config: Config, memory: memory_plan.MemoryPlan
+) -> list[str]:
+    """Return what a person should know of these settings on this base, beside whether they fit."""
+    from weakspot.models.frozen_layers import FrozenExperts
+
+    found = []
+    if not memory.fits and shape.mixture and not any(isinstance(one, FrozenExperts) for one in model.modules()):
+        found.append("memory: 'weakspot quantize' makes routed experts small; plan for that with --experts nvfp4")
+    if not config.train.load_in_4bit:
+        return found
+    if type(model).__name__.startswith("Qwen3_5"):
+        found.append("load_in_4bit: models of this class lose more by 4 bits than others; bf16 is advised")
+    if shape.mixture:
+        found.append("load_in_4bit: the routed experts stay in full precision; 'weakspot quantize' makes them small")
+    return found
 
 
 def require_compatible_settings(config: Config, ranks: Ranks, engine: str, *, packs: bool) -> None:

@@ -20,12 +20,14 @@ from weakspot.records import BaseReference, Interaction
 from weakspot.settings import Lora, Train
 from weakspot.training import memory_plan
 from weakspot.training import sweep as sweeps
+from weakspot.training.activation_memory import Workload
 from weakspot.training.distributed import ALONE, Ranks
-from weakspot.training.memory_plan import Machine, Workload
+from weakspot.training.memory_plan import Machine
 from weakspot.training.preflight import (
     Preflight,
     TrainingPlan,
     describe,
+    remarks_on,
     require_compatible_settings,
 )
 from weakspot.workspace import AdapterName, Workspace
@@ -38,11 +40,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """Options of a training run: a ``sweep`` over settings, the ``engine``, and the processes (``ranks``)."""
+    """Options of a training run: a ``sweep`` over settings, the ``engine``, and the processes (``ranks``).
+
+    With ``quantised_experts`` the memory is planned as if ``weakspot quantize`` had made the base.
+    """
 
     sweep: bool = False
     engine: Literal["local", "ray"] = "local"
     ranks: Ranks = ALONE
+    quantised_experts: bool = False
 
 
 ONCE_HERE = TrainOptions()
@@ -74,6 +80,7 @@ class TrainingPass:
     ranks: Ranks
     thinking: Thinking
     weights: "Future[PreTrainedModel] | None" = None
+    remarks: Sequence[str] = ()
 
     @cached_property
     def reference(self) -> BaseReference:
@@ -99,7 +106,7 @@ def preflight(
 
 def plan_of(prepared: TrainingPass) -> TrainingPlan:
     """Return the preflight of each adapter, and the plan of the memory."""
-    return TrainingPlan([one.preflight for one in prepared.adapters], prepared.memory)
+    return TrainingPlan([one.preflight for one in prepared.adapters], prepared.memory, prepared.remarks)
 
 
 def prepare(
@@ -118,11 +125,15 @@ def prepare(
     ranks = how.ranks.with_sharding(config.train.shard)
     snapshot = reading.current_snapshot(workspace)
     base = loading.resolve_base(config.model, workspace.root)
-    loading.require_loadable(base)
+    loading.require_loadable(base, four_bit=config.train.load_in_4bit)
     tokenizer = loading.load_tokenizer(base)
     shape = target_modules.inspect_model(base, config)
     dtype = loading.choose_dtype(config.train.precision)
     model = loading.build_meta_model(base)
+    if how.quantised_experts:
+        from weakspot.models import frozen_layers
+
+        frozen_layers.quantise_on_meta_device(model, base.name)
     target_modules.require_stored_layers(base, model, shape.modules)
     require_compatible_settings(config, ranks, how.engine, packs=packed_attention.can_pack(model))
     # Not earlier: both threads would import the same parts of transformers.
@@ -159,7 +170,8 @@ def prepare(
         tokens=config.train.micro_batch_tokens,
         recompute=None if recompute == "auto" else recompute,
     )
-    return TrainingPass(base, dtype, shape, snapshot, found, plan, ranks, view.thinking, weights)
+    remarks = remarks_on(model, shape, config, plan)
+    return TrainingPass(base, dtype, shape, snapshot, found, plan, ranks, view.thinking, weights, remarks)
 
 
 def training_examples(

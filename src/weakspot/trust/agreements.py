@@ -62,11 +62,11 @@ def require_agreements(
         if one.reason:
             continue
         if ask is None:
-            problem = f"wants to send {one.recipient.shown}, and nobody agreed to that"
+            problem = f"wants to {one.recipient.act}, and nobody agreed to that"
             raise UserError(workspace.config_file, problem, "see 'weakspot trust --list', agree with 'weakspot trust'")
-        if not ask(f"this workspace wants to send {one.recipient.shown}: allow?"):
-            problem = f"wants to send {one.recipient.shown}, and you do not agree"
-            raise UserError(workspace.config_file, problem, "change that setting; nothing was sent")
+        if not ask(f"this workspace wants to {one.recipient.act}: allow?"):
+            problem = f"wants to {one.recipient.act}, and you do not agree"
+            raise UserError(workspace.config_file, problem, "change that setting; nothing was done")
         remember_agreements(workspace, [one.recipient])
 
 
@@ -92,6 +92,9 @@ def _read_agreements(workspace: Workspace) -> dict[Recipient, str]:
 
 
 def _reason(one: Recipient, known: dict[Recipient, str], said: set[str], *, named: bool) -> str:
+    if one.command:
+        named_it = one.command in said
+        return "the command line names it" if named_it else f"you agreed on {known[one]}" if one in known else ""
     if one.is_loopback and not one.variable:
         return "this machine, without a key"
     if one.is_own:

@@ -1,4 +1,7 @@
-"""Recipients: the addresses to which the settings send conversations, and the variables whose values go there."""
+"""Recipients: the addresses to which the settings send conversations, and the variables whose values go there.
+
+A command that the settings run is agreed to in the same way.
+"""
 
 import re
 from collections.abc import Iterable
@@ -31,20 +34,34 @@ _HOSTS_BY_VARIABLE = {
 
 # A user, a backslash, and what is not printed: each of them has hidden another host before.
 _AMBIGUOUS = re.compile(r"[\\@]|[^!-~]")
+# Before a command, where an address would stand: no address begins so.
+_COMMAND = "command "
 _MODEL_KEY = re.compile(r"(?!.*(?:SECRET|PRIVATE|ACCESS))(?:.*_)?KEY")
 _SERVED: tuple[Target, ...] = ("vllm", "ollama", "gateway")
 
 
 @dataclass(frozen=True, order=True)
 class Recipient:
-    """An address, and the environment variable whose value goes there, empty for none."""
+    """An address, and the environment variable whose value goes there, empty for none; or a command that is run."""
 
     address: str
     variable: str
 
     @property
+    def command(self) -> str:
+        """The command, empty if it is an address."""
+        return self.address.removeprefix(_COMMAND) if self.address.startswith(_COMMAND) else ""
+
+    @property
+    def act(self) -> str:
+        """What would be done, for people."""
+        return self.shown if self.command else f"send {self.shown}"
+
+    @property
     def shown(self) -> str:
-        """What would be sent where, for people; an address is shown without its password."""
+        """What would be sent where, or run, for people; an address is shown without its password."""
+        if self.command:
+            return f"run {self.command!r}"
         return f"{self.variable or 'conversations'} to {hide_password(self.address)}"
 
     @property
@@ -66,8 +83,8 @@ class Recipient:
 
 
 def all_recipients(config: Config) -> list[Recipient]:
-    """Return where the settings send anything: from the gateway, and at a deployment."""
-    return [*gateway_recipients(config), *deployment_recipients(config)]
+    """Return where the settings send anything, from the gateway and at a deployment, and the commands that they run."""
+    return [*gateway_recipients(config), *deployment_recipients(config), *training_recipients(config)]
 
 
 def gateway_recipients(config: Config) -> list[Recipient]:
@@ -92,6 +109,13 @@ def deployment_recipients(config: Config, target: Target | None = None, server: 
     target = target or config.deploy.target
     address = server or config.deploy.server or (config.gateway.upstream if target != "ollama" else "")
     return server_recipients(config, [address]) if target in _SERVED and address else []
+
+
+def training_recipients(config: Config) -> list[Recipient]:
+    """Return the commands that run around a training, and the server that is put to sleep for it."""
+    commands = [one for one in (config.watch.before_training, config.watch.after_training) if one]
+    sleeping = [config.deploy.server or config.gateway.upstream] if config.watch.sleep_vllm else []
+    return [*(Recipient(f"{_COMMAND}{one}", "") for one in commands), *server_recipients(config, sleeping)]
 
 
 def _host(address: str) -> str:

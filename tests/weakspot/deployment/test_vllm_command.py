@@ -156,3 +156,10 @@ def test_vllm_itself_reserves_what_is_said(big):
             assert ("experts" in room) == (modules == ["experts"])
         else:  # beside our layers there are embeddings, routers and convolutions
             assert ours <= sum(room.values()) <= 1.03 * ours
+
+
+def test_a_vllm_that_sleeps_during_a_training_has_sleep_mode_and_leaves_room(adapter):
+    first = adapter("first", 16, "model.layers.0.self_attn.q_proj")
+    command = vllm_command.serve_command([first], "some/base", sleeps=True)
+    assert command.startswith("VLLM_SERVER_DEV_MODE=1 VLLM_ALLOW_RUNTIME_LORA_UPDATING=True vllm serve some/base ")
+    assert command.endswith(" --lora-target-modules q_proj --enable-sleep-mode --gpu-memory-utilization 0.85")

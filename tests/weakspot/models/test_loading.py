@@ -50,10 +50,12 @@ def test_a_cpu_computes_in_fp32_unless_told_otherwise():
     assert loading.choose_dtype("bf16") is torch.bfloat16
 
 
-def test_four_bits_need_a_gpu(tiny_base):
-    if torch.cuda.is_available():
-        pytest.skip("this machine has a GPU")
-    with pytest.raises(UserError, match="needs a CUDA GPU"):
+def test_four_bits_need_bitsandbytes(tiny_base, monkeypatch):
+    known = loading.importlib.util.find_spec
+    monkeypatch.setattr(
+        loading.importlib.util, "find_spec", lambda name: None if name == "bitsandbytes" else known(name)
+    )
+    with pytest.raises(UserError, match="load_in_4bit: needs bitsandbytes"):
         loading.load_model(Base("tiny", str(tiny_base), None), torch.float32, four_bit=True)
 
 
@@ -130,7 +132,7 @@ def test_a_relative_folder_is_one_of_the_workspace_first(tiny_base, tmp_path, mo
 
 
 @pytest.mark.parametrize(
-    "kind", ["fp8", "compressed-tensors", "awq", "gptq", "bitsandbytes", "nvfp4", "of-tomorrow", None]
+    "kind", ["fbgemm_fp8", "compressed-tensors", "awq", "gptq", "bitsandbytes", "nvfp4", "of-tomorrow", None]
 )
 def test_weights_that_are_quantised_are_refused_before_they_are_loaded(changed, kind):
     settings = {"bits": 4} if kind is None else {"quant_method": kind}
@@ -220,3 +222,25 @@ def test_weights_that_are_stored_twice_are_not_downloaded(hub, sharded, monkeypa
     loading.fetch_folder(Base("somebody/tiny", "somebody/tiny", "main"))
     wanted = filter_repo_objects([*others, *weights, "config.json"], allow_patterns=asked[0]["allow_patterns"])
     assert list(wanted) == [*weights, "config.json"]
+
+
+def test_a_base_that_is_quantised_already_is_not_loaded_in_four_bits(changed):
+    base = changed(quantization_config={"quant_method": "fp8"})
+    with pytest.raises(UserError, match="load_in_4bit: x is quantised already; set it to false"):
+        loading.load_model(base, torch.float32, four_bit=True)
+
+
+def test_four_bits_compute_on_a_cpu_what_their_numbers_do(tiny_base):
+    pytest.importorskip("bitsandbytes")
+    from bitsandbytes.functional import dequantize_4bit
+
+    base = Base("tiny", str(tiny_base), None)
+    model = loading.load_model(base, torch.float32, four_bit=True, on_cpu=True)
+    dense = loading.load_model(base, torch.float32, on_cpu=True)
+    ids, plain = torch.arange(20)[None], dense(torch.arange(20)[None]).logits
+    for name, module in model.named_modules():
+        if (state := getattr(getattr(module, "weight", None), "quant_state", None)) is not None:
+            dense.get_submodule(name).weight.data = dequantize_4bit(module.weight.data, state)
+    with torch.inference_mode():
+        assert torch.allclose(model(ids).logits, dense(ids).logits, atol=1e-4)
+        assert not torch.allclose(model(ids).logits, plain, atol=1e-4)

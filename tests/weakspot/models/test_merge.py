@@ -6,6 +6,7 @@ import shutil
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tests.weakspot import quantised
 
 from weakspot.models import adapter_files, loading, merge
 from weakspot.models.loading import Base
@@ -81,6 +82,22 @@ def test_a_quantised_layer_is_refused(tiny_base, tmp_path):
     with pytest.raises(UserError, match=r"q_proj.weight is quantised \(F8_E4M3\), and merging would ruin"):
         merged(base, tmp_path / "adapter", tmp_path / "merged")
     assert not list((tmp_path / "merged").iterdir())
+
+
+def test_a_layer_whose_bits_have_a_name_of_their_own_is_refused_too(tiny_base, tmp_path):
+    base, _ = quantised.convert(tiny_base, tmp_path, "nvfp4-packed", lambda layer: layer.endswith("q_proj"))
+    adapter(tiny_base, tmp_path / "adapter")
+    with pytest.raises(UserError, match=r"q_proj.weight is quantised \(U8\), and merging would ruin the adapter"):
+        merged(base, tmp_path / "adapter", tmp_path / "merged")
+
+
+def test_a_base_with_quantised_layers_elsewhere_is_merged_into(tiny_base, tmp_path):
+    base, dense = quantised.convert(tiny_base, tmp_path, "nvfp4-packed", lambda layer: layer.endswith("up_proj"))
+    adapter(tiny_base, tmp_path / "adapter")
+    found, wanted = (merged(one, tmp_path / "adapter", tmp_path / f"merged-{one.name}") for one in (base, dense))
+    kept = [name for name in wanted if "up_proj" not in name]
+    assert all(torch.equal(found[name], wanted[name]) for name in kept)
+    assert any(name.endswith("weight_packed") for name in found)
 
 
 def test_weights_that_are_stored_twice_stay_behind(tiny_base, tmp_path):

@@ -26,7 +26,7 @@ from weakspot.models.loading import Base
 from weakspot.models.tokenization import Tokens
 from weakspot.settings import Lora, Train
 from weakspot.storage import atomic
-from weakspot.training import checkpoints, distributed, fsdp, loop, lora_layers, memory_plan
+from weakspot.training import activation_memory, checkpoints, distributed, fsdp, loop, lora_layers
 from weakspot.training.adapter_trainer import AdapterTrainer, TrainingRun
 from weakspot.training.distributed import ALONE, Ranks
 from weakspot.training.packing import PackedBatch, PackedItem
@@ -65,7 +65,7 @@ def _train(base: Base, place: Path, own: Ranks, recomputed: int) -> None:
     steps, gradients, digests = [[], [], []], [[], [], []], []
     model = fsdp.load_with_fsdp(base, torch.float32, own) if own.sharded else loading.load_model(base, torch.float32)
     adapters = lora_layers.attach(model, TARGETS)
-    memory_plan.checkpoint_layers(model, recomputed)
+    activation_memory.checkpoint_layers(model, recomputed)
     runs = [
         TrainingRun(f"run-{n}", data, val, settings, Lora(rank=4, alpha=4), place / f"run-{n}", "same", steps[n].append)
         for n, (data, val, settings) in enumerate(three())

@@ -263,13 +263,13 @@ def test_a_bias_is_added_once(sequences):
 
 
 def test_recomputing_layers_gives_the_same_gradients_also_with_dropout(load, sequences):
-    from weakspot.training import memory_plan
+    from weakspot.training import activation_memory
 
     pieces = [PackedItem(one, n % 2, n) for n, one in enumerate(sequences(5))]
     found = []
     for count in (0, 1, 2):
         model, adapters = adapt(load, Lora(rank=4, dropout=0.2), Lora(rank=4, dropout=0.2))
-        memory_plan.checkpoint_layers(model, count)
+        activation_memory.checkpoint_layers(model, count)
         model.train()
         found.append(losses_and_gradients(model, adapters, pieces, dropout=True))
     for losses, gradients in found[1:]:
@@ -288,3 +288,26 @@ def test_one_grouped_product_on_a_gpu_is_what_a_loop_is(load, sequences):
         adapters.layout.set(row, dropout=True)
         found.append(torch.cat(logprobs.answer_losses(model, row)))
     torch.testing.assert_close(*found, rtol=0.02, atol=0.05)
+
+
+def test_four_bits_train_on_a_cpu(small_base, sequences):
+    pytest.importorskip("bitsandbytes")
+    from weakspot.models import loading
+    from weakspot.models.loading import Base
+
+    def load():
+        return loading.load_model(Base("small", str(small_base), None), torch.float32, four_bit=True, on_cpu=True)
+
+    def dense():
+        from bitsandbytes.functional import dequantize_4bit
+
+        model = loading.load_model(Base("small", str(small_base), None), torch.float32, on_cpu=True)
+        for name, module in load().named_modules():
+            if (state := getattr(getattr(module, "weight", None), "quant_state", None)) is not None:
+                model.get_submodule(name).weight.data = dequantize_4bit(module.weight.data, state)
+        return model
+
+    pieces = [PackedItem(one, 0) for one in sequences(3)]
+    found = [losses_and_gradients(*adapt(made, Lora(rank=4, dropout=0.0)), pieces) for made in (load, dense)]
+    assert differences(found[0][0], found[1][0], 1e-4) == {}
+    assert differences(found[0][1], found[1][1], 1e-3) == {}

@@ -8,7 +8,7 @@ from torch import nn
 
 from weakspot.models.tokenization import Tokens
 from weakspot.settings import Lora
-from weakspot.training import lora_layers, memory_plan
+from weakspot.training import activation_memory, lora_layers, memory_plan
 from weakspot.training.lora_layout import Layout
 from weakspot.training.memory_plan import Machine, Workload
 from weakspot.training.packing import PackedBatch, PackedItem
@@ -53,7 +53,7 @@ def test_one_adapted_layer_takes_what_can_be_counted_by_hand(width, out):
     layer.requires_grad_(False)
     layer.add(0, Lora(rank=rank, dropout=0.0), torch.Generator())
     layout.set(PackedBatch.of([PackedItem(Tokens("", (0,) * rows, 1), 0)], "meta"), dropout=True)
-    with memory_plan._count_bytes([x, *layer.parameters()]) as counter:
+    with activation_memory._count_bytes([x, *layer.parameters()]) as counter:
         layer(x).sum().backward()
     a, b, narrow, number = 4 * rank * width, 4 * out * rank, 4 * rows * rank, 4
     forward = 4 * rows * out + narrow + number  # the output, B's input, and the sum
@@ -63,7 +63,7 @@ def test_one_adapted_layer_takes_what_can_be_counted_by_hand(width, out):
 
 
 def test_a_tensor_that_is_gone_is_not_counted_and_a_view_is_counted_once():
-    with memory_plan._count_bytes([]) as counter:
+    with activation_memory._count_bytes([]) as counter:
         kept = torch.empty(1000, device="meta")
         view = kept[10:].view(-1, 2)
         del kept
@@ -137,16 +137,16 @@ def test_the_logits_of_all_tokens_never_exist_at_once(monkeypatch):
 @pytest.mark.slow
 def test_layers_are_recomputed_from_the_first_on(roomy):
     model = qwen(*SMALL)
-    memory_plan.checkpoint_layers(model, 2)
-    assert [layer.gradient_checkpointing for layer in memory_plan.checkpointable_layers(model)] == [
+    activation_memory.checkpoint_layers(model, 2)
+    assert [layer.gradient_checkpointing for layer in activation_memory.checkpointable_layers(model)] == [
         True,
         True,
         False,
         False,
     ]
-    memory_plan.checkpoint_layers(model, 0)
-    assert not any(layer.gradient_checkpointing for layer in memory_plan.checkpointable_layers(model))
-    assert roomy.layers == len(memory_plan.checkpointable_layers(model)) == 4
+    activation_memory.checkpoint_layers(model, 0)
+    assert not any(layer.gradient_checkpointing for layer in activation_memory.checkpointable_layers(model))
+    assert roomy.layers == len(activation_memory.checkpointable_layers(model)) == 4
 
 
 @pytest.mark.parametrize(("text", "size"), [("24GB", 24), ("24 gb", 24), ("1.5GiB", 1.5), (" 80G ", 80)])

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from weakspot.settings import Lora
-from weakspot.training import memory_plan
+from weakspot.training import activation_memory, memory_plan
 from weakspot.training.memory_plan import Machine, Workload
 
 pytestmark = pytest.mark.slow
@@ -49,8 +49,12 @@ def test_what_cannot_be_traced_is_guessed_to_be_about_what_it_would_take(checkpo
     adapters = lora_layers.attach(traced, WORK.targets)
     adapters.add(0, Lora(rank=4), 0)
     traced.train()
-    memory_plan.checkpoint_layers(traced, checkpointed)
+    activation_memory.checkpoint_layers(traced, checkpointed)
     for supervised in (0.1, 0.5, 1.0):
         work = replace(WORK, supervised=supervised)
-        counted = memory_plan._trace_peak(traced, adapters, work, 1000)
-        assert counted / 3 < memory_plan._estimate_peak(traced, torch.float32, work, 1000, checkpointed) < counted * 3
+        counted = activation_memory._trace_peak(traced, adapters, work, 1000)
+        assert (
+            counted / 3
+            < activation_memory._estimate_peak(traced, torch.float32, work, 1000, checkpointed)
+            < counted * 3
+        )

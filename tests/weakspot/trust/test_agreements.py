@@ -97,7 +97,7 @@ def test_a_question_is_put_once_and_the_answer_is_remembered_for_that_workspace_
 
 def test_a_no_ends_the_command_and_is_asked_again(workspace):
     for _ in range(2):
-        with pytest.raises(UserError, match="you do not agree; change that setting; nothing was sent"):
+        with pytest.raises(UserError, match="you do not agree; change that setting; nothing was done"):
             require_agreements(workspace, [Recipient(FAR, "KEY")], named=True, ask=lambda _: False)
     assert not counts(workspace, FAR, "KEY", named=True)
 
@@ -202,7 +202,7 @@ def test_a_found_workspace_asks_on_a_terminal_once(tmp_path):
     question = f"this workspace wants to send ANTHROPIC_API_KEY to {FAR}: allow?"
     status, said = on_terminal(cloned.root / "src", b"n\n")
     assert (status, said.count(question)) == (1, 1)
-    assert said.endswith("and you do not agree; change that setting; nothing was sent")
+    assert said.endswith("and you do not agree; change that setting; nothing was done")
     status, said = on_terminal(cloned.root / "src", b"y\n")
     assert (status, said.count(question)) == (1, 1)
     assert "has no complete adapter" in said
@@ -231,3 +231,17 @@ def test_a_rollback_sends_nothing_to_an_address_that_only_a_list_of_releases_nam
         patched.setattr("weakspot.deployment.releases.read_releases", lambda _: [made])
         status, _, err = weakspot("rollback", "spam")
     assert (status, f"wants to send conversations to {FAR}" in err) == (1, True)
+
+
+def test_a_command_of_the_settings_runs_only_after_a_person_agreed_to_it(weakspot, workspace, tmp_path):
+    touched = tmp_path / "ran"
+    settings_of(workspace, f'[watch]\nidle_minutes = 0\nbefore_training = "touch {touched}"\n')
+    for command in ("run", "watch --once"):
+        status, _, err = weakspot(*command.split())
+        assert (status, f"wants to run 'touch {touched}', and nobody agreed to that" in err) == (1, True)
+    status, out, _ = weakspot("trust")
+    assert (status, f"run 'touch {touched}': you agreed on " in out) == (0, True)
+    assert "wants to run" not in weakspot("run")[2]
+    settings_of(workspace, f'[watch]\nbefore_training = "touch {touched}2"\n')
+    assert f"wants to run 'touch {touched}2'" in weakspot("run")[2]
+    assert "wants to run" not in weakspot("run", "--set", f"watch.before_training=touch {touched}2")[2]

@@ -92,7 +92,9 @@ def load(
     try:
         listed = server.models()
     except UserError as error:
-        raise UserError(error.thing, error.problem, f"start it as: {serve_command(together, [], base)}") from None
+        raise UserError(
+            error.thing, error.problem, f"start it as: {serve_command(together, [], base, sleeps=server.sleeps)}"
+        ) from None
     if base is not None:
         _require_base(server, listed, together, name, base)
     if any(one.name == name and one.parent is None for one in listed):
@@ -105,7 +107,7 @@ def load(
         raise UserError(
             f"{server.url} {name}",
             f"was not loaded: {_load_failure(error, adapter)}",
-            f"start it as: {serve_command(together, listed, base)}",
+            f"start it as: {serve_command(together, listed, base, sleeps=server.sleeps)}",
         ) from None
 
 
@@ -118,14 +120,19 @@ def unload(server: OpenAIClient, name: str) -> None:
             raise server.to_user_error(error) from None
 
 
-def serve_command(adapters: Sequence[Path], listed: list[ServedModel], base: BaseReference | None) -> str:
-    """Return the command that starts a vLLM which can serve adapters, with the base that the server lists, if any."""
+def serve_command(
+    adapters: Sequence[Path], listed: list[ServedModel], base: BaseReference | None, *, sleeps: bool = False
+) -> str:
+    """Return the command that starts a vLLM which can serve adapters, with the base that the server lists, if any.
+
+    One that ``sleeps`` can be put to sleep, and leaves room on its GPU.
+    """
     served = _find_base(listed)
     settings: dict[str, Any] = json.loads((adapters[0] / adapter_files.SETTINGS).read_text())
     model = (served.root if served else None) or (base.location if base else settings["base_model_name_or_path"])
     name = served.name if served and served.root not in (None, served.name) else None
     known = base if base and _load_base_config(base) else None
-    return vllm_command.serve_command(adapters, model, name, known)
+    return vllm_command.serve_command(adapters, model, name, known, sleeps=sleeps)
 
 
 def _served_beside(workspace: Workspace, server: OpenAIClient) -> list[Path]:
@@ -172,7 +179,7 @@ def _require_base(
         raise UserError(
             f"{server.url} {name}",
             f"was not loaded: {served.root} is another base than {base.name}: {', '.join(other)}",
-            f"start it as: {serve_command(adapters, [], base)}",
+            f"start it as: {serve_command(adapters, [], base, sleeps=server.sleeps)}",
         )
 
 
@@ -183,7 +190,11 @@ def _with_serve_command(
     served = _find_base(server.models())
     if served is None or served.root in (None, base.location):
         return error
-    return UserError(error.thing, error.problem, f"nothing changed; start it as: {serve_command(adapters, [], base)}")
+    return UserError(
+        error.thing,
+        error.problem,
+        f"nothing changed; start it as: {serve_command(adapters, [], base, sleeps=server.sleeps)}",
+    )
 
 
 def _find_base(listed: list[ServedModel]) -> ServedModel | None:
