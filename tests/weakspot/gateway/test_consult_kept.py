@@ -5,6 +5,7 @@ import json
 import aiohttp
 import pytest
 from tests.servers import Reply
+from tests.waiting import happens
 from tests.weakspot.gateway.worlds import ANTHROPIC_TOOLS, TOOLS
 
 from weakspot.capture.unfitted import read_unfitted
@@ -109,6 +110,7 @@ async def test_a_wish_that_is_not_heard_is_counted_by_client(world):
         await post(one, [Q, A, {"role": "user", "content": "Thanks, now sort the list."}])
         await one.counted("weakspot_unheard_wishes_total", 1)
 
+        await happens(one.workspace.unheard.exists)  # written behind the answer
         lines = list(append_log.read_lines(one.workspace.unheard))
         assert json.loads(lines[0].data)["words"] == words
         [unheard] = status(one.workspace, one.config).unheard
