@@ -201,7 +201,7 @@ class _Finder:
         tools, rating = self._conversation.tools, _rating(reply)
         comment = next((one.comment for one in reversed(reply) if one.rating), "")
         return {
-            "timestamp": timestamp(_moment(reply) or query.moment or UNKNOWN_TIME),
+            "timestamp": timestamp(_moment([query, *attempt, *reply]) or UNKNOWN_TIME),
             "interaction_id": f"{IMPORTED_ID_PREFIX}{hashlib.sha256(key.encode()).hexdigest()[:24]}",
             "source": self._source,
             "conversation_id": self._conversation.id,
@@ -221,7 +221,7 @@ class _Finder:
         found = [one for turn in (query, *attempt, *reply) for one in turn.odd]
         if cut or self._is_broken_off(reply[-1]):
             found.append("a text was cut when it was logged" if cut else "the answer was cut, interrupted or refused")
-        if not (_moment(reply) or query.moment):
+        if _moment([query, *attempt, *reply]) is None:
             found.append("no time in it can be read: stored as of 1970")
         return list(dict.fromkeys(found))
 
@@ -296,7 +296,7 @@ def _rating(reply: Sequence[Turn]) -> int:
 
 
 def _moment(reply: Sequence[Turn]) -> datetime | None:
-    """Return when an answer ended, as far as its turns tell."""
+    """Return when turns ended, as far as they tell."""
     return next((one.moment for one in reversed(reply) if one.moment), None)
 
 

@@ -29,7 +29,7 @@ def claims(value: Object) -> bool:
 
 
 def conversations(file: Path) -> Iterator[Conversation | BadLine | LeftOut]:
-    """Yield each prompt as a conversation that has two answers, one with a thumb up and one with a thumb down."""
+    """Yield each prompt as a conversation that has two answers: one with a thumbs-down, and then the better one."""
     for entry in entries(file):
         try:
             value = entry.value()
@@ -101,4 +101,4 @@ def _turns(value: Object, prompt: list[Message], better: list[Message], worse: l
         yield Turn(str(number), last, (message,), moment=moment)
         last = str(number)
     yield Turn("worse", last, tuple(worse), moment=moment, rating=-1)
-    yield Turn("better", last, tuple(better), moment=moment, rating=1)
+    yield Turn("better", last, tuple(better), moment=moment)

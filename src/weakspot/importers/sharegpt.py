@@ -78,7 +78,7 @@ def _turns(value: Object, said: list[Object]) -> Iterator[Turn]:
             parse_time(one.get("timestamp")) or moment,
         )
         last = str(number)
-    for key, rating in (("rejected", -1), ("chosen", 1)):
+    for key, rating in (("rejected", -1), ("chosen", 0)):
         better = value.get(key)
         if isinstance(better, dict):
             role = _ROLES[str(better.get("from")).lower()]
