@@ -226,12 +226,13 @@ def store_consultation(
     tools: Sequence[dict[str, Any]] = (),
     secrets: Sequence[str] = (),
     into: Journal | None = None,
+    answer_id: str = "",
 ) -> Collected | Unfitted:
     """Store the consultation, marked as incomplete unless the answer is complete; see the module ``recorder``.
 
     What is no interaction is stored with ``conversation``, all that the client sent, to be tried again after an
     update. ``thinking`` is what the client asked of it. ``secrets`` are the client's own keys, which are replaced like
-    those of the settings.
+    those of the settings. ``answer_id`` is the id by which a client knows the answer.
     """
     finished = answer.finished
     teacher, now = config.teachers[one.teacher], datetime.now(UTC)
@@ -255,6 +256,7 @@ def store_consultation(
         **thinking,
         "consultation": {key: value for key, value in consultation.items() if value is not None},
         **({"tools": list(tools)} if tools else {}),
+        **({"answer_id": answer_id} if answer_id else {}),
         **({} if answer.complete else {"incomplete": True}),
     }
     kept = UnfittedConsultation(

@@ -59,6 +59,7 @@ class _Consultation:
     thinking: dict[str, str]
     misfit: RecordError | None
     client: Client | None
+    answer_id: str
     answer: Answer = field(default_factory=Answer)
     started: float = field(default_factory=time.monotonic)
     stored: asyncio.Task[Collected | Unfitted | None] | None = None
@@ -101,6 +102,7 @@ class Consultations:
             thinking=openai_chat.thinking_options(chat),
             misfit=consultation.find_misfit(wish),
             client=client_of(request),
+            answer_id=writer.id,
         )
         question = replace(
             consultation.question(wish, one.tools, _limit(chat)),
@@ -227,6 +229,7 @@ class Consultations:
                 tools=one.tools,
                 secrets=one.secrets,
                 into=journal,
+                answer_id=one.answer_id,
             )
 
         return await self._keeper.store(store)

@@ -4,11 +4,11 @@ import functools
 import re
 
 CHAT, MESSAGES, MODELS = "/v1/chat/completions", "/v1/messages", "/v1/models"
-RESPONSES = "/v1/responses"
+RESPONSES, FEEDBACK = "/v1/responses", "/v1/feedback"
 COUNT = f"{MESSAGES}/count_tokens"
 # Local servers have endpoints of their own under the bare names of the others.
 _MEANT_WITHOUT_V1 = (CHAT, MESSAGES, COUNT, RESPONSES, MODELS)
-ENDPOINTS = (*_MEANT_WITHOUT_V1, "/v1/completions", "/v1/embeddings")
+ENDPOINTS = (*_MEANT_WITHOUT_V1, FEEDBACK, "/v1/completions", "/v1/embeddings")
 _WRITTEN = re.compile(r"((?:/v1)*)(/.*?)/?", re.IGNORECASE)
 # Behind the rest of another provider's base URL, such as /api/v1 or /anthropic/v1.
 _BEHIND_ANOTHER = re.compile(rf"/(?!/).*({CHAT}|{MESSAGES}|{COUNT}|{RESPONSES})/?", re.IGNORECASE)

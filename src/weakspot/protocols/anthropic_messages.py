@@ -103,7 +103,8 @@ class Writer:
     """
 
     def __init__(self, model: str) -> None:
-        self._envelope = {"id": f"msg_{uuid.uuid4().hex}", "type": "message", "role": "assistant", "model": model}
+        self.id = f"msg_{uuid.uuid4().hex}"
+        self._envelope = {"id": self.id, "type": "message", "role": "assistant", "model": model}
         self._count = 0
         self._open = ""
         self._call: int | None = None

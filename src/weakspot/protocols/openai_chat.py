@@ -225,7 +225,8 @@ class Writer:
     """Writes an answer for a client of chat completions: as a stream, or whole."""
 
     def __init__(self, model: str, *, usage_wanted: bool = False) -> None:
-        self._envelope = {"id": f"chatcmpl-{uuid.uuid4().hex}", "created": int(time.time()), "model": model}
+        self.id = f"chatcmpl-{uuid.uuid4().hex}"
+        self._envelope = {"id": self.id, "created": int(time.time()), "model": model}
         self._usage_wanted = usage_wanted
 
     def begin(self) -> bytes:

@@ -129,6 +129,10 @@ class Answer:
 class AnswerWriter(Protocol):
     """Writes one answer for a client: as a stream of events, or whole."""
 
+    @property
+    def id(self) -> str:
+        """The answer's id, by which the client knows it."""
+
     def begin(self) -> bytes:
         """Return the events before the first part."""
 

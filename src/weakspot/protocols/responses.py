@@ -38,8 +38,9 @@ class Writer:
 
     def __init__(self, body: dict[str, Any], tools: Tools, keep: Callable[[dict[str, Any]], None]) -> None:
         repeated = {key: default if body.get(key) is None else body[key] for key, default in _REPEATED.items()}
+        self.id = _new_id("resp")
         self._response: dict[str, Any] = {
-            "id": _new_id("resp"),
+            "id": self.id,
             "object": "response",
             "created_at": int(time.time()),
             "status": "in_progress",

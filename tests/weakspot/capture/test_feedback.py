@@ -1,7 +1,7 @@
 """A reader's thumb is stored once, with their words and without secrets."""
 
 from weakspot.capture.decisions import decide, load_decisions
-from weakspot.capture.feedback import store_ratings
+from weakspot.capture.feedback import store_feedback, store_ratings
 
 
 def test_a_thumb_is_stored_with_its_words_once(workspace, config):
@@ -16,6 +16,17 @@ def test_words_are_without_secrets_and_not_endless(workspace, config):
     comment = load_decisions(workspace).thumbs["int_1"].comment
     assert "ann.lee@gmail.com" not in comment
     assert len(comment) == 4000
+
+
+def test_an_interaction_is_found_by_its_id_and_by_its_answers(workspace, config, interaction):
+    one = interaction("one", answer_id="chatcmpl-1")
+    workspace.raw.parent.mkdir(parents=True)
+    workspace.raw.write_text(f"{one.to_json()}\n" + '{"chatcmpl-2": cut\n')
+    assert store_feedback(workspace, config, "chatcmpl-1", "", up=True) == one.id
+    assert store_feedback(workspace, config, one.id, "", up=False) == one.id
+    assert load_decisions(workspace).thumbs[one.id].action == "thumbs-down"
+    for other in ("chatcmpl", "chatcmpl-2", "consult"):
+        assert store_feedback(workspace, config, other, "", up=True) is None
 
 
 def test_nothing_is_said_of_what_was_forgotten(workspace, config):
