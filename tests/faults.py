@@ -360,6 +360,34 @@ NAMED = (
     ),
     # --- what is captured
     Fault(
+        "a model is a teacher's by any part of its name",
+        "src/weakspot/importers/model_names.py",
+        "return named if believed and not",
+        "return named if not",
+        "tests/weakspot/importers/test_model_names.py",
+    ),
+    Fault(
+        "what is assumed of an imported consultation waits for nobody",
+        "src/weakspot/importers/extraction.py",
+        '**({"policy": "ask"} if doubts else {})',
+        "**{}",
+        "tests/weakspot/importers/test_extraction.py tests/weakspot/importers/test_chat_logs.py",
+    ),
+    Fault(
+        "equal words of two people are one question",
+        "src/weakspot/importers/chat_logs.py",
+        'f"{who}\\0" * bool(who) + ',
+        "",
+        "tests/weakspot/importers/test_chat_logs.py",
+    ),
+    Fault(
+        "a reader's thumb permits training",
+        "src/weakspot/capture/decisions.py",
+        "if decision.action in THUMBS:\n",
+        'if decision.action == "thumbs-down":\n',
+        "tests/weakspot/capture/test_decisions.py tests/weakspot/capture/test_feedback.py",
+    ),
+    Fault(
         "the keys of providers are not looked for",
         "src/weakspot/redaction/redact.py",
         "    yield from provider_keys(text)\n",

@@ -15,7 +15,6 @@ from weakspot.access.token import describe_exposure, find_or_make_token, keep_to
 from weakspot.capture import consultation
 from weakspot.capture.consultation import MODEL_PREFIX, ConsultationRequest
 from weakspot.capture.conversation import Conversation
-from weakspot.capture.feedback import store_feedback
 from weakspot.capture.recorder import timestamp
 from weakspot.capture.trigger_phrases import resembles_wish
 from weakspot.config import Config
@@ -24,6 +23,7 @@ from weakspot.gateway.bridge import answer_translated, count_tokens
 from weakspot.gateway.clients import client_name
 from weakspot.gateway.consult import Consultations
 from weakspot.gateway.content_encoding import read_body
+from weakspot.gateway.feedback import FeedbackStore
 from weakspot.gateway.local_model import LocalModel
 from weakspot.gateway.metrics import Metrics
 from weakspot.gateway.middleware import Guard, SecretFreeLogFilter
@@ -47,7 +47,6 @@ from weakspot.gateway.schemas import (
     chat_of_messages,
     chat_of_responses,
     items_of_responses,
-    parse_feedback,
     parse_json_body,
     read_in_turn,
     require_chat,
@@ -81,13 +80,13 @@ class Gateway:
 
     def __init__(self, workspace: Workspace, config: Config) -> None:
         self.config = config
-        self._workspace, self._feedback = workspace, asyncio.Lock()
         self.metrics = Metrics()
         self.upstream = Upstream(config)
         self.attempts = AnswerCache(config.gateway.remembered_bytes)
         self.remembered = ResponseCache(config.gateway.remembered_bytes)
         self.keeper = WriteQueue(workspace, config, self.metrics)
         self.routing = Routing(workspace, config, self.upstream)
+        self.feedback = FeedbackStore(workspace, config)
         self.local = LocalModel(
             workspace,
             config,
@@ -237,7 +236,7 @@ class Gateway:
             ("POST", COUNT): self.count_tokens,
             ("POST", RESPONSES): self.responses,
             ("POST", f"{RESPONSES}/input_tokens"): self.count_response_tokens,
-            ("POST", FEEDBACK): self.take_feedback,
+            ("POST", FEEDBACK): self.feedback.take,
             ("GET", MODELS): self.models,
         }
         other = self.pass_on
@@ -246,23 +245,6 @@ class Gateway:
         elif path.startswith(f"{RESPONSES}/"):
             other = self.remembered_response
         return await handlers.get((request.method, path), other)(request)
-
-    async def take_feedback(self, request: "web.Request") -> "web.StreamResponse":
-        """Store what a reader thinks of a teacher's answer as a decision."""
-        from aiohttp import web
-
-        given = parse_feedback((await parse_json_body(request))[1])
-        try:
-            async with self._feedback:  # one at a time: it reads the whole journal
-                found = await asyncio.to_thread(
-                    store_feedback, self._workspace, self.config, given.id, given.comment, up=given.rating == "up"
-                )
-        except (OSError, UserError) as error:
-            _log.error("feedback is not stored: %s", error)
-            raise GatewayError(503, "the feedback could not be stored; try again later") from None
-        if found is None:
-            raise GatewayError(404, "no record has this id: only answers of teachers are recorded")
-        return web.json_response({"interaction_id": found, "rating": given.rating})
 
     async def pass_on(self, request: "web.Request") -> "web.StreamResponse":
         """Pass a request on unchanged, if it is for an inference endpoint or one that the settings open.

@@ -6,16 +6,15 @@ import re
 import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ValidationError, model_validator
 
 from weakspot.access.bodies import body_of
 from weakspot.gateway.upstream import GatewayError
 from weakspot.protocols import anthropic_requests, responses_requests
 from weakspot.protocols.responses_requests import Item, RequestError, Tools
 from weakspot.protocols.turns import text_of
-from weakspot.records.interactions import LONGEST_COMMENT
 from weakspot.records.parsing import explain
 
 if TYPE_CHECKING:
@@ -103,24 +102,6 @@ class _Chat(BaseModel):
     tools: list[_Tool] | None = None
     stream: bool | None = None
     stream_options: dict[str, Any] | None = None
-
-
-class Feedback(BaseModel):
-    """What a reader thinks of a teacher's answer: the id of the answer or of its record, a thumb, and a comment."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    id: str = Field(min_length=1, max_length=200)
-    rating: Literal["up", "down"]
-    comment: str = Field("", max_length=LONGEST_COMMENT)
-
-
-def parse_feedback(body: dict[str, Any]) -> Feedback:
-    """Return the feedback in a body; raise :class:`GatewayError` for any other body."""
-    try:
-        return Feedback.model_validate(body)
-    except ValidationError as error:
-        raise GatewayError(400, f'{explain(error)}; send {{"id", "rating": "up" or "down"[, "comment"]}}') from None
 
 
 async def read_in_turn(data: bytes, read: Callable[[], _T]) -> _T:

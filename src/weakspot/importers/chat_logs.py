@@ -80,7 +80,7 @@ def conversations(file: Path) -> Iterator[Conversation | BadLine | LeftOut]:
             key = responses[follows]
         else:
             who = _who(value, request)
-            key = hashlib.sha256((f"{who}\0" * bool(who) + _single_spaced(first)).encode()).digest()
+            key = hashlib.sha256((f"{who}\0" * bool(who) + _collapse_spaces(first)).encode()).digest()
             if who:
                 people[key] = who
         if "input" in request and (own := _object(_response(value)).get("id")):
@@ -187,11 +187,11 @@ def _response(value: Object) -> object:
     held = next((one for key in _RESPONSES if (one := value.get(key))), None)
     response = _decode(held)
     for _ in range(2):
-        inner = (
-            next((response[key] for key in _BODIES if response.get(key)), None) if isinstance(response, dict) else None
-        )
-        if inner is not None:
-            response = {**_body_object(inner), "status_code": response.get("status_code") or response.get("status")}
+        if not isinstance(response, dict) or not (
+            inner := next((response[key] for key in _BODIES if response.get(key)), None)
+        ):
+            break
+        response = {**_body_object(inner), "status_code": response.get("status_code") or response.get("status")}
     return response
 
 
@@ -303,10 +303,10 @@ class _TreeBuilder:
 
 
 def _hash(parent: str, said: Sequence[Message]) -> str:
-    words = [(message.role, _single_spaced(message.text)) for message in said]
+    words = [(message.role, _collapse_spaces(message.text)) for message in said]
     return hashlib.sha256(json.dumps([parent, words]).encode()).hexdigest()[:32]
 
 
-def _single_spaced(text: str) -> str:
+def _collapse_spaces(text: str) -> str:
     """Return a text with single spaces; it must be fast, since each request repeats the whole conversation."""
     return " ".join(text.split())

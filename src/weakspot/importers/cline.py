@@ -81,7 +81,7 @@ def _visible_turns(found: list[tuple[int, Object]]) -> Iterator[Turn]:
         kind, text = value.get("say") or value.get("ask"), messages.words(value.get("text"))
         first = last is None
         by_user = kind in _BY_USER or (first and kind == "text" and value.get("type") == "say")
-        if kind == "api_req_started" and last is not None and _was_cancelled(text):
+        if kind == "api_req_started" and last is not None and _is_cancelled(text):
             yield Turn(str(number), last, broken_off=True)
         elif not text.strip() or value.get("partial"):
             continue
@@ -105,7 +105,7 @@ def _question_text(text: str) -> str:
     return said if isinstance(said, str) else text
 
 
-def _was_cancelled(text: str) -> bool:
+def _is_cancelled(text: str) -> bool:
     try:
         value = parse_json_text(text) if text.lstrip().startswith("{") else None
     except RecordError:

@@ -62,7 +62,7 @@ def _response(events: list[dict[str, Any]]) -> dict[str, Any] | None:
     items = [one["item"] for one in events if one.get("type") == "response.output_item.done" and "item" in one]
     if whole is not None and (whole.get("output") or not items):
         return dict(whole)
-    started = next((one["response"] for one in events if isinstance(one.get("response"), dict)), {})
+    started: dict[str, Any] = next((one["response"] for one in events if isinstance(one.get("response"), dict)), {})
     return {**started, **(whole or {"incomplete": True}), "output": items} if items else None
 
 

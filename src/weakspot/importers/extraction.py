@@ -90,7 +90,7 @@ class _Finder:
         replies = [(twin, reply) for twin in twins for reply in self.tree.replies(twin)]
         experts = [one for one in replies if self._teacher(one[1])]
         if not experts:
-            yield from self._find_rated(turn, replies)
+            yield from self._find_better(turn, replies)
             return
         asked, expert = next((one for one in reversed(experts) if _rating(one[1]) >= 0), experts[-1])
         path = self.tree.path(asked)
@@ -110,7 +110,7 @@ class _Finder:
             return
         yield from self._record(path, attempts[-1], "", expert)
 
-    def _find_rated(
+    def _find_better(
         self, turn: Turn, replies: Sequence[tuple[Turn, list[Turn]]]
     ) -> Iterator[Interaction | RecordError]:
         """Yield the better answer that followed one with a thumbs-down, whoever gave it."""

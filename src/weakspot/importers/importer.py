@@ -77,7 +77,7 @@ class Examined:
     ratings: dict[str, tuple[bool, str]] = field(default_factory=dict)
 
     @property
-    def read(self) -> int:
+    def total(self) -> int:
         """The number of consultations, and of what holds none: all of it was found, there already, left out, or bad."""
         return len(self.found) + self.already_there + sum(self.left_out.values()) + len(self.bad)
 
@@ -96,7 +96,7 @@ class Examined:
         return {
             "formats": self.formats,
             "conversations": self.conversations,
-            "read": self.read,
+            "read": self.total,
             "found": [asdict(one) for one in self.found],
             "left_out": self.left_out,
             "not_understood": [str(file) for file in self.not_understood],

@@ -389,10 +389,10 @@ def test_all_that_was_read_is_added_there_or_left_out_with_a_reason(workspace, c
     redacted = [entry("redacted-by-litellm", model) for model in ("qwen", "claude-opus-5-5")]
     found = examine(workspace, config, source(*pairs, *unpaired, *redacted, b'{"messages": ['))
     assert found.left_out == {"no-consultation": 1, "texts-not-logged": 1, "no-chat": 1, "redacted": 1}
-    assert (len(found.found), found.already_there, len(found.bad), found.read) == (3, 0, 1, 8)
+    assert (len(found.found), found.already_there, len(found.bad), found.total) == (3, 0, 1, 8)
     done = import_interactions(workspace, config, found)
     again = examine(workspace, config, source(*pairs, *unpaired))
-    assert (done.added, again.already_there, again.read) == (3, 3, 6)
+    assert (done.added, again.already_there, again.total) == (3, 3, 6)
 
 
 def test_thumbs_are_stored_as_decisions_and_a_later_one_as_well(workspace, config, source):
