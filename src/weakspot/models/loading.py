@@ -292,7 +292,7 @@ def load_model(base: Base, dtype: "torch.dtype", *, four_bit: bool = False, on_c
     for module in model.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
             # bitsandbytes would pack the bits anew in its first call, and then they are dequantised wrongly.
-            module.support_avx512bf16_for_cpu = False
+            module.support_avx512bf16_for_cpu = False  # type: ignore[assignment]
     packed_attention.install(model)
     model.eval()
     return model

@@ -28,7 +28,7 @@ _STACKED = re.compile(r"(.+\.experts)\.(gate_up_proj|down_proj)(?:\.weight)?")
 # There while a copy is being written: what it is a copy of.
 _UNFINISHED = "quantize.unfinished.json"
 # As compressed-tensors describes it. Whatever is no routed expert is ignored.
-_CONFIGURATION = {
+CONFIGURATION = {
     "quant_method": "compressed-tensors",
     "format": "nvfp4-pack-quantized",
     "quantization_status": "compressed",
@@ -84,7 +84,7 @@ def quantise_experts(
             pairs[matrix.pair].append(matrix)
 
         def read(matrix: _Matrix) -> "torch.Tensor":
-            whole = readers[tensors[matrix.tensor].file].get_tensor(matrix.tensor)
+            whole: torch.Tensor = readers[tensors[matrix.tensor].file].get_tensor(matrix.tensor)
             return whole[matrix.place] if matrix.place else whole
 
         def scale(matrix: _Matrix) -> "torch.Tensor":
@@ -180,7 +180,7 @@ def _finish(base: Path, target: Path, written: Mapping[str, str]) -> dict[str, i
     if weight_files.SINGLE not in written.values():
         index: dict[str, Any] = {"metadata": {"total_size": sum(sizes.values())}, "weight_map": dict(written)}
         atomic.write_atomically(target / weight_files.INDEX, json.dumps(index).encode())
-    settings = json.loads((base / "config.json").read_bytes()) | {"quantization_config": _CONFIGURATION}
+    settings = json.loads((base / "config.json").read_bytes()) | {"quantization_config": CONFIGURATION}
     atomic.write_atomically(target / "config.json", json.dumps(settings, indent=2).encode())
     for name in (_UNFINISHED, f"{_UNFINISHED}.lock"):
         (target / name).unlink()
