@@ -83,12 +83,12 @@ def quantise_experts(
         for matrix in itertools.chain.from_iterable(matrices.values()):
             pairs[matrix.pair].append(matrix)
 
-        def read(matrix: _Matrix) -> "torch.Tensor":
+        def load(matrix: _Matrix) -> "torch.Tensor":
             whole: torch.Tensor = readers[tensors[matrix.tensor].file].get_tensor(matrix.tensor)
             return whole[matrix.place] if matrix.place else whole
 
         def scale(matrix: _Matrix) -> "torch.Tensor":
-            return quantised_weights.global_scale(max(read(one).abs().max() for one in pairs[matrix.pair]))
+            return quantised_weights.global_scale(max(load(one).abs().max() for one in pairs[matrix.pair]))
 
         written: dict[str, str] = {}
         for file in files:
@@ -99,7 +99,7 @@ def quantise_experts(
                     if name not in matrices:
                         found[name] = readers[file].get_tensor(name)
                     for matrix in matrices.get(name, ()):
-                        parts = quantised_weights.quantise(read(matrix), scale(matrix))
+                        parts = quantised_weights.quantise(load(matrix), scale(matrix))
                         found |= {f"{matrix.layer}.{part}": value for part, value in parts.items()}
                         advance(1, matrix.layer)
                 _write(found, target / file.name)

@@ -99,7 +99,7 @@ def test_the_files_say_which_layers_are_quantised():
         b__weight="U8", b__weight_scale="F8_E4M3", b__weight_scale_2="F32", b__input_scale="F32",
         c__weight="F8_E4M3", c__weight_scale_inv="F32", d__weight="F8_E4M3", d__weight_scale="BF16", e__weight="BF16",
     )  # fmt: skip
-    found, unknown = quantised_weights.find_quantised_layers(tensors, {"weight_block_size": [64, 32]})
+    found, unknown = quantised_weights.read_quantised_layers(tensors, {"weight_block_size": [64, 32]})
     assert unknown is None
     assert {name: layer.shape for name, layer in found.items()} == {
         "a": (4, 32), "b": (4, 32), "c": (4, 16), "d": (4, 16)
@@ -119,7 +119,7 @@ def test_the_files_say_which_layers_are_quantised():
     ids=["AWQ", "no scale", "E5M2", "MXFP4", "four bits of integers"],
 )
 def test_a_format_that_is_not_known_is_named_by_its_first_tensor(tensors):
-    assert quantised_weights.find_quantised_layers(tensors, {})[1] in tensors
+    assert quantised_weights.read_quantised_layers(tensors, {})[1] in tensors
 
 
 @pytest.mark.parametrize(
