@@ -211,7 +211,7 @@ def test_what_loads_torch_is_made_of_it():
     for name in MADE_OF_TORCH:
         classes = [node for node in tree_of(SRC / name).body if isinstance(node, ast.ClassDef)]
         bases = {ast.unparse(base) for node in classes for base in node.bases}
-        assert bases & {"nn.Module", "torch.autograd.Function", "DynamicLayer"}, name
+        assert bases & {"nn.Module", "torch.autograd.Function", "DynamicLayer", "HfQuantizer"}, name
 
 
 def test_what_loads_torch_is_imported_by_the_function_that_needs_it():

@@ -256,9 +256,10 @@ def print_control(found: "Control") -> None:
 
 def print_quantised(done: "QuantisedBase", experts: str) -> None:
     """Print the sizes of a quantised base, and how it is used."""
-    sizes = (done.experts_bytes, done.rest_bytes)
-    experts_size, rest = (f"{size * _GIGA:.2f} GB" for size in sizes)
-    print_line(f"wrote {done.folder}: routed experts in {experts} {experts_size}, the rest {rest}")
+    from rich.filesize import decimal
+
+    sizes = f"routed experts in {experts} {decimal(done.experts_bytes)}, the rest {decimal(done.rest_bytes)}"
+    print_line(f"wrote {done.folder}: {sizes}")
     print_line(f'next: set [model] base = "{done.folder}" in weakspot.toml, and serve the same folder')
 
 

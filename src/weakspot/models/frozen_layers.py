@@ -42,7 +42,7 @@ class _Quantised(nn.Module):
     def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> nn.Module:
         """Move the bits as asked for, but never change their types, which ``model.to(dtype)`` would."""
         bits = {name: self._buffers.pop(name) for name in self.parts}
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         for name, part in bits.items():
             moved = fn(cast("torch.Tensor", part))
             same = part is None or moved.dtype == part.dtype

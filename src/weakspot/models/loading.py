@@ -155,13 +155,13 @@ def require_loadable(base: Base, *, four_bit: bool = False) -> None:
     files that are missing or cut short; with ``four_bit`` also those that are quantised already.
     """
     _, config = choose_class(base)
-    if four_bit and quantisation(config) is not None:
+    if four_bit and quantised_weights.method_of(config) is not None:
         raise UserError("[train] load_in_4bit", f"{base.name} is quantised already", "set it to false")
     if four_bit and importlib.util.find_spec("bitsandbytes") is None:
         raise UserError("[train] load_in_4bit", "needs bitsandbytes", "run: pip install 'zddc[qlora]'")
     if Path(base.location).is_dir():
         weight_files.read_tensors(Path(base.location))
-        find_quantised_layers(base)
+        read_quantised_layers(base)
 
 
 def choose_class(base: Base) -> "tuple[type[PreTrainedModel], Any]":
@@ -192,53 +192,30 @@ def _require_known_quantisation(base: Base, config: Any) -> None:
 
     Those of MXFP4 are dequantised as they are loaded. Other kinds are read without their scales, or not at all.
     """
-    settings = _quantisation_settings(config)
-    if settings is None or quantisation(config) == "mxfp4" or quantised_weights.is_known(settings):
+    settings = quantised_weights.settings_of(config)
+    if settings is None or quantised_weights.method_of(config) == "mxfp4" or quantised_weights.is_known(settings):
         return
     raise UserError(
         base.name,
-        f"its weights are quantised ({quantisation(config)}), which is not supported",
+        f"its weights are quantised ({quantised_weights.method_of(config)}), which is not supported",
         "train on the full-precision base",
     )
 
 
-def find_quantised_layers(base: Base) -> "dict[str, QuantisedLayer]":
+def read_quantised_layers(base: Base) -> "dict[str, QuantisedLayer]":
     """Return the layers of a base whose bits are kept as they are stored, by their stored names; MXFP4 is not kept.
 
     Raises :class:`UserError` for tensors in an unknown format. The base's weight files are downloaded if needed.
     """
-    settings = _quantisation_settings(load_config(base))
+    settings = quantised_weights.settings_of(load_config(base))
     if settings is None or not quantised_weights.is_known(settings):
         return {}
     tensors = weight_files.read_tensors(fetch_folder(base))
-    found, unknown = quantised_weights.find_quantised_layers(tensors, settings)
+    found, unknown = quantised_weights.read_quantised_layers(tensors, settings)
     if unknown is not None:
         problem = f"{unknown} is quantised in a way that is not supported ({tensors[unknown].dtype})"
         raise UserError(base.name, problem, "train on the full-precision base")
     return found
-
-
-def quantisation(config: Any) -> str | None:
-    """Return the method by which a base's weights are quantised, as its configuration names it; None if they are not.
-
-    A wrapped model may say it of its language model only.
-    """
-    settings = _quantisation_settings(config)
-    return None if settings is None else str(settings.get("quant_method") or "unknown method")
-
-
-def _quantisation_settings(config: Any) -> dict[str, Any] | None:
-    for part in (config, config.get_text_config()):
-        if found := getattr(part, "quantization_config", None):
-            return found if isinstance(found, dict) else dict(found.to_dict())
-    return None
-
-
-def _forget_quantisation(config: Any) -> None:
-    """Take out of a configuration what would make transformers quantise layers in its own way."""
-    for part in (config, config.get_text_config()):
-        if hasattr(part, "quantization_config"):
-            del part.quantization_config
 
 
 def build_meta_model(base: Base) -> "PreTrainedModel":
@@ -246,9 +223,9 @@ def build_meta_model(base: Base) -> "PreTrainedModel":
     import torch
 
     kind, config = choose_class(base)
-    layers = find_quantised_layers(base)
+    layers = read_quantised_layers(base)
     if layers:
-        _forget_quantisation(config)
+        quantised_weights.forget_settings(config)
     with torch.device("meta"), _explain_loading(base):
         model: PreTrainedModel = kind._from_config(config)
     if layers:
@@ -268,12 +245,12 @@ def load_model(base: Base, dtype: "torch.dtype", *, four_bit: bool = False, on_c
     require_loadable(base, four_bit=four_bit)
     kind, config = choose_class(base)
     options: dict[str, Any] = {"dtype": dtype, "use_safetensors": True, "output_loading_info": True}
-    if quantisation(config) == "mxfp4":
+    if quantised_weights.method_of(config) == "mxfp4":
         options["quantization_config"] = Mxfp4Config(dequantize=True)
-    if layers := find_quantised_layers(base):
+    if layers := read_quantised_layers(base):
         from weakspot.models.quantised_loading import FrozenConfig
 
-        _forget_quantisation(config)
+        quantised_weights.forget_settings(config)
         options |= {"config": config, "quantization_config": FrozenConfig(layers, base.name)}
     if four_bit:
         options["quantization_config"] = BitsAndBytesConfig(
@@ -292,7 +269,7 @@ def load_model(base: Base, dtype: "torch.dtype", *, four_bit: bool = False, on_c
     for module in model.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
             # bitsandbytes would pack the bits anew in its first call, and then they are dequantised wrongly.
-            module.support_avx512bf16_for_cpu = False
+            module.support_avx512bf16_for_cpu = False  # type: ignore[assignment]
     packed_attention.install(model)
     model.eval()
     return model

@@ -28,7 +28,7 @@ _STACKED = re.compile(r"(.+\.experts)\.(gate_up_proj|down_proj)(?:\.weight)?")
 # There while a copy is being written: what it is a copy of.
 _UNFINISHED = "quantize.unfinished.json"
 # As compressed-tensors describes it. Whatever is no routed expert is ignored.
-_CONFIGURATION = {
+CONFIGURATION = {
     "quant_method": "compressed-tensors",
     "format": "nvfp4-pack-quantized",
     "quantization_status": "compressed",
@@ -83,12 +83,12 @@ def quantise_experts(
         for matrix in itertools.chain.from_iterable(matrices.values()):
             pairs[matrix.pair].append(matrix)
 
-        def read(matrix: _Matrix) -> "torch.Tensor":
-            whole = readers[tensors[matrix.tensor].file].get_tensor(matrix.tensor)
+        def load(matrix: _Matrix) -> "torch.Tensor":
+            whole: torch.Tensor = readers[tensors[matrix.tensor].file].get_tensor(matrix.tensor)
             return whole[matrix.place] if matrix.place else whole
 
         def scale(matrix: _Matrix) -> "torch.Tensor":
-            return quantised_weights.global_scale(max(read(one).abs().max() for one in pairs[matrix.pair]))
+            return quantised_weights.global_scale(max(load(one).abs().max() for one in pairs[matrix.pair]))
 
         written: dict[str, str] = {}
         for file in files:
@@ -99,7 +99,7 @@ def quantise_experts(
                     if name not in matrices:
                         found[name] = readers[file].get_tensor(name)
                     for matrix in matrices.get(name, ()):
-                        parts = quantised_weights.quantise(read(matrix), scale(matrix))
+                        parts = quantised_weights.quantise(load(matrix), scale(matrix))
                         found |= {f"{matrix.layer}.{part}": value for part, value in parts.items()}
                         advance(1, matrix.layer)
                 _write(found, target / file.name)
@@ -180,7 +180,7 @@ def _finish(base: Path, target: Path, written: Mapping[str, str]) -> dict[str, i
     if weight_files.SINGLE not in written.values():
         index: dict[str, Any] = {"metadata": {"total_size": sum(sizes.values())}, "weight_map": dict(written)}
         atomic.write_atomically(target / weight_files.INDEX, json.dumps(index).encode())
-    settings = json.loads((base / "config.json").read_bytes()) | {"quantization_config": _CONFIGURATION}
+    settings = json.loads((base / "config.json").read_bytes()) | {"quantization_config": CONFIGURATION}
     atomic.write_atomically(target / "config.json", json.dumps(settings, indent=2).encode())
     for name in (_UNFINISHED, f"{_UNFINISHED}.lock"):
         (target / name).unlink()

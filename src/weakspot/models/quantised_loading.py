@@ -18,7 +18,7 @@ _METHOD = "weakspot"
 
 
 @register_quantization_config(_METHOD)
-class FrozenConfig(QuantizationConfigMixin):  # type: ignore[misc]
+class FrozenConfig(QuantizationConfigMixin):
     """Tells transformers to keep the bits of these layers of the base ``name``."""
 
     def __init__(self, layers: Mapping[str, QuantisedLayer], name: str) -> None:
@@ -33,12 +33,13 @@ class _FrozenQuantizer(HfQuantizer):
 
     def __init__(self, settings: FrozenConfig, **_options: Any) -> None:
         super().__init__(settings, pre_quantized=True)
+        self._layers, self._name = settings.layers, settings.name
 
     def is_serializable(self) -> bool:
         return False
 
     def _process_model_before_weight_loading(self, model: "PreTrainedModel", **_options: Any) -> None:
-        frozen_layers.install(model, self.quantization_config.layers, self.quantization_config.name)
+        frozen_layers.install(model, self._layers, self._name)
 
     def update_weight_conversions(self, weight_conversions: list[Any], model: "PreTrainedModel") -> list[Any]:
         """Stack what the files have for each expert; what transformers makes of dense experts is left out."""
@@ -58,5 +59,5 @@ class _FrozenQuantizer(HfQuantizer):
         return [one for one in weight_conversions if one not in dense] + stacked
 
     def _process_model_after_weight_loading(self, model: "PreTrainedModel", **_options: Any) -> "PreTrainedModel":
-        self.remove_quantization_config(model)
+        self.remove_quantization_config(model)  # type: ignore[no-untyped-call]
         return model

@@ -55,7 +55,7 @@ class QuantisedLayer:
 def is_known(settings: Mapping[str, Any]) -> bool:
     """Return whether a ``quantization_config`` names a method whose files can be read here.
 
-    What the files hold is found by :func:`find_quantised_layers`.
+    What the files hold is found by :func:`read_quantised_layers`.
     """
     match settings.get("quant_method"):
         case "compressed-tensors":
@@ -70,7 +70,31 @@ def is_known(settings: Mapping[str, Any]) -> bool:
             return False
 
 
-def find_quantised_layers(
+def method_of(config: Any) -> str | None:
+    """Return the method by which a base's weights are quantised, as its configuration names it; None if they are not.
+
+    A wrapped model may say it of its language model only.
+    """
+    settings = settings_of(config)
+    return None if settings is None else str(settings.get("quant_method") or "unknown method")
+
+
+def settings_of(config: Any) -> dict[str, Any] | None:
+    """Return a configuration's ``quantization_config``, None if it has none."""
+    for part in (config, config.get_text_config()):
+        if found := getattr(part, "quantization_config", None):
+            return found if isinstance(found, dict) else dict(found.to_dict())
+    return None
+
+
+def forget_settings(config: Any) -> None:
+    """Take out of a configuration what would make transformers quantise layers in its own way."""
+    for part in (config, config.get_text_config()):
+        if hasattr(part, "quantization_config"):
+            del part.quantization_config
+
+
+def read_quantised_layers(
     tensors: Mapping[str, StoredTensor], settings: Mapping[str, Any]
 ) -> tuple[dict[str, QuantisedLayer], str | None]:
     """Return the quantised layers of a checkpoint by their stored names, and the first tensor of an unknown format.

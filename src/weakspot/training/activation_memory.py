@@ -117,7 +117,7 @@ def _skip_layers(model: "PreTrainedModel", layers: "Sequence[torch.nn.Module]") 
 
     try:
         for layer in layers:
-            layer.forward = MethodType(skip, layer)  # type: ignore[method-assign]
+            layer.forward = MethodType(skip, layer)
         yield
     finally:
         for layer in layers:

@@ -128,7 +128,9 @@ def prepare(
     loading.require_loadable(base, four_bit=config.train.load_in_4bit)
     tokenizer = loading.load_tokenizer(base)
     shape = target_modules.inspect_model(base, config)
-    dtype = loading.choose_dtype(config.train.precision)
+    # A GPU that is planned for is taken to be a recent one, whatever this machine has.
+    precision = "bf16" if machine and config.train.precision == "auto" else config.train.precision
+    dtype = loading.choose_dtype(precision)
     model = loading.build_meta_model(base)
     if how.quantised_experts:
         from weakspot.models import frozen_layers

@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 import torch
+from tests.weakspot.models.test_vllm_names import asked_vllm
 
 from weakspot.models import quantised_weights
 from weakspot.models.weight_files import StoredTensor
@@ -98,7 +99,7 @@ def test_the_files_say_which_layers_are_quantised():
         b__weight="U8", b__weight_scale="F8_E4M3", b__weight_scale_2="F32", b__input_scale="F32",
         c__weight="F8_E4M3", c__weight_scale_inv="F32", d__weight="F8_E4M3", d__weight_scale="BF16", e__weight="BF16",
     )  # fmt: skip
-    found, unknown = quantised_weights.find_quantised_layers(tensors, {"weight_block_size": [64, 32]})
+    found, unknown = quantised_weights.read_quantised_layers(tensors, {"weight_block_size": [64, 32]})
     assert unknown is None
     assert {name: layer.shape for name, layer in found.items()} == {
         "a": (4, 32), "b": (4, 32), "c": (4, 16), "d": (4, 16)
@@ -118,7 +119,7 @@ def test_the_files_say_which_layers_are_quantised():
     ids=["AWQ", "no scale", "E5M2", "MXFP4", "four bits of integers"],
 )
 def test_a_format_that_is_not_known_is_named_by_its_first_tensor(tensors):
-    assert quantised_weights.find_quantised_layers(tensors, {})[1] in tensors
+    assert quantised_weights.read_quantised_layers(tensors, {})[1] in tensors
 
 
 @pytest.mark.parametrize(
@@ -137,3 +138,84 @@ def test_a_format_that_is_not_known_is_named_by_its_first_tensor(tensors):
 )
 def test_the_methods_that_are_known(settings, known):
     assert quantised_weights.is_known(settings) is known
+
+
+# What compressed-tensors itself says, in the environment of vLLM: both ways, and of FP8 by blocks and by rows.
+_ASK_COMPRESSED_TENSORS = r"""
+import sys
+from compressed_tensors.compressors.nvfp4.base import NVFP4PackedCompressor
+from compressed_tensors.compressors.naive_quantized.base import NaiveQuantizationCompressor
+from compressed_tensors.quantization.quant_scheme import preset_name_to_scheme
+from compressed_tensors.quantization.utils.helpers import calculate_qparams, generate_gparam
+from safetensors.torch import load_file, save_file
+
+given, answer = load_file(sys.argv[1]), {}
+scheme = preset_name_to_scheme("NVFP4A16", ["Linear"])
+weight = given["weight"]
+divisor = generate_gparam(weight.min(), weight.max())
+groups = weight.unflatten(-1, (-1, 16))
+scale, _ = calculate_qparams(groups.amin(-1), groups.amax(-1), scheme.weights, divisor)
+parts = {"weight": weight, "weight_scale": scale, "weight_global_scale": divisor}
+answer |= NVFP4PackedCompressor.compress(parts, scheme)
+bits = {name: given[name] for name in ("weight_packed", "weight_scale", "weight_global_scale")}
+answer["nvfp4"] = NVFP4PackedCompressor.decompress(bits, scheme)["weight"]
+for name in ("rows", "blocks"):
+    bits = {"weight": given[name], "weight_scale": given[f"{name}_scale"]}
+    answer[name] = NaiveQuantizationCompressor.decompress(bits, scheme)["weight"]
+save_file({name: value.data.contiguous() for name, value in answer.items()}, sys.argv[2])
+"""
+
+
+@pytest.mark.serving
+@pytest.mark.timeout(300)
+def test_bits_and_numbers_are_those_of_compressed_tensors(tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    torch.manual_seed(4)
+    weight = torch.randn(64, 256) * torch.logspace(-3, 1, 64)[:, None]
+    weight[3] = 0
+    bits = quantised_weights.quantise(weight, quantised_weights.global_scale(weight.abs().max()))
+    fp8 = weight.clamp(-400, 400).to(torch.float8_e4m3fn)
+    rows, blocks = torch.rand(64, 1) + 0.1, torch.rand(2, 4) + 0.1
+    given = {"weight": weight, **bits, "rows": fp8, "rows_scale": rows, "blocks": fp8, "blocks_scale": blocks}
+    save_file({name: one.clone() for name, one in given.items()}, tmp_path / "given.safetensors")
+    asked_vllm(_ASK_COMPRESSED_TENSORS, str(tmp_path / "given.safetensors"), str(tmp_path / "answer.safetensors"))
+    answer = load_file(tmp_path / "answer.safetensors")
+    for name, one in bits.items():
+        assert torch.equal(answer[name].float(), one.float()), name
+    assert torch.equal(answer["nvfp4"], quantised_weights.dequantise(bits, torch.bfloat16))
+    for name, scale, block in (("rows", rows, (1, 1)), ("blocks", blocks, (32, 64))):
+        ours = quantised_weights.dequantise({"weight": fp8, "weight_scale": scale}, torch.float32, block)
+        assert torch.equal(answer[name].float(), ours), name
+
+
+# Which layers vLLM takes for quantised, by the configuration that ``weakspot quantize`` writes.
+_ASK_WHICH = r"""
+import json, sys
+from vllm.model_executor.layers.quantization.compressed_tensors.compressed_tensors import CompressedTensorsConfig
+from torch.nn import Linear
+
+config = CompressedTensorsConfig.from_config(json.loads(sys.argv[1]))
+config.packed_modules_mapping = {"qkv_proj": ["q_proj", "k_proj", "v_proj"], "gate_up_proj": ["gate_proj", "up_proj"]}
+found = {name: config.get_scheme_dict(Linear(1, 1), name) for name in sys.argv[2:]}
+weights = {name: one and one["weights"] for name, one in found.items()}
+print(json.dumps({name: bool(one) and config._is_nvfp4_format(one) for name, one in weights.items()}))
+"""
+
+
+@pytest.mark.serving
+@pytest.mark.timeout(300)
+def test_vllm_takes_the_routed_experts_and_nothing_else_for_nvfp4():
+    import json
+
+    from weakspot.models import quantise_experts
+
+    layer = "model.layers.0"
+    names = [
+        *(f"{layer}.mlp.experts.{n}.{matrix}" for n in (0, 511) for matrix in ("gate_proj", "up_proj", "down_proj")),
+        *(f"{layer}.{one}" for one in ("self_attn.qkv_proj", "self_attn.o_proj", "linear_attn.in_proj_qkvz")),
+        *(f"{layer}.mlp.{one}" for one in ("shared_expert.gate_up_proj", "shared_experts.down_proj", "gate")),
+        "lm_head",
+    ]
+    answer = json.loads(asked_vllm(_ASK_WHICH, json.dumps(quantise_experts.CONFIGURATION), *names)[-1])
+    assert answer == {name: ".experts." in name for name in names}
