@@ -216,6 +216,7 @@ def test_an_import_says_what_came_of_it(weakspot, as_json, import_file, workspac
         "already_there": 80,
         "bad": [],
         "file": str(workspace.raw),
+        "ratings": 0,
     }
 
 

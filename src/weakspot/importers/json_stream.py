@@ -139,9 +139,10 @@ def _elements(stream: Any, position: int) -> Iterator[JsonEntry]:
                 start = mark.end()
                 begin = position + start
                 if depth == 0:
-                    rest = chunk[start : start + _SHOWN_BYTES].strip()
+                    rest = chunk[start : start + _SHOWN_BYTES].lstrip()
                     if rest and rest[:1] not in b",}":  # a bracket too many ended the list early
-                        yield JsonEntry(number + 1, begin, rest)
+                        blanks = min(len(chunk) - start, _SHOWN_BYTES) - len(rest)
+                        yield JsonEntry(number + 1, begin + blanks, rest.rstrip())
                     return
         element += chunk[start:]
         if too_long := too_long or len(element) > LONGEST_BYTES:
