@@ -104,8 +104,8 @@ docs: setup      ## write the command reference anew from the commands themselve
 	$(BIN)/python docs/make_reference.py
 	WRITE_DOCS=1 $(BIN)/python -m pytest -q -p no:xdist tests/weakspot/models/test_rendering_table.py
 
-bench: setup build/trl/ready  ## run every benchmark that needs no GPU; results go to bench/results
-	for file in $(filter-out bench/bench_engine_gpu.py, $(wildcard bench/bench_*.py)); do $(BIN)/python $$file || exit 1; done
+bench: setup build/trl/ready  ## run every benchmark that needs no GPU and no hours; results go to bench/results
+	for file in $(filter-out bench/bench_engine_gpu.py bench/bench_precision.py, $(wildcard bench/bench_*.py)); do $(BIN)/python $$file || exit 1; done
 
 bench-gpu: setup build/trl/ready  ## measure the training engine on a GPU of 80 GB
 	$(BIN)/python bench/bench_engine_gpu.py

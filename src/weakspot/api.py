@@ -16,6 +16,7 @@ from zddc.errors import UserError
 if TYPE_CHECKING:
     from weakspot.capture.recorder import Collected
     from weakspot.capture.unfitted import Retried
+    from weakspot.deployment.control import Control
     from weakspot.importers.importer import Examined, Imported
     from weakspot.pipeline.process import Processed
     from weakspot.pipeline.quantize import QuantisedBase
@@ -189,6 +190,16 @@ def deploy(
     if where.share < 1 and where.target != "gateway":
         raise UserError("--canary", f"{where.target} cannot answer only a share", "give --to gateway")
     return stage.deploy(workspace, loaded, domain, where, allow_unproven=allow_unproven)
+
+
+def control(workspace: Workspace, domain: str = MULTI_DOMAIN, *, settings: Sequence[str] = ()) -> "Control":
+    """Merge zeros in the shape of a domain's newest adapter, and return how far that is from the base; deploy nothing.
+
+    Raises :class:`UserError` if it does not answer as the base.
+    """
+    from weakspot.pipeline import deploy as stage
+
+    return stage.control(workspace, config.load(workspace.config_file, settings), domain)
 
 
 def status(workspace: Workspace, *, settings: Sequence[str] = ()) -> "Status":

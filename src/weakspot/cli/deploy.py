@@ -13,6 +13,7 @@ from weakspot.cli.options import (
     JsonOption,
     SetOption,
     WorkspaceOption,
+    find_workspace,
     open_workspace,
     require_agreements,
 )
@@ -75,10 +76,7 @@ def deploy(
 def _run_control(domain: str, workspace: Path | None, set_: list[str] | None, *, json_: bool) -> None:
     from dataclasses import asdict
 
-    from weakspot.pipeline import deploy as stage
-
-    place, config = open_workspace(workspace, set_)
-    found = stage.control(place, config, domain)
+    found = api.control(find_workspace(workspace), domain, settings=set_ or ())
     print_json(asdict(found)) if json_ else output.print_control(found)
 
 
