@@ -129,7 +129,7 @@ def test_what_does_not_fit_is_said_before_anything_is_loaded(in_taught):
         (["ask", "One?", "--merged"], "--merged: needs a domain; give --domain"),
         (["train", "--set", "train.epoch=3"], "--set train.epoch=3: [train] epoch: unknown key; did you mean epochs"),
         (["train", "--set", "train.epochs=many"], "--set train.epochs=many: [train] epochs: "),
-        (["train", "--set", "model.base=./gone"], "[model] base = './gone': no such folder; "),
+        (["train", "--set", "model.base=./gone"], "[model] base = './gone': no such folder in "),
         (["train", "--set", "lora.target_modules=['x']"], "[lora] target_modules: "),
     ],
 )
