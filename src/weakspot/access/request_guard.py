@@ -15,6 +15,7 @@ from weakspot.settings import Gateway
 
 JSON, FORM, UPLOAD = "application/json", "application/x-www-form-urlencoded", "multipart/form-data"
 _HOST = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:/@\s]+))(?::\d{0,5})?")
+_BARE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}(?::\d{0,5})?")
 # What a browser says of a request that no page made, or a page of the server itself.
 _NO_OTHER_PAGE = (None, "none", "same-origin")
 
@@ -85,7 +86,7 @@ def find_refusal(rules: Rules, facts: Facts) -> Refusal | None:
     A page of another site can send requests, though it may not read the answers, and it can read them as well where
     the name of its site leads to this machine (DNS rebinding): so the name must be ours, and the page listed.
     """
-    if not is_own_host(facts.host or "", rules.hosts):
+    if not _is_called_by_own_name(rules, facts.host):
         return Refusal(421, "called by a name that is not this server's; if it is yours, add it to [gateway] hosts")
     if not _may_page_call(rules, facts):
         if rules.has_pages:
@@ -131,6 +132,17 @@ def is_loopback(host: str) -> bool:
 def is_listed(origin: str, origins: tuple[str, ...]) -> bool:
     """Whether an Origin is in a list, in which ``scheme://*`` stands for all of a scheme that is not the web's."""
     return origin in origins or f"{origin.partition('://')[0]}://*" in origins
+
+
+def _is_called_by_own_name(rules: Rules, host: str | None) -> bool:
+    """Whether the name by which a server is called can be trusted to be its own.
+
+    Clients of protocols may call it by a name without a dot, such as that of a container: nobody else can own one on
+    the internet. Old ones send none; every browser does.
+    """
+    if host is None:
+        return not rules.has_pages
+    return is_own_host(host, rules.hosts) or (not rules.has_pages and _BARE_NAME.fullmatch(host) is not None)
 
 
 def _may_page_call(rules: Rules, facts: Facts) -> bool:

@@ -27,6 +27,8 @@ def rules(listen: str = "127.0.0.1:8787", **settings) -> Rules:
     [
         *("127.0.0.1:8787", "127.0.0.1", "localhost", "LocalHost:1", "localhost.:8787", "[::1]:8787", "192.168.1.5"),
         *(socket.gethostname(), f"{socket.gethostname().upper()}:8787", "box.lan", "BOX.lan:80", "listens.here:8787"),
+        *("weakspot:8787", "a_container"),  # names that nobody else can own on the internet
+        None,  # HTTP/1.0
     ],
 )
 def test_addresses_and_own_names_are_called(host):
@@ -36,7 +38,7 @@ def test_addresses_and_own_names_are_called(host):
 @pytest.mark.parametrize(
     "host",
     [
-        *(None, "", ":8787", "evil.example", "evil.example:8787", "127.0.0.1.evil.example", "localhost.evil.example"),
+        *("", ":8787", "evil.example", "evil.example:8787", "127.0.0.1.evil.example", "localhost.evil.example"),
         *("evil.localhost", "127.0.0.1@evil.example", "[::1", "[evil]", "127.1", "2130706433", "0x7f000001"),
         *("localhost:99999999", "localhost evil", "localhost/evil", "box.lan.evil.example", "127.0.0.1, evil.example"),
     ],
@@ -44,6 +46,11 @@ def test_addresses_and_own_names_are_called(host):
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
 def test_every_other_name_is_refused(host, method):
     assert status_of(rules(hosts=["box.lan"]), host=host, method=method) == 421
+
+
+@pytest.mark.parametrize("host", ["weakspot:8787", None])
+def test_pages_are_called_by_no_bare_name(host):
+    assert status_of(Rules.of_pages(Gateway(), "127.0.0.1:8787"), host=host, content_type=None) == 421
 
 
 @pytest.mark.parametrize(
@@ -141,7 +148,7 @@ def test_a_browser_names_the_form_of_its_body():
 
 
 def test_every_refusal_says_what_to_do():
-    wrong = [{"host": "evil"}, {"origin": "null"}, {"content_type": "text/plain"}]
+    wrong = [{"host": "evil.example"}, {"origin": "null"}, {"content_type": "text/plain"}]
     messages = [find_refusal(rules(), PLAIN._replace(**one)).message for one in wrong]
     assert [any(word in line for word in ("[gateway]", "send it")) for line in messages] == [True] * 3
 
