@@ -3,11 +3,13 @@
 import json
 import os
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from zddc.visible import visible
 
+pytestmark = pytest.mark.slow
 SOAK = bool(os.environ.get("WEAKSPOT_SOAK"))
 PIECES = ["\x1b]0;owned\x07", "\x1b[2J", "\x9b31m", "\r", "\x00", "\u202e", "\u200b", "\u2066", "\x7f", "\n", "\t"]
 PIECES += [

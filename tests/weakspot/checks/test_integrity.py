@@ -299,6 +299,7 @@ def test_on_request_every_byte_of_a_base_is_checked(processed, healthy, tiny_bas
     assert all(one.check != "bases" for one in validate(processed, healthy, None).findings)
 
 
+@pytest.mark.slow
 def test_a_base_that_is_gone_and_one_that_was_not_noted_are_told(processed, healthy, save_manifest):
     save_manifest(processed, AdapterName("spam", 1), weights="0", weights_whole="0")
     save_manifest(processed, AdapterName("spam", 2))

@@ -218,6 +218,7 @@ def calls_to_scrub(text: str) -> int:
     return calls
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", ADVERSARIAL)
 def test_the_work_grows_with_the_text_and_no_faster(unit):
     """Each pattern has a bound, as test_rules.py shows, so what can grow is the number of calls."""
