@@ -6,10 +6,9 @@ from typing import Any
 
 from weakspot.importers import messages
 from weakspot.importers.conversation_tree import Conversation, Turn
-from weakspot.importers.json_stream import BadLine, LeftOut, entries
+from weakspot.importers.json_stream import BadLine, LeftOut, read_each
 from weakspot.importers.messages import LoggedCall, attachment_marks
 from weakspot.importers.times import parse_time
-from weakspot.records.parsing import RecordError
 
 Object = dict[str, Any]
 # Thoughts, and what the user told ChatGPT about themselves in its settings.
@@ -25,17 +24,15 @@ def claims(value: Object) -> bool:
 
 def conversations(file: Path) -> Iterator[Conversation | BadLine | LeftOut]:
     """Yield the conversations of an export."""
-    for entry in entries(file):
-        try:
-            value = entry.value()
-        except RecordError as error:
-            yield BadLine(entry.number, error.reason, error.detail, str(file))
-            continue
+
+    def convert(number: int, value: Object) -> Iterator[Conversation | LeftOut]:
         if not claims(value):
-            yield LeftOut(entry.number, "no-chat")
-            continue
-        name = str(value.get("conversation_id") or value.get("id") or f"{file.stem}/{entry.number}")
-        yield Conversation(name, entry.number, list(_turns(value)))
+            yield LeftOut(number, "no-chat")
+            return
+        name = str(value.get("conversation_id") or value.get("id") or f"{file.stem}/{number}")
+        yield Conversation(name, number, list(_turns(value)))
+
+    yield from read_each(file, convert)
 
 
 def _turns(value: Object) -> Iterator[Turn]:

@@ -1,15 +1,16 @@
 """Streams the JSON objects of a file: one per line, the elements of a list, or a single object."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from weakspot.records.parsing import RecordError, parse_json_object
 from weakspot.storage import append_log, locks
 from weakspot.storage.regular_file import LONGEST_BYTES, bounded_lines, open_regular
 
+_T = TypeVar("_T")
 _CHUNK_BYTES = 1 << 20
 _SHOWN_BYTES = 200
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -86,6 +87,17 @@ def entries(file: Path) -> Iterator[JsonEntry]:
             data = line if line is None else line[max(0, start - offset) :].removeprefix(_BYTE_ORDER_MARK)
             if data is None or append_log.holds_something(data):
                 yield JsonEntry(number, offset + len(line or b"") - len(data or b""), data)
+
+
+def read_each(file: Path, convert: Callable[[int, dict[str, Any]], Iterable[_T]]) -> Iterator[_T | BadLine]:
+    """Yield what ``convert`` makes of the number and the value of each object of ``file``; of one that is none, why."""
+    for entry in entries(file):
+        try:
+            value = entry.value()
+        except RecordError as error:
+            yield BadLine(entry.number, error.reason, error.detail, str(file))
+            continue
+        yield from convert(entry.number, value)
 
 
 def document(file: Path, start: int = 0) -> JsonEntry:

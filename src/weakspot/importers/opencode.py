@@ -8,7 +8,7 @@ from typing import Any
 
 from weakspot.importers import messages, sqlite
 from weakspot.importers.conversation_tree import Conversation, Turn
-from weakspot.importers.json_stream import BadLine, JsonEntry, LeftOut, document, entries
+from weakspot.importers.json_stream import BadLine, JsonEntry, LeftOut, document, read_each
 from weakspot.importers.messages import LoggedCall, attachment_marks
 from weakspot.importers.times import parse_time
 from weakspot.records import Message
@@ -41,17 +41,15 @@ def claims_folder(folder: Path) -> bool:
 
 def conversations(file: Path) -> Iterator[Conversation | BadLine | LeftOut]:
     """Yield the sessions of exported files; sessions of subagents are left out."""
-    for entry in entries(file):
-        try:
-            value = entry.value()
-        except RecordError as error:
-            yield BadLine(entry.number, error.reason, error.detail, str(file))
-            continue
+
+    def convert(number: int, value: Object) -> Iterator[Conversation | LeftOut]:
         if not claims(value) or value["info"].get("parentID"):
-            yield LeftOut(entry.number, "subagent" if claims(value) else "no-chat")
+            yield LeftOut(number, "subagent" if claims(value) else "no-chat")
         else:
             stored = [(one["info"], _objects(one.get("parts"))) for one in value["messages"]]
-            yield _conversation(str(value["info"].get("id") or file.stem), entry.number, stored)
+            yield _conversation(str(value["info"].get("id") or file.stem), number, stored)
+
+    yield from read_each(file, convert)
 
 
 def conversations_of_database(file: Path) -> Iterator[Conversation | BadLine]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from weakspot.importers import messages
 from weakspot.importers.conversation_tree import Conversation, Turn
-from weakspot.importers.json_stream import BadLine, LeftOut, entries, parse_json_text
+from weakspot.importers.json_stream import BadLine, LeftOut, parse_json_text, read_each
 from weakspot.importers.times import parse_time
 from weakspot.records import Message
 from weakspot.records.parsing import RecordError
@@ -30,29 +30,27 @@ def claims(value: Object) -> bool:
 
 def conversations(file: Path) -> Iterator[Conversation | BadLine | LeftOut]:
     """Yield each prompt as a conversation that has two answers: one with a thumbs-down, and then the better one."""
-    for entry in entries(file):
-        try:
-            value = entry.value()
-        except RecordError as error:
-            yield BadLine(entry.number, error.reason, error.detail, str(file))
-            continue
+
+    def convert(number: int, value: Object) -> Iterator[Conversation | LeftOut]:
         if (form := _form(value)) is None:
-            yield LeftOut(entry.number, "no-preference")
-            continue
+            yield LeftOut(number, "no-preference")
+            return
         prompt, better, worse = _parts(value, *form)
         if not prompt or prompt[-1].role != "user":
-            yield LeftOut(entry.number, "no-question")
+            yield LeftOut(number, "no-question")
         elif not better or not worse:
-            yield LeftOut(entry.number, "no-answer")
+            yield LeftOut(number, "no-answer")
         else:
             given = value.get("input")
             tools = (given if isinstance(given, dict) else value).get("tools")
             yield Conversation(
-                f"{file.stem}/{entry.number}",
-                entry.number,
+                f"{file.stem}/{number}",
+                number,
                 list(_turns(value, prompt, better, worse)),
                 tools if isinstance(tools, list) else [],
             )
+
+    yield from read_each(file, convert)
 
 
 def _form(value: Object) -> tuple[str | None, str | None, str] | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from weakspot.importers import messages
 from weakspot.importers.conversation_tree import Conversation, Turn
-from weakspot.importers.json_stream import BadLine, LeftOut, entries, parse_json_text
+from weakspot.importers.json_stream import BadLine, LeftOut, parse_json_text, read_each
 from weakspot.importers.messages import LoggedCall
 from weakspot.importers.times import parse_time
 from weakspot.records import Message
@@ -31,24 +31,22 @@ def claims(value: Object) -> bool:
 
 def conversations(file: Path) -> Iterator[Conversation | BadLine | LeftOut]:
     """Yield the conversations of a file; web pages instead of texts, and unknown speakers, are left out."""
-    for entry in entries(file):
-        try:
-            value = entry.value()
-        except RecordError as error:
-            yield BadLine(entry.number, error.reason, error.detail, str(file))
-            continue
+
+    def convert(number: int, value: Object) -> Iterator[Conversation | LeftOut]:
         said = _speech(value)
         spoken = [*said, *(one for key in ("chosen", "rejected") if isinstance(one := value.get(key), dict))]
         if not said:
-            yield LeftOut(entry.number, "no-chat")
+            yield LeftOut(number, "no-chat")
         elif any(_ROLES.get(str(one.get("from")).lower()) is None for one in spoken):
-            yield LeftOut(entry.number, "unknown-speaker")
+            yield LeftOut(number, "unknown-speaker")
         elif any(_text(one).lstrip().startswith(_HTML) and one.get("from") not in ("human", "user") for one in spoken):
-            yield LeftOut(entry.number, "html")
+            yield LeftOut(number, "html")
         else:
             tools = _parse_if_text(value.get("tools"))
-            name = f"{value.get('id') or file.stem}/{entry.number}"
-            yield Conversation(name, entry.number, list(_turns(value, said)), tools if isinstance(tools, list) else [])
+            name = f"{value.get('id') or file.stem}/{number}"
+            yield Conversation(name, number, list(_turns(value, said)), tools if isinstance(tools, list) else [])
+
+    yield from read_each(file, convert)
 
 
 def _speech(value: Object) -> list[Object]:
