@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from weakspot.protocols.media import block_parts, blocks_of_parts, is_media, text_of_parts
+from weakspot.protocols.media import block_parts, blocks_of_parts, content_of_parts, text_of_parts
 from weakspot.protocols.parts import readable_arguments
 from weakspot.protocols.tools import SafeNames, function_tools, with_safe_choice, with_safe_names
 from weakspot.protocols.turns import BEGINNING
@@ -87,17 +87,12 @@ def _chat_messages(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
                 function = {"name": block["name"], "arguments": json.dumps(block["input"], ensure_ascii=False)}
                 calls.append({"id": block["id"], "type": "function", "function": function})
             case "tool_result":
-                result = _content(block_parts(block.get("content")))
+                result = content_of_parts(block_parts(block.get("content")))
                 yield {"role": "tool", "tool_call_id": block["tool_use_id"], "content": result}
     if calls:
         yield {"role": role, "content": text_of_parts(said) or None, "tool_calls": calls}
     elif said:
-        yield {"role": role, "content": _content(said)}
-
-
-def _content(parts: list[dict[str, Any]]) -> str | list[dict[str, Any]]:
-    """Return parts as one text, unless there is a picture or a file among them."""
-    return parts if any(map(is_media, parts)) else text_of_parts(parts)
+        yield {"role": role, "content": content_of_parts(said)}
 
 
 def request(

@@ -49,6 +49,11 @@ def text_of_parts(parts: Iterable[Part]) -> str:
     return "\n".join(part["text"] if part["type"] == "text" else f"[{part['type']}]" for part in parts)
 
 
+def content_of_parts(parts: list[Part]) -> str | list[Part]:
+    """Return parts as the content of a chat message: one text, unless there is a picture or a file among them."""
+    return parts if any(map(is_media, parts)) else text_of_parts(parts)
+
+
 def without_media(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return a chat in which a text stands for each picture and document."""
     return [_without_media(message) for message in messages]

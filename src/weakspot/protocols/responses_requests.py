@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from weakspot.protocols.media import is_media, text_of_parts
+from weakspot.protocols.media import content_of_parts
 from weakspot.protocols.tools import custom_arguments, custom_function
 
 Item = dict[str, Any]
@@ -317,8 +317,7 @@ def _content(content: Any) -> str | list[dict[str, Any]]:
         return content or ""
     if not isinstance(content, list):
         raise RequestError("content is neither a text nor a list")
-    parts = list(_parts(content))
-    return parts if any(map(is_media, parts)) else text_of_parts(parts)
+    return content_of_parts(list(_parts(content)))
 
 
 def _parts(content: list[Any]) -> Iterator[dict[str, Any]]:
@@ -362,4 +361,4 @@ def _joined(first: Any, second: Any) -> Any:
     if not first or not second:
         return first or second or None
     parts = [one for some in (first, second) for one in ([_text(some)] if isinstance(some, str) else some)]
-    return parts if any(map(is_media, parts)) else text_of_parts(parts)
+    return content_of_parts(parts)
