@@ -22,7 +22,7 @@ from weakspot.deployment.openai_client import Messages, OpenAIClient, ServedAnsw
 from weakspot.deployment.served_prompt import require_same_prompt
 from weakspot.deployment.types import Candidate
 from weakspot.models import adapter_files, adapters, chat_template, generation, rendering
-from weakspot.models.chat_template import AS_NOW, RenderOptions, Turn, render, token_ids
+from weakspot.models.chat_template import AS_NOW, RenderOptions, Turn, common_prefix_length, render, token_ids
 from weakspot.models.rendering import UntrainableExampleError, View
 from weakspot.models.tokenization import Tokens, ids_behind
 from weakspot.progress import bar
@@ -260,7 +260,7 @@ def _compare(one: ReferenceAnswer, answer: ServedAnswer, found: _Comparison) -> 
         found.as_base += as_base and not same
         found.otherwise += not same and not as_base
         return
-    common = _common_prefix_length(answer.ids, one.tokens)
+    common = common_prefix_length(answer.ids, one.tokens)
     for place, served in enumerate((answer.logprobs or [])[:common]):
         found.from_adapter.append(abs(served - one.adapter[place]))
         found.from_base.append(abs(served - one.base[place]))
@@ -281,11 +281,6 @@ def _is_near_tie(one: ReferenceAnswer, answer: ServedAnswer, place: int) -> bool
 def _is_same_answer(served: list[int], expected: list[int]) -> bool:
     """Return whether two answers are the same; some servers leave out the token that ends the turn."""
     return served == expected or served == expected[:-1]
-
-
-def _common_prefix_length(some: Sequence[int], others: Sequence[int]) -> int:
-    pairs = enumerate(zip(some, others, strict=False))
-    return next((place for place, (one, other) in pairs if one != other), min(len(some), len(others)))
 
 
 def _mean(values: Sequence[float]) -> float:

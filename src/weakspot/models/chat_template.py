@@ -122,12 +122,13 @@ def ids_around_date(
     dated = [token_ids(tokenizer, render(tokenizer, turns, replace(options, moment=day))) for day in days]
     if all(ids == dated[0] for ids in dated):
         return None
-    before = min(_common(dated[0], ids) for ids in dated)
-    after = min(_common(dated[0][before:][::-1], ids[before:][::-1]) for ids in dated)
+    before = min(common_prefix_length(dated[0], ids) for ids in dated)
+    after = min(common_prefix_length(dated[0][before:][::-1], ids[before:][::-1]) for ids in dated)
     return before, after
 
 
-def _common(some: Sequence[int], others: Sequence[int]) -> int:
+def common_prefix_length(some: Sequence[int], others: Sequence[int]) -> int:
+    """Return how many ids two sequences begin with alike."""
     pairs = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(some, others, strict=False))
     return sum(1 for _ in pairs)
 
