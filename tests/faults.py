@@ -1522,7 +1522,7 @@ NAMED = (
     Fault(
         "a rollback does not look whether the files are there",
         "src/weakspot/pipeline/deploy.py",
-        "releases.missing_files(workspace, release) or ",
+        "not releases.missing_files(workspace, release) and ",
         "",
         "tests/weakspot/pipeline/test_deploy.py::test_going_back_to_files_that_are_gone_makes_them_again",
     ),

@@ -31,7 +31,7 @@ def deploy(
     stays.
     """
     name = workspace.require_adapter(domain)
-    candidate = Candidate(name, adapters.read_manifest(workspace, name), adapters.read_scorecard(workspace, name))
+    candidate = _read_candidate(workspace, name)
     _require_proof(workspace, candidate, allow_unproven=allow_unproven)
     adapters.require_unchanged_base(workspace, config, candidate.manifest)
     with atomic.hold_lock(workspace.lock, "process, train or deploy"):
@@ -60,9 +60,11 @@ def control(workspace: Workspace, config: Config, domain: str) -> Control:
 
     Raises :class:`UserError` if the result does not answer as the base.
     """
-    name = workspace.require_adapter(domain)
-    candidate = Candidate(name, adapters.read_manifest(workspace, name), adapters.read_scorecard(workspace, name))
-    return run_control(workspace, config, candidate)
+    return run_control(workspace, config, _read_candidate(workspace, workspace.require_adapter(domain)))
+
+
+def _read_candidate(workspace: Workspace, name: AdapterName) -> Candidate:
+    return Candidate(name, adapters.read_manifest(workspace, name), adapters.read_scorecard(workspace, name))
 
 
 def _place(workspace: Workspace, config: Config, candidate: Candidate, destination: Destination) -> Deployment:
@@ -124,10 +126,10 @@ def _with_its_files(workspace: Workspace, config: Config, release: Release) -> R
     Raises :class:`UserError` if that fails. What vLLM and the gateway answer with is no file of ours but the adapter's.
     """
     made = release.target in ("merged", "gguf", "ollama", "mlx") and release.adapter is not None
-    if not made or not (releases.missing_files(workspace, release) or not _is_listed(release)):
+    if not made or (not releases.missing_files(workspace, release) and _is_listed(release)):
         return release
     name = AdapterName.parse(str(release.adapter))
-    candidate = Candidate(name, adapters.read_manifest(workspace, name), adapters.read_scorecard(workspace, name))
+    candidate = _read_candidate(workspace, name)
     server = release.location if release.location.startswith("http") else ""
     with atomic.hold_lock(workspace.lock, "process, train or deploy"):
         placed = _place(workspace, config, candidate, Destination(release.target, server))
