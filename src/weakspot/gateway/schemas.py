@@ -123,23 +123,25 @@ async def parse_json_body(request: "web.Request") -> tuple[bytes, dict[str, Any]
 
 
 def _parse(data: bytes) -> tuple[bytes, dict[str, Any]]:
-    rest, long_strings = _take_out_long_strings(data)
-    try:
-        body = json.loads(rest)
-        body = _with_strings(body, long_strings) if long_strings else body
-    except (ValueError, RecursionError):
-        rest, body = data, _loads(data)
+    body, read = _read_json(data)
     if not isinstance(body, dict):
         raise GatewayError(400, "the body is not a JSON object")
-    if _MAYBE_SURROGATE.search(rest) and _SURROGATE.search(text := json.dumps(body, ensure_ascii=False)):
+    if _MAYBE_SURROGATE.search(read) and _SURROGATE.search(text := json.dumps(body, ensure_ascii=False)):
         text = _SURROGATE.sub("\ufffd", text)
         return text.encode(), json.loads(text)
     return data, body
 
 
-def _loads(data: bytes) -> Any:
+def _read_json(data: bytes) -> tuple[Any, bytes]:
+    """Return the value that JSON stands for, and the part of it that a parser has looked at."""
+    rest, long_strings = _take_out_long_strings(data)
+    if long_strings:
+        try:
+            return _with_strings(json.loads(rest), long_strings), rest
+        except (ValueError, RecursionError):
+            pass  # it is malformed, or what was taken out was no string
     try:
-        return json.loads(data)
+        return json.loads(data), data
     except (ValueError, RecursionError) as error:
         raise GatewayError(400, f"the body is not JSON: {error}") from None
 
