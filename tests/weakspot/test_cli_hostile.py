@@ -11,6 +11,11 @@ from zddc.visible import visible
 
 pytestmark = pytest.mark.slow
 SOAK = bool(os.environ.get("WEAKSPOT_SOAK"))
+TRIALS = settings(
+    max_examples=1000 if SOAK else 40,
+    phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 PIECES = ["\x1b]0;owned\x07", "\x1b[2J", "\x9b31m", "\r", "\x00", "\u202e", "\u200b", "\u2066", "\x7f", "\n", "\t"]
 PIECES += [
     "<script>",
@@ -94,11 +99,7 @@ def is_clean(text: str) -> bool:
     return all(visible(line) == line for line in text.split("\n"))
 
 
-@settings(
-    max_examples=1000 if SOAK else 40,
-    phases=[Phase.generate],
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@TRIALS
 @given(data=st.data())
 def test_of_settings_and_arguments(weakspot, new_workspace, data):
     workspace = new_workspace()
@@ -110,11 +111,7 @@ def test_of_settings_and_arguments(weakspot, new_workspace, data):
     check(weakspot(*arguments, "--workspace", str(workspace.root)))
 
 
-@settings(
-    max_examples=1000 if SOAK else 40,
-    phases=[Phase.generate],
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@TRIALS
 @given(data=st.data())
 def test_of_records_and_logs(weakspot, new_workspace, data):
     workspace = new_workspace()

@@ -5,15 +5,13 @@ import os
 from pathlib import Path
 
 import pytest
-import torch
-from safetensors.torch import save_file
 from tests.processes import output_of
 from tests.weakspot.architectures import ARCHITECTURES
+from tests.weakspot.random_adapter import ALPHA, RANK, adapter, names_of
 
-from weakspot.models import target_modules, vllm_names
+from weakspot.models import vllm_names
 
 VLLM = Path(__file__).parents[3] / "build" / "vllm" / "bin" / "python"
-RANK, ALPHA = 4, 8
 LAYER = "base_model.model.model.layers.{}.lora_A.weight"
 
 
@@ -71,38 +69,6 @@ def test_what_vllm_would_compute_without_a_part_of_the_adapter_is_refused():
 def test_of_other_architectures_nothing_is_claimed():
     tensors = ["h.0.attn.c_attn.lora_A.weight"]
     assert vllm_names.vllm_support({"architectures": ["GPT2LMHeadModel"]}, tensors) is None
-
-
-def names_of(model, preset):
-    """Return the names of the layers that a preset touches, each expert's own, with their shapes ``[out, in]``."""
-    found = {}
-    for layer in target_modules.select_layers(
-        preset, target_modules.find_adaptable_layers(model), type(model).__name__, "it"
-    ):
-        if layer.kind == "experts":
-            parts = ("gate_proj", "up_proj", "down_proj")
-            for number in range(layer.count):
-                found |= {f"{layer.name}.{number}.{part}": of for part, of in zip(parts, layer.matrices, strict=True)}
-        else:
-            (found[layer.name],) = layer.matrices
-    return found
-
-
-def adapter(folder, names, *, mixture, base=""):
-    """Save an adapter of random pairs for these layers; return its tensors by layer."""
-    torch.manual_seed(2)
-    pairs = {name: (torch.randn(RANK, of[1]) * 0.2, torch.randn(of[0], RANK) * 0.2) for name, of in names.items()}
-    tensors = {
-        f"base_model.model.{name}.lora_{side}.weight": one
-        for name, pair in pairs.items()
-        for side, one in zip("AB", pair, strict=True)
-    }
-    folder.mkdir()
-    save_file(tensors, folder / "adapter_model.safetensors", {"format": "pt"})
-    settings = {"peft_type": "LORA", "task_type": "CAUSAL_LM", "r": RANK, "lora_alpha": ALPHA, "lora_dropout": 0.0}
-    settings |= {"base_model_name_or_path": base, **target_modules.peft_layer_settings(names, mixture=mixture)}
-    (folder / "adapter_config.json").write_text(json.dumps(settings))
-    return pairs
 
 
 # What vLLM's own classes make of adapters: models of its own without weights, its manager of adapters, and the sum of
