@@ -12,12 +12,12 @@ from torch.nn import functional
 
 from weakspot.models import quantised_weights, weight_files
 from weakspot.models.quantised_weights import QuantisedLayer
+from weakspot.models.vllm_names import ROUTED_EXPERT_MATRICES
 from zddc.errors import UserError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-EXPERT_MATRICES = ("gate_proj", "up_proj", "down_proj")
 _DTYPES = {"U8": "uint8", "F8_E4M3": "float8_e4m3fn", "F32": "float32", "BF16": "bfloat16", "F16": "float16"}
 
 
@@ -146,7 +146,7 @@ def install(model: "PreTrainedModel", quantised: Mapping[str, QuantisedLayer], n
     """
     linear = {at: module for at, module in model.named_modules() if isinstance(module, nn.Linear)}
     blocks = {at: module for at, module in model.named_modules() if is_stacked_experts(module)}
-    probes = {at: f"{at}.0.{EXPERT_MATRICES[0]}" for at in blocks}
+    probes = {at: f"{at}.0.{ROUTED_EXPERT_MATRICES[0]}" for at in blocks}
     stored = weight_files.stored_names({f"{layer}.weight" for layer in quantised}, [*linear, *probes.values()])
     layers = {at: quantised[place.removesuffix(".weight")] for at, place in stored.items()}
     for at, module in linear.items():
@@ -156,14 +156,14 @@ def install(model: "PreTrainedModel", quantised: Mapping[str, QuantisedLayer], n
     if frozen and len(frozen) < len(blocks):
         raise UserError(name, "the routed experts of some layers are quantised, and of others not", "use another base")
     for at, place in frozen.items():
-        prefix, module = place.removesuffix(f"0.{EXPERT_MATRICES[0]}.weight"), blocks[at]
+        prefix, module = place.removesuffix(f"0.{ROUTED_EXPERT_MATRICES[0]}.weight"), blocks[at]
         count = int(cast("torch.Tensor", module.gate_up_proj).shape[0])
-        kinds = {
-            matrix: {_kind(quantised.get(f"{prefix}{n}.{matrix}")) for n in range(count)} for matrix in EXPERT_MATRICES
-        }
-        if not is_usual(module) or any(len(kind) > 1 or None in kind for kind in kinds.values()):
+        kinds = [
+            {_kind(quantised.get(f"{prefix}{n}.{matrix}")) for n in range(count)} for matrix in ROUTED_EXPERT_MATRICES
+        ]
+        if not is_usual(module) or any(len(kind) > 1 or None in kind for kind in kinds):
             raise UserError(name, f"{at} is quantised in part, or in an unusual way", "use another base")
-        first = {matrix: quantised[f"{prefix}0.{matrix}"] for matrix in EXPERT_MATRICES}
+        first = {matrix: quantised[f"{prefix}0.{matrix}"] for matrix in ROUTED_EXPERT_MATRICES}
         _replace(model, at, FrozenExperts(module, first, count))
 
 

@@ -10,6 +10,7 @@ from transformers.utils.quantization_config import QuantizationConfigMixin
 
 from weakspot.models import frozen_layers
 from weakspot.models.quantised_weights import QuantisedLayer
+from weakspot.models.vllm_names import ROUTED_EXPERT_MATRICES
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -53,7 +54,7 @@ class _FrozenQuantizer(HfQuantizer):
         ]
         stacked = [
             WeightConverter(f".experts.*.{name}.{part}", f".experts.{name}.{part}", [MergeModulelist(dim=0)])
-            for name in frozen_layers.EXPERT_MATRICES
+            for name in ROUTED_EXPERT_MATRICES
             for part in getattr(blocks[0], name).parts
         ]
         return [one for one in weight_conversions if one not in dense] + stacked

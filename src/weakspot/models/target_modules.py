@@ -208,8 +208,7 @@ def select_layers(
 
     ``attention`` is every layer that mixes tokens; ``all-linear`` adds the feed-forward layers, shared experts
     included; ``experts`` adds the routed experts. Routers, gates and what servers fold are adapted only if a list names
-    them. Raises
-    :class:`UserError` for a name that matches nothing, and for routed experts that no server could load.
+    them. Raises :class:`UserError` for a name that matches nothing, and for routed experts that no server could load.
     """
     if isinstance(targets, str):
         found, unknown = _layers_of_preset(targets, layers), []

@@ -9,7 +9,7 @@ ROUTED_EXPERT_MATRICES = ("gate_proj", "up_proj", "down_proj")
 
 
 # What vLLM 0.32 adapts, as its models' supported layers and packed_modules_mapping give it: the names in an adapter,
-# and the layer that each becomes a part of. tests/weakspot/models/test_target_modules.py asks vLLM itself.
+# and the layer that each becomes a part of. tests/weakspot/models/test_vllm_names.py asks vLLM itself.
 def _packed(block: str, parts: Iterable[str], whole: str) -> dict[str, str]:
     return {f"{block}.{part}": f"{block}.{whole}" for part in parts}
 

@@ -1,8 +1,7 @@
-"""Targets are told from the architecture, what they cover is counted, and vLLM itself says what it would load."""
+"""Targets are told from the architecture, and what they cover is counted."""
 
 import json
 import warnings
-from pathlib import Path
 
 import pytest
 import torch
@@ -16,7 +15,6 @@ from zddc.errors import UserError
 
 pytestmark = pytest.mark.slow
 
-VLLM = Path(__file__).parents[3] / "build" / "vllm" / "bin" / "python"
 _SMALL = {"hidden_size": 32, "intermediate_size": 48, "vocab_size": 128, "num_attention_heads": 2}
 _SMALL |= {"num_key_value_heads": 1, "head_dim": 16, "num_hidden_layers": 4, "max_position_embeddings": 128}
 _ROUTED = {"num_experts": 3, "num_experts_per_tok": 2, "moe_intermediate_size": 8}
