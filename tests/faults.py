@@ -1705,7 +1705,7 @@ NAMED = (
     ),
     Fault(
         "names that do not conform end with status 0",
-        "src/zddc/cli.py",
+        "src/zddc/cli/names.py",
         "return 1 if wrong else 0",
         "return 0",
         "tests/zddc/test_cli.py",

@@ -67,6 +67,9 @@ CALLERS_OF_STAGES = ("pipeline", "cli", "ui", "mcp_server", "api")
 TESTED_ELSEWHERE = {
     "weakspot/__main__.py": "tests/weakspot/test_cli.py runs it",
     "zddc/__main__.py": "tests/zddc/test_cli.py runs it",
+    "zddc/cli/names.py": "tests/zddc/test_cli.py runs both commands",
+    "zddc/cli/options.py": "tests/zddc/test_cli.py gives the commands their options",
+    "zddc/cli/output.py": "tests/zddc/test_cli.py reads what the commands print",
     "weakspot/cli/options.py": "tests/weakspot/test_cli.py gives every command its options",
     "weakspot/cli/pipeline.py": "tests/weakspot/test_cli.py runs every command",
     "weakspot/cli/capture.py": "tests/weakspot/test_cli.py runs every command",

@@ -1,4 +1,4 @@
-"""The ``zddc`` command line."""
+"""Commands on single names: ``parse`` and ``check``."""
 
 import os
 import sys
@@ -13,25 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from zddc import console, name_check
-from zddc.errors import UserError
+from zddc.cli.options import Json, require_folder
+from zddc.cli.output import escape, print_line
 from zddc.naming import FileName, FolderName, folder_in_zip, looks_like_folder, parse_filename, parse_folder
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")]
-
-
-def main() -> None:
-    """Run ``zddc`` with the arguments of the process."""
-    sys.exit(console.run(app, "zddc"))
-
-
-@app.callback()
-def zddc(_version: console.VersionOption = False) -> None:
-    """Zero Day Document Control: keep engineering documents in order by their names."""
-
-
-@app.command()
 def parse(
     names: Annotated[list[str], typer.Argument(metavar="NAME", help="File or folder names or paths; '-' reads lines.")],
     as_json: Json = False,
@@ -60,7 +46,6 @@ def parse(
             console.out.print(_format_table(name, read))
 
 
-@app.command()
 def check(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to check.")],
     as_json: Json = False,
@@ -72,9 +57,7 @@ def check(
 
     Example: zddc check received --json
     """
-    if not folder.is_dir():
-        problem = "not a folder" if folder.exists() else "no such folder"
-        raise UserError(folder, problem, "give a folder that is there")
+    require_folder(folder)
     progress = track(
         name_check.check(folder),
         "checking",
@@ -88,11 +71,11 @@ def check(
         if as_json:
             console.print_json(asdict(verdict))
             continue
-        _print(f"{verdict.path}: {verdict.reason}")
+        print_line(f"{verdict.path}: {verdict.reason}")
         if verdict.corrected:
-            _print(f"    rename to: {verdict.corrected}")
+            print_line(f"    rename to: {verdict.corrected}")
     if not as_json:
-        _print(f"names checked: {len(verdicts)}; not conforming: {len(wrong)}")
+        print_line(f"names checked: {len(verdicts)}; not conforming: {len(wrong)}")
     return 1 if wrong else 0
 
 
@@ -116,17 +99,8 @@ def _parse_name(path: str, as_folder: bool | None) -> FileName | FolderName:
 def _format_table(name: str, read: FileName | FolderName) -> Table:
     table = Table()
     for cell in ("file" if isinstance(read, FileName) else "folder", name):
-        table.add_column(Text(_escape(cell)), overflow="fold")
+        table.add_column(Text(escape(cell)), overflow="fold")
     for key, value in read.to_json().items():
         words = {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
-        table.add_row(key.replace("_", " "), Text(_escape(words)))
+        table.add_row(key.replace("_", " "), Text(escape(words)))
     return table
-
-
-def _print(line: str) -> None:
-    console.out.print(Text(_escape(line)))
-
-
-def _escape(text: str) -> str:
-    """Escape characters that a terminal would interpret, hide or fail to encode."""
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)

@@ -1,0 +1,28 @@
+"""The ``zddc`` command line: it parses, calls a module and prints; all logic is elsewhere."""
+
+import sys
+
+import typer
+
+from zddc import console
+from zddc.cli import names
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def zddc(_version: console.VersionOption = False) -> None:
+    """Zero Day Document Control: keep engineering documents in order by their names."""
+
+
+# The order of the help: that in which a newcomer needs the commands.
+for command in (
+    names.parse,
+    names.check,
+):
+    app.command()(command)
+
+
+def main() -> None:
+    """Run ``zddc`` with the arguments of the process."""
+    sys.exit(console.run(app, "zddc"))
