@@ -651,8 +651,8 @@ NAMED = (
     Fault(
         "a later system message moves to the front",
         "src/weakspot/protocols/turns.py",
-        'if role in _SYSTEM and not waiting and all(one.get("role") == "system" for one in found):',
-        "if role in _SYSTEM and not waiting:",
+        'leading = list(takewhile(lambda one: one.get("role") in _SYSTEM, messages))',
+        'leading = [one for one in messages if one.get("role") in _SYSTEM]',
         "tests/weakspot/protocols/test_turns.py",
     ),
     Fault(
@@ -759,6 +759,20 @@ NAMED = (
         "if form.is_custom:",
         "if False:",
         "tests/weakspot/protocols/test_responses.py",
+    ),
+    Fault(
+        "a body of too many values is parsed",
+        "src/weakspot/gateway/schemas.py",
+        "> _MOST_VALUES:",
+        "> 100 * _MOST_VALUES:",
+        "tests/weakspot/gateway/test_schemas.py",
+    ),
+    Fault(
+        "a request may have any number of messages",
+        "src/weakspot/gateway/schemas.py",
+        "len(found) > _MOST_ITEMS",
+        "False",
+        "tests/weakspot/gateway/test_schemas.py",
     ),
     Fault(
         "a note stands between a call and its result",

@@ -2,11 +2,16 @@
 
 import asyncio
 import functools
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from aiohttp import web
 
+# What is done for a longer body takes more than a moment: it is done in a thread, for one body at a time, so that
+# other requests need not wait for it.
+LONG_BYTES = 262_144
+long_bodies = ThreadPoolExecutor(1, "weakspot-long-bodies")
 # A body has this long, and as much more as what came of it takes at the least rate.
 BODY_SECONDS = 20.0
 LEAST_BYTES_PER_SECOND = 16_384
@@ -32,15 +37,20 @@ async def receive_body(request: "web.Request", most: int) -> bool:
     content = request.content
     if (request.content_length or 0) > most:
         return False
-    body = bytearray()
-    started = asyncio.get_running_loop().time()
+    pieces: list[bytes] = []
+    size, loop = 0, asyncio.get_running_loop()
+    started = loop.time()
     async with asyncio.timeout_at(started + time_for_body(0)) as limit:
         while piece := await content.readany():
-            body += piece
-            if len(body) > most:
+            pieces.append(piece)
+            size += len(piece)
+            if size > most:
                 return False
-            limit.reschedule(started + time_for_body(len(body)))
-    request[_key()] = bytes(body)
+            limit.reschedule(started + time_for_body(size))
+    if size > LONG_BYTES:  # Python lets other threads go on while it joins long pieces
+        request[_key()] = await loop.run_in_executor(long_bodies, b"".join, pieces)
+    else:
+        request[_key()] = b"".join(pieces)
     return True
 
 

@@ -47,6 +47,7 @@ from weakspot.gateway.schemas import (
     chat_of_messages,
     chat_of_responses,
     items_of_responses,
+    parse_json,
     parse_json_body,
     read_in_turn,
     require_chat,
@@ -253,7 +254,7 @@ class Gateway:
         """
         data = body_of(request)
         if holds_conversation(request.path):
-            self._refuse_wish(request, data)
+            await self._refuse_wish(request, data)
         path = canonical_path(request.path)
         if not is_passed_on(request.method, path, tuple(self.config.gateway.pass_)):
             shown = json.dumps(f"{request.method} {path[:_SHOWN_CHARACTERS]}")
@@ -295,16 +296,16 @@ class Gateway:
             raise GatewayError(400, "there is no question to consult a teacher about")
         return wish
 
-    def _refuse_wish(self, request: "web.Request", data: bytes) -> None:
+    async def _refuse_wish(self, request: "web.Request", data: bytes) -> None:
         """Refuse a request for a teacher on a path that cannot carry one: passed on, it would be lost in silence."""
         try:
-            body = json.loads(data)
-        except (ValueError, RecursionError):
+            _, body = await parse_json(data)
+        except GatewayError as error:
+            if error.status == 413:
+                raise
             return  # the local model's server refuses what is no JSON
-        if not isinstance(body, dict):
-            return
         require_readable(data, body, self.config.gateway.max_text_characters)
-        turns = Conversation.of(body.get("messages"))
+        turns = await _read_conversation(data, body.get("messages"))
         named = _named_teacher(request, body)
         if named is not None or consultation.parse_consultation_request(self.config, turns, None) is not None:
             raise GatewayError(400, f"a teacher cannot be consulted on {request.path}: use {_CONVERSATIONS}")

@@ -1,16 +1,16 @@
 """Schemas of request bodies, which are checked before the gateway acts on them."""
 
 import asyncio
+import contextlib
 import json
 import re
 import secrets
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from pydantic import BaseModel, ValidationError, model_validator
 
-from weakspot.access.bodies import body_of
+from weakspot.access.bodies import LONG_BYTES, body_of, long_bodies
 from weakspot.gateway.upstream import GatewayError
 from weakspot.protocols import anthropic_requests, responses_requests
 from weakspot.protocols.responses_requests import Item, RequestError, Tools
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 
-# What takes longer than a moment to read is read in a thread, one at a time: others must not wait for it.
-_LONG_BYTES = 262_144
-_reader = ThreadPoolExecutor(1, "weakspot-reader")
 _LONG_STRING_BYTES = 65_536
+_SEARCHED_BYTES = 1_048_576
+_MOST_VALUES = 2_000_000
+# Far more messages or tools than any model takes.
+_MOST_ITEMS = 20_000
 _T = TypeVar("_T")
 # Half of a character, escaped or as the bytes that some encoders make of it.
 _MAYBE_SURROGATE, _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]"), re.compile("[\ud800-\udfff]")
@@ -106,9 +107,9 @@ class _Chat(BaseModel):
 
 async def read_in_turn(data: bytes, read: Callable[[], _T]) -> _T:
     """Return what ``read`` does, which takes as long as ``data`` does: if that is long, from a thread."""
-    if len(data) <= _LONG_BYTES:
+    if len(data) <= LONG_BYTES:
         return read()
-    return await asyncio.get_running_loop().run_in_executor(_reader, read)
+    return await asyncio.get_running_loop().run_in_executor(long_bodies, read)
 
 
 async def parse_json_body(request: "web.Request") -> tuple[bytes, dict[str, Any]]:
@@ -118,7 +119,11 @@ async def parse_json_body(request: "web.Request") -> tuple[bytes, dict[str, Any]
     """
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise GatewayError(415, "the body is compressed; send it as it is")
-    data = body_of(request)
+    return await parse_json(body_of(request))
+
+
+async def parse_json(data: bytes) -> tuple[bytes, dict[str, Any]]:
+    """Return a body as :func:`parse_json_body` does."""
     return await read_in_turn(data, lambda: _parse(data))
 
 
@@ -126,6 +131,7 @@ def _parse(data: bytes) -> tuple[bytes, dict[str, Any]]:
     body, read = _read_json(data)
     if not isinstance(body, dict):
         raise GatewayError(400, "the body is not a JSON object")
+    _require_few(body)
     if _MAYBE_SURROGATE.search(read) and _SURROGATE.search(text := json.dumps(body, ensure_ascii=False)):
         text = _SURROGATE.sub("\ufffd", text)
         return text.encode(), json.loads(text)
@@ -137,13 +143,22 @@ def _read_json(data: bytes) -> tuple[Any, bytes]:
     rest, long_strings = _take_out_long_strings(data)
     if long_strings:
         try:
-            return _with_strings(json.loads(rest), long_strings), rest
+            return _with_strings(_parse_bounded(rest), long_strings), rest
         except (ValueError, RecursionError):
             pass  # it is malformed, or what was taken out was no string
     try:
-        return json.loads(data), data
+        return _parse_bounded(data), data
     except (ValueError, RecursionError) as error:
         raise GatewayError(400, f"the body is not JSON: {error}") from None
+
+
+def _parse_bounded(data: bytes) -> Any:
+    """Parse JSON of not too many values: a parser, which holds up all other threads, makes a million in a second."""
+    if len(data) > LONG_BYTES:
+        searched = [data[start : start + _SEARCHED_BYTES] for start in range(0, len(data), _SEARCHED_BYTES)]
+        if sum(piece.count(sign) for piece in searched for sign in (b",", b"[", b"{")) > _MOST_VALUES:
+            raise GatewayError(413, f"the body has more than {_MOST_VALUES} commas and brackets; send less")
+    return json.loads(data)
 
 
 def _take_out_long_strings(data: bytes) -> tuple[bytes, dict[str, str]]:
@@ -154,20 +169,30 @@ def _take_out_long_strings(data: bytes) -> tuple[bytes, dict[str, str]]:
     """
     pieces: list[bytes] = []
     found: dict[str, str] = {}
+    seen = memoryview(data)
     done, place, mark = 0, _LONG_STRING_BYTES, secrets.token_hex(8)
     while place < len(data):
-        start, end = data.rfind(b'"', done, place) + 1, data.find(b'"', place)
+        start, end = data.rfind(b'"', done, place) + 1, _find(data, b'"', place, len(data))
         if end < 0:
             break
-        text = data[start:end]
-        is_whole = start > done and data[start - 2 : start - 1] != b"\\" and b"\\" not in text
-        if is_whole and len(text) >= _LONG_STRING_BYTES and text.isascii():
-            name = f"{mark}:{len(found)}"
-            found[name] = text.decode()
-            pieces += [data[done:start], name.encode()]
-            done = end
+        is_whole = start > done and data[start - 2 : start - 1] != b"\\" and end - start >= _LONG_STRING_BYTES
+        if is_whole and _find(data, b"\\", start, end) < 0:
+            with contextlib.suppress(UnicodeDecodeError):
+                text = str(seen[start:end], "ascii")
+                name = f"{mark}:{len(found)}"
+                found[name] = text
+                pieces += [data[done:start], name.encode()]
+                done = end
         place = end + _LONG_STRING_BYTES
     return b"".join([*pieces, data[done:]]) if found else data, found
+
+
+def _find(data: bytes, byte: bytes, start: int, end: int) -> int:
+    """Return where ``byte`` is, -1 if nowhere; other threads may go on in between, as they may not in a long search."""
+    for begin in range(start, end, _SEARCHED_BYTES):
+        if (place := data.find(byte, begin, min(begin + _SEARCHED_BYTES, end))) >= 0:
+            return place
+    return -1
 
 
 def _with_strings(value: Any, strings: dict[str, str]) -> Any:
@@ -181,7 +206,11 @@ def _with_strings(value: Any, strings: dict[str, str]) -> Any:
 
 
 def require_readable(data: bytes, body: dict[str, Any], most: int) -> None:
-    """Raise :class:`GatewayError` for a body with a text of more than ``most`` characters; pictures are no text."""
+    """Raise :class:`GatewayError` for a body with too many messages, or a text of more than ``most`` characters.
+
+    Pictures are no text.
+    """
+    _require_few(body)
     if len(data) <= most:
         return
     system, prompt, turns = body.get("system"), body.get("input"), body.get("messages")
@@ -192,6 +221,12 @@ def require_readable(data: bytes, body: dict[str, Any], most: int) -> None:
     if (longest := max(map(len, texts), default=0)) > most:
         remedy = "send less, or raise [gateway] max_text_characters"
         raise GatewayError(413, f"a message has {longest} characters, more than {most}; {remedy}")
+
+
+def _require_few(body: dict[str, Any]) -> None:
+    for name in ("messages", "input", "tools"):
+        if isinstance(found := body.get(name), list) and len(found) > _MOST_ITEMS:
+            raise GatewayError(413, f"{name} has {len(found)} items, more than {_MOST_ITEMS}; send less")
 
 
 def chat_of_messages(body: dict[str, Any]) -> dict[str, Any]:

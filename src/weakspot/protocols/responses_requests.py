@@ -203,7 +203,7 @@ def chat_messages(items: Iterable[Item]) -> list[Message]:
             found.add(item)
         except RequestError as error:
             raise RequestError(f"input[{place}]: {error}") from None
-    return found.messages
+    return found.finish()
 
 
 class _Messages:
@@ -211,8 +211,18 @@ class _Messages:
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
-        # Where the latest message with calls stands, and which of them wait for a result.
-        self._calling, self._waiting = -1, set[str]()
+        # Where the latest message with calls stands, which of them wait for a result, where the next result may go, and
+        # what is said behind the calls.
+        self._calling, self._waiting, self._place = -1, set[str](), 0
+        self._behind: list[Any] = []
+
+    def finish(self) -> list[Message]:
+        """Return the messages, complete."""
+        if self._behind:
+            calling = self.messages[self._calling]
+            calling["content"] = _joined([calling["content"], *self._behind])
+            self._behind = []
+        return self.messages
 
     def add(self, item: Item) -> None:
         """Add what an item says; thoughts, and what the provider's own tools did, say nothing."""
@@ -239,7 +249,7 @@ class _Messages:
         content = _content(item.get("content"))
         last = self._open
         if role == "assistant" and last is not None and last.get("tool_calls"):
-            last["content"] = _joined(last["content"], content)
+            self._behind.append(content)
         else:
             self.messages.append({"role": role, "content": content})
 
@@ -252,7 +262,8 @@ class _Messages:
             last = {"role": "assistant", "content": None}
             self.messages.append(last)
         if not last.get("tool_calls"):
-            self._calling, self._waiting = len(self.messages) - 1, set()
+            self.finish()
+            self._calling, self._waiting, self._place = len(self.messages) - 1, set(), len(self.messages)
         last.setdefault("tool_calls", []).append(call)
         self._waiting.add(identity)
 
@@ -263,9 +274,10 @@ class _Messages:
         if identity in self._waiting:
             # Clients put notes of their own in between, which chats refuse there.
             self._waiting.discard(identity)
-            place = self._calling + 1
+            place = self._place
             while place < len(self.messages) and self.messages[place]["role"] == "tool":
                 place += 1
+            self._place = place + 1
         self.messages.insert(place, result)
 
 
@@ -356,9 +368,9 @@ def _file(part: dict[str, Any]) -> dict[str, Any]:
     return {"type": "file", "file": {"filename": str(part.get("filename") or "document.pdf"), "file_data": data}}
 
 
-def _joined(first: Any, second: Any) -> Any:
+def _joined(contents: list[Any]) -> Any:
     """Return what an assistant said before and behind its calls."""
-    if not first or not second:
-        return first or second or None
-    parts = [one for some in (first, second) for one in ([_text(some)] if isinstance(some, str) else some)]
-    return content_of_parts(parts)
+    found = [one for one in contents if one]
+    if len(found) < 2:
+        return found[0] if found else None
+    return content_of_parts([one for some in found for one in ([_text(some)] if isinstance(some, str) else some)])

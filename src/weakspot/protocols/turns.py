@@ -5,6 +5,7 @@ without an id. The forms that providers document are kept as they are.
 """
 
 from collections.abc import Callable, Iterator
+from itertools import groupby, takewhile
 from typing import Any
 
 from weakspot.protocols.media import THOUGHTS
@@ -36,16 +37,13 @@ def strict_turns(messages: Messages) -> Messages:
     Everything else is as the client sent it, but for a notice of ours. A conversation that is so already is returned
     equal, so that its request goes on unchanged.
     """
-    merged: Messages = []
-    for message in _with_system_first([_without_notice(one) for one in messages]):
-        role = message.get("role")
-        if merged and role == merged[-1].get("role") and role in ("user", "assistant"):
-            merged[-1] = _joined(merged[-1], message)
-        else:
-            if role == "assistant" and all(one.get("role") == "system" for one in merged):
-                merged.append({"role": "user", "content": BEGINNING})
-            merged.append(message)
-    return merged
+    found: Messages = []
+    runs = groupby(_with_system_first([_without_notice(one) for one in messages]), lambda one: one.get("role"))
+    for role, run in runs:
+        if role == "assistant" and all(one.get("role") == "system" for one in found):
+            found.append({"role": "user", "content": BEGINNING})
+        found += [_joined(list(run))] if role in ("user", "assistant") else run
+    return found
 
 
 def text_of(content: Any) -> str | None:
@@ -126,45 +124,44 @@ def _with_system_first(messages: Messages) -> Messages:
     Moved to the front, they would change the beginning of the prompt with each request, and cost the local server its
     prefix cache.
     """
-    found: Messages = []
-    waiting: list[Any] = []
-    for message in messages:
-        role = message.get("role")
-        if role in _SYSTEM and not waiting and all(one.get("role") == "system" for one in found):
-            plain = message if role == "system" else {**message, "role": "system"}
-            found[:] = [_joined(found[0], plain)] if found else [plain]
-        elif role in _SYSTEM:
-            reminder = _REMINDER.format(text_of(message.get("content")) or "")
-            if found[-1].get("role") in ("user", "tool"):
-                found[-1] = {**found[-1], "content": _joined_content(found[-1].get("content"), reminder)}
-            else:
-                waiting.append(reminder)
-        elif waiting and role == "user":
-            found.append({**message, "content": _joined_content("\n\n".join(waiting), message.get("content"))})
-            waiting.clear()
-        else:
-            if waiting:
-                found.append({"role": "user", "content": "\n\n".join(waiting)})
-                waiting.clear()
-            found.append(message)
-    if waiting:
-        found.append({"role": "user", "content": "\n\n".join(waiting)})
+    leading = list(takewhile(lambda one: one.get("role") in _SYSTEM, messages))
+    found: Messages = [{**_joined(leading), "role": "system"}] if leading else []
+    reminders: list[str] = []
+    for message in [*messages[len(leading) :], None]:
+        if message is not None and message.get("role") in _SYSTEM:
+            reminders.append(_REMINDER.format(text_of(message.get("content")) or ""))
+            continue
+        behind = message
+        if reminders and found[-1].get("role") in ("user", "tool"):
+            found[-1] = {**found[-1], "content": _joined_content([found[-1].get("content"), *reminders])}
+        elif reminders and message is not None and message.get("role") == "user":
+            behind = {**message, "content": _joined_content(["\n\n".join(reminders), message.get("content")])}
+        elif reminders:
+            found.append({"role": "user", "content": "\n\n".join(reminders)})
+        reminders.clear()
+        found += [behind] if behind is not None else []
     return found
 
 
-def _joined(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
-    """Return two messages of one role as one."""
-    calls = [*(first.get("tool_calls") or ()), *(second.get("tool_calls") or ())]
-    content = _joined_content(first.get("content"), second.get("content"))
-    return {**first, **second, "content": content, **({"tool_calls": calls} if calls else {})}
+def _joined(run: Messages) -> dict[str, Any]:
+    """Return messages of one role as one."""
+    if len(run) == 1:
+        return run[0]
+    fields = {key: value for one in run for key, value in one.items()}
+    calls = [call for one in run for call in one.get("tool_calls") or ()]
+    content = _joined_content([one.get("content") for one in run])
+    return {**fields, "content": content, **({"tool_calls": calls} if calls else {})}
 
 
-def _joined_content(first: Any, second: Any) -> Any:
-    if not first or not second:
-        return first or second
-    if isinstance(first, str) and isinstance(second, str):
-        return f"{first}\n\n{second}"
-    return [*_parts(first), *_parts(second)]
+def _joined_content(contents: list[Any]) -> Any:
+    found = [one for one in contents if one]
+    if len(found) < 2:
+        return found[0] if found else contents[-1]
+    texts = list(takewhile(lambda one: isinstance(one, str), found))
+    if len(texts) == len(found):
+        return "\n\n".join(texts)
+    first = ["\n\n".join(texts)] if texts else []
+    return [part for one in (*first, *found[len(texts) :]) for part in _parts(one)]
 
 
 def _parts(content: Any) -> list[Any]:

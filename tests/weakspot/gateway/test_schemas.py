@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 
 import pytest
 from hypothesis import example, given
@@ -138,8 +139,36 @@ def test_long_strings_are_read_as_short_ones_are(body, plain, indent):
 
 
 @given(st.binary(max_size=40).map(lambda data: b'{"a": "' + data + b'"}'))
+@example(b'{"a": "\xed\xa0\x80"}')
 def test_what_is_no_json_with_long_strings_is_an_error_as_well(data):
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(schemas, "_LONG_STRING_BYTES", 3)
         with contextlib.suppress(GatewayError):
-            assert schemas._parse(data)[1] == json.loads(data, strict=False)
+            found = json.dumps(schemas._parse(data)[1], ensure_ascii=False)
+            expected = json.dumps(json.loads(data, strict=False), ensure_ascii=False)
+            assert found == re.sub("[\ud800-\udfff]", "\ufffd", expected)
+
+
+@pytest.mark.parametrize("many", ["1,", '{"a":[]},', "[],"])
+async def test_a_body_of_too_many_values_is_refused_before_it_is_parsed(many):
+    body = b'{"messages": [%b 1]}' % (many.encode() * 2_000_001)
+    with pytest.raises(GatewayError, match="more than 2000000 commas and brackets; send less") as refused:
+        await parse_json_body(Request(body))
+    assert refused.value.status == 413
+
+
+@pytest.mark.parametrize("name", ["messages", "input", "tools"])
+async def test_too_many_messages_or_tools_are_refused(name):
+    def body(count: int) -> Request:
+        return Request(json.dumps({name: [{}] * count}).encode())
+
+    assert len((await parse_json_body(body(20_000)))[1][name]) == 20_000
+    with pytest.raises(GatewayError, match=f"{name} has 20001 items, more than 20000; send less") as refused:
+        await parse_json_body(body(20_001))
+    assert refused.value.status == 413
+
+
+async def test_a_picture_with_as_many_signs_is_none_of_them():
+    picture = "," * 3_000_000
+    sent = json.dumps({"messages": [{"role": "user", "content": picture}]}).encode()
+    assert (await parse_json_body(Request(sent)))[1]["messages"][0]["content"] == picture

@@ -157,3 +157,23 @@ def test_any_order_of_turns_has_a_form(messages):
     results = [turn["tool_call_id"] for turn in canonical if turn["role"] == "tool"]
     assert len(set(called)) == len(called)
     assert len(set(results)) == len(results)
+
+
+def test_many_neighbours_of_one_role_are_joined_as_two_are():
+    picture = {"type": "image_url", "image_url": {"url": "x"}}
+    contents = ["a", None, "b", [picture], "c", "", [{"type": "text", "text": "d"}]]
+    (joined,) = strict_turns([{"role": "user", "content": one, "name": "kim"} for one in contents])
+    texts = [{"type": "text", "text": one} for one in ("a\n\nb", "c", "d")]
+    assert joined == {"role": "user", "content": [texts[0], picture, *texts[1:]], "name": "kim"}
+
+
+def test_many_system_messages_become_one_in_front_and_reminders_where_they_stand():
+    roles = ["developer", "system", "user", "system", "system", "assistant", "system", "system", "user"]
+    turns = strict_turns([{"role": role, "content": str(place)} for place, role in enumerate(roles)])
+    said = [f"<system-reminder>\n{place}\n</system-reminder>" for place in range(9)]
+    assert turns == [
+        {"role": "system", "content": "0\n\n1"},
+        {"role": "user", "content": f"2\n\n{said[3]}\n\n{said[4]}"},
+        {"role": "assistant", "content": "5"},
+        {"role": "user", "content": f"{said[6]}\n\n{said[7]}\n\n8"},
+    ]
