@@ -18,6 +18,7 @@ _LONGEST_HEARD = 4_000_000
 _DONE = re.compile(rb"(?:\A|[\r\n])data: ?\[DONE\]\s*[\r\n]")
 # Behind a reason a piece of another of several answers may come. In a text the quotes are escaped.
 _SIGN = re.compile(rb'(?<!\\)"(?:(?P<reason>finish_reason)"\s{0,9}:\s{0,9}"\w|delta")')
+_REASON = re.compile(rb'finish_reason"\s{0,9}:\s{0,9}"\w')
 _LONGEST_END = 48
 
 AnswerCallback = Callable[[bytes], None]
@@ -79,9 +80,9 @@ class EndOfStream:
         before, seen = len(self._tail), self._tail + piece
         self._tail = seen[-_LONGEST_END:]
         now = asyncio.get_running_loop().time()
-        if _DONE.search(seen):
+        if b"[DONE]" in seen and _DONE.search(seen):
             self._done, self.deadline = True, now + SECONDS_BEHIND_THE_END
-        elif self._has_events:
+        elif self._has_events and (self.deadline is not None or _REASON.search(seen)):
             for sign in _SIGN.finditer(seen):
                 if sign.end() > before:
                     self.deadline = now + SECONDS_BEHIND_THE_REASON if sign["reason"] else None
@@ -98,14 +99,23 @@ async def _copy_body(
 
     heard = bytearray()
     end = EndOfStream(has_events=answer.content_type == "text/event-stream")
+    content = answer.content.iter_any()
+
+    async def copy(piece: bytes) -> None:
+        await response.write(piece)
+        if len(heard) <= _LONGEST_HEARD:
+            heard.extend(piece)
+        if until_done:
+            end.feed(piece)
+
     try:
-        async with contextlib.aclosing(pieces_until(answer.content.iter_any(), lambda: end.deadline)) as pieces:
+        async for piece in content:
+            await copy(piece)
+            if end.deadline is not None:
+                break
+        async with contextlib.aclosing(pieces_until(content, lambda: end.deadline)) as pieces:
             async for piece in pieces:
-                await response.write(piece)
-                if len(heard) <= _LONGEST_HEARD:
-                    heard += piece
-                if until_done:
-                    end.feed(piece)
+                await copy(piece)
     except ClientPayloadError:
         if request.transport is not None:
             request.transport.close()

@@ -118,12 +118,12 @@ async def pieces_until(pieces: AsyncIterator[bytes], deadline: Callable[[], floa
     while True:
         try:
             async with asyncio.timeout_at(deadline()) as limit:
-                piece = await anext(pieces, None)
+                piece = await anext(pieces)
+        except StopAsyncIteration:
+            return
         except TimeoutError:
             if not limit.expired():
                 raise
-            return
-        if piece is None:
             return
         yield piece
 
