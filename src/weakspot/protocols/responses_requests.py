@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from weakspot.protocols.media import content_of_parts
+from weakspot.protocols.notice import without_notice
 from weakspot.protocols.tools import custom_arguments, custom_function
 
 Item = dict[str, Any]
@@ -248,6 +249,8 @@ class _Messages:
             raise RequestError("role is missing")
         content = _content(item.get("content"))
         last = self._open
+        if role == "assistant" and isinstance(content, str):
+            content = without_notice(content)
         if role == "assistant" and last is not None and last.get("tool_calls"):
             self._behind.append(content)
         else:

@@ -348,3 +348,10 @@ def test_what_is_no_request_is_refused_by_its_place(body, told):
         return
     with pytest.raises(RequestError, match=told):
         chat_of(**body)
+
+
+def test_a_notice_of_ours_is_gone_wherever_an_answer_stands_behind_a_call():
+    call = {"type": "function_call", "call_id": "1", "name": "look", "arguments": "{}"}
+    said = [{"role": "assistant", "content": text} for text in ("B.\n\n[weakspot: not stored]", "Or A.")]
+    (message,) = chat_messages([call, *said])
+    assert message["content"] == "B.\nOr A."
