@@ -1,0 +1,221 @@
+"""The filter language: an expression becomes a tree of conditions, and the tree is asked about rows.
+
+::
+
+    spec pdf             both, anywhere in the row      ^IFA | ^IFB           either; AND binds tighter than OR
+    !draft   !(a | b)    not                            ^A   pdf$   ^A$       starts with, ends with, is
+    el.*spc  [ei]fa      regular expressions            "site layout"         a phrase, taken as it is
+    status:IFC           in one column                  status:(IFA | !IFB)   a group in one column
+
+``spec/filters.json`` holds the columns, the limits, and what each expression matches.
+"""
+
+import difflib
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+import re2
+
+from zddc.errors import UserError
+
+# How a column is written in an expression, and what it is called in a row.
+COLUMNS: Mapping[str, str] = MappingProxyType(
+    {"tracking": "tracking_number", "rev": "revision", "ext": "extension"}
+    | {name: name for name in ("tracking_number", "title", "revision", "status", "extension", "name")}
+    | {name: name for name in ("folder", "party", "transmittal", "date")}
+)
+LONGEST_EXPRESSION, LONGEST_PATTERN, DEEPEST_GROUP = 1000, 200, 20
+# In RE2's instructions: at worst it goes through all of them for each character, 10 ms for a row of 1,500.
+LARGEST_PATTERN = 1500
+# A pattern without a column is sought in these, joined by blanks.
+_FREE_TEXT = ("tracking_number", "title", "revision", "status", "extension", "name")
+
+_BLANK = " \t\n\r\f\v\u00a0\u3000"
+_BLANKS = re.compile(f"[{_BLANK}]*")
+_PREFIX = re.compile(r"([A-Za-z_]+):")
+_PHRASE = re.compile(r'"([^"]*)(?:"|\Z)')
+_PATTERN = re.compile(rf"[^{_BLANK}()|]*")
+_ANCHOR_AT_END = re.compile(r"(?<!\\)(?:\\\\)*\$\Z")
+
+_OPTIONS = re2.Options()
+_OPTIONS.case_sensitive = False
+_OPTIONS.dot_nl = True
+_OPTIONS.never_capture = True
+_OPTIONS.log_errors = False
+
+Row: TypeAlias = Mapping[str, str]
+Condition: TypeAlias = Callable[[Row], bool]
+
+
+class FilterError(UserError):
+    """An expression that cannot be read; what is wrong with it stands in ``expression[start:end]``."""
+
+    def __init__(self, expression: str, start: int, end: int, problem: str, remedy: str) -> None:
+        wrong = expression[start:end]
+        super().__init__(f"'{wrong if len(wrong) <= 60 else wrong[:59] + '…'}'", problem, remedy)
+        self.expression, self.start, self.end = expression, start, end
+
+
+def parse_filter(expression: str) -> Condition:
+    """Return the condition that an expression states: a function that says whether a row fulfils it.
+
+    A row has a text for every name that :data:`COLUMNS` leads to. A blank expression states nothing, so every row
+    fulfils it. Letter case, and how an accent is encoded, never count. A pattern fits as a regular expression, or as
+    it is: ``A+C1`` is also a revision. Whatever the expression, a row takes time linear in its length. Raises
+    :class:`FilterError`.
+    """
+    if len(expression) > LONGEST_EXPRESSION:
+        problem = f"an expression has at most {LONGEST_EXPRESSION} characters"
+        raise FilterError(expression, LONGEST_EXPRESSION, len(expression), problem, "leave out this part")
+    try:
+        expression.encode()
+    except UnicodeEncodeError as error:
+        raise FilterError(expression, error.start, error.end, "not valid Unicode text", "leave it out") from error
+    parser = _Parser(expression)
+    condition = parser.alternatives("", 0)
+    if parser.at < len(expression):
+        remedy = 'leave it out, or put it in quotation marks: ")"'
+        raise FilterError(expression, parser.at, parser.at + 1, "there is no '(' before it", remedy)
+    return condition
+
+
+class _Parser:
+    """Reads an expression from left to right; ``at`` is how far it came."""
+
+    def __init__(self, text: str) -> None:
+        self.text, self.at = text, 0
+
+    def alternatives(self, column: str, depth: int) -> Condition:
+        """Read up to the end of the text or of the group."""
+        branches = [self.branch(column, depth)]
+        if not self.take("|"):
+            return branches[0] or _everything
+        branches.append(self.branch(column, depth))
+        while self.take("|"):
+            branches.append(self.branch(column, depth))
+        return _any_of([branch for branch in branches if branch])
+
+    def branch(self, column: str, depth: int) -> Condition | None:
+        """Read what stands between two bars; None where nothing does."""
+        parts = []
+        while self.take_match(_BLANKS) and self.text[self.at : self.at + 1] not in ("", "|", ")"):
+            parts.append(self.item(column, depth))
+        return _all_of(parts) if parts else None
+
+    def item(self, column: str, depth: int) -> Condition:
+        """Read a term or a group, with what stands before it."""
+        negated = self.take("!")
+        start = self.at
+        if prefix := self.take_match(_PREFIX):
+            column = self.column(prefix[1], start)
+            negated ^= self.take("!")
+        condition = self.group(column, depth) if self.take("(") else self.term(column)
+        return _negation(condition) if negated else condition
+
+    def column(self, name: str, start: int) -> str:
+        """Return what a column is called in a row."""
+        if name.lower() in COLUMNS:
+            return COLUMNS[name.lower()]
+        near = difflib.get_close_matches(name.lower(), COLUMNS, 1)
+        remedy = f"did you mean {near[0]}:" if near else f"there are {', '.join(COLUMNS)}"
+        remedy += f'; or put it in quotation marks: "{name}:"'
+        raise FilterError(self.text, start, start + len(name), "no column has this name", remedy)
+
+    def group(self, column: str, depth: int) -> Condition:
+        """Read a group behind its bracket; the end of the text closes it too."""
+        if depth == DEEPEST_GROUP:
+            problem = f"more than {DEEPEST_GROUP} groups lie in each other"
+            raise FilterError(self.text, self.at - 1, self.at, problem, "leave out brackets")
+        condition = self.alternatives(column, depth + 1)
+        self.take(")")
+        return condition
+
+    def term(self, column: str) -> Condition:
+        """Read a phrase or a pattern, with its anchors."""
+        at_start, start = self.take("^"), self.at
+        phrase = self.take_match(_PHRASE)
+        if phrase:
+            pattern, at_end = phrase[1], self.take("$")
+        else:
+            pattern = self.take_match(_PATTERN)[0]
+            at_end = _ANCHOR_AT_END.search(pattern) is not None
+            pattern = pattern[: len(pattern) - at_end]
+            if pattern == "*":
+                return _everything
+        if not pattern and not (at_start and at_end):
+            return _everything
+        if len(pattern) > LONGEST_PATTERN:
+            problem = f"a pattern has at most {LONGEST_PATTERN} characters"
+            raise FilterError(self.text, start, self.at, problem, "write a shorter one")
+        regex = _regex(pattern, is_literal=bool(phrase), before=b".*" if at_end and not at_start else b"")
+        if regex is None or regex.programsize > LARGEST_PATTERN:
+            problem = "as a regular expression it is too large"
+            raise FilterError(self.text, start, self.at, problem, "repeat less in it")
+        return _term(column, regex.fullmatch if at_end else regex.match if at_start else regex.search)
+
+    def take(self, character: str) -> bool:
+        """Go past a character, if it is the next."""
+        found = self.text.startswith(character, self.at)
+        self.at += found
+        return found
+
+    def take_match(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
+        """Go past what a pattern matches here, if it does."""
+        found = pattern.match(self.text, self.at)
+        self.at = found.end() if found else self.at
+        return found
+
+
+def _term(column: str, find: Callable[[bytes], object]) -> Condition:
+    def condition(row: Row) -> bool:
+        text = row[column] if column else " ".join(filter(None, map(row.__getitem__, _FREE_TEXT)))
+        # A name may hold what is no Unicode text; RE2 passes over it.
+        return find(unicodedata.normalize("NFC", text).encode("utf-8", "surrogatepass")) is not None
+
+    return condition
+
+
+def _regex(pattern: str, *, is_literal: bool, before: bytes) -> Any:
+    """Compile ``before`` and a pattern; None if that is too large."""
+    data = unicodedata.normalize("NFC", pattern).encode()
+    as_it_is = before + re2.escape(data)
+    if not is_literal and "\\Q" not in pattern:  # behind it RE2 would take all as it is, to the end
+        try:
+            re2.compile(data, _OPTIONS)  # alone, for behind '.*' a pattern such as '?a' would be one
+            return re2.compile(before + data + b"|" + as_it_is, _OPTIONS)
+        except re2.error as error:
+            if b"too large" in error.args[0]:
+                return None
+    return re2.compile(as_it_is, _OPTIONS)
+
+
+# What says nothing, and what no row fulfils; both are known by their identity.
+def _everything(_row: Row) -> bool:
+    return True
+
+
+def _nothing(_row: Row) -> bool:
+    return False
+
+
+def _all_of(parts: list[Condition]) -> Condition:
+    parts = [part for part in parts if part is not _everything]
+    if len(parts) <= 1:
+        return parts[0] if parts else _everything
+    return lambda row: all(part(row) for part in parts)
+
+
+def _any_of(parts: list[Condition]) -> Condition:
+    if _everything in parts:
+        return _everything
+    if len(parts) <= 1:
+        return parts[0] if parts else _nothing
+    return lambda row: any(part(row) for part in parts)
+
+
+def _negation(condition: Condition) -> Condition:
+    """Return the opposite of a condition; of one that says nothing, itself."""
+    return condition if condition is _everything else lambda row: not condition(row)
