@@ -1,0 +1,144 @@
+"""The index of an archive: the files of each document, by its tracking number, kept in step folder by folder."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+from pathlib import Path
+
+from zddc.archive.names import Parts, Place, place_of, split_name, tracking_number
+from zddc.archive.tree import Entry, LeftOut, Listing, join, read_folder, walk
+from zddc.revision import SortKey, parse_revision, revision_key
+
+
+@dataclass(frozen=True)
+class Copy:
+    """One file of a document, with what its name says and where it lies."""
+
+    entry: Entry
+    name: Parts
+    place: Place
+
+    @property
+    def age(self) -> tuple[bool, str, int, str]:
+        """A key that sorts copies: earliest transmittal first, then received, issued, others; undated ones last."""
+        date = self.place.transmittal.date
+        kind = ("received", "issued", self.place.kind).index(self.place.kind)
+        return not date, date, kind, self.entry.path
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One revision of a document and its copies, the earliest first; there is at least one."""
+
+    text: str
+    copies: tuple[Copy, ...]
+
+    @property
+    def is_final_base(self) -> bool:
+        """Whether it is neither a draft nor has a modifier, so that it may be built to."""
+        read = parse_revision(self.text)
+        return not read.is_draft and not read.modifier
+
+    @property
+    def first(self) -> Copy:
+        """The copy in the earliest transmittal."""
+        return self.copies[0]
+
+
+@dataclass(frozen=True)
+class Document:
+    """A document and its revisions, the newest first; there is at least one."""
+
+    tracking_number: str
+    revisions: tuple[Revision, ...]
+
+    @cached_property
+    def current(self) -> Revision:
+        """The newest revision that is neither a draft nor has a modifier; the newest of all where there is none."""
+        return next((one for one in self.revisions if one.is_final_base), self.revisions[0])
+
+
+class Index:
+    """The files of an archive by folder and by document."""
+
+    def __init__(self, listings: Iterable[Listing] = ()) -> None:
+        self.listings: dict[str, Listing] = {}
+        self._documents: dict[str, list[Entry]] = {}
+        for listing in listings:
+            self.put(listing)
+
+    def put(self, listing: Listing) -> None:
+        """Take in a folder as it is now; what it was before is forgotten."""
+        before, now = self.listings.get(listing.path, Listing("")).entries, listing.entries
+        if before:
+            before, now = tuple(set(before) - set(now)), tuple(set(now) - set(before))
+        for entry in before:
+            if number := tracking_number(entry.name):
+                self._documents[number].remove(entry)
+                if not self._documents[number]:
+                    del self._documents[number]
+        for entry in now:
+            if number := tracking_number(entry.name):
+                self._documents.setdefault(number, []).append(entry)
+        self.listings[listing.path] = listing
+
+    def remove(self, path: str) -> None:
+        """Forget a folder and all that is below it."""
+        below = [known for known in self.listings if known == path or known.startswith(join(path, ""))]
+        for known in below:
+            self.put(Listing(known))
+            del self.listings[known]
+
+    def refresh(self, root: Path, path: str) -> None:
+        """Read one folder again, with the folders in it that are new; forget those that are gone."""
+        known = self.listings.get(path)
+        try:
+            listing = read_folder(root, path)
+        except OSError:
+            self.remove(path)
+            return
+        self.put(listing)
+        before = set(known.folders) if known else set()
+        for name in sorted(before - set(listing.folders)):
+            self.remove(join(path, name))
+        for name in sorted(set(listing.folders) - before):
+            for below in walk(root, join(path, name)):
+                self.put(below)
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield every file, folder by folder, in the order of their paths."""
+        for path in sorted(self.listings, key=lambda path: path.split("/")):
+            yield from self.listings[path].entries
+
+    def left_out(self) -> Iterator[LeftOut]:
+        """Yield what is in the folders and no file of the archive."""
+        for path in sorted(self.listings):
+            yield from self.listings[path].left_out
+
+    def tracking_numbers(self) -> list[str]:
+        """Return the tracking numbers of all documents, sorted."""
+        return sorted(self._documents)
+
+    def documents(self) -> Iterator[Document]:
+        """Yield all documents in the order of their tracking numbers."""
+        for number in self.tracking_numbers():
+            if document := self.document(number):
+                yield document
+
+    def document(self, number: str, below: str = "") -> Document | None:
+        """Return a document, or None if no file has this tracking number.
+
+        With ``below``, only files in that folder and deeper count: a project's.
+        """
+        within = join(below, "") if below else ""
+        entries = [entry for entry in self._documents.get(number, ()) if f"{entry.folder}/".startswith(within)]
+        copies = [Copy(entry, parts, place_of(entry.folder)) for entry in entries if (parts := split_name(entry.name))]
+        copies.sort(key=_newest_last)
+        groups = groupby(copies, key=lambda copy: copy.name.revision)
+        revisions = [Revision(text, tuple(sorted(held, key=lambda copy: copy.age))) for text, held in groups]
+        return Document(number, tuple(reversed(revisions))) if revisions else None
+
+
+def _newest_last(copy: Copy) -> tuple[SortKey, str]:
+    return revision_key(copy.name.revision), copy.name.revision

@@ -1,0 +1,83 @@
+"""Writes the links of an archive as pages, so that they work from a folder, without a server."""
+
+import html
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from zddc.archive.index import Index
+from zddc.archive.resolution import resolve
+from zddc.archive.tree import Entry
+from zddc.errors import UserError
+
+FOLDER, LIST_NAME = ".archive", "index.json"
+_VERSION = 1
+_SAFE = "~.+-"
+
+
+def write_links(root: Path, index: Index) -> int:
+    """Write ``.archive`` below the root: a page for each document and each revision, and a list of all files.
+
+    A page leads to what :func:`zddc.archive.resolution.resolve` finds. The folder that was there is replaced as a
+    whole. Returns the number of pages. Raises :class:`UserError` if that folder is not one of ours.
+    """
+    target, new, old = (root / f"{FOLDER}{suffix}" for suffix in ("", ".new", ".old"))
+    for folder in (target, new, old):
+        if os.path.lexists(folder) and (folder.is_symlink() or not (folder / LIST_NAME).is_file()):
+            raise UserError(folder, "not written by 'zddc index'", "move it away, and run the command again")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir()
+    # First, so that a folder that was left half written is known as ours.
+    (new / LIST_NAME).write_text(_file_list(index), encoding="utf-8")
+    pages = 0
+    for name, entry in links(index):
+        (new / page_name(name)).write_text(_page(entry), encoding="utf-8")
+        pages += 1
+    shutil.rmtree(old, ignore_errors=True)
+    if target.exists():
+        target.rename(old)
+    new.rename(target)
+    shutil.rmtree(old, ignore_errors=True)
+    return pages
+
+
+def links(index: Index) -> Iterator[tuple[str, Entry]]:
+    """Yield the name of each link to a document and to each of its revisions, and the file that it leads to."""
+    for document in index.documents():
+        for stem in (
+            document.tracking_number,
+            *(f"{document.tracking_number}_{one.text}" for one in document.revisions),
+        ):
+            if entry := resolve(index, f"{stem}.html"):
+                yield f"{stem}.html", entry
+
+
+def page_name(link: str) -> str:
+    """Return the file name of a link's page: two links never share one, and every system can have it."""
+    return "_".join(quote(part, safe=_SAFE) for part in link.split("_"))
+
+
+def _page(entry: Entry) -> str:
+    title, address = html.escape(entry.name), html.escape(f"../{quote(entry.path)}")
+    return (
+        f'<!doctype html>\n<meta charset="utf-8">\n<title>{title}</title>\n'
+        f'<meta http-equiv="refresh" content="0; url={address}">\n<p><a href="{address}">{title}</a></p>\n'
+    )
+
+
+def _file_list(index: Index) -> str:
+    files: list[dict[str, Any]] = [
+        {"path": entry.path, "size": entry.size, "mod_time": _iso_time(entry.mtime_ns)} for entry in index.entries()
+    ]
+    lines = ",\n".join(json.dumps(file, ensure_ascii=False) for file in files)
+    return f'{{"version": {_VERSION}, "files": [\n{lines}\n]}}\n'
+
+
+def _iso_time(mtime_ns: int) -> str:
+    return datetime.fromtimestamp(mtime_ns // 1_000_000_000, UTC).isoformat().replace("+00:00", "Z")
