@@ -3,7 +3,6 @@
 import html
 import json
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -18,14 +17,15 @@ from zddc.errors import UserError
 
 FOLDER, LIST_NAME = ".archive", "index.json"
 _VERSION = 1
-_SAFE = "~.+-"
+_LONGEST_NAME = 255
 
 
-def write_links(root: Path, index: Index) -> int:
+def write_links(root: Path, index: Index) -> tuple[int, list[str]]:
     """Write ``.archive`` below the root: a page for each document and each revision, and a list of all files.
 
     A page leads to what :func:`zddc.archive.resolution.resolve` finds. The folder that was there is replaced as a
-    whole. Returns the number of pages. Raises :class:`UserError` if that folder is not one of ours.
+    whole. Returns the number of pages, and the links that are too long for the name of a page. Raises
+    :class:`UserError` if the folder that is there is not one of ours.
     """
     target, new, old = (root / f"{FOLDER}{suffix}" for suffix in ("", ".new", ".old"))
     for folder in (target, new, old):
@@ -35,16 +35,20 @@ def write_links(root: Path, index: Index) -> int:
     new.mkdir()
     # First, so that a folder that was left half written is known as ours.
     (new / LIST_NAME).write_text(_file_list(index), encoding="utf-8")
-    pages = 0
+    pages, too_long = 0, []
     for name, entry in links(index):
-        (new / page_name(name)).write_text(_page(entry), encoding="utf-8")
+        page = page_name(name)
+        if len(page) > _LONGEST_NAME:
+            too_long.append(name)
+            continue
+        (new / page).write_text(_page(entry), encoding="utf-8")
         pages += 1
     shutil.rmtree(old, ignore_errors=True)
     if target.exists():
         target.rename(old)
     new.rename(target)
     shutil.rmtree(old, ignore_errors=True)
-    return pages
+    return pages, too_long
 
 
 def links(index: Index) -> Iterator[tuple[str, Entry]]:
@@ -59,8 +63,8 @@ def links(index: Index) -> Iterator[tuple[str, Entry]]:
 
 
 def page_name(link: str) -> str:
-    """Return the file name of a link's page: two links never share one, and every system can have it."""
-    return "_".join(quote(part, safe=_SAFE) for part in link.split("_"))
+    """Return the file name of a link's page: no two links share one, and letters, digits and ``._~+-`` stay."""
+    return quote(link, safe="+")
 
 
 def _page(entry: Entry) -> str:

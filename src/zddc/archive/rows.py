@@ -1,8 +1,8 @@
 """Files and documents as rows: what filters are asked about, and what commands print."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 
-from zddc.archive.index import Document
+from zddc.archive.index import Document, Revision
 from zddc.archive.names import Parts, place_of, split_name
 from zddc.archive.tree import Entry
 from zddc.naming import parse_filename
@@ -11,11 +11,11 @@ Row = dict[str, str]
 
 
 def file_row(entry: Entry) -> Row:
-    """Return a file as a row. What its name does not say is empty; its title is then the name without extension."""
+    """Return a file as a row. Where the name does not follow the convention, it has what can be read of it."""
     parts = split_name(entry.name)
     if not parts:
         read = parse_filename(entry.name)
-        parts = Parts("", "", "", read.title, read.extension)
+        parts = Parts(read.tracking_number, read.revision, read.status, read.title, read.extension)
     place = place_of(entry.folder)
     return {
         **parts._asdict(),
@@ -27,19 +27,22 @@ def file_row(entry: Entry) -> Row:
     }
 
 
-def document_row(document: Document) -> Row:
-    """Return a document as a row: its current revision, as it first came, and all extensions and parties it has."""
-    revision = document.current
+def revision_row(document: Document, revision: Revision) -> Row:
+    """Return a revision as a row: as it first came, with the extensions and the parties of all its copies."""
     first = revision.first
     return {
         "tracking_number": document.tracking_number,
-        "title": first.name.title,
         "revision": revision.text,
         "status": first.name.status,
         "date": first.place.transmittal.date,
+        "party": _joined(copy.place.party for copy in revision.copies),
+        "extension": _joined(copy.name.extension for copy in revision.copies),
+        "title": first.name.title,
         "transmittal": first.place.transmittal.tracking_number,
-        "party": _joined({copy.place.party for copy in revision.copies}),
-        "extension": _joined({copy.name.extension for copy in revision.copies}),
         "folder": first.entry.folder,
         "name": first.entry.name,
     }
+
+
+def _joined(values: Iterable[str]) -> str:
+    return ", ".join(sorted(set(filter(None, values))))

@@ -5,7 +5,7 @@ import sys
 import typer
 
 from zddc import console
-from zddc.cli import names
+from zddc.cli import archive, names
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
 
@@ -19,6 +19,10 @@ def zddc(_version: console.VersionOption = False) -> None:
 for command in (
     names.parse,
     names.check,
+    archive.list,
+    archive.find,
+    archive.show,
+    archive.index,
 ):
     app.command()(command)
 

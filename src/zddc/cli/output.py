@@ -1,15 +1,27 @@
 """Output of the commands, in characters that a terminal neither interprets nor hides."""
 
-from rich.text import Text
+import sys
+from collections.abc import Iterable, Sequence
 
-from zddc import console
+from rich.cells import cell_len
 
 
 def print_line(line: str) -> None:
     """Print a line on standard output."""
-    console.out.print(Text(escape(line)))
+    sys.stdout.write(f"{escape(line)}\n")
+
+
+def print_columns(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print rows in columns as wide as their widest cell; nothing if there is no row."""
+    lines = [[escape(cell) for cell in row] for row in (headings, *rows)]
+    widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
+    for line in lines if len(lines) > 1 else ():
+        padded = (cell + " " * (width - cell_len(cell)) for cell, width in zip(line, widths, strict=True))
+        sys.stdout.write("  ".join(padded).rstrip() + "\n")
 
 
 def escape(text: str) -> str:
     """Escape characters that a terminal would interpret, hide or fail to encode."""
+    if text.isprintable():
+        return text
     return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
