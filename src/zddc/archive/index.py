@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 
 from zddc.archive.names import Parts, Place, place_of, split_name, tracking_number
-from zddc.archive.tree import Entry, LeftOut, Listing, join, read_folder, walk
+from zddc.archive.tree import Entry, LeftOut, Listing, is_zip_transmittal, join, read_folder, walk
 from zddc.revision import SortKey, parse_revision, revision_key
 
 
@@ -91,7 +91,7 @@ class Index:
             del self.listings[known]
 
     def refresh(self, root: Path, path: str) -> None:
-        """Read one folder again, with the folders in it that are new; forget those that are gone."""
+        """Read one folder again, with its zips and the folders in it that are new; forget those that are gone."""
         known = self.listings.get(path)
         try:
             listing = read_folder(root, path)
@@ -102,7 +102,9 @@ class Index:
         before = set(known.folders) if known else set()
         for name in sorted(before - set(listing.folders)):
             self.remove(join(path, name))
-        for name in sorted(set(listing.folders) - before):
+        for name in listing.folders:
+            if name in before and not is_zip_transmittal(name):
+                continue
             for below in walk(root, join(path, name)):
                 self.put(below)
 

@@ -1,0 +1,109 @@
+"""Pages of links lead to the same files as links do, whatever is in a name."""
+
+import html
+import json
+import re
+import shutil
+from urllib.parse import unquote, urljoin, urlsplit
+
+import pytest
+from tests import archives
+
+from zddc.archive.index import Index
+from zddc.archive.links import links, page_name, write_links
+from zddc.archive.resolution import resolve
+from zddc.archive.tree import walk
+from zddc.errors import UserError
+
+
+@pytest.fixture
+def root(tmp_path):
+    archives.write(tmp_path, archives.draw(200, 4))
+    (tmp_path / "A(1)#%_B+C1 (IFC) - 100%?.pdf").write_text("odd")
+    (tmp_path / "A&<b>_~B (IFC) - T.pdf").write_text("odd, too")
+    return tmp_path
+
+
+def target(page):
+    """Return the path that a page leads to, as a browser reads it."""
+    (address,) = re.findall(r'url=([^"]+)"', page.read_text(encoding="utf-8"))
+    (link,) = re.findall(r'<a href="([^"]+)">', page.read_text(encoding="utf-8"))
+    assert address == link
+    return unquote(urlsplit(urljoin("http://host/.archive/page.html", html.unescape(address))).path.removeprefix("/"))
+
+
+def test_every_link_has_a_page_that_leads_to_its_file(root):
+    index = Index(walk(root))
+    count, too_long = write_links(root, index)
+    assert too_long == []
+    pages = {page.name: target(page) for page in (root / ".archive").glob("*.html")}
+    assert len(pages) == count > 100
+    for number in index.tracking_numbers():
+        for revision in ("", *{one.text for one in index.document(number).revisions}):
+            link = f"{number}{'_' * bool(revision)}{revision}.html"
+            entry = resolve(index, link)
+            assert pages.pop(page_name(link), None) == (entry and entry.path)
+    assert pages == {}
+
+
+def test_a_draft_has_a_page_and_is_not_what_is_current(root):
+    names = dict(links(Index(walk(root))))
+    assert "A&<b>_~B.html" in names
+    assert "A&<b>.html" not in names
+
+
+def test_all_files_are_listed(root):
+    index = Index(walk(root))
+    write_links(root, index)
+    listed = json.loads((root / ".archive/index.json").read_text(encoding="utf-8"))
+    assert listed["version"] == 1
+    assert [file["path"] for file in listed["files"]] == [entry.path for entry in index.entries()]
+    assert set(listed["files"][0]) == {"path", "size", "mod_time"}
+
+
+def test_pages_are_written_again_as_a_whole(root):
+    write_links(root, Index(walk(root)))
+    before = {page.name for page in (root / ".archive").iterdir()}
+    shutil.rmtree(root / "Project 1")
+    write_links(root, Index(walk(root)))
+    after = {page.name for page in (root / ".archive").iterdir()}
+    assert after < before
+    assert sorted(one.name for one in root.iterdir() if one.name.startswith(".")) == [".archive"]
+
+
+def test_what_a_stopped_run_left_behind_is_cleared(root):
+    write_links(root, Index(walk(root)))
+    (root / ".archive").rename(root / ".archive.old")
+    (root / ".archive.new").mkdir()
+    (root / ".archive.new/index.json").touch()
+    write_links(root, Index(walk(root)))
+    assert sorted(one.name for one in root.iterdir() if one.name.startswith(".")) == [".archive"]
+
+
+@pytest.mark.parametrize("name", [".archive", ".archive.new", ".archive.old"])
+def test_a_folder_of_somebody_else_is_not_touched(tmp_path, name):
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "mine").touch()
+    with pytest.raises(UserError, match="not written by 'zddc index'"):
+        write_links(tmp_path, Index(walk(tmp_path)))
+    assert (tmp_path / name / "mine").exists()
+
+
+def test_a_link_to_a_folder_is_not_touched(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/index.json").touch()
+    (tmp_path / ".archive").symlink_to("elsewhere")
+    with pytest.raises(UserError, match="not written by 'zddc index'"):
+        write_links(tmp_path, Index(walk(tmp_path)))
+
+
+def test_a_link_too_long_for_a_name_is_told(tmp_path):
+    (tmp_path / f"{'平' * 30}_A (IFC) - T.pdf").touch()
+    count, too_long = write_links(tmp_path, Index(walk(tmp_path)))
+    assert (count, too_long) == (0, [f"{'平' * 30}.html", f"{'平' * 30}_A.html"])
+
+
+def test_two_links_never_share_a_page():
+    names = ["A+C1.html", "A-C1.html", "A C1.html", "A%20C1.html", "A_C1.html", "A~C1.html", "A(C1).html", "Ä.html"]
+    assert len({page_name(name) for name in names}) == len(names)
+    assert page_name("ACME-CIV-DWG-0001_~A+C1.html") == "ACME-CIV-DWG-0001_~A+C1.html"
