@@ -60,7 +60,10 @@ class Document:
 
 
 class Index:
-    """The files of an archive by folder and by document."""
+    """The files of an archive by folder and by document.
+
+    What lies in a folder named incoming was handed in, and nobody has checked it yet: it is no copy of a document.
+    """
 
     def __init__(self, listings: Iterable[Listing] = ()) -> None:
         self.listings: dict[str, Listing] = {}
@@ -73,6 +76,9 @@ class Index:
         before, now = self.listings.get(listing.path, Listing("")).entries, listing.entries
         if before:
             before, now = tuple(set(before) - set(now)), tuple(set(now) - set(before))
+        self.listings[listing.path] = listing
+        if place_of(listing.path).kind == "incoming":
+            return
         for entry in before:
             if number := tracking_number(entry.name):
                 self._documents[number].remove(entry)
@@ -81,7 +87,6 @@ class Index:
         for entry in now:
             if number := tracking_number(entry.name):
                 self._documents.setdefault(number, []).append(entry)
-        self.listings[listing.path] = listing
 
     def remove(self, path: str) -> None:
         """Forget a folder and all that is below it."""

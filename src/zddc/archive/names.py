@@ -65,17 +65,18 @@ def place_of(folder: str) -> Place:
     """Return where a folder lies, by the names on its path.
 
     The first valid transmittal folder on the path counts, with all that is in it. ``kind`` is the last of the
-    :data:`KINDS` before it, in whatever letter case, and the folder around that one is the party; without a kind the
-    party is the first folder of the path.
+    :data:`KINDS` before it, in whatever letter case. The party is the folder around that one, or around the
+    transmittal where there is no kind.
     """
     names = folder.split("/") if folder else []
-    transmittal = FolderName()
+    transmittal, party = FolderName(), ""
     for depth, name in enumerate(names):
         read = parse_folder(folder_in_zip(name) or name)
         if read.valid:
             transmittal, names = read, names[:depth]
+            party = names[-1] if names else ""
             break
     for depth in reversed(range(len(names))):
         if names[depth].lower() in KINDS:
             return Place(names[depth - 1] if depth else "", names[depth].lower(), transmittal)
-    return Place(names[0] if names else "", "", transmittal)
+    return Place(party, "", transmittal)

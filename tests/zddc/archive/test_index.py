@@ -75,6 +75,16 @@ def test_a_document_may_be_asked_for_below_one_folder():
     assert index.document("A-3") is None
 
 
+def test_what_nobody_has_checked_yet_is_no_copy():
+    index = index_of(
+        f"{FIRST}/A-1_A (IFR) - Plan.pdf", "P/Acme/Incoming/2025-03-01_T-3 (IFC) - New/A-1_B (IFC) - P.pdf"
+    )
+    document = index.document("A-1")
+    assert document is not None
+    assert [revision.text for revision in document.revisions] == ["A"]
+    assert len(list(index.entries())) == 2
+
+
 @pytest.mark.parametrize("word", ["constructor", "__class__", "toString"])
 def test_any_word_may_be_a_tracking_number(word):
     assert index_of("A-1_A (IFR) - Plan.pdf").document(word) is None

@@ -53,8 +53,9 @@ TRANSMITTAL = "2025-10-31_A-TRN-1 (IFC) - Title"
     ("folder", "party", "kind", "date"),
     [
         ("", "", "", ""),
-        ("Acme", "Acme", "", ""),
-        ("Acme/plans/old", "Acme", "", ""),
+        ("Acme", "", "", ""),
+        ("P/Acme/plans", "", "", ""),
+        (f"P/Acme/{TRANSMITTAL}/native", "Acme", "", "2025-10-31"),
         ("received", "", "received", ""),
         ("P/Acme/Received", "Acme", "received", ""),
         (f"P/Acme/received/{TRANSMITTAL}", "Acme", "received", "2025-10-31"),

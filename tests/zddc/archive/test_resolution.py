@@ -45,6 +45,14 @@ def found(paths, asked, project, closed):
         read = parse_filename(name)
         if read.valid and read.tracking_number == number and folders[: len(project)] == project:
             candidates.append((path, folders, read))
+
+    def kind_of(folders):
+        dated = [place for place, name in enumerate(folders) if parse_folder(name).valid]
+        before = folders[: dated[0]] if dated else folders
+        kinds = [name.lower() for name in before if name.lower() in ("received", "issued", "incoming", "mdl")]
+        return kinds[-1] if kinds else ""
+
+    candidates = [one for one in candidates if kind_of(one[1]) != "incoming"]
     if revision:
         candidates = [one for one in candidates if one[2].revision == revision]
     else:
@@ -59,11 +67,8 @@ def found(paths, asked, project, closed):
 
     def age(candidate):
         path, folders, _ = candidate
-        dates = [(place, read.date) for place, name in enumerate(folders) if (read := parse_folder(name)).valid]
-        before = folders[: dates[0][0]] if dates else folders
-        kinds = [name.lower() for name in before if name.lower() in ("received", "issued", "incoming", "mdl")]
-        kind = {"received": 0, "issued": 1}.get(kinds[-1] if kinds else "", 2)
-        return dates[0][1] if dates else "9999", kind, path
+        dates = [read.date for name in folders if (read := parse_folder(name)).valid]
+        return dates[0] if dates else "9999", {"received": 0, "issued": 1}.get(kind_of(folders), 2), path
 
     return min(candidates, key=age)[0] if candidates else None
 

@@ -34,7 +34,7 @@ def test_a_revision_is_a_row_with_what_all_its_copies_have():
         f"{SECOND}/A-1_B (RSA) - Plan, new title.pdf",
         f"{FIRST}/A-1_B (IFC) - Plan.dwg",
         f"{FIRST}/A-1_B (IFC) - Plan.pdf",
-        "Pipe/A-1_B (IFC) - Plan.pdf",
+        "Pipe/2025-03-01_T-3 (IFC) - Plans/A-1_B (IFC) - Plan.pdf",
     )
     document = index.document("A-1")
     assert document is not None
