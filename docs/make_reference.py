@@ -22,8 +22,8 @@ do, [data-format.md](data-format.md) what they write.
 
 Every command also has `--help`. The exit status is 0 for success, 1 for a mistake, and 130 for an interruption. A
 mistake is one line on standard error that says what is wrong and what to do next. The status is also 1 if
-`weakspot validate` finds failures, `weakspot collect --from` finds bad lines, or `zddc check` finds names that do not
-conform.
+`weakspot validate` finds failures, `weakspot collect --from` finds bad lines, `zddc check` finds names that do not
+conform, or `zddc list --findings` finds anything.
 """
 _SETTINGS = """\
 ## Settings

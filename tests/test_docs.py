@@ -170,6 +170,7 @@ def id_of(page: Path) -> str:
 @pytest.mark.parametrize("page", list(page_parameters()))
 def test_a_page_does_what_it_shows(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "examples").symlink_to(ROOT / "examples")  # as in a clone
     namespace: dict[str, object] = {"__name__": "page"}
     found: list[str] = []
     for block in blocks(page):

@@ -14,27 +14,33 @@ from zddc.archive import zipped
 from zddc.archive.tree import Entry, is_zip_transmittal
 
 
+def path_on_disk(root: Path, entry: Entry) -> tuple[str, str]:
+    """Return the path of a file, or of the zip that it is in, and its path in that zip, empty where it is in none."""
+    names = entry.path.split("/")
+    for depth, name in enumerate(names[:-1], 1):
+        path = "/".join(names[:depth])
+        if is_zip_transmittal(name) and not (root / path).is_dir():  # a folder may be called so, too
+            return path, "/".join(names[depth:])
+    return entry.path, ""
+
+
 @contextmanager
 def open_entry(root: Path, entry: Entry) -> Iterator[IO[bytes]]:
     """Open a file for reading, also one in a zipped transmittal.
 
     Raises OSError where it cannot be read, is a link by now, or is damaged in its zip.
     """
-    names = entry.path.split("/")
-    inside = next((depth for depth, name in enumerate(names[:-1], 1) if is_zip_transmittal(name)), len(names))
-    file = root.joinpath(*names[:inside])
-    if inside < len(names) and file.is_dir():  # a folder may be called so, too
-        file, inside = root / entry.path, len(names)
-    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    path, member = path_on_disk(root, entry)
+    descriptor = os.open(root / path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with open(descriptor, "rb") as stream:  # noqa: PTH123 - what is open already
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(f"{entry.path} is no file any more")
-        if inside == len(names):
+        if not member:
             yield stream
             return
         try:
-            with zipped.open_member(stream, "/".join(names[inside:])) as member:
-                yield member
+            with zipped.open_member(stream, member) as opened:
+                yield opened
         except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, KeyError) as error:
             raise OSError(f"{entry.path} is damaged: {error}") from error
 

@@ -40,7 +40,7 @@ def findings(index: Index, digest: Digest) -> Iterator[Finding]:
             yield Finding(entry.path, "name", "not every system can have this name, and no server sends the file")
     yield from _numbers(index)
     for document in index.documents():
-        yield from _drafts_issued(document)
+        yield from _issues_of_drafts(document)
         yield from _gap(document)
         for copies in _same_files(document):
             yield from _conflict(copies, digest)
@@ -83,7 +83,7 @@ def _duplicates(copies: list[Copy]) -> Iterator[Finding]:
             yield Finding(copy.entry.path, "duplicate", f"the same document, revision and extension as {other.path}")
 
 
-def _drafts_issued(document: Document) -> Iterator[Finding]:
+def _issues_of_drafts(document: Document) -> Iterator[Finding]:
     for revision in document.revisions:
         for copy in revision.copies:
             if "~" in revision.text and copy.place.kind == "issued":

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from zddc.archive.contents import path_on_disk
 from zddc.archive.index import Index
 from zddc.archive.resolution import resolve
 from zddc.archive.tree import Entry
@@ -23,9 +24,9 @@ _LONGEST_NAME = 255
 def write_links(root: Path, index: Index) -> tuple[int, list[str]]:
     """Write ``.archive`` below the root: a page for each document and each revision, and a list of all files.
 
-    A page leads to what :func:`zddc.archive.resolution.resolve` finds. The folder that was there is replaced as a
-    whole. Returns the number of pages, and the links that are too long for the name of a page. Raises
-    :class:`UserError` if the folder that is there is not one of ours.
+    A page leads to what :func:`zddc.archive.resolution.resolve` finds, or to the zip that this is in. The folder that
+    was there is replaced as a whole. Returns the number of pages, and the links that are too long for the name of a
+    page. Raises :class:`UserError` if the folder that is there is not one of ours.
     """
     target, new, old = (root / f"{FOLDER}{suffix}" for suffix in ("", ".new", ".old"))
     for folder in (target, new, old):
@@ -41,7 +42,7 @@ def write_links(root: Path, index: Index) -> tuple[int, list[str]]:
         if len(page) > _LONGEST_NAME:
             too_long.append(name)
             continue
-        (new / page).write_text(_page(entry), encoding="utf-8")
+        (new / page).write_text(_page(entry.name, path_on_disk(root, entry)[0]), encoding="utf-8")
         pages += 1
     shutil.rmtree(old, ignore_errors=True)
     if target.exists():
@@ -67,8 +68,8 @@ def page_name(link: str) -> str:
     return quote(link, safe="+")
 
 
-def _page(entry: Entry) -> str:
-    title, address = html.escape(entry.name), html.escape(f"../{quote(entry.path)}")
+def _page(name: str, path: str) -> str:
+    title, address = html.escape(name), html.escape(f"../{quote(path)}")
     return (
         f'<!doctype html>\n<meta charset="utf-8">\n<title>{title}</title>\n'
         f'<meta http-equiv="refresh" content="0; url={address}">\n<p><a href="{address}">{title}</a></p>\n'

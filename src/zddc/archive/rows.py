@@ -35,8 +35,8 @@ def revision_row(document: Document, revision: Revision) -> Row:
         "revision": revision.text,
         "status": first.name.status,
         "date": first.place.transmittal.date,
-        "party": _joined(copy.place.party for copy in revision.copies),
-        "extension": _joined(copy.name.extension for copy in revision.copies),
+        "party": _join_values(copy.place.party for copy in revision.copies),
+        "extension": _join_values(copy.name.extension for copy in revision.copies),
         "title": first.name.title,
         "transmittal": first.place.transmittal.tracking_number,
         "folder": first.entry.folder,
@@ -44,5 +44,5 @@ def revision_row(document: Document, revision: Revision) -> Row:
     }
 
 
-def _joined(values: Iterable[str]) -> str:
+def _join_values(values: Iterable[str]) -> str:
     return ", ".join(sorted(set(filter(None, values))))

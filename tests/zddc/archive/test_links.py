@@ -4,6 +4,7 @@ import html
 import json
 import re
 import shutil
+import zipfile
 from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
@@ -50,6 +51,14 @@ def test_a_draft_has_a_page_and_is_not_what_is_current(root):
     names = dict(links(Index(walk(root))))
     assert "A&<b>_~B.html" in names
     assert "A&<b>.html" not in names
+
+
+def test_what_is_in_a_zip_has_a_page_that_leads_to_the_zip(tmp_path):
+    name = "2025-10-31_T-1 (IFC) - Zipped.zip"
+    with zipfile.ZipFile(tmp_path / name, "w") as made:
+        made.writestr("native/A-1_A (IFC) - T.pdf", b"1")
+    write_links(tmp_path, Index(walk(tmp_path)))
+    assert target(tmp_path / ".archive/A-1.html") == name
 
 
 def test_all_files_are_listed(root):
