@@ -165,6 +165,18 @@ def test_an_index_that_is_kept_in_step_equals_a_fresh_one(tmp_path, seed):
         assert snapshot(index) == snapshot(Index(walk(tmp_path)))
 
 
+def test_a_zip_that_was_written_again_is_read_again(tmp_path):
+    file = tmp_path / "2025-01-01_T-1 (IFC) - Zipped.zip"
+    index = Index()
+    for revision in ("A", "B"):
+        with zipfile.ZipFile(file, "w") as made:
+            made.writestr(f"A-1_{revision} (IFC) - T.pdf", b"1")
+        index.refresh(tmp_path, "")
+        document = index.document("A-1")
+        assert document is not None
+        assert [one.text for one in document.revisions] == [revision]
+
+
 def test_a_root_that_is_gone_leaves_an_empty_index(tmp_path):
     (tmp_path / "root/a").mkdir(parents=True)
     (tmp_path / "root/a/A-1_B (IFC) - T.pdf").touch()
