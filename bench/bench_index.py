@@ -27,7 +27,7 @@ from zddc.console import out, table
 from zddc.filters import parse_filter
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from tests import archives  # noqa: E402 - from beside this folder
+from tests import archives
 
 EXPRESSIONS = ("layout", "status:IFC rev:^1 ext:pdf", "^civ.*layout !(draft | folder:issued)", "nothing-like-this")
 PRINTF = ["find", "{}", "-type", "f", "-printf", "%P\\t%s\\t%T@\\n"]

@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 
 from zddc.archive.names import Parts, Place, place_of, split_name, tracking_number
-from zddc.archive.tree import Entry, LeftOut, Listing, is_zip_transmittal, join, read_folder, walk
+from zddc.archive.tree import Entry, LeftOut, Listing, is_zip_transmittal, join, read_folder, unreadable, walk
 from zddc.revision import SortKey, parse_revision, revision_key
 
 
@@ -96,13 +96,18 @@ class Index:
             del self.listings[known]
 
     def refresh(self, root: Path, path: str) -> None:
-        """Read one folder again, with its zips and the folders in it that are new; forget those that are gone."""
+        """Read one folder again, with its zips and the folders in it that are new; forget those that are gone.
+
+        Where it is there and cannot be read, that is left out, and what was known of it is forgotten.
+        """
         known = self.listings.get(path)
         try:
             listing = read_folder(root, path)
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             self.remove(path)
             return
+        except OSError as error:
+            listing = unreadable(path, error)
         self.put(listing)
         before = set(known.folders) if known else set()
         for name in sorted(before - set(listing.folders)):

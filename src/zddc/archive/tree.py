@@ -57,7 +57,7 @@ def walk(root: Path, path: str = "") -> Iterator[Listing]:
         except OSError as error:
             if folder == path:
                 raise
-            listing = Listing(folder, left_out=(LeftOut(folder, f"cannot be read: {str(error.strerror).lower()}"),))
+            listing = unreadable(folder, error)
         yield listing
         pending += (join(folder, name) for name in reversed(listing.folders))
 
@@ -77,14 +77,24 @@ def read_folder(root: Path, path: str) -> Listing:
             name = one.name
             if name.startswith(_PRIVATE):
                 continue
-            if reason := _reason_to_leave_out(one):
-                left_out.append(LeftOut(join(path, name), reason))
-            elif one.is_dir(follow_symlinks=False) or is_zip_transmittal(name):
-                folders.append(name)
-            else:
-                status = one.stat(follow_symlinks=False)
-                entries.append(Entry(path, name, status.st_size, status.st_mtime_ns))
+            try:
+                if reason := _reason_to_leave_out(one):
+                    left_out.append(LeftOut(join(path, name), reason))
+                elif one.is_dir(follow_symlinks=False) or is_zip_transmittal(name):
+                    folders.append(name)
+                else:
+                    status = one.stat(follow_symlinks=False)
+                    entries.append(Entry(path, name, status.st_size, status.st_mtime_ns))
+            except FileNotFoundError:
+                continue  # removed since the folder was opened
+            except OSError as error:  # such as a folder that may be listed and not entered
+                left_out += unreadable(join(path, name), error).left_out
     return Listing(path, tuple(sorted(entries)), tuple(sorted(folders)), tuple(sorted(left_out)))
+
+
+def unreadable(path: str, error: OSError) -> Listing:
+    """Return the listing of what cannot be read: nothing but the reason."""
+    return Listing(path, left_out=(LeftOut(path, f"cannot be read: {str(error.strerror).lower()}"),))
 
 
 def join(folder: str, name: str) -> str:

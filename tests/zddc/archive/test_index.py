@@ -177,6 +177,19 @@ def test_a_zip_that_was_written_again_is_read_again(tmp_path):
         assert [one.text for one in document.revisions] == [revision]
 
 
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_that_can_no_longer_be_read_is_left_out_and_not_forgotten(tmp_path):
+    (tmp_path / "a/b").mkdir(parents=True)
+    (tmp_path / "a/b/A-1_B (IFC) - T.pdf").touch()
+    index = Index(walk(tmp_path))
+    (tmp_path / "a").chmod(0)
+    index.refresh(tmp_path, "a")
+    after = snapshot(Index(walk(tmp_path)))
+    (tmp_path / "a").chmod(0o700)
+    assert snapshot(index) == after
+    assert [one.reason for one in index.left_out()] == ["cannot be read: permission denied"]
+
+
 def test_a_root_that_is_gone_leaves_an_empty_index(tmp_path):
     (tmp_path / "root/a").mkdir(parents=True)
     (tmp_path / "root/a/A-1_B (IFC) - T.pdf").touch()

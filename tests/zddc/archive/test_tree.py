@@ -1,5 +1,6 @@
 """Every file of a tree is an entry, and what is none has a reason."""
 
+import contextlib
 import os
 import zipfile
 
@@ -73,6 +74,39 @@ def test_a_name_that_is_no_unicode_text_is_left_out(tmp_path):
 def test_a_folder_that_cannot_be_read_is_left_out(tmp_path):
     (tmp_path / "closed").mkdir(mode=0)
     assert list(walk(tmp_path))[1].left_out == (LeftOut("closed", "cannot be read: permission denied"),)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_that_may_only_be_listed_has_its_files_left_out_one_by_one(tmp_path):
+    (tmp_path / "listed").mkdir()
+    (tmp_path / "listed" / GOOD).touch()
+    (tmp_path / "listed").chmod(0o400)
+    _, listing = walk(tmp_path)
+    (tmp_path / "listed").chmod(0o700)
+    assert listing.left_out == (LeftOut(f"listed/{GOOD}", "cannot be read: permission denied"),)
+
+
+def test_a_file_that_is_removed_while_the_folder_is_read_does_not_hide_the_others(tmp_path, monkeypatch):
+    for name in ("a.txt", "b.txt", "c.txt"):
+        (tmp_path / name).touch()
+    scandir = os.scandir
+
+    @contextlib.contextmanager
+    def scan(place):
+        with scandir(place) as found:
+            entries = list(found)
+        (tmp_path / "b.txt").unlink()
+        yield entries
+
+    monkeypatch.setattr(os, "scandir", scan)
+    assert [one.name for one in read_folder(tmp_path, "").entries] == ["a.txt", "c.txt"]
+
+
+def test_a_link_to_the_folder_that_it_is_in_ends(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/loop").symlink_to(".")
+    (tmp_path / "a/up").symlink_to("..")
+    assert [listing.path for listing in walk(tmp_path)] == ["", "a"]
 
 
 def test_a_root_that_cannot_be_read_is_an_error(tmp_path):
