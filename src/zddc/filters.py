@@ -91,11 +91,10 @@ class _Parser:
     def alternatives(self, column: str, depth: int) -> Condition:
         """Read up to the end of the text or of the group."""
         branches = [self.branch(column, depth)]
-        if not self.take("|"):
-            return branches[0] or _everything
-        branches.append(self.branch(column, depth))
         while self.take("|"):
             branches.append(self.branch(column, depth))
+        if len(branches) == 1:
+            return branches[0] or _everything
         return _any_of([branch for branch in branches if branch])
 
     def branch(self, column: str, depth: int) -> Condition | None:

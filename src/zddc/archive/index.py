@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 
 from zddc.archive.names import Parts, Place, place_of, split_name, tracking_number
-from zddc.archive.tree import Entry, LeftOut, Listing, is_zip_transmittal, join, read_folder, unreadable, walk
+from zddc.archive.tree import Entry, LeftOut, Listing, is_zip_transmittal, join, read_folder, unreadable
 from zddc.revision import SortKey, parse_revision, revision_key
 
 
@@ -100,23 +100,23 @@ class Index:
 
         Where it is there and cannot be read, that is left out, and what was known of it is forgotten.
         """
-        known = self.listings.get(path)
-        try:
-            listing = read_folder(root, path)
-        except (FileNotFoundError, NotADirectoryError):
-            self.remove(path)
-            return
-        except OSError as error:
-            listing = unreadable(path, error)
-        self.put(listing)
-        before = set(known.folders) if known else set()
-        for name in sorted(before - set(listing.folders)):
-            self.remove(join(path, name))
-        for name in listing.folders:
-            if name in before and not is_zip_transmittal(name):
+        pending = [path]
+        while pending:
+            folder = pending.pop()
+            known = self.listings.get(folder, Listing(folder))
+            try:
+                listing = read_folder(root, folder)
+            except (FileNotFoundError, NotADirectoryError):
+                self.remove(folder)
                 continue
-            for below in walk(root, join(path, name)):
-                self.put(below)
+            except OSError as error:
+                listing = unreadable(folder, error)
+            self.put(listing)
+            for name in set(known.folders) - set(listing.folders):
+                self.remove(join(folder, name))
+            pending += (
+                join(folder, name) for name in listing.folders if name not in known.folders or is_zip_transmittal(name)
+            )
 
     def entries(self) -> Iterator[Entry]:
         """Yield every file, folder by folder, in the order of their paths."""
