@@ -103,7 +103,7 @@ class Index:
         pending = [path]
         while pending:
             folder = pending.pop()
-            known = self.listings.get(folder, Listing(folder))
+            known = set(self.listings.get(folder, Listing(folder)).folders)
             try:
                 listing = read_folder(root, folder)
             except (FileNotFoundError, NotADirectoryError):
@@ -112,11 +112,10 @@ class Index:
             except OSError as error:
                 listing = unreadable(folder, error)
             self.put(listing)
-            for name in set(known.folders) - set(listing.folders):
+            for name in known - set(listing.folders):
                 self.remove(join(folder, name))
-            pending += (
-                join(folder, name) for name in listing.folders if name not in known.folders or is_zip_transmittal(name)
-            )
+            again = (name for name in listing.folders if name not in known or is_zip_transmittal(name))
+            pending += (join(folder, name) for name in again)
 
     def entries(self) -> Iterator[Entry]:
         """Yield every file, folder by folder, in the order of their paths."""
