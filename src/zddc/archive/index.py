@@ -90,10 +90,13 @@ class Index:
 
     def remove(self, path: str) -> None:
         """Forget a folder and all that is below it."""
-        below = [known for known in self.listings if known == path or known.startswith(join(path, ""))]
-        for known in below:
-            self.put(Listing(known))
-            del self.listings[known]
+        pending = [path]
+        while pending:
+            folder = pending.pop()
+            if known := self.listings.get(folder):
+                pending += (join(folder, name) for name in known.folders)
+                self.put(Listing(folder))
+                del self.listings[folder]
 
     def refresh(self, root: Path, path: str) -> None:
         """Read one folder again, with its zips and the folders in it that are new; forget those that are gone.
