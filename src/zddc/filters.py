@@ -11,6 +11,7 @@
 """
 
 import difflib
+import operator
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
@@ -31,13 +32,14 @@ LONGEST_EXPRESSION, LONGEST_PATTERN, DEEPEST_GROUP = 1000, 200, 20
 # In RE2's instructions: at worst it goes through all of them for each character, 10 ms for a row of 1,500.
 LARGEST_PATTERN = 1500
 # A pattern without a column is sought in these, joined by blanks.
-_FREE_TEXT = ("tracking_number", "title", "revision", "status", "extension", "name")
+_FREE_TEXT = operator.itemgetter("tracking_number", "title", "revision", "status", "extension", "name")
 
 _BLANK = " \t\n\r\f\v\u00a0\u3000"
 _BLANKS = re.compile(f"[{_BLANK}]*")
 _PREFIX = re.compile(r"([A-Za-z_]+):")
 _PHRASE = re.compile(r'"([^"]*)(?:"|\Z)')
 _PATTERN = re.compile(rf"[^{_BLANK}()|]*")
+_SPECIAL = re.compile(r"[.*+?\[\]{}\\^$]")
 _ANCHOR_AT_END = re.compile(r"(?<!\\)(?:\\\\)*\$\Z")
 
 _OPTIONS = re2.Options()
@@ -139,7 +141,8 @@ class _Parser:
         if phrase:
             pattern, at_end = phrase[1], self.take("$")
         else:
-            pattern = self.take_match(_PATTERN)[0]
+            found = self.take_match(_PATTERN)
+            pattern = found[0] if found else ""
             at_end = _ANCHOR_AT_END.search(pattern) is not None
             pattern = pattern[: len(pattern) - at_end]
             if pattern == "*":
@@ -149,11 +152,15 @@ class _Parser:
         if len(pattern) > LONGEST_PATTERN:
             problem = f"a pattern has at most {LONGEST_PATTERN} characters"
             raise FilterError(self.text, start, self.at, problem, "write a shorter one")
-        regex = _regex(pattern, is_literal=bool(phrase), before=b".*" if at_end and not at_start else b"")
+        pattern, literal = unicodedata.normalize("NFC", pattern), bool(phrase) or not _SPECIAL.search(pattern)
+        regex = _regex(pattern, literal, before=b".*" if at_end and not at_start else b"")
         if regex is None or regex.programsize > LARGEST_PATTERN:
             problem = "as a regular expression it is too large"
             raise FilterError(self.text, start, self.at, problem, "repeat less in it")
-        return _term(column, regex.fullmatch if at_end else regex.match if at_start else regex.search)
+        find = regex.fullmatch if at_end else regex.match if at_start else regex.search
+        if literal and pattern.isascii():
+            return _term(column, _plain_test(pattern.lower(), find, at_start, at_end))
+        return _term(column, lambda text: find(_encode(text)))
 
     def take(self, character: str) -> bool:
         """Go past a character, if it is the next."""
@@ -168,18 +175,26 @@ class _Parser:
         return found
 
 
-def _term(column: str, find: Callable[[bytes], object]) -> Condition:
-    def condition(row: Row) -> bool:
-        text = row[column] if column else " ".join(filter(None, map(row.__getitem__, _FREE_TEXT)))
-        # A name may hold what is no Unicode text; RE2 passes over it.
-        return find(unicodedata.normalize("NFC", text).encode("utf-8", "surrogatepass")) is not None
-
-    return condition
+def _term(column: str, test: Callable[[str], object]) -> Condition:
+    if column:
+        return lambda row: bool(test(row[column]))
+    return lambda row: bool(test(" ".join(filter(None, _FREE_TEXT(row)))))
 
 
-def _regex(pattern: str, *, is_literal: bool, before: bytes) -> Any:
+def _plain_test(text: str, find: Callable[[bytes], object], at_start: bool, at_end: bool) -> Callable[[str], object]:
+    """Return a test for a text of ASCII in small letters, which needs ``find`` for other scripts only."""
+    test = (operator.contains, str.endswith, str.startswith, operator.eq)[2 * at_start + at_end]
+    return lambda value: test(value.lower(), text) if value.isascii() else find(_encode(value))
+
+
+def _encode(text: str) -> bytes:
+    # A name may hold what is no Unicode text; RE2 passes over it.
+    return unicodedata.normalize("NFC", text).encode("utf-8", "surrogatepass")
+
+
+def _regex(pattern: str, is_literal: bool, before: bytes) -> Any:
     """Compile ``before`` and a pattern; None if that is too large."""
-    data = unicodedata.normalize("NFC", pattern).encode()
+    data = pattern.encode()
     as_it_is = before + re2.escape(data)
     if not is_literal and "\\Q" not in pattern:  # behind it RE2 would take all as it is, to the end
         try:

@@ -16,9 +16,14 @@ def file_row(entry: Entry) -> Row:
     if not parts:
         read = parse_filename(entry.name)
         parts = Parts(read.tracking_number, read.revision, read.status, read.title, read.extension)
+    number, revision, status, title, extension = parts
     place = place_of(entry.folder)
     return {
-        **parts._asdict(),
+        "tracking_number": number,
+        "revision": revision,
+        "status": status,
+        "title": title,
+        "extension": extension,
         "name": entry.name,
         "folder": entry.folder,
         "party": place.party,
