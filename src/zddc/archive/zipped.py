@@ -42,10 +42,10 @@ def read_members(file: Path) -> Members:
     except (zipfile.BadZipFile, NotImplementedError, ValueError, UnicodeDecodeError) as error:
         return Members([], [("", f"the zip cannot be read: {str(error).lower()}")])
     for member in members:
-        if member.is_dir():
-            continue
         # What zipfile makes of a name that is cut at a NUL, or has backslashes on Windows, is not what stands there.
         name = member.orig_filename
+        if name.endswith("/"):
+            continue
         if reason := _reason_to_leave_out(member, name) or ("the name is there twice" if name in seen else ""):
             left_out.append((name, reason))
         else:

@@ -151,8 +151,8 @@ class World:
     def make_zip(self, file: Path) -> None:
         if not file.is_dir() and not file.is_symlink():
             with zipfile.ZipFile(file, "w") as made:
-                for drawn in self.chance.sample(self.files, 3):
-                    made.writestr(zipfile.ZipInfo(drawn.path.rpartition("/")[2]), drawn.content)
+                for name in {drawn.path.rpartition("/")[2] for drawn in self.chance.sample(self.files, 3)}:
+                    made.writestr(zipfile.ZipInfo(name), b"zipped")
 
 
 @pytest.mark.parametrize("seed", range(20 if SOAK else 2))

@@ -6,7 +6,7 @@ import struct
 import zipfile
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from zddc.archive import zipped
@@ -108,6 +108,7 @@ make_zip(SOUND, [("a.txt", b"1"), ("b/c.txt", b"2" * 50), ("Ü.txt", b"3")])
 
 
 @settings(max_examples=10_000 if SOAK else 150)
+@example([(SOUND.getvalue().index(b"a.txt", 100), 0)])
 @given(st.lists(st.tuples(st.integers(0, len(SOUND.getvalue()) - 1), st.integers(0, 255)), min_size=1, max_size=8))
 def test_damaged_zips_are_read_or_left_out(tmp_path_factory, changes):
     data = bytearray(SOUND.getvalue())
