@@ -3,7 +3,7 @@
 import csv
 import difflib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +14,7 @@ from rich.progress import track
 from zddc import console
 from zddc.archive import contents, findings, links, rows
 from zddc.archive.index import Document, Index
-from zddc.archive.tree import Entry, walk
+from zddc.archive.tree import Entry, Listing, walk
 from zddc.cli.options import Json, require_folder
 from zddc.cli.output import escape, print_columns, print_line
 from zddc.errors import UserError
@@ -48,7 +48,7 @@ def list(
     Example: zddc list received --filter "status:IFC" --csv
     """
     matches = _parse(expression)
-    index = _read(folder)
+    index = Index(_walk(folder))
     if odd:
         return _print_findings(folder, index, as_json)
     shown = [row for row in _register(index, all_revisions) if matches(row)]
@@ -81,21 +81,19 @@ def find(
     Example: zddc find "status:IFC rev:^A ext:pdf" received
     """
     matches = _parse(expression)
-    index = _read(folder)
-    count = 0
-    for entry in index.entries():
-        row = rows.file_row(entry)
-        if not matches(row):
-            continue
-        count += 1
+    found, left_out = [], 0
+    for listing in _walk(folder):  # all of it before anything is printed: a progress bar captures standard output
+        found += [entry for entry in listing.entries if matches(rows.file_row(entry))]
+        left_out += len(listing.left_out)
+    for entry in found:
         if as_json:
-            console.print_json({"path": entry.path, **row, "size": entry.size})
+            console.print_json({"path": entry.path, **rows.file_row(entry), "size": entry.size})
         elif null:
             sys.stdout.write(f"{entry.path}\0")
         else:
             print_line(entry.path)
-    if not count:
-        console.err.print(f"no file matches{_left_out(index)}")
+    if not found:
+        console.err.print(f"no file matches{_see_findings(left_out)}")
 
 
 def show(
@@ -109,7 +107,7 @@ def show(
 
     Example: zddc show ACME-CIV-DWG-0001 received
     """
-    index = _read(folder)
+    index = Index(_walk(folder))
     document = index.document(number) or _refuse(number, index)
     shown = [*_copies(folder, document)]
     if as_json:
@@ -130,7 +128,7 @@ def index(folder: Archive, as_json: Json = False) -> None:
 
     Example: zddc index project
     """
-    found = _read(folder)
+    found = Index(_walk(folder))
     pages, too_long = links.write_links(folder, found)
     for link in too_long:
         console.err.print(f"{link}: too long for the name of a page; it has none")
@@ -150,15 +148,18 @@ def _parse(expression: str) -> Condition:
         raise
 
 
-def _read(folder: Path) -> Index:
+def _walk(folder: Path) -> Iterable[Listing]:
     require_folder(folder)
     hidden = not console.err.is_terminal
-    return Index(track(walk(folder), "reading", console=console.err, transient=True, disable=hidden))
+    return track(walk(folder), "reading", console=console.err, transient=True, disable=hidden)
+
+
+def _see_findings(left_out: int) -> str:
+    return f"; left out: {left_out}, see 'zddc list --findings'" if left_out else ""
 
 
 def _left_out(index: Index) -> str:
-    count = sum(1 for _ in index.left_out())
-    return f"; left out: {count}, see 'zddc list --findings'" if count else ""
+    return _see_findings(sum(1 for _ in index.left_out()))
 
 
 def _register(index: Index, all_revisions: bool) -> Iterator[rows.Row]:
