@@ -2,8 +2,8 @@
 
 The files are empty, in some 20,000 transmittals, with the revisions, copies and odd names of the tests' archives. Each
 program runs in a process of its own, in turn, and the median of the rounds counts. The peer is ``find -printf``, which
-reads the same names, sizes and times and keeps none of them. ``index`` keeps all of them by document; ``find`` is the
-search of every file once the folders are read, by the slowest of the expressions.
+reads the same names, sizes and times and keeps none of them. ``index`` keeps all of them by document; ``search`` asks
+about every file once the folders are read, and its ratio is that of the slowest expression.
 
 usage: python bench/bench_index.py [--files N] [--rounds N] [--folder DIR]
 """
@@ -85,9 +85,9 @@ def measure_all(place: str) -> dict[str, dict[str, float]]:
     found = {"find -printf": {"seconds": run([part.format(place) for part in PRINTF])[1]}}
     for name in MEASURES:
         found |= json.loads(run([sys.executable, __file__, "--measure", name, "--folder", place])[0])
-    found["zddc find, from start to end"] = {
-        "seconds": run([sys.executable, "-m", "zddc", "find", EXPRESSIONS[2], place])[1]
-    }
+    for command in (["find", EXPRESSIONS[2]], ["list"], ["show", "CIV-CAL-000001"]):
+        seconds = run([sys.executable, "-m", "zddc", *command, place])[1]
+        found[f"zddc {command[0]}, from start to end"] = {"seconds": seconds}
     print({name: round(one["seconds"], 2) for name, one in found.items()}, file=sys.stderr, flush=True)
     return found
 
