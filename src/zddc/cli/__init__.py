@@ -5,7 +5,7 @@ import sys
 import typer
 
 from zddc import console
-from zddc.cli import names
+from zddc.cli import hashing, names, renaming
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
 
@@ -19,6 +19,9 @@ def zddc(_version: console.VersionOption = False) -> None:
 for command in (
     names.parse,
     names.check,
+    renaming.rename,
+    hashing.hash,
+    hashing.verify,
 ):
     app.command()(command)
 
