@@ -38,8 +38,9 @@ class Rename:
 
     @property
     def folder(self) -> str:
-        """The path of the folder that it is in; empty for the folder of the plan."""
-        return self.path.rpartition("/")[0]
+        """The path of the folder that it is in: empty for the folder of the plan, ``/`` for that of the system."""
+        folder, slash, _ = self.path.rpartition("/")
+        return folder or slash
 
     @property
     def name(self) -> str:
@@ -148,8 +149,7 @@ class _Listings(dict[Path, set[str]]):
     """The names in each folder, listed once. A file system that folds letter case would find other spellings too."""
 
     def __missing__(self, folder: Path) -> set[str]:
-        leads_there = folder.is_dir() and not folder.is_symlink()
-        self[folder] = {path.name for path in folder.iterdir()} if leads_there else set()
+        self[folder] = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
         return self[folder]
 
 
@@ -168,14 +168,15 @@ def _folder_problems(
     times = Counter(line.path for line in lines)
     for line in lines:
         key = folded(line.new_name)
-        rivals = [f"'{staying[key]}' is there already"] if key in staying else []
-        rivals += [f"'{other.name}' would get it too" for other in wanting[key] if other.path != line.path]
+        taken = f"'{staying[key]}' is there already" if key in staying else ""
+        rival = next((other.name for other in wanting[key] if other.path != line.path), "")
         yield (
             line,
             ("the plan has several new names for it" if times[line.path] > 1 else "")
             or _source_problem(root, line, there)
             or windows_problem(line.new_name)
-            or "".join(rivals[:1]),
+            or taken
+            or (rival and f"'{rival}' would get this name too"),
         )
 
 

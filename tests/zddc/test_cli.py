@@ -10,9 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from zddc import console
-from zddc.cli import app
-
 NAMING = json.loads((Path(__file__).parents[2] / "spec/naming.json").read_text(encoding="utf-8"))
 GOOD = "ACME-CIV-DWG-0001_A (IFC) - Site layout.pdf"
 GOOD_JSON = {
@@ -23,17 +20,6 @@ GOOD_JSON = {
     "extension": "pdf",
     "valid": True,
 }
-
-
-@pytest.fixture
-def zddc(capsys):
-    """Run the command in this process; answer its status, its standard output and its standard error."""
-
-    def run(*arguments):
-        status = console.run(app, "zddc", [str(argument) for argument in arguments])
-        return status, *capsys.readouterr()
-
-    return run
 
 
 @pytest.fixture

@@ -54,8 +54,9 @@ def verify(
 ) -> int:
     """Compare the files below DIR with DIR/SHA256SUMS.
 
-    A file is verified, changed, missing, extra (not in the list), moved (missing, and its bytes are in an extra file) or
-    unreadable. The exit status is 0 only if all are verified. Every file is read. The list may be one of sha256sum's.
+    A file is verified, changed, missing, extra (not in the list), moved (missing, and its bytes are in an extra file)
+    or unreadable. The exit status is 0 only if all are verified. All bytes are read. sha256sum may have written the
+    list.
 
     Example: zddc verify received
     """

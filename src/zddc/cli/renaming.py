@@ -32,9 +32,9 @@ def rename(
 ) -> int:
     """Rename files and folders below DIR, all of them or none.
 
-    The plan is the corrections that 'zddc check' finds, or a CSV file. It is checked as a whole: nothing is overwritten,
-    and no name is given that Windows cannot hold. --apply writes a journal into DIR, by which --undo takes all of it
-    back, and --complete goes on after a crash.
+    The plan is the corrections that 'zddc check' finds, or a CSV file. It is checked as a whole: nothing is
+    overwritten, and no name is given that Windows cannot hold. --apply writes a journal into DIR, by which --undo takes
+    all of it back, and --complete goes on after a crash.
 
     Example: zddc rename received --apply
     """
