@@ -1,5 +1,6 @@
 """SHA-256 of the files in a folder, the list of them that ``sha256sum -c`` reads, and what differs from that list."""
 
+import codecs
 import hashlib
 import os
 import re
@@ -119,7 +120,7 @@ def read_list(file: Path) -> list[HashedFile]:
         data = file.read_bytes()
     except FileNotFoundError:
         raise UserError(file, "no such file", f"write it with 'zddc hash {file.parent} --write'") from None
-    lines = enumerate(data.split(b"\n"), start=1)
+    lines = enumerate(data.removeprefix(codecs.BOM_UTF8).split(b"\n"), start=1)
     return [_parse_line(f"{file}:{number}", line) for number, line in lines if line.strip() and line[:1] != b"#"]
 
 

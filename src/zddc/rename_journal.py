@@ -20,7 +20,7 @@ from pathlib import Path
 
 from zddc.durable import rename_without_replacing, sync_folder
 from zddc.errors import UserError
-from zddc.renaming import Rename, folded
+from zddc.renaming import Listings, Rename, folded
 
 JOURNALS = ".zddc-rename-*.jsonl"
 _HEADING = {"journal": "zddc rename", "version": 1}
@@ -79,6 +79,7 @@ def _resume(root: Path, file: Path, *, undo: bool) -> int:
         journal = read_journal(file)
         _settle(root, journal)
         before, goal = journal.position, 0 if undo else len(journal.steps)
+        _check_way(root, journal, goal)
         _move(root, journal, goal)
     return abs(goal - before)
 
@@ -152,24 +153,48 @@ def _append(journal: Journal, *lines: object) -> None:
     journal.size += len(data)
 
 
+def _way(journal: Journal, goal: int) -> Iterator[tuple[int, int, Step]]:
+    """Yield the steps from a journal's position to another: the number of each, the position after it, its names."""
+    for number in range(journal.position, goal):
+        yield number, number + 1, journal.steps[number]
+    for number in range(journal.position - 1, goal - 1, -1):
+        yield number, number, journal.steps[number][::-1]
+
+
+def _check_way(root: Path, journal: Journal, goal: int) -> None:
+    """Raise :class:`UserError` if a step on the way cannot be made, since somebody renamed something meanwhile."""
+    places: dict[str, Path | None] = {}  # by a path on the way: where that is now; None if nothing has the path then
+    listings = Listings()
+
+    def place(path: str) -> Path:
+        folder, _, name = path.rpartition("/")
+        return places.get(path) or (place(folder) if folder else root) / name
+
+    for _, _, (old, new) in _way(journal, goal):
+        source, target = place(old), place(new)
+        taken = places.get(new) or (new not in places and target.name in listings[target.parent])
+        if taken or (old not in places and not os.path.lexists(source)):
+            problem = f"'{new}' is taken" if taken else "it is not there any more"
+            remedy = "nothing was renamed now; rename by hand what somebody else renamed, and try again"
+            raise UserError(source, f"cannot become '{new}': {problem}", remedy)
+        places[new], places[old] = source, None
+
+
 def _move(root: Path, journal: Journal, goal: int) -> None:
     """Do or undo steps until ``goal`` of them are done; each is on the disk before the next begins."""
-    while journal.position != goal:
-        forward = goal > journal.position
-        number = journal.position if forward else journal.position - 1
-        old, new = journal.steps[number] if forward else journal.steps[number][::-1]
+    for number, after, (old, new) in [*_way(journal, goal)]:
         folder, _, name = old.rpartition("/")
         try:
-            _append(journal, {"do" if forward else "undo": number})
+            _append(journal, {"do" if after > number else "undo": number})
             with _open_folder(root, folder) as descriptor:
                 rename_without_replacing(descriptor, name, new.rpartition("/")[2])
                 sync_folder(descriptor)
         except OSError as error:
             with contextlib.suppress(OSError):  # then it is read from the names that are there
                 _append(journal, {"end": journal.position})
-            problem = f"cannot be renamed to '{new}': {str(error.strerror).lower()}"
+            problem = f"cannot become '{new}': {str(error.strerror).lower()}"
             raise UserError(root / old, problem, f"mend that, then {_ways_on(root, journal.file)}") from None
-        journal.position += 1 if forward else -1
+        journal.position = after
     _append(journal, {"end": journal.position})
 
 

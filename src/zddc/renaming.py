@@ -137,7 +137,7 @@ def check_plan(root: Path, plan: Iterable[Rename]) -> list[Rename]:
         if line.changes:
             folders[line.folder].append(line)
     new_names = {line.path: line.new_name for lines in folders.values() for line in lines}
-    listings = _Listings()
+    listings = Listings()
     return [
         replace(line, problem=problem, warning="" if problem else _warning(root, line, new_names))
         for folder, lines in folders.items()
@@ -145,8 +145,8 @@ def check_plan(root: Path, plan: Iterable[Rename]) -> list[Rename]:
     ]
 
 
-class _Listings(dict[Path, set[str]]):
-    """The names in each folder, listed once. A file system that folds letter case would find other spellings too."""
+class Listings(dict[Path, set[str]]):
+    """The names in each folder, listed once: a file system that folds letter case finds other spellings too."""
 
     def __missing__(self, folder: Path) -> set[str]:
         self[folder] = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
@@ -154,7 +154,7 @@ class _Listings(dict[Path, set[str]]):
 
 
 def _folder_problems(
-    root: Path, folder: str, lines: Sequence[Rename], listings: _Listings
+    root: Path, folder: str, lines: Sequence[Rename], listings: Listings
 ) -> Iterator[tuple[Rename, str]]:
     """Yield the lines of one folder, each with its problem, empty where there is none."""
     if problem := _path_problem(root, folder, listings):
@@ -180,7 +180,7 @@ def _folder_problems(
         )
 
 
-def _path_problem(root: Path, folder: str, listings: _Listings) -> str:
+def _path_problem(root: Path, folder: str, listings: Listings) -> str:
     """Return why nothing in a folder can be renamed: it is not there, is not below the root, or a link leads there."""
     if folder.startswith("/") or ".." in folder.split("/"):
         return "not a path below the folder"

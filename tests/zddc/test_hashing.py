@@ -160,6 +160,7 @@ def test_a_list_of_any_kind_is_read_or_refused_in_one_line(tmp_path_factory, dat
         (b"\\SHA256 (a\\nb) = %s", "a\nb"),
         (b"%s  a\r", "a"),
         (b"# a note\n\n%s  a\n", "a"),
+        (b"\xef\xbb\xbf%s  a\r\n", "a"),
     ],
 )
 @pytest.mark.parametrize("letter", [b"a", b"A"])
@@ -261,6 +262,15 @@ def test_files_that_came_and_went_are_in_the_next_list(tmp_path):
     write(tmp_path, {b"c": b"3"})
     write_hashes(tmp_path)
     assert differences(tmp_path) == []
+
+
+def test_a_file_that_did_not_change_is_not_read_again(tmp_path):
+    root, old = Path(pytest.__file__).parent, [HashedFile("__init__.py")]
+    with HashCache(tmp_path / "cache") as cache:
+        read = list(hash_files(root, old, cache))
+        cache.store((root / "__init__.py").stat(), "remembered")
+        assert [file.sha256 for file in hash_files(root, old, cache)] == ["remembered"]
+        assert list(hash_files(root, old)) == read
 
 
 def test_a_cached_hash_is_not_verified(tmp_path):
