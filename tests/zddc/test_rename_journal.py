@@ -375,6 +375,17 @@ def test_a_step_whose_names_were_changed_by_others_is_left_to_people(tmp_path, t
         complete(tmp_path, file)
 
 
+@pytest.mark.parametrize(
+    ("word", "there", "undone", "done"), [("do", "z", 1, 0), ("do", "a", 0, 1), ("undo", "a", 0, 1)]
+)
+def test_the_names_that_are_there_tell_whether_the_last_step_was_done(tmp_path, word, there, undone, done):
+    for run, count in ((undo, undone), (complete, done)):
+        (folder := tmp_path / run.__name__).mkdir()
+        (folder / there).touch()
+        (file := folder / "journal").write_text(HEADING + STEP + f'{{"{word}": 0}}\n')
+        assert run(folder, file) == count
+
+
 def test_a_stop_between_the_halves_of_a_rename_by_links_is_mended(tmp_path):
     (tmp_path / "a").write_text("a")
     (tmp_path / "z").hardlink_to(tmp_path / "a")
