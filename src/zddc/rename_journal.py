@@ -77,6 +77,8 @@ def undo(root: Path, file: Path) -> int:
 def _resume(root: Path, file: Path, *, undo: bool) -> int:
     with _alone(root):
         journal = read_journal(file)
+        if not journal.steps:  # stopped before the first rename
+            return 0
         _settle(root, journal)
         before, goal = journal.position, 0 if undo else len(journal.steps)
         _check_way(root, journal, goal)
@@ -199,7 +201,10 @@ def _move(root: Path, journal: Journal, goal: int) -> None:
 
 
 def read_journal(file: Path) -> Journal:
-    """Read a journal; raise :class:`UserError` if it is none. What a killed writer left of a last line is ignored."""
+    """Read a journal; raise :class:`UserError` if it is none.
+
+    What a killed writer left of a last line is ignored. A journal that does not hold all of its steps yet has none.
+    """
     lines = file.read_bytes().splitlines(keepends=True)
     if lines and not lines[-1].endswith(b"\n"):
         del lines[-1]
@@ -209,7 +214,7 @@ def read_journal(file: Path) -> Journal:
         if {key: heading[key] for key in _HEADING} != _HEADING:
             raise ValueError
         steps, moves = others[: heading["steps"]], others[heading["steps"] :]
-        if len(steps) == heading["steps"]:  # else it was stopped before the first rename
+        if len(steps) == heading["steps"]:
             journal.steps = [_read_step(line) for line in steps]
         for line in moves:
             _read_move(line, journal)

@@ -29,7 +29,7 @@ SOAK = bool(os.environ.get("WEAKSPOT_SOAK"))
 PLANS = 10_000 if SOAK else 60
 PLANS_ON_FOLDING_DISK = 10_000 if SOAK else 15
 # Of the system calls at which a process can be killed, each that many.
-EACH_CALL = 1 if SOAK else 17
+EACH_CALL = 1 if SOAK else 7
 
 # Files, folders with files, a swap, a cycle, a chain, another letter case, a folder and what is in it.
 FILES = ("a", "b", "c", "f/d", "f/e", "f/x.PDF", "g")
@@ -362,7 +362,7 @@ def test_what_is_no_journal_is_one_line_and_renames_nothing(root, text):
 )
 def test_a_journal_that_ends_before_the_first_rename_has_nothing_to_undo(root, text):
     (file := root.parent / "journal").write_text(text)
-    assert undo(root, file) == 0
+    assert [undo(root, file), undo(root, file)] == [0, 0]
     assert names(root) == ["a", "b", "c", "f", "g"]
 
 
