@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from zddc import durable
 from zddc.durable import rename_without_replacing, write_atomically
 
 
@@ -36,6 +37,14 @@ def test_on_a_full_disk_the_old_file_stays_and_the_error_names_it(small_disk):
     assert (file.read_bytes(), names(small_disk)) == (b"old", ["list"])
 
 
+@pytest.fixture(params=["renameat2", "links"])
+def _way(request, monkeypatch):
+    """Also with a C library that has no renameat2."""
+    if request.param == "links":
+        monkeypatch.setattr(durable, "_libc", object())
+
+
+@pytest.mark.usefixtures("_way")
 @pytest.mark.parametrize("make", ["touch", "mkdir"])
 def test_an_entry_gets_a_name_that_is_free(tmp_path, folder, make):
     getattr(tmp_path / "old", make)()
@@ -43,6 +52,7 @@ def test_an_entry_gets_a_name_that_is_free(tmp_path, folder, make):
     assert names(tmp_path) == ["new"]
 
 
+@pytest.mark.usefixtures("_way")
 @pytest.mark.parametrize("make", ["touch", "mkdir"])
 @pytest.mark.parametrize("there", ["touch", "mkdir", "link"])
 def test_a_name_that_is_taken_stays_what_it_is(tmp_path, folder, make, there):
@@ -55,6 +65,7 @@ def test_a_name_that_is_taken_stays_what_it_is(tmp_path, folder, make, there):
     assert os.lstat(tmp_path / "new").st_ino == before.st_ino
 
 
+@pytest.mark.usefixtures("_way")
 def test_what_is_not_there_cannot_be_renamed(tmp_path, folder):
     with pytest.raises(FileNotFoundError):
         rename_without_replacing(folder, "old", "new")

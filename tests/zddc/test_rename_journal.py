@@ -20,7 +20,7 @@ from tests.waiting import until
 from tests.zddc.random_plans import expected, make_plan, make_tree, snapshot
 from tests.zddc.system_calls import killed_at
 
-from zddc import rename_journal
+from zddc import durable, rename_journal
 from zddc.errors import UserError
 from zddc.rename_journal import JOURNALS, apply, complete, plan_steps, read_journal, require_finished, undo
 from zddc.renaming import Rename, check_plan
@@ -95,10 +95,6 @@ def rename_and_undo(chance: random.Random, root: Path) -> int:
     assert snapshot(root) == expected(before, plan)
     undo(root, journal)
     assert snapshot(root) == before
-    complete(root, journal)
-    assert snapshot(root) == expected(before, plan)
-    undo(root, journal)
-    assert snapshot(root) == before
     return len(plan)
 
 
@@ -110,6 +106,13 @@ def test_a_plan_gives_the_tree_that_it_says_and_undone_the_tree_that_was(tmp_pat
         lines += rename_and_undo(random.Random(number), root)
         shutil.rmtree(root)
     assert lines > PLANS
+
+
+@pytest.mark.slow
+def test_on_the_disk_that_folds_a_file_is_found_by_any_form_of_its_name(folding_disk):
+    (folding_disk / "Straße é").write_text("1")
+    assert (folding_disk / "STRASSE E\u0301").read_text() == "1"
+    assert [path.name for path in folding_disk.glob("S*")] == ["Straße é"]
 
 
 @pytest.mark.slow
@@ -237,9 +240,11 @@ def test_a_journal_can_be_read_by_people(root):
 
 def test_what_is_undone_or_complete_is_not_done_again(root):
     journal = apply(root, PLAN)
-    assert complete(root, journal) == 0
-    assert undo(root, journal) == len(read_journal(journal).steps)
-    assert undo(root, journal) == 0
+    steps = len(read_journal(journal).steps)
+    assert [complete(root, journal), undo(root, journal), undo(root, journal)] == [0, steps, 0]
+    assert snapshot(root) == ORIGINAL
+    assert [complete(root, journal), undo(root, journal)] == [steps, steps]
+    assert snapshot(root) == ORIGINAL
 
 
 def test_another_run_waits_for_one_that_was_stopped(root):
@@ -443,6 +448,15 @@ def test_a_run_that_is_killed_at_any_system_call_can_be_undone(tmp_path, begin):
 @pytest.mark.parametrize("begin", [begin_to_apply, begin_to_undo])
 def test_a_run_that_is_killed_at_any_system_call_can_be_completed(tmp_path, begin):
     assert run_killed(tmp_path, begin, complete, nothing_or_all) > 100
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600 if SOAK else 300)
+@pytest.mark.parametrize("begin", [begin_to_apply, begin_to_undo])
+@pytest.mark.parametrize(("mend", "wanted"), [(undo, lambda root: ORIGINAL), (complete, nothing_or_all)])
+def test_that_holds_for_kills_where_a_rename_is_two_links(tmp_path, monkeypatch, begin, mend, wanted):
+    monkeypatch.setattr(durable, "_libc", object())  # a C library that has no renameat2
+    assert run_killed(tmp_path, begin, mend, wanted) > 100
 
 
 @pytest.mark.slow
