@@ -12,6 +12,7 @@ import json
 import os
 import secrets
 import shlex
+import stat
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -252,7 +253,7 @@ def _settle(root: Path, journal: Journal) -> None:
     try:
         with _open_folder(root, folder) as descriptor:
             found = {name: _lstat(name, descriptor) for name in (old_name, new_name)}
-            if found[old_name] and found[old_name] == found[new_name]:  # two links: stopped between the halves
+            if _are_links(found[old_name], found[new_name]):  # stopped between the halves of a rename
                 os.unlink(new_name, dir_fd=descriptor)
                 found[new_name] = None
     except OSError as error:
@@ -265,13 +266,22 @@ def _settle(root: Path, journal: Journal) -> None:
     journal.open_step = None
 
 
-def _lstat(name: str, folder: int) -> tuple[int, int] | None:
-    """Return device and inode of an entry, None where there is none."""
+def _lstat(name: str, folder: int) -> os.stat_result | None:
     try:
-        found = os.lstat(name, dir_fd=folder)
+        return os.lstat(name, dir_fd=folder)
     except FileNotFoundError:
         return None
-    return found.st_dev, found.st_ino
+
+
+def _are_links(one: os.stat_result | None, other: os.stat_result | None) -> bool:
+    """Return whether two entries are links to one file: by all but the inode, which some file systems make up.
+
+    A file with two links or more loses nothing by losing one.
+    """
+    if not one or not other or stat.S_ISDIR(one.st_mode) or one.st_nlink < 2:
+        return False
+    fields = ("st_mode", "st_nlink", "st_size", "st_mtime_ns")
+    return all(getattr(one, field) == getattr(other, field) for field in fields)
 
 
 @contextlib.contextmanager

@@ -371,10 +371,12 @@ def test_a_journal_that_ends_before_the_first_rename_has_nothing_to_undo(root, t
     assert names(root) == ["a", "b", "c", "f", "g"]
 
 
+@pytest.mark.parametrize("make", ["touch", "mkdir"])
 @pytest.mark.parametrize(("there", "words"), [(["a", "z"], "both of them are there"), ([], "none of them is there")])
-def test_a_step_whose_names_were_changed_by_others_is_left_to_people(tmp_path, there, words):
+def test_a_step_whose_names_were_changed_by_others_is_left_to_people(tmp_path, make, there, words):
     for name in there:
-        (tmp_path / name).touch()
+        getattr(tmp_path / name, make)()
+        os.utime(tmp_path / name, ns=(0, 0))
     (file := tmp_path / "journal").write_text(HEADING + STEP + '{"do": 0}\n')
     with pytest.raises(UserError, match=f"a: it was being renamed to 'z', and {words}"):
         complete(tmp_path, file)
