@@ -10,6 +10,7 @@ import errno
 import fcntl
 import json
 import os
+import re
 import secrets
 import shlex
 import stat
@@ -24,6 +25,7 @@ from zddc.errors import UserError
 from zddc.renaming import Listings, Rename, folded
 
 JOURNALS = ".zddc-rename-*.jsonl"
+_TEMPORARY = re.compile(r"\.zddc-[0-9a-f]{8}-\d+\.tmp")
 _HEADING = {"journal": "zddc rename", "version": 1}
 
 Step = tuple[str, str]
@@ -66,12 +68,12 @@ def apply(root: Path, plan: Sequence[Rename]) -> Path:
 
 
 def complete(root: Path, file: Path) -> int:
-    """Do the steps of a journal that are not done; return how many. Raises :class:`UserError` as :func:`apply` does."""
+    """Do what is not done of a journal; return how many got their name. Raises :class:`UserError` as :func:`apply`."""
     return _resume(root, file, undo=False)
 
 
 def undo(root: Path, file: Path) -> int:
-    """Undo the steps of a journal that are done; return how many. Raises :class:`UserError` as :func:`apply` does."""
+    """Undo what is done of a journal; return how many got their name. Raises :class:`UserError` as :func:`apply`."""
     return _resume(root, file, undo=True)
 
 
@@ -81,10 +83,11 @@ def _resume(root: Path, file: Path, *, undo: bool) -> int:
         if not journal.steps:  # stopped before the first rename
             return 0
         _settle(root, journal)
-        before, goal = journal.position, 0 if undo else len(journal.steps)
+        goal = 0 if undo else len(journal.steps)
+        names = [new.rpartition("/")[2] for _, _, (_, new) in _way(journal, goal)]
         _check_way(root, journal, goal)
         _move(root, journal, goal)
-    return abs(goal - before)
+    return sum(not _TEMPORARY.fullmatch(name) for name in names)
 
 
 def require_finished(root: Path) -> None:

@@ -240,10 +240,9 @@ def test_a_journal_can_be_read_by_people(root):
 
 def test_what_is_undone_or_complete_is_not_done_again(root):
     journal = apply(root, PLAN)
-    steps = len(read_journal(journal).steps)
-    assert [complete(root, journal), undo(root, journal), undo(root, journal)] == [0, steps, 0]
+    assert [complete(root, journal), undo(root, journal), undo(root, journal)] == [0, len(PLAN), 0]
     assert snapshot(root) == ORIGINAL
-    assert [complete(root, journal), undo(root, journal)] == [steps, steps]
+    assert [complete(root, journal), undo(root, journal)] == [len(PLAN), len(PLAN)]
     assert snapshot(root) == ORIGINAL
 
 

@@ -61,9 +61,9 @@ def rename(
 def _resume(folder: Path, undo: Path | None, complete: Path | None, as_json: bool) -> None:
     count = rename_journal.undo(folder, undo) if undo else rename_journal.complete(folder, complete or Path())
     if as_json:
-        console.print_json({"undone" if undo else "done": count})
+        console.print_json({"renamed": count})
     else:
-        print_line(f"steps {'undone' if undo else 'done'}: {count}")
+        print_line(f"renamed{' back' if undo else ''}: {count}")
 
 
 def _write_plan(file: Path, plan: Sequence[Rename]) -> None:

@@ -42,9 +42,9 @@ def test_names_are_corrected_and_the_journal_takes_that_back(zddc, folder):
     found = re.search(r"^renamed: 1; refused: 0; left as they are: 1\njournal: (.*)\n\Z", out, re.MULTILINE)
     assert found
     assert names(folder) == [RIGHT, "Meeting notes.docx"]
-    assert zddc("rename", folder, "--undo", found[1]) == (0, "steps undone: 1\n", "")
+    assert zddc("rename", folder, "--undo", found[1]) == (0, "renamed back: 1\n", "")
     assert names(folder) == before
-    assert zddc("rename", folder, "--complete", found[1]) == (0, "steps done: 1\n", "")
+    assert zddc("rename", folder, "--complete", found[1]) == (0, "renamed: 1\n", "")
     assert names(folder) == [RIGHT, "Meeting notes.docx"]
 
 
@@ -101,8 +101,8 @@ def test_everything_is_there_for_programs(zddc, folder):
     status, out, _ = zddc("rename", folder, "--apply", "--json")
     line, end = map(json.loads, out.splitlines())
     assert (status, line) == (0, {"path": WRONG, "new_name": RIGHT, "problem": "", "warning": ""})
-    assert zddc("rename", folder, "--undo", end["journal"], "--json") == (0, '{"undone": 1}\n', "")
-    assert zddc("rename", folder, "--complete", end["journal"], "--json") == (0, '{"done": 1}\n', "")
+    assert zddc("rename", folder, "--undo", end["journal"], "--json") == (0, '{"renamed": 1}\n', "")
+    assert zddc("rename", folder, "--complete", end["journal"], "--json") == (0, '{"renamed": 1}\n', "")
 
 
 def test_renames_that_were_stopped_come_first(zddc, folder):
