@@ -116,11 +116,11 @@ def read_list(file: Path) -> list[HashedFile]:
 
     Raises :class:`UserError` for any other line, and for a path that leads out of the list's folder.
     """
-    try:
-        data = file.read_bytes()
-    except FileNotFoundError:
-        raise UserError(file, "no such file", f"write it with 'zddc hash {file.parent} --write'") from None
-    lines = enumerate(data.removeprefix(codecs.BOM_UTF8).split(b"\n"), start=1)
+    if not os.path.lexists(file):
+        raise UserError(file, "no such file", f"write it with 'zddc hash {file.parent} --write'")
+    if file.is_symlink() or not file.is_file():
+        raise UserError(file, "not a regular file", "put the list itself there")
+    lines = enumerate(file.read_bytes().removeprefix(codecs.BOM_UTF8).split(b"\n"), start=1)
     return [_parse_line(f"{file}:{number}", line) for number, line in lines if line.strip() and line[:1] != b"#"]
 
 

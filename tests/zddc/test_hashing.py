@@ -293,6 +293,13 @@ def test_without_a_list_nothing_is_verified(tmp_path):
         list(verify(tmp_path))
 
 
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("elsewhere")])
+def test_a_list_that_is_no_file_is_not_waited_for(tmp_path, make):
+    make(tmp_path / LIST_NAME)
+    with pytest.raises(UserError, match="SHA256SUMS: not a regular file; put the list itself there"):
+        list(verify(tmp_path))
+
+
 def test_each_kind_of_difference_is_told(tmp_path):
     write(
         tmp_path, {b"same": b"1", b"changed": b"2", b"missing": b"3", b"old name": b"4", b"linked": b"5", b"f/in": b"6"}
