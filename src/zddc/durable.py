@@ -63,7 +63,11 @@ def rename_without_replacing(folder: int, old: str, new: str) -> None:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), old, None, new) from None
         os.rename(old, new, src_dir_fd=folder, dst_dir_fd=folder)
     else:
-        os.unlink(old, dir_fd=folder)
+        try:
+            os.unlink(old, dir_fd=folder)
+        except OSError:
+            os.unlink(new, dir_fd=folder)
+            raise
 
 
 def _rename_in_one(folder: int, old: str, new: str) -> int:

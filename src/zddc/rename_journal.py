@@ -194,13 +194,13 @@ def _move(root: Path, journal: Journal, goal: int) -> None:
             _append(journal, {"do" if after > number else "undo": number})
             with _open_folder(root, folder) as descriptor:
                 rename_without_replacing(descriptor, name, new.rpartition("/")[2])
+                journal.position = after
                 sync_folder(descriptor)
         except OSError as error:
-            with contextlib.suppress(OSError):  # then it is read from the names that are there
+            with contextlib.suppress(OSError):  # then the names that are there will tell
                 _append(journal, {"end": journal.position})
             problem = f"cannot become '{new}': {str(error.strerror).lower()}"
             raise UserError(root / old, problem, f"mend that, then {_ways_on(root, journal.file)}") from None
-        journal.position = after
     _append(journal, {"end": journal.position})
 
 

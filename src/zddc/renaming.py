@@ -78,14 +78,11 @@ def read_plan(file: Path) -> list[Rename]:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
         columns = [column.strip() for column in next(reader, [])]
-        unknown = [column for column in columns if column not in COLUMNS] or [
-            column for column in columns if columns.count(column) > 1
-        ]
-        if unknown or not {"path", "new_name"} <= set(columns):
-            problem = f"the column '{unknown[0]}' is not known" if unknown else "no columns 'path' and 'new_name'"
-            raise UserError(
-                f"{file}:1", problem, f"the columns are {', '.join(COLUMNS)}; the last three may be missing"
-            )
+        wrong = [f"'{column}'" for column in columns if column not in COLUMNS or columns.count(column) > 1]
+        if wrong or not {"path", "new_name"} <= set(columns):
+            problem = f"the column {wrong[0]} is not known" if wrong else "no columns 'path' and 'new_name'"
+            remedy = f"the columns are {', '.join(COLUMNS)}; the last three may be missing"
+            raise UserError(f"{file}:1", problem, remedy)
         return [_read_row(f"{file}:{reader.line_num}", columns, row) for row in reader if any(row)]
     except csv.Error as error:
         raise UserError(f"{file}:{reader.line_num}", str(error), "save it as CSV again") from None
@@ -96,19 +93,17 @@ def _read_row(place: str, columns: Sequence[str], row: Sequence[str]) -> Rename:
         remedy = "put a field that holds a separator between quotation marks"
         raise UserError(place, f"{len(row)} fields under {len(columns)} columns", remedy)
     cells = dict(zip(columns, row, strict=True))
+    size, modified = cells.get("size"), cells.get("modified", "")
     try:
-        size = int(cells.get("size") or -1)
-        mtime_ns = int((cells.get("modified") or "-1ns").removesuffix("ns"))
+        return Rename(
+            str(PurePosixPath(cells["path"])),
+            cells["new_name"].removeprefix("./"),
+            int(size) if size else None,
+            int(modified.removesuffix("ns")) if modified else None,
+        )
     except ValueError:
-        raise UserError(
-            place, "size or time is not as it was written", "empty both fields, or write the plan again"
-        ) from None
-    return Rename(
-        str(PurePosixPath(cells["path"])),
-        cells["new_name"].removeprefix("./"),
-        None if size < 0 else size,
-        None if not cells.get("modified") else mtime_ns,
-    )
+        remedy = "empty both fields, or write the plan again"
+        raise UserError(place, "size or time is not as it was written", remedy) from None
 
 
 def format_plan(plan: Iterable[Rename]) -> bytes:
@@ -182,10 +177,11 @@ def _folder_problems(
 
 def _path_problem(root: Path, folder: str, listings: Listings) -> str:
     """Return why nothing in a folder can be renamed: it is not there, is not below the root, or a link leads there."""
-    if folder.startswith("/") or ".." in folder.split("/"):
+    parts = folder.split("/") if folder else []
+    if {"", ".", ".."} & {*parts}:
         return "not a path below the folder"
     path = root
-    for part in PurePosixPath(folder).parts:
+    for part in parts:
         if part not in listings[path]:
             return "no such file or folder"
         path /= part

@@ -150,6 +150,9 @@ def test_a_name_that_windows_cannot_hold_is_refused(problem_of, new_name, proble
         ("/a", "not a path below the folder"),
         ("/etc/a", "not a path below the folder"),
         ("//a", "not a path below the folder"),
+        ("f/./a", "not a path below the folder"),
+        ("f//a", "not a path below the folder"),
+        ("/", "not a path below the folder"),
         ("nul\0", "no such file or folder"),
     ],
 )
