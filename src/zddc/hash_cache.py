@@ -52,7 +52,7 @@ class HashCache:
         with contextlib.suppress(sqlite3.Error):
             if self._database:
                 row = self._database.execute(f"SELECT sha256 FROM hashes WHERE {where}", _key(status)).fetchone()  # noqa: S608
-                return row and str(row[0])
+                return str(row[0]) if row else None
         return None
 
     def store(self, status: os.stat_result, sha256: str) -> None:
