@@ -16,6 +16,7 @@ from zddc.errors import UserError
 from zddc.hash_cache import HashCache
 
 LIST_NAME = "SHA256SUMS"
+Kind = Literal["verified", "changed", "missing", "extra", "moved", "unreadable"]
 
 _JOURNAL = re.compile(r"\.zddc-rename-\d{8}T\d{6}Z-[0-9a-f]{4}\.jsonl")
 # As coreutils writes them: '*' is for files that were read as binary, the second form comes from --tag.
@@ -39,7 +40,7 @@ class Finding:
     """The result for one path. ``detail`` says where a moved file is now, or why one could not be read."""
 
     path: str
-    kind: Literal["verified", "changed", "missing", "extra", "moved", "unreadable"]
+    kind: Kind
     detail: str = ""
 
 

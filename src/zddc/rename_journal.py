@@ -214,7 +214,7 @@ def read_journal(file: Path) -> Journal:
         del lines[-1]
     journal = Journal(file, [], size=sum(map(len, lines)))
     try:
-        heading, *others = map(json.loads, lines or [json.dumps({**_HEADING, "steps": 0})])
+        heading, *others = [json.loads(line) for line in lines] or [{**_HEADING, "steps": 0}]
         if {key: heading[key] for key in _HEADING} != _HEADING:
             raise ValueError
         steps, moves = others[: heading["steps"]], others[heading["steps"] :]

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, TypeVar, get_args
 
 import typer
 from rich.progress import track
@@ -14,10 +14,9 @@ from zddc import console, hashing
 from zddc.cli.options import Json, require_folder
 from zddc.cli.output import print_line
 from zddc.hash_cache import HashCache, cache_file
-from zddc.hashing import LIST_NAME, HashedFile
+from zddc.hashing import LIST_NAME, HashedFile, Kind
 
 Item = TypeVar("Item")
-_KINDS = ("verified", "changed", "missing", "extra", "moved", "unreadable")
 
 
 def hash(
@@ -70,7 +69,7 @@ def verify(
             print_line(f"{finding.kind}: {finding.path}{detail}")
     counts = Counter(finding.kind for finding in findings)
     if not as_json:
-        print_line("; ".join(f"{kind}: {counts[kind]}" for kind in _KINDS))
+        print_line("; ".join(f"{kind}: {counts[kind]}" for kind in get_args(Kind)))
     return 0 if counts.total() == counts["verified"] else 1
 
 
