@@ -67,7 +67,8 @@ def folding_disk(tmp_path_factory):
     (disk := folder / "disk").mkdir()
     with started([sys.executable, Path(__file__).with_name("folding_disk.py"), behind, disk]) as process:
         until(lambda: os.path.ismount(disk) or process.poll() is not None)
-        assert os.path.ismount(disk)
+        if not os.path.ismount(disk):
+            pytest.skip("a file system cannot be mounted here")
         try:
             yield disk
         finally:
