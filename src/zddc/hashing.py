@@ -166,10 +166,10 @@ def verify(root: Path) -> Iterator[Finding]:
     """
     wanted = read_list(root / LIST_NAME)
     there = {file.path: file for file in find_files(root)}
-    extra = {path: there[path] for path in there.keys() - {file.path for file in wanted}}
-    extra = {path: extra[path] for path in there if path in extra}  # in order
+    listed = {file.path for file in wanted}
+    extra = {path: file for path, file in there.items() if path not in listed}
     places: dict[str, list[str]] = defaultdict(list)
-    if any(file.path not in there for file in wanted):
+    if listed - there.keys():
         for file in hash_files(root, extra.values()):
             places[file.sha256].append(file.path)
     for file in wanted:
