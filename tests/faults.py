@@ -1720,7 +1720,7 @@ NAMED = (
     Fault(
         "a file may be renamed to a name that is given up later",
         "src/zddc/rename_journal.py",
-        "if folded(line.new_name) in given_up:",
+        "if comparable(line.new_name) in given_up:",
         "if line.new_name == line.name:",
         "tests/zddc/test_rename_journal.py",
     ),

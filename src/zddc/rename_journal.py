@@ -22,7 +22,7 @@ from pathlib import Path
 
 from zddc.durable import rename_without_replacing, sync_folder
 from zddc.errors import UserError
-from zddc.renaming import Listings, Rename, folded
+from zddc.renaming import Listings, Rename, comparable
 
 JOURNALS = ".zddc-rename-*.jsonl"
 _TEMPORARY = re.compile(r"\.zddc-[0-9a-f]{8}-\d+\.tmp")
@@ -113,13 +113,13 @@ def plan_steps(plan: Iterable[Rename]) -> Iterator[Step]:
         folders[line.folder].append(line)
     run = secrets.token_hex(4)
     for folder in sorted(folders, key=lambda path: (-path.count("/") if path else 1, path)):
-        given_up = {folded(line.name) for line in folders[folder]}
+        given_up = {comparable(line.name) for line in folders[folder]}
         away: list[Step] = []
         straight: list[Step] = []
         back: list[Step] = []
         for number, line in enumerate(folders[folder]):
             new_path = _join(folder, line.new_name)
-            if folded(line.new_name) in given_up:
+            if comparable(line.new_name) in given_up:
                 temporary = _join(folder, f".zddc-{run}-{number}.tmp")
                 away.append((line.path, temporary))
                 back.append((temporary, new_path))

@@ -156,13 +156,13 @@ def _folder_problems(
         yield from ((line, problem) for line in lines)
         return
     there = listings[root / folder]
-    staying = {folded(name): name for name in there - {line.name for line in lines}}
+    staying = {comparable(name): name for name in there - {line.name for line in lines}}
     wanting: dict[str, list[Rename]] = defaultdict(list)
     for line in lines:
-        wanting[folded(line.new_name)].append(line)
+        wanting[comparable(line.new_name)].append(line)
     times = Counter(line.path for line in lines)
     for line in lines:
-        key = folded(line.new_name)
+        key = comparable(line.new_name)
         taken = f"'{staying[key]}' is there already" if key in staying else ""
         rival = next((other.name for other in wanting[key] if other.path != line.path), "")
         yield (
@@ -219,6 +219,6 @@ def _state(path: Path) -> tuple[int | None, int | None]:
     return (None, None) if stat.S_ISDIR(found.st_mode) else (found.st_size, found.st_mtime_ns)
 
 
-def folded(name: str) -> str:
+def comparable(name: str) -> str:
     """Return what is equal for all names that a file system may take for one: letter case and normalisation aside."""
     return unicodedata.normalize("NFD", unicodedata.normalize("NFD", name).casefold())

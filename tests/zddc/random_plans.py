@@ -6,7 +6,7 @@ import unicodedata
 from pathlib import Path
 
 from zddc.rename_journal import JOURNALS
-from zddc.renaming import Rename, folded
+from zddc.renaming import Rename, comparable
 from zddc.windows_names import windows_problem
 
 # Names that a file system may fold in different ways, and names that only a source may have.
@@ -19,12 +19,12 @@ Snapshot = dict[str, bytes | None]
 
 def make_tree(chance: random.Random, root: Path, *, depth: int = 2) -> None:
     """Make a tree in which no two names of a folder are one for a file system that folds letter case."""
-    taken = {folded(path.name) for path in root.iterdir()}
+    taken = {comparable(path.name) for path in root.iterdir()}
     for number in range(chance.randint(1, 7)):
         name = chance.choice([*STEMS, *ODD]) + chance.choice(EXTENSIONS)
-        if folded(name) in taken:
+        if comparable(name) in taken:
             continue
-        taken.add(folded(name))
+        taken.add(comparable(name))
         if depth and chance.random() < 0.3:
             (root / name).mkdir()
             make_tree(chance, root / name, depth=depth - 1)
@@ -47,7 +47,7 @@ def make_plan(chance: random.Random, root: Path) -> list[Rename]:
         for number, name in enumerate(names):
             if name not in new_names:
                 forms = (name.swapcase(), unicodedata.normalize("NFD", name), unicodedata.normalize("NFC", name))
-                fitting = [form for form in forms if folded(form) == folded(name) and not windows_problem(form)]
+                fitting = [form for form in forms if comparable(form) == comparable(name) and not windows_problem(form)]
                 new_names[name] = chance.choice([*fitting, f"new {number}"])
         plan += [Rename(name if folder == "." else f"{folder}/{name}", new) for name, new in new_names.items()]
     chance.shuffle(plan)
