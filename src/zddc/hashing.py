@@ -9,11 +9,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from zddc.durable import write_atomically
 from zddc.errors import UserError
-from zddc.hash_cache import HashCache
+
+if TYPE_CHECKING:
+    from zddc.hash_cache import HashCache
 
 LIST_NAME = "SHA256SUMS"
 Kind = Literal["verified", "changed", "missing", "extra", "moved", "unreadable"]
@@ -77,13 +79,13 @@ def _unfitness(entry: os.DirEntry[str]) -> str:
     return "" if entry.is_file(follow_symlinks=False) else "not a regular file"
 
 
-def hash_files(root: Path, files: Iterable[HashedFile], cache: HashCache | None = None) -> Iterator[HashedFile]:
+def hash_files(root: Path, files: Iterable[HashedFile], cache: "HashCache | None" = None) -> Iterator[HashedFile]:
     """Yield ``files`` with their SHA-256, or with the reason why one has none."""
     for file in files:
         yield file if file.reason else hash_file(root, file.path, cache)
 
 
-def hash_file(root: Path, path: str, cache: HashCache | None = None) -> HashedFile:
+def hash_file(root: Path, path: str, cache: "HashCache | None" = None) -> HashedFile:
     """Read a file below ``root`` and return it with its SHA-256, or with the reason why it has none."""
     try:
         # A link, or a pipe that nobody writes to, may have come there since.
