@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from zddc.hashing import LIST_NAME
 from zddc.naming import (
     DASHES,
     FileName,
@@ -44,8 +45,8 @@ def check(root: Path) -> Iterator[Verdict]:
 
     A transmittal folder is a folder whose name starts with a date and has more than the date, or a ``.zip`` file whose
     name starts with a date and an underscore; other folders only group. Names that start with ``.`` or ``_`` are
-    skipped, with everything in them. Links to folders are checked but not followed. Raises OSError if ``root`` itself
-    cannot be read.
+    skipped, with everything in them, and so are lists of hashes. Links to folders are checked but not followed. Raises
+    OSError if ``root`` itself cannot be read.
     """
     pending = [root]
     while pending:
@@ -59,7 +60,7 @@ def check(root: Path) -> Iterator[Verdict]:
             reason = f"cannot be read: {str(error.strerror).lower()}"
             yield Verdict(folder.relative_to(root).as_posix(), "folder", reason, None)
             continue
-        entries = [entry for entry in entries if not entry.name.startswith((".", "_"))]
+        entries = [entry for entry in entries if not (entry.name.startswith((".", "_")) or entry.name == LIST_NAME)]
         verdicts = {}
         for entry in entries:
             leads_to_folder = os.path.isdir(entry)  # noqa: PTH112 - unlike is_dir() it never raises

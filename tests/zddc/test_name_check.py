@@ -84,8 +84,9 @@ def test_other_folders_only_group(tmp_path):
     assert verdicts_on(tmp_path, "received/", "2025/10/2025-10-31/", "Party A (north)/") == []
 
 
-def test_names_that_start_with_a_dot_or_an_underscore_are_left_alone(tmp_path):
-    assert verdicts_on(tmp_path, ".archive/x.txt", "_template/x.txt", ".zddc", "_notes.txt") == []
+def test_names_that_start_with_a_dot_or_an_underscore_are_left_alone_and_lists_of_hashes(tmp_path):
+    names = [".archive/x.txt", "_template/x.txt", ".zddc", "_notes.txt", "SHA256SUMS", f"{GOOD_FOLDER}/SHA256SUMS"]
+    assert [verdict.path for verdict in verdicts_on(tmp_path, *names)] == [GOOD_FOLDER]
 
 
 def test_folder_comes_after_folder_and_names_are_sorted(tmp_path):

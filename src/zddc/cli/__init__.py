@@ -5,7 +5,7 @@ import sys
 import typer
 
 from zddc import console
-from zddc.cli import archive, names
+from zddc.cli import archive, hashing, names, renaming
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
 
@@ -23,6 +23,9 @@ for command in (
     archive.find,
     archive.show,
     archive.index,
+    renaming.rename,
+    hashing.hash,
+    hashing.verify,
 ):
     app.command()(command)
 

@@ -1,0 +1,87 @@
+"""The commands on the SHA-256 of files: ``hash`` and ``verify``."""
+
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, TypeVar, get_args
+
+import typer
+from rich.progress import track
+
+from zddc import console, hashing
+from zddc.cli.options import Json, require_folder
+from zddc.cli.output import print_line
+from zddc.hash_cache import HashCache, cache_file
+from zddc.hashing import LIST_NAME, HashedFile, Kind
+
+Item = TypeVar("Item")
+
+
+def hash(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder whose files are read.")],
+    write: Annotated[bool, typer.Option("--write", help=f"Write the list to DIR/{LIST_NAME}.")] = False,
+    as_json: Json = False,
+) -> int:
+    """Print the SHA-256 of every file below DIR, or write it to DIR/SHA256SUMS.
+
+    The list is as sha256sum writes it, sorted by path; 'sha256sum -c' reads it. The exit status is 1 if a file cannot
+    be read. Links are not followed. A file that did not change since it was last read is not read again.
+
+    Example: zddc hash received --write
+    """
+    require_folder(folder)
+    files = list(hashing.find_files(folder))
+    with HashCache(cache_file()) as cache:
+        hashed = list(_track("hashing", hashing.hash_files(folder, files, cache), len(files)))
+    if write:
+        hashing.write_list(folder, hashed)
+        if not as_json:
+            print_line(f"{folder / LIST_NAME}: {len(hashed)} files")
+    else:
+        _print_list([file for file in hashed if file.sha256], as_json)
+    failed = [file for file in hashed if file.reason]
+    for file in failed:
+        console.err.print(f"{folder / file.path}: {file.reason}; it has no line in the list")
+    return 1 if failed else 0
+
+
+def verify(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder with a list of SHA-256.")],
+    as_json: Json = False,
+) -> int:
+    """Compare the files below DIR with DIR/SHA256SUMS.
+
+    A file is verified, changed, missing, extra (not in the list), moved (missing, and its bytes are in an extra file)
+    or unreadable. The exit status is 0 only if all are verified. All bytes are read. sha256sum may have written the
+    list.
+
+    Example: zddc verify received
+    """
+    require_folder(folder)
+    findings = list(_track("verifying", hashing.verify(folder), None))
+    for finding in findings:
+        if as_json:
+            console.print_json(asdict(finding))
+        elif finding.kind != "verified":
+            detail = {"moved": f" -> {finding.detail}", "unreadable": f": {finding.detail}"}.get(finding.kind, "")
+            print_line(f"{finding.kind}: {finding.path}{detail}")
+    counts = Counter(finding.kind for finding in findings)
+    if not as_json:
+        print_line("; ".join(f"{kind}: {counts[kind]}" for kind in get_args(Kind)))
+    return 0 if counts.total() == counts["verified"] else 1
+
+
+def _print_list(files: Iterable[HashedFile], as_json: bool) -> None:
+    for file in files:
+        if as_json:
+            console.print_json({"path": file.path, "sha256": file.sha256})
+        elif sys.stdout.isatty():
+            print_line(hashing.format_line(file).decode(errors="surrogateescape").removesuffix("\n"))
+        else:
+            sys.stdout.buffer.write(hashing.format_line(file))
+
+
+def _track(words: str, items: Iterable[Item], total: int | None) -> Iterable[Item]:
+    return track(items, words, total, console=console.err, transient=True, disable=not console.err.is_terminal)
