@@ -5,7 +5,7 @@ import sys
 import typer
 
 from zddc import console
-from zddc.cli import names
+from zddc.cli import access, names
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
 
@@ -21,6 +21,7 @@ for command in (
     names.check,
 ):
     app.command()(command)
+app.add_typer(access.app, name="access")
 
 
 def main() -> None:
