@@ -19,7 +19,7 @@ FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _SETTLED_NS = 2_000_000_000
 
 
-class UnservedError(ValueError):
+class UnservedError(OSError):
     """Nobody gets what is there: a link, a hidden name, something that is neither file nor folder."""
 
 
@@ -76,7 +76,7 @@ class Policy:
     def open_folder(self, names: Sequence[str]) -> Iterator[tuple[int, Chain]]:
         """Open a folder, given by its names from the root on; the descriptor is closed at the end.
 
-        Raises :class:`UnservedError` for what nobody gets, OSError for what is no folder or cannot be opened.
+        Raises :class:`UnservedError` for what nobody gets, another OSError for what is not there or cannot be opened.
         """
         folder = os.dup(self._root)
         try:
@@ -97,7 +97,7 @@ class Policy:
     def chain_of(self, names: Sequence[str]) -> Chain:
         """Return the chain that judges a path: that of the folder itself, or of the folder that a file is in.
 
-        Raises :class:`UnservedError` for what nobody gets, OSError for what is not there or cannot be opened.
+        Raises :class:`UnservedError` for what nobody gets, another OSError for what is not there or cannot be opened.
         """
         *above, last = ("", *names)
         with self.open_folder(above[1:]) as (folder, chain):
@@ -122,7 +122,7 @@ class Policy:
                 with self.open_folder(names) as (folder, chain), os.scandir(folder) as listing:
                     entries = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in listing)
             except OSError as error:
-                yield Visit(names, (), (), f"cannot be read: {str(error.strerror).lower()}")
+                yield Visit(names, (), (), f"cannot be read: {error.strerror or error}")
                 continue
             yield Visit(names, chain, tuple(name for name, _ in entries))
             folders = [name for name, is_folder in entries if is_folder and not name.startswith(".")]

@@ -16,8 +16,8 @@ _KINDS = {
     "null": "nothing",
     "timestamp": "a date",
 }
-# YAML ends a line, and with it a comment, where an editor shows none of it.
-_HIDDEN_LINE_BREAK = re.compile("[\x85\u2028\u2029]")
+# Control characters, what is no character, and where YAML ends a line, and with it a comment, that goes on in an editor.
+_HIDDEN = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +48,15 @@ def parse_yaml(data: bytes) -> Node | None:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise FaultError(data[: error.start].count(b"\n") + 1, "not UTF-8") from None
-    if found := _HIDDEN_LINE_BREAK.search(text):
+    if found := _HIDDEN.search(text):
         line = text[: found.start()].count("\n") + 1
-        raise FaultError(line, f"holds the line break U+{ord(found[0]):04X}, which editors do not show")
+        raise FaultError(line, f"holds the character U+{ord(found[0]):04X}, which editors do not show")
     loader = _LOADER(text)
     try:
         return _document(loader)
     except yaml.MarkedYAMLError as error:
         last = text.rstrip().count("\n")  # the C parser names one line more at the end
         raise FaultError(min(error.problem_mark.line, last) + 1, _explained(error)) from None
-    except yaml.YAMLError:  # the reader's, which knows no line
-        raise FaultError(0, "holds a control character") from None
     finally:
         loader.dispose()
 
