@@ -107,7 +107,7 @@ def _allowing_that_restricts_nobody(chain: Chain) -> Iterator[Finding]:
     ]
     if allowing and still:
         more = f", and {len(still) - 1} more" if still[1:] else ""
-        reason = f"this {allowing[0].key.removeprefix('acl.')} does not restrict anybody: {still[0]}{more}"
+        reason = f"this {allowing[0].key.removeprefix('acl.').removesuffix('s')} does not restrict anybody: {still[0]}{more}"
         yield _finding(level, allowing[0].line, "does not restrict", reason)
 
 

@@ -9,8 +9,6 @@ from zddc.access.decide import decide
 from zddc.access.policy import Policy, UnservedError
 from zddc.access.rules import NO_RULES
 
-TITLE = b"title: '%d'\n"
-
 
 @pytest.fixture
 def archive(tmp_path):
