@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from zddc.access.patterns import is_role, matches
-from zddc.access.rules import HAND_IN, NO_RULES, RULE_FILE, Rule, Rules
+from zddc.access.rules import HAND_IN, RULE_FILE, Rule, Rules
 
 Verb = Literal["r", "c"]
 WORDS: dict[Verb, str] = {"r": "read", "c": "hand in"}
@@ -111,22 +111,23 @@ def decide(chain: Chain, email: str | None, verb: Verb) -> Decision:
     if verb == HAND_IN and not chain[-1].is_incoming:
         return Decision(False, None, f"files are handed in below a folder named '{_INCOMING}' only")
     for level in reversed(chain):
-        rules = level.rules
-        if rules is NO_RULES:
-            continue
-        for rule in rules.deny:
-            if is_named(rule, level, email):
-                return _decision(False, level, rule)
-        named = [rule for rule in rules.grants if is_named(rule, level, email)]
-        for rule in named:
-            if verb in rule.letters:
-                return _decision(True, level, rule)
-        if named:
-            return _decision(False, level, named[0])
-        if rules.fence_line:
-            place = Place(level.folder, rules.fence_line)
-            return Decision(False, place, f"{place}: acl.inherit: false, and no rule from there on names {_who(email)}")
+        if decision := _say(level, email, verb):
+            return decision
     return Decision(False, None, f"no rule names {_who(email)}")
+
+
+def _say(level: Level, email: str | None, verb: Verb) -> Decision | None:
+    rules = level.rules
+    for rule in rules.deny:
+        if is_named(rule, level, email):
+            return _decision(False, level, rule)
+    if named := [rule for rule in rules.grants if is_named(rule, level, email)]:
+        rule = next((rule for rule in named if verb in rule.letters), named[0])
+        return _decision(verb in rule.letters, level, rule)
+    if rules.fence_line:
+        place = Place(level.folder, rules.fence_line)
+        return Decision(False, place, f"{place}: acl.inherit: false, and no rule from there on names {_who(email)}")
+    return None
 
 
 def is_admin(chain: Chain, email: str | None) -> bool:

@@ -1,5 +1,6 @@
 """What is wrong with the rules of an archive: faults, rules that never apply, and allowing that restricts nobody."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -9,8 +10,10 @@ from zddc.access.patterns import ANONYMOUS, ANYBODY, LONGEST_EMAIL
 from zddc.access.policy import Policy, Visit
 from zddc.access.rules import HAND_IN, READ, RULE_FILE, Rule
 
-Kind = Literal["fault", "missing", "not read", "never applies", "does not restrict"]
+Kind = Literal["fault", "missing", "not read", "never applies", "does not restrict", "names others too"]
 
+# A star that stands for the beginning of somebody else's domain, "*acme.example", or for the end of one, "acme.*".
+_OPEN_DOMAIN = re.compile(r"@\*[a-z0-9-]|@.+\*$")
 # A letter of no pattern.
 _NOBODYS = "\0"
 _LOOK_ALIKE = {f"{dot}zddc{end}" for dot in ("", ".") for end in ("", ".txt", ".yaml", ".yml")}
@@ -32,6 +35,8 @@ class Finding:
 
 def check(policy: Policy) -> Iterator[Finding]:
     """Yield what is wrong with each rule file, folder by folder."""
+    if policy.has_rules_above():
+        yield Finding(f"../{RULE_FILE}", 0, "not read", "the folder above has rules too, and they do not count here")
     visits = list(policy.walk())
     levels = [visit.chain[-1] for visit in visits if visit.chain]
     for visit in visits:
@@ -47,6 +52,7 @@ def check(policy: Policy) -> Iterator[Finding]:
         elif not level.closed:
             yield from _rules_that_never_apply(level, [one for one in levels if _is_within(one, level)])
             yield from _allowing_that_restricts_nobody(visit.chain)
+            yield from _open_domains(level)
 
 
 def _finding(level: Level, line: int, kind: Kind, reason: str) -> Finding:
@@ -107,7 +113,9 @@ def _allowing_that_restricts_nobody(chain: Chain) -> Iterator[Finding]:
     ]
     if allowing and still:
         more = f", and {len(still) - 1} more" if still[1:] else ""
-        reason = f"this {allowing[0].key.removeprefix('acl.').removesuffix('s')} does not restrict anybody: {still[0]}{more}"
+        reason = (
+            f"this {allowing[0].key.removeprefix('acl.').removesuffix('s')} does not restrict anybody: {still[0]}{more}"
+        )
         yield _finding(level, allowing[0].line, "does not restrict", reason)
 
 
@@ -118,6 +126,15 @@ def _still_reads(rule: Rule, above: Level, chain: Chain) -> Place | None:
         if decision.allowed and decision.by and decision.by.folder != chain[-1].folder:
             return decision.by
     return None
+
+
+def _open_domains(level: Level) -> Iterator[Finding]:
+    for rule in (*level.rules.grants, *level.rules.admins):
+        for pattern in patterns_of(rule, level):
+            if _OPEN_DOMAIN.search(pattern):
+                domain = pattern.rpartition("@")[2].replace("?", "x")
+                other = domain.replace("*", "not") if domain.startswith("*") else domain.replace("*", "other.example")
+                yield _finding(level, rule.line, "names others too", f"'{pattern}' names people of '{other}' too")
 
 
 def _covers(wide: Rule, narrow: Rule, level: Level) -> bool:

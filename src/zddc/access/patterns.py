@@ -32,8 +32,8 @@ def parse_email(text: str) -> str:
 def parse_pattern(text: str) -> str:
     """Return a pattern in lower case; raise ValueError with what is wrong with it.
 
-    ``*`` is anybody who has an address, ``anonymous`` who has none. With an ``@`` it is an address in which ``*`` stands
-    for any characters and ``?`` for one, but never for the ``@``. Anything else is the name of a role.
+    ``*`` is anybody who has an address, ``anonymous`` who has none. With an ``@`` it is an address, in which ``*``
+    stands for any characters and ``?`` for one, but never for the ``@``. Anything else is the name of a role.
     """
     if text == ANYBODY:
         return text
@@ -64,7 +64,7 @@ def is_role(pattern: str) -> bool:
 # A person asks for many files below the same few rules; re2 takes 3 microseconds, in linear time, and the cache 0.1.
 @lru_cache(maxsize=1 << 14)
 def matches(pattern: str, email: str | None) -> bool:
-    """Whether a pattern that is no role names the person of an address from :func:`parse_email`; None has no address."""
+    """Whether a pattern that is no role names the person of an address from :func:`parse_email`, None without one."""
     if email is None or pattern in (ANYBODY, ANONYMOUS):
         return pattern == (ANONYMOUS if email is None else ANYBODY)
     return re2.fullmatch("".join(_GLOB.get(letter) or re.escape(letter) for letter in pattern), email) is not None

@@ -54,6 +54,14 @@ class Policy:
         """Let the root go."""
         os.close(self._root)
 
+    def has_rules_above(self) -> bool:
+        """Whether there is a rule file in the folder above the root, where it does not count."""
+        try:
+            os.stat(f"../{RULE_FILE}", dir_fd=self._root, follow_symlinks=False)
+        except OSError:
+            return False
+        return True
+
     def rules_in(self, folder: int) -> Rules:
         """Return the rules of the folder of a descriptor; what cannot be read has a fault."""
         try:

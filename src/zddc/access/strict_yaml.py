@@ -16,7 +16,7 @@ _KINDS = {
     "null": "nothing",
     "timestamp": "a date",
 }
-# Control characters, what is no character, and where YAML ends a line, and with it a comment, that goes on in an editor.
+# Control characters, what is no character, and where YAML ends a line, and a comment, that goes on in an editor.
 _HIDDEN = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
 
 

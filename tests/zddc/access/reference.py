@@ -18,7 +18,9 @@ def allowed(tree, folder, email, verb):
         for name, members in file.get("roles", {}).items():
             roles[name.lower()] = roles.get(name.lower(), []) + members
         deny, allow, permissions = (acl.get(key, []) for key in ("deny", "allow", "permissions"))
-        if any(is_role(one) and one.lower() not in roles for one in (*deny, *allow, *permissions, *file.get("admins", ()))):
+        if any(
+            is_role(one) and one.lower() not in roles for one in (*deny, *allow, *permissions, *file.get("admins", ()))
+        ):
             return False
         given = ["r" for one in allow if names(one, email, roles)]
         given += [permissions[one] for one in permissions if names(one, email, roles)]
@@ -48,4 +50,6 @@ def fits(pattern, text):
         return not text
     if pattern[0] == "*":
         return fits(pattern[1:], text) or (text[:1] not in ("", "@") and fits(pattern, text[1:]))
-    return bool(text) and (pattern[0] == text[0] or (pattern[0] == "?" and text[0] != "@")) and fits(pattern[1:], text[1:])
+    return (
+        bool(text) and (pattern[0] == text[0] or (pattern[0] == "?" and text[0] != "@")) and fits(pattern[1:], text[1:])
+    )

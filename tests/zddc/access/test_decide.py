@@ -94,7 +94,11 @@ def test_every_folder_that_had_no_say_is_named_with_the_reason():
         "/a/b": "title: B",
         "/a/b/c": "acl: {allow: [x@pipe.example]}",
     }
-    nothing = [("/a/b/c/d", "has no rules"), ("/a/b/c", "has rules, but none that names the person"), ("/a/b", "has no rules")]
+    nothing = [
+        ("/a/b/c/d", "has no rules"),
+        ("/a/b/c", "has rules, but none that names the person"),
+        ("/a/b", "has no rules"),
+    ]
     assert silent(files, "/a/b/c/d", "kim@acme.example") == [*nothing, ("/", "was not asked: /a/.zddc line 1 decides")]
     unnamed = ("/a", "has rules, but none that names the person")
     assert silent(files, "/a/b/c/d", "lee@acme.example") == [*nothing, unnamed]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.zddc.access.reference import fits
 
 from zddc.access.decide import Level
-from zddc.access.findings import _covers, check
+from zddc.access.findings import Finding, _covers, check
 from zddc.access.policy import Policy
 from zddc.access.rules import NO_RULES, Rule
 
@@ -43,7 +43,12 @@ def test_rules_that_are_in_order_have_no_findings(found):
 
 
 def test_a_fault_is_found_in_its_own_folder_only(found):
-    files = {"": ROOT, "P": "title: P\nalow: []\n", "P/Team": "acl: {deny: [x@y], allow: [x@y]}", "Q": "acl: {allow: [its]}"}
+    files = {
+        "": ROOT,
+        "P": "title: P\nalow: []\n",
+        "P/Team": "acl: {deny: [x@y], allow: [x@y]}",
+        "Q": "acl: {allow: [its]}",
+    }
     end = "; so this folder and all below are closed"
     assert found(files) == [
         ("/P/.zddc", 2, "fault", f"unknown key 'alow' in the file{end}"),
@@ -62,7 +67,18 @@ def test_a_root_without_a_rule_file_is_found(found):
 
 @pytest.mark.parametrize(
     "name",
-    [".ZDDC", ".Zddc", "zddc", ".zddc.txt", "zddc.txt", ".zddc.yaml", ".zddc.yml", "zddc.yaml", "zddc.yml", ".zddc.TXT"],
+    [
+        ".ZDDC",
+        ".Zddc",
+        "zddc",
+        ".zddc.txt",
+        "zddc.txt",
+        ".zddc.yaml",
+        ".zddc.yml",
+        "zddc.yaml",
+        "zddc.yml",
+        ".zddc.TXT",
+    ],
 )
 def test_a_file_that_only_looks_like_a_rule_file_is_found(found, tmp_path, name):
     (tmp_path / "P").mkdir()
@@ -80,18 +96,38 @@ def test_other_files_are_not_taken_for_one(found, tmp_path, name):
 @pytest.mark.parametrize(
     ("text", "line", "reason"),
     [
-        ("acl:\n  deny: ['*@x.example']\n  allow:\n  - kim@x.example", 4, "line 2 denies all whom this names, and deny comes first"),
+        (
+            "acl:\n  deny: ['*@x.example']\n  allow:\n  - kim@x.example",
+            4,
+            "line 2 denies all whom this names, and deny comes first",
+        ),
         ("acl:\n  deny: ['*']\n  allow:\n  - '*@*'", 4, "line 2 denies all whom this names, and deny comes first"),
         ("acl:\n  deny: ['*@*']\n  allow:\n  - '*'", 4, "line 2 denies all whom this names, and deny comes first"),
-        ("acl:\n  deny: [k*@x]\n  allow:\n  - it\nroles: {it: [k@x, kim@x]}", 4, "line 2 denies all whom this names, and deny comes first"),
-        ("acl:\n  deny: [it]\n  allow:\n  - k@x\nroles: {it: [x@x, k@x]}", 4, "line 2 denies all whom this names, and deny comes first"),
+        (
+            "acl:\n  deny: [k*@x]\n  allow:\n  - it\nroles: {it: [k@x, kim@x]}",
+            4,
+            "line 2 denies all whom this names, and deny comes first",
+        ),
+        (
+            "acl:\n  deny: [it]\n  allow:\n  - k@x\nroles: {it: [x@x, k@x]}",
+            4,
+            "line 2 denies all whom this names, and deny comes first",
+        ),
         ("acl:\n  allow:\n  - '*@x.example'\n  - kim@x.example", 4, "line 3 names all whom this names and gives 'r'"),
         ("acl:\n  allow:\n  - kim@x.example\n  - '*@x.example'", 3, "line 4 names all whom this names and gives 'r'"),
         ("acl:\n  allow:\n  - kim@x.example\n  - KIM@x.example", 4, "line 3 names all whom this names and gives 'r'"),
         ("acl:\n  deny:\n  - anonymous\n  - anonymous", 4, "line 3 names all whom this names"),
         ("acl:\n  permissions:\n    kim@x: ''\n    '*@x': r", 3, "line 4 names all whom this names and gives 'r'"),
-        ("acl:\n  permissions:\n    '*@x': r\n    k@x: w", 4, "'w' gives nothing: files are read ('r') and handed in ('c') only"),
-        ("acl:\n  permissions:\n    k@x: rwda", 3, "'w, d, a' gives nothing: files are read ('r') and handed in ('c') only"),
+        (
+            "acl:\n  permissions:\n    '*@x': r\n    k@x: w",
+            4,
+            "'w' gives nothing: files are read ('r') and handed in ('c') only",
+        ),
+        (
+            "acl:\n  permissions:\n    k@x: rwda",
+            3,
+            "'w, d, a' gives nothing: files are read ('r') and handed in ('c') only",
+        ),
         ("acl:\n  permissions:\n    k@x: rc", 3, "'c' gives nothing: no folder here or below is named 'incoming'"),
         ("title: P\nroles: {it: [k@x]}", 2, "no rule here or below names the role 'it'"),
         ("acl:\n  deny:\n  - it\nroles: {it: []}", 3, "the role 'it' has no members"),
@@ -121,7 +157,9 @@ def test_a_rule_that_may_apply_is_not_found(found, text):
     assert found({"": "", "P": text}, "P/a/Incoming") == []
 
 
-@pytest.mark.parametrize(("folder", "count"), [("P/incoming", 0), ("P/a/INCOMING", 0), ("incoming", 1), ("PQ/incoming", 1)])
+@pytest.mark.parametrize(
+    ("folder", "count"), [("P/incoming", 0), ("P/a/INCOMING", 0), ("incoming", 1), ("PQ/incoming", 1)]
+)
 def test_handing_in_needs_a_folder_for_it_here_or_below(found, folder, count):
     assert len(found({"": "", "P": "acl: {permissions: {k@x: c}}"}, folder)) == count
 
@@ -188,6 +226,48 @@ def test_people_who_were_denied_in_between_do_not_read_any_more(found):
 def test_who_hands_in_above_does_not_read(found):
     files = {"": "acl: {permissions: {'*@pipe.example': c}}", "P": "acl: {allow: [kim@acme.example]}"}
     assert found(files, "incoming") == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "domain"),
+    [
+        ("*@*acme.example", "notacme.example"),
+        ("kim@acme.*", "acme.other.example"),
+        ("kim@acme*", "acmeother.example"),
+        ("kim@*1.ac?e.example", "not1.acxe.example"),
+    ],
+)
+def test_a_pattern_that_others_can_have_a_domain_for_is_found(found, pattern, domain):
+    reason = f"'{pattern}' names people of '{domain}' too"
+    files = {"": f"roles: {{it: ['{pattern}']}}\nacl:\n  allow: ['{pattern}']\nadmins: [it]\n"}
+    kind = "names others too"
+    assert found(files) == [("/.zddc", 3, kind, reason), ("/.zddc", 4, kind, reason)]
+
+
+@pytest.mark.parametrize(
+    "pattern", ["*", "*@*", "*@acme.example", "*@*.acme.example", "k*@a*.acme.example", "anonymous"]
+)
+def test_a_pattern_of_one_domain_or_of_all_is_not_found(found, pattern):
+    assert found({"": f"acl: {{allow: ['{pattern}']}}"}) == []
+
+
+def test_denying_too_many_is_no_finding(found):
+    assert found({"": "acl: {deny: ['*@*acme.example']}"}) == []
+
+
+def test_rules_above_the_root_are_found(tmp_path):
+    (tmp_path / ".zddc").write_text(ROOT)
+    (tmp_path / "P").mkdir()
+    (tmp_path / "P" / ".zddc").write_text(ROOT)
+    with Policy(tmp_path / "P") as policy:
+        reason = "the folder above has rules too, and they do not count here"
+        assert list(check(policy)) == [Finding("../.zddc", 0, "not read", reason)]
+    (tmp_path / ".zddc").unlink()
+    (tmp_path / ".zddc").symlink_to("nowhere")
+    with Policy(tmp_path / "P") as policy:
+        assert policy.has_rules_above()
+    with Policy(tmp_path) as policy:
+        assert not policy.has_rules_above()
 
 
 def test_a_folder_that_cannot_be_read_is_a_fault(found, monkeypatch):

@@ -4,6 +4,7 @@ import os
 import shutil
 
 import pytest
+from tests.zddc.access.trees import open_descriptors
 
 from zddc.access.decide import decide
 from zddc.access.policy import Policy, UnservedError
@@ -91,21 +92,21 @@ def test_the_root_stays_the_same_folder_when_it_is_moved(archive, policy, tmp_pa
 
 
 def test_a_folder_is_open_as_long_as_it_is_needed(archive, policy):
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     with policy.open_folder(["P", "Team"]) as (folder, chain):
         assert os.fstat(folder).st_ino == (archive / "P" / "Team").stat().st_ino
         assert folders(chain) == ["/", "/P", "/P/Team"]
     for names in (["P", "Q"], ["P", ".x"], ["file.pdf", "x"]):
         with pytest.raises(OSError), policy.open_folder(names):
             pass
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_descriptors() == before
 
 
 def test_a_policy_lets_the_root_go(archive):
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     with Policy(archive):
-        assert len(os.listdir("/proc/self/fd")) == before + 1
-    assert len(os.listdir("/proc/self/fd")) == before
+        assert open_descriptors() == before + 1
+    assert open_descriptors() == before
 
 
 def rules_of(policy, *names):

@@ -4,6 +4,7 @@ import os
 import socket
 
 import pytest
+from tests.zddc.access.trees import open_descriptors
 
 from zddc.access.decide import decide, extend
 from zddc.access.rules import MOST_BYTES, NO_RULES, Fault, Role, Rule, Rules, identity, parse_rules, read_rules
@@ -52,7 +53,7 @@ FAULTS = [
     (b"acl: {deny: ['k@x ']}", 1, "'k@x ' holds white space or a control character"),
     (b"acl: {deny: ['']}", 1, "'' is no name of a role, which has letters, digits, '.', '_' and '-' only"),
     (b"acl: {deny: ['**']}", 1, "'**' is no name of a role, which has letters, digits, '.', '_' and '-' only"),
-    (b"acl: {deny: [\"" + b"k" * 253 + b"@x\"]}", 1, f"'{'k' * 253}@x' is longer than 254 characters"),
+    (b'acl: {deny: ["' + b"k" * 253 + b'@x"]}', 1, f"'{'k' * 253}@x' is longer than 254 characters"),
     (b"roles: []", 1, "roles is a list instead of a mapping"),
     (b"roles:\n  it: kim@x", 2, "the role 'it' is a text instead of a list"),
     (b"roles:\n  it: {reset: true}", 2, "the role 'it' is a mapping instead of a list"),
@@ -193,7 +194,9 @@ ODD_FILES = [
 ]
 
 
-@pytest.mark.parametrize(("make", "reason"), ODD_FILES, ids=["link", "broken link", "folder", "pipe", "socket", "large"])
+@pytest.mark.parametrize(
+    ("make", "reason"), ODD_FILES, ids=["link", "broken link", "folder", "pipe", "socket", "large"]
+)
 def test_what_is_no_readable_file_is_a_fault(folder, tmp_path, monkeypatch, make, reason):
     monkeypatch.chdir(tmp_path)
     make(tmp_path / ".zddc")
@@ -206,7 +209,7 @@ def test_a_file_that_may_not_be_read_is_a_fault(folder, tmp_path):
     assert read_rules(folder) == (None, Rules(fault=Fault(0, "cannot be read: permission denied")))
 
 
-@pytest.mark.parametrize("change", [lambda file: file.write_bytes(b""), lambda file: os.utime(file)])
+@pytest.mark.parametrize("change", [lambda file: file.write_bytes(b""), os.utime])
 def test_a_file_that_changes_while_it_is_read_is_a_fault(folder, tmp_path, monkeypatch, change):
     file = tmp_path / ".zddc"
     file.write_bytes(b"title: P")
@@ -240,7 +243,7 @@ def test_a_disk_that_fails_is_a_fault(folder, tmp_path, monkeypatch):
 
 
 def test_no_descriptor_is_left_open(folder, tmp_path):
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     os.mkfifo(tmp_path / ".zddc")
     read_rules(folder)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert open_descriptors() == before

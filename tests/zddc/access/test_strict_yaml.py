@@ -109,7 +109,8 @@ def test_what_is_refused_has_a_line_and_a_reason(text, line, reason):
 
 @pytest.mark.usefixtures("_both_parsers")
 @pytest.mark.parametrize(
-    ("text", "line"), [(b"a: [\n", 1), (b"a: x\n b: y\n", 2), (b"a: x\nb\n", 2), (b"a: 'x\n", 1), (b"\ta: x", 1), (b"a: b: c", 1)]
+    ("text", "line"),
+    [(b"a: [\n", 1), (b"a: x\n b: y\n", 2), (b"a: x\nb\n", 2), (b"a: 'x\n", 1), (b"\ta: x", 1), (b"a: b: c", 1)],
 )
 def test_what_is_no_yaml_has_a_line(text, line):
     found, reason = outcome(text)
@@ -121,7 +122,9 @@ def test_four_levels_are_read():
     assert parse_yaml(b"[[[[x]]]]").kind == "a list"
 
 
-pieces = st.sampled_from([*"ab:-,[]{}'\"#&*!|>%@`?~ \n", "\n  ", ": ", "- ", "---\n", "...\n", "é", "\t", "\r\n", "\ufeff"])
+pieces = st.sampled_from(
+    [*"ab:-,[]{}'\"#&*!|>%@`?~ \n", "\n  ", ": ", "- ", "---\n", "...\n", "é", "\t", "\r\n", "\ufeff"]
+)
 
 
 @given(st.lists(pieces, max_size=20).map("".join) | st.text())

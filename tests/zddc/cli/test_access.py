@@ -185,6 +185,8 @@ def explained(root, folder, email):
     """Return what ``explain`` says about a person in a folder: for each verb whether she may, and why."""
     with contextlib.redirect_stdout(io.StringIO()) as out:
         path = str(Path(root, *folder))
-        assert console.run(app, "zddc", ["access", "explain", "--json", "--root", root, email or "anonymous", path]) == 0
+        assert (
+            console.run(app, "zddc", ["access", "explain", "--json", "--root", root, email or "anonymous", path]) == 0
+        )
     lines = [json.loads(line) for line in out.getvalue().splitlines()]
     return {{"read": "r", "hand in": "c"}[line["verb"]]: (line["allowed"], line["why"]) for line in lines}
