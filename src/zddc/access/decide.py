@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Literal, NamedTuple
 
-from zddc.access.patterns import is_role, matches
+from zddc.access.patterns import matches
 from zddc.access.rules import HAND_IN, RULE_FILE, Rule, Rules
 
 Verb = Literal["r", "c"]
@@ -138,12 +139,14 @@ def is_admin(chain: Chain, email: str | None) -> bool:
 
 def is_named(rule: Rule, level: Level, email: str | None) -> bool:
     """Whether a rule of a level names somebody, himself or by a role."""
-    return any(matches(pattern, email) for pattern in patterns_of(rule, level))
+    if rule.pattern in level.roles:
+        return any(map(matches, level.roles[rule.pattern], repeat(email)))
+    return matches(rule.pattern, email)
 
 
 def patterns_of(rule: Rule, level: Level) -> tuple[str, ...]:
     """Return the patterns that a rule stands for: those of the role's members, or its own."""
-    return level.roles[rule.pattern] if is_role(rule.pattern) else (rule.pattern,)
+    return level.roles.get(rule.pattern, (rule.pattern,))
 
 
 def silent_folders(chain: Chain, decision: Decision) -> Iterator[tuple[str, str]]:

@@ -90,35 +90,39 @@ class Policy:
         try:
             chain = extend((), "", self.rules_in(folder))
             for name in names:
-                require_visible(name)
-                try:
-                    below = os.open(name, FOLDER, dir_fd=folder)
-                except NotADirectoryError:
-                    raise UnservedError(f"'{name}' is a link, or no folder, and nobody gets past it") from None
+                below, chain = self._enter(folder, chain, name)
                 os.close(folder)
                 folder = below
-                chain = extend(chain, name, self.rules_in(folder))
             yield folder, chain
         finally:
             os.close(folder)
+
+    def _enter(self, folder: int, chain: Chain, name: str) -> tuple[int, Chain]:
+        require_visible(name)
+        try:
+            below = os.open(name, FOLDER, dir_fd=folder)
+        except NotADirectoryError:
+            raise UnservedError(f"'{name}' is a link, or no folder, and nobody gets past it") from None
+        return below, extend(chain, name, self.rules_in(below))
 
     def chain_of(self, names: Sequence[str]) -> Chain:
         """Return the chain that judges a path: that of the folder itself, or of the folder that a file is in.
 
         Raises :class:`UnservedError` for what nobody gets, another OSError for what is not there or cannot be opened.
         """
-        *above, last = ("", *names)
-        with self.open_folder(above[1:]) as (folder, chain):
+        with self.open_folder(names[:-1]) as (folder, chain):
             if not names:
                 return chain
+            last = names[-1]
             require_visible(last)
             mode = os.stat(last, dir_fd=folder, follow_symlinks=False).st_mode
-        if stat.S_ISREG(mode):
-            return chain
-        if not stat.S_ISDIR(mode):
-            kind = "a symbolic link" if stat.S_ISLNK(mode) else "neither a file nor a folder"
-            raise UnservedError(f"'{last}' is {kind}, and nobody gets that")
-        with self.open_folder(names) as (_, chain):
+            if stat.S_ISREG(mode):
+                return chain
+            if not stat.S_ISDIR(mode):
+                kind = "a symbolic link" if stat.S_ISLNK(mode) else "neither a file nor a folder"
+                raise UnservedError(f"'{last}' is {kind}, and nobody gets that")
+            below, chain = self._enter(folder, chain, last)
+            os.close(below)
             return chain
 
     def walk(self) -> Iterator[Visit]:
