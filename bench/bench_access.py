@@ -1,9 +1,9 @@
 """Claim: who may read a file six folders deep is decided in microseconds, and in a third of a millisecond at first.
 
 Six folders, each with a rule file that denies some and allows others, and a person whom only the root names, so that
-every folder is asked. Cold: rule files and patterns are read for the first time. On disk: each folder is opened and its rule
-file looked at, but known. Decision: of a chain that is at hand. The peer is PyYAML, which reads the same six files and
-decides nothing. All are measured in turns; the median of the rounds is reported.
+every folder is asked. Cold: rule files and patterns are read for the first time. On disk: each folder is opened and its
+rule file looked at, but known. Decision: of a chain that is at hand. The peer is PyYAML, which reads the same six files
+and decides nothing. All are measured in turns; the median of the rounds is reported.
 
 usage: python bench/bench_access.py [ROUNDS]
 """
@@ -70,7 +70,8 @@ def main() -> None:
     ratios = {f"{name} vs goal": medians[name] / goal for name, goal in GOALS.items()}
     ratios["cold vs PyYAML reads"] = medians["cold"] / medians["PyYAML reads"]
     figures = {
-        name: {"microseconds": round(medians[name], 2), "lowest": round(min(values), 2)} for name, values in found.items()
+        name: {"microseconds": round(medians[name], 2), "lowest": round(min(values), 2)}
+        for name, values in found.items()
     }
     settings = {"folders": len(files), "rounds": rounds, "goals_microseconds": GOALS}
     result = record.write("access", __doc__.splitlines()[0], ratios, {**figures, "settings": settings})

@@ -121,9 +121,9 @@ class Policy:
             if not stat.S_ISDIR(mode):
                 kind = "a symbolic link" if stat.S_ISLNK(mode) else "neither a file nor a folder"
                 raise UnservedError(f"'{last}' is {kind}, and nobody gets that")
-            below, chain = self._enter(folder, chain, last)
+            below, longer = self._enter(folder, chain, last)
             os.close(below)
-            return chain
+            return longer
 
     def walk(self) -> Iterator[Visit]:
         """Yield every folder before those in it, in the order of their names; hidden ones and links are left out."""

@@ -18,7 +18,7 @@ from zddc.errors import UserError
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
-_ROOT_HELP = "The root of the archive. The current folder where neither this nor ZDDC_ROOT is given."
+_ROOT_HELP = "The root of the archive; the environment variable ZDDC_ROOT may name it instead."
 
 
 @app.callback()
