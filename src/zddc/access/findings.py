@@ -1,14 +1,15 @@
 """What is wrong with the rules of an archive: faults, rules that never apply, and allowing that restricts nobody."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Literal
 
 from zddc.access.decide import Chain, Level, Place, decide, is_named, patterns_of
-from zddc.access.patterns import ANONYMOUS, ANYBODY, LONGEST_EMAIL
+from zddc.access.patterns import ANONYMOUS, ANYBODY, LONGEST_EMAIL, is_role
 from zddc.access.policy import Policy, Visit
-from zddc.access.rules import HAND_IN, READ, RULE_FILE, Rule
+from zddc.access.rules import HAND_IN, NO_RULES, READ, RULE_FILE, Rule
 
 Kind = Literal["fault", "missing", "not read", "never applies", "does not restrict", "names others too"]
 
@@ -38,8 +39,7 @@ def check(policy: Policy) -> Iterator[Finding]:
     if policy.has_rules_above():
         yield Finding(f"../{RULE_FILE}", 0, "not read", "the folder above has rules too, and they do not count here")
     visits = list(policy.walk())
-    levels = [visit.chain[-1] for visit in visits if visit.chain]
-    for visit in visits:
+    for number, visit in enumerate(visits):
         if visit.problem:
             yield Finding(f"/{'/'.join(visit.names)}", 0, "fault", visit.problem)
             continue
@@ -49,18 +49,21 @@ def check(policy: Policy) -> Iterator[Finding]:
             yield _finding(level, 0, "missing", "the root has no rule file, so nobody reads what no other file allows")
         if level.closed and level.closed.place.folder == level.folder:
             yield _finding(level, level.closed.place.line, "fault", level.closed.sentence)
-        elif not level.closed:
-            yield from _rules_that_never_apply(level, [one for one in levels if _is_within(one, level)])
+        elif level.rules is not NO_RULES and not level.closed:
+            yield from _rules_that_never_apply(level, _here_and_below(visits, number))
             yield from _allowing_that_restricts_nobody(visit.chain)
             yield from _open_domains(level)
 
 
+def _here_and_below(visits: Sequence[Visit], number: int) -> list[Level]:
+    # On a walk, all that is below a folder follows it.
+    names = visits[number].names
+    found = takewhile(lambda visit: visit.names[: len(names)] == names, visits[number:])
+    return [visit.chain[-1] for visit in found if visit.chain]
+
+
 def _finding(level: Level, line: int, kind: Kind, reason: str) -> Finding:
     return Finding(Place(level.folder, line).file, line, kind, reason)
-
-
-def _is_within(one: Level, level: Level) -> bool:
-    return f"{one.folder}/".startswith(f"{level.folder.rstrip('/')}/")
 
 
 def _look_alikes(visit: Visit) -> Iterator[Finding]:
@@ -84,8 +87,9 @@ def _rules_that_never_apply(level: Level, here_and_below: Iterable[Level]) -> It
             reason = f"'{HAND_IN}' gives nothing: no folder here or below is named 'incoming'"
             yield _finding(level, rule.line, "never applies", reason)
     named = {rule.pattern for one in here_and_below for rule in one.rules.roles_named}
-    for name in rules.roles.keys() - named:
-        yield _finding(level, rules.roles[name].line, "never applies", f"no rule here or below names the role '{name}'")
+    for name, role in rules.roles.items():
+        if name not in named:
+            yield _finding(level, role.line, "never applies", f"no rule here or below names the role '{name}'")
 
 
 def _overruled(rule: Rule, level: Level, before: Iterable[Rule], after: Iterable[Rule]) -> str:
@@ -113,9 +117,8 @@ def _allowing_that_restricts_nobody(chain: Chain) -> Iterator[Finding]:
     ]
     if allowing and still:
         more = f", and {len(still) - 1} more" if still[1:] else ""
-        reason = (
-            f"this {allowing[0].key.removeprefix('acl.').removesuffix('s')} does not restrict anybody: {still[0]}{more}"
-        )
+        what = allowing[0].key.removeprefix("acl.").removesuffix("s")
+        reason = f"this {what} does not restrict anybody: {still[0]}{more}"
         yield _finding(level, allowing[0].line, "does not restrict", reason)
 
 
@@ -139,8 +142,14 @@ def _open_domains(level: Level) -> Iterator[Finding]:
 
 def _covers(wide: Rule, narrow: Rule, level: Level) -> bool:
     """Whether one rule names everybody whom another names."""
+    if _is_address(wide.pattern) and not is_role(narrow.pattern):  # quick: a list may have thousands
+        return wide.pattern == narrow.pattern
     people = [person for pattern in patterns_of(narrow, level) for person in _people(pattern)]
     return all(is_named(wide, level, person) for person in people)
+
+
+def _is_address(pattern: str) -> bool:
+    return "@" in pattern and "*" not in pattern and "?" not in pattern
 
 
 def _people(pattern: str) -> tuple[str | None, ...]:

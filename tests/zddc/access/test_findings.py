@@ -130,6 +130,11 @@ def test_other_files_are_not_taken_for_one(found, tmp_path, name):
         ),
         ("acl:\n  permissions:\n    k@x: rc", 3, "'c' gives nothing: no folder here or below is named 'incoming'"),
         ("title: P\nroles: {it: [k@x]}", 2, "no rule here or below names the role 'it'"),
+        (
+            "acl:\n  deny: [k@x]\n  allow:\n  - it\nroles: {it: [k@x]}",
+            4,
+            "line 2 denies all whom this names, and deny comes first",
+        ),
         ("acl:\n  deny:\n  - it\nroles: {it: []}", 3, "the role 'it' has no members"),
         ("acl:\n  allow:\n  - it\nroles: {it: []}", 3, "the role 'it' has no members"),
     ],
