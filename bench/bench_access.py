@@ -52,11 +52,11 @@ def main() -> None:
             chain = known.chain_of(NAMES)
             assert decide(chain, PERSON, "r").allowed
             arms: dict[str, tuple[Callable[[], object], int]] = {
-                "cold": (lambda: decide_cold(Path(folder)), 1),
+                "cold": (lambda: decide_cold(Path(folder)), 20),
                 "on disk": (lambda: decide(known.chain_of(NAMES), PERSON, "r"), 200),
                 "decision": (lambda: decide(chain, PERSON, "r"), 2000),
-                "PyYAML reads": (lambda: [yaml.load(file.read_bytes(), yaml.SafeLoader) for file in files], 1),
-                "PyYAML reads, in C": (lambda: [yaml.load(file.read_bytes(), yaml.CSafeLoader) for file in files], 1),
+                "PyYAML reads": (lambda: [yaml.load(file.read_bytes(), yaml.SafeLoader) for file in files], 5),
+                "PyYAML reads, in C": (lambda: [yaml.load(file.read_bytes(), yaml.CSafeLoader) for file in files], 20),
             }
             found: dict[str, list[float]] = {name: [] for name in arms}
             for _ in range(rounds):

@@ -5,14 +5,15 @@ import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from zddc.access.patterns import ANONYMOUS, is_role, parse_pattern, parse_role
 from zddc.access.strict_yaml import FaultError, Node, parse_yaml
 
 RULE_FILE = ".zddc"
 MOST_BYTES = 64 * 1024
-READ, HAND_IN = "r", "c"
+READ: Final = "r"
+HAND_IN: Final = "c"
 LETTERS = "rwcda"
 
 # Not followed where it is a link, and not waited for where it is a pipe.
