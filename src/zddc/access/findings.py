@@ -15,8 +15,6 @@ Kind = Literal["fault", "missing", "not read", "never applies", "does not restri
 
 # A star that stands for the beginning of somebody else's domain, "*acme.example", or for the end of one, "acme.*".
 _OPEN_DOMAIN = re.compile(r"@\*[a-z0-9-]|@.+\*$")
-# A letter of no pattern.
-_NOBODYS = "\0"
 _LOOK_ALIKE = {f"{dot}zddc{end}" for dot in ("", ".") for end in ("", ".txt", ".yaml", ".yml")}
 
 
@@ -77,7 +75,7 @@ def _rules_that_never_apply(level: Level, here_and_below: Iterable[Level]) -> It
     rules = level.rules
     for same in (rules.deny, rules.grants):
         for number, rule in enumerate(same):
-            if reason := _overruled(rule, level, same[:number], same[number + 1 :]):
+            if reason := _overruled(rule, level, same, number):
                 yield _finding(level, rule.line, "never applies", reason)
     for rule in rules.grants:
         if idle := [letter for letter in rule.letters if letter not in (READ, HAND_IN)]:
@@ -92,14 +90,14 @@ def _rules_that_never_apply(level: Level, here_and_below: Iterable[Level]) -> It
             yield _finding(level, role.line, "never applies", f"no rule here or below names the role '{name}'")
 
 
-def _overruled(rule: Rule, level: Level, before: Iterable[Rule], after: Iterable[Rule]) -> str:
+def _overruled(rule: Rule, level: Level, same: Sequence[Rule], number: int) -> str:
     if not patterns_of(rule, level):
         return f"the role '{rule.pattern}' has no members"
     if rule.key != "acl.deny":
         for other in level.rules.deny:
             if _covers(other, rule, level):
                 return f"line {other.line} denies all whom this names, and deny comes first"
-    for other in (*before, *(one for one in after if not _covers(rule, one, level))):
+    for other in (*same[:number], *(one for one in same if not _covers(rule, one, level))):
         if _covers(other, rule, level) and set(rule.letters) <= set(other.letters):
             gives = f" and gives '{other.letters}'" if other.letters else ""
             return f"line {other.line} names all whom this names{gives}"
@@ -135,7 +133,7 @@ def _open_domains(level: Level) -> Iterator[Finding]:
     for rule in (*level.rules.grants, *level.rules.admins):
         for pattern in patterns_of(rule, level):
             if _OPEN_DOMAIN.search(pattern):
-                domain = pattern.rpartition("@")[2].replace("?", "x")
+                domain = pattern.partition("@")[2].replace("?", "x")
                 other = domain.replace("*", "not") if domain.startswith("*") else domain.replace("*", "other.example")
                 yield _finding(level, rule.line, "names others too", f"'{pattern}' names people of '{other}' too")
 
@@ -155,9 +153,9 @@ def _is_address(pattern: str) -> bool:
 def _people(pattern: str) -> tuple[str | None, ...]:
     """Return two who stand for all whom a pattern names.
 
-    What they have in the place of a ``*``, nothing or very much, no other pattern can name but by a ``*``.
+    They have very many stars in the place of a ``*``, which no other pattern names but by a ``*``, and nothing.
     """
     if pattern == ANONYMOUS:
         return (None,)
-    pattern = "*@*" if pattern == ANYBODY else pattern.replace("?", _NOBODYS)
-    return pattern.replace("*", _NOBODYS * (LONGEST_EMAIL + 1)), pattern.replace("*", "")
+    pattern = "*@*" if pattern == ANYBODY else pattern
+    return pattern.replace("*", "*" * LONGEST_EMAIL), pattern.replace("*", "")

@@ -86,6 +86,11 @@ def test_the_root_may_be_reached_through_a_link(archive, tmp_path):
         assert folders(policy.chain_of(["P"])) == ["/", "/P"]
 
 
+def test_the_root_is_a_folder(archive):
+    with pytest.raises(NotADirectoryError):
+        Policy(archive / "file.pdf")
+
+
 def test_the_root_stays_the_same_folder_when_it_is_moved(archive, policy, tmp_path):
     archive.rename(tmp_path / "elsewhere")
     assert folders(policy.chain_of(["P"])) == ["/", "/P"]
@@ -173,6 +178,12 @@ def test_a_rule_file_that_breaks_closes_and_old_rules_are_not_kept(archive, poli
     assert decide(policy.chain_of(["P"]), "lee@acme.example", "r").allowed
 
 
+def test_a_link_to_a_rule_file_that_is_kept_is_a_fault_all_the_same(archive, policy):
+    assert rules_of(policy).grants
+    (archive / "P" / ".zddc").symlink_to("../.zddc")
+    assert rules_of(policy, "P").fault
+
+
 def test_a_folder_that_moves_takes_its_rules_along_and_comes_under_those_of_its_new_place(archive, policy):
     (archive / "Q").mkdir()
     (archive / "Q" / ".zddc").write_text("acl: {allow: ['*']}")
@@ -207,9 +218,9 @@ def test_a_walk_says_what_it_could_not_read(archive, policy):
     (archive / "A").rmdir()
     shutil.rmtree(archive / "P")
     (archive / "P").symlink_to("nowhere")
-    assert [(visit.names, visit.problem) for visit in walk] == [
-        (("A",), "cannot be read: No such file or directory"),
-        (("P",), "cannot be read: 'P' is a link, or no folder, and nobody gets past it"),
+    assert list(walk) == [
+        (("A",), (), (), "cannot be read: No such file or directory"),
+        (("P",), (), (), "cannot be read: 'P' is a link, or no folder, and nobody gets past it"),
     ]
 
 
