@@ -14,6 +14,7 @@ from zddc.access.decide import Place, decide, extend, is_admin, silent_folders
 from zddc.access.patterns import parse_email
 from zddc.access.rules import NO_RULES, parse_rules
 
+SOAK = bool(os.environ.get("WEAKSPOT_SOAK"))
 SPEC = json.loads((Path(__file__).parents[3] / "spec/access.json").read_text(encoding="utf-8"))
 
 
@@ -41,7 +42,8 @@ def test_there_are_sixty_cases_of_different_names():
 
 
 # Each is 72 cases: six folders, six people, two verbs.
-@settings(max_examples=10_000 if os.environ.get("WEAKSPOT_SOAK") else 300)
+@pytest.mark.timeout(3600 if SOAK else 300)
+@settings(max_examples=10_000 if SOAK else 300)
 @given(trees, st.sampled_from([None, 1]))
 def test_the_reference_decides_alike(tree, indent):
     files = {f"/{'/'.join(folder)}": written(file, indent) for folder, file in tree.items()}

@@ -18,6 +18,8 @@ from zddc.access.patterns import parse_email
 from zddc.access.policy import Policy
 from zddc.cli import app
 
+SOAK = bool(os.environ.get("WEAKSPOT_SOAK"))
+
 
 @pytest.fixture
 def archive(tmp_path, monkeypatch):
@@ -163,7 +165,8 @@ def test_a_command_has_help_with_an_example(zddc, command):
 
 
 # Each is 36 paths and people, with both verbs below a folder for handing in.
-@settings(max_examples=300 if os.environ.get("WEAKSPOT_SOAK") else 10)
+@pytest.mark.timeout(3600 if SOAK else 300)
+@settings(max_examples=300 if SOAK else 10)
 @given(trees)
 def test_what_is_explained_is_what_is_decided(tree):
     with tempfile.TemporaryDirectory() as root, Policy(Path(root)) as policy:
