@@ -23,7 +23,7 @@ do, [data-format.md](data-format.md) what they write.
 Every command also has `--help`. The exit status is 0 for success, 1 for a mistake, and 130 for an interruption. A
 mistake is one line on standard error that says what is wrong and what to do next. The status is also 1 if
 `weakspot validate` finds failures, `weakspot collect --from` finds bad lines, `zddc check` finds names that do not
-conform, or `zddc list --findings` finds anything.
+conform, `zddc list --findings` finds anything, or `zddc access check` finds faults.
 """
 _SETTINGS = """\
 ## Settings
@@ -44,11 +44,19 @@ def _commands(app: typer.Typer, program: str) -> Iterator[str]:
     yield f"## {program}\n\n{_paragraphs(group.help)}\n"
     yield from _parameters(group.params)
     for name, command in group.commands.items():
-        yield f"### {program} {name}\n\n{_paragraphs(command.help)}\n"
-        usage = [program, name, *(_metavar(p) for p in command.params if p.param_type_name == "argument")]
-        options = " [OPTIONS]" if any(p.param_type_name == "option" for p in command.params) else ""
-        yield f"```text\n{' '.join(usage)}{options}\n```\n"
-        yield from _parameters(command.params)
+        if hasattr(command, "commands"):
+            for inner, one in command.commands.items():
+                yield from _command(f"{program} {name} {inner}", one)
+        else:
+            yield from _command(f"{program} {name}", command)
+
+
+def _command(name: str, command: Any) -> Iterator[str]:
+    yield f"### {name}\n\n{_paragraphs(command.help)}\n"
+    usage = [name, *(_metavar(p) for p in command.params if p.param_type_name == "argument")]
+    options = " [OPTIONS]" if any(p.param_type_name == "option" for p in command.params) else ""
+    yield f"```text\n{' '.join(usage)}{options}\n```\n"
+    yield from _parameters(command.params)
 
 
 def _paragraphs(text: str | None) -> str:

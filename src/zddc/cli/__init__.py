@@ -5,7 +5,7 @@ import sys
 import typer
 
 from zddc import console
-from zddc.cli import archive, hashing, names, renaming
+from zddc.cli import access, archive, hashing, names, renaming
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
 
@@ -28,6 +28,7 @@ for command in (
     hashing.verify,
 ):
     app.command()(command)
+app.add_typer(access.app, name="access")
 
 
 def main() -> None:

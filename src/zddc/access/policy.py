@@ -1,0 +1,160 @@
+"""The rules of an archive on the disk: the chain of a path, through descriptors, and where a person may enter."""
+
+import os
+import stat
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple, Self
+
+from zddc.access.decide import Chain, decide, extend
+from zddc.access.rules import NO_RULES, RULE_FILE, Rules, identity, read_rules
+
+# A folder that is no link, opened below the descriptor of another.
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+# Two changes within one tick of a file system's clock look alike: such a young file is read again.
+_SETTLED_NS = 2_000_000_000
+
+
+class UnservedError(OSError):
+    """Nobody gets what is there: a link, a hidden name, something that is neither file nor folder."""
+
+
+class Visit(NamedTuple):
+    """A folder on a walk: its names from the root on, its chain, all names in it, and why it could not be listed."""
+
+    names: tuple[str, ...]
+    chain: Chain
+    entries: tuple[str, ...]
+    problem: str = ""
+
+
+class Policy:
+    """The rules below one folder, the root of an archive; close it, or use it in a ``with`` statement.
+
+    The root itself may be reached through a link, which is followed once; nothing below it is. Rules are kept as long
+    as their file is the same by device, inode, size and times. ``clock`` tells the time in nanoseconds since 1970.
+    """
+
+    def __init__(self, root: Path, clock: Callable[[], int] = time.time_ns) -> None:
+        self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._clock = clock
+        self._kept: dict[tuple[int, int], tuple[tuple[int, ...], Rules]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the root go."""
+        os.close(self._root)
+
+    def has_rules_above(self) -> bool:
+        """Whether there is a rule file in the folder above the root, where it does not count."""
+        try:
+            os.stat(f"../{RULE_FILE}", dir_fd=self._root, follow_symlinks=False)
+        except OSError:
+            return False
+        return True
+
+    def rules_in(self, folder: int) -> Rules:
+        """Return the rules of the folder of a descriptor; what cannot be read has a fault."""
+        try:
+            found = os.stat(RULE_FILE, dir_fd=folder, follow_symlinks=False)
+        except FileNotFoundError:
+            return NO_RULES
+        except OSError:
+            return read_rules(folder)[1]
+        place = found.st_dev, found.st_ino
+        kept = self._kept.get(place)
+        if kept and kept[0] == identity(found):
+            return kept[1]
+        now = self._clock()
+        status, rules = read_rules(folder)
+        if status and status.st_ctime_ns < now - _SETTLED_NS:
+            self._kept[status.st_dev, status.st_ino] = identity(status), rules
+        return rules
+
+    @contextmanager
+    def open_folder(self, names: Sequence[str]) -> Iterator[tuple[int, Chain]]:
+        """Open a folder, given by its names from the root on; the descriptor is closed at the end.
+
+        Raises :class:`UnservedError` for what nobody gets, another OSError for what is not there or cannot be opened.
+        """
+        folder = os.dup(self._root)
+        try:
+            chain = extend((), "", self.rules_in(folder))
+            for name in names:
+                below, chain = self._enter(folder, chain, name)
+                os.close(folder)
+                folder = below
+            yield folder, chain
+        finally:
+            os.close(folder)
+
+    def _enter(self, folder: int, chain: Chain, name: str) -> tuple[int, Chain]:
+        require_visible(name)
+        try:
+            below = os.open(name, FOLDER, dir_fd=folder)
+        except NotADirectoryError:
+            raise UnservedError(f"'{name}' is a link, or no folder, and nobody gets past it") from None
+        return below, extend(chain, name, self.rules_in(below))
+
+    def chain_of(self, names: Sequence[str]) -> Chain:
+        """Return the chain that judges a path: that of the folder itself, or of the folder that a file is in.
+
+        Raises :class:`UnservedError` for what nobody gets, another OSError for what is not there or cannot be opened.
+        """
+        with self.open_folder(names[:-1]) as (folder, chain):
+            if not names:
+                return chain
+            last = names[-1]
+            require_visible(last)
+            mode = os.stat(last, dir_fd=folder, follow_symlinks=False).st_mode
+            if stat.S_ISREG(mode):
+                return chain
+            if not stat.S_ISDIR(mode):
+                kind = "a symbolic link" if stat.S_ISLNK(mode) else "neither a file nor a folder"
+                raise UnservedError(f"'{last}' is {kind}, and nobody gets that")
+            below, longer = self._enter(folder, chain, last)
+            os.close(below)
+            return longer
+
+    def walk(self) -> Iterator[Visit]:
+        """Yield every folder before those in it, in the order of their names; hidden ones and links are left out."""
+        pending: list[tuple[str, ...]] = [()]
+        while pending:
+            names = pending.pop()
+            try:
+                with self.open_folder(names) as (folder, chain), os.scandir(folder) as listing:
+                    entries = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in listing)
+            except OSError as error:
+                yield Visit(names, (), (), f"cannot be read: {error.strerror or error}")
+                continue
+            yield Visit(names, chain, tuple(name for name, _ in entries))
+            folders = [name for name, is_folder in entries if is_folder and not name.startswith(".")]
+            pending += [(*names, name) for name in reversed(folders)]
+
+    def ruled_folders(self) -> Iterator[tuple[str, ...]]:
+        """Yield the root, and every folder below it that has a rule file: only there can access begin or end."""
+        return (visit.names for visit in self.walk() if not visit.names or RULE_FILE in visit.entries)
+
+    def entry_points(self, email: str | None, folders: Iterable[Sequence[str]]) -> Iterator[str]:
+        """Yield those of some folders that a person may read, but not the folder above; for the root there is none."""
+        for names in folders:
+            with suppress(OSError), self.open_folder(names) as (_, chain):
+                readable = [decide(part, email, "r").allowed for part in (chain, chain[:-1]) if part]
+                if readable[0] and not any(readable[1:]):
+                    yield chain[-1].folder
+
+
+def require_visible(name: str) -> None:
+    """Raise :class:`UnservedError` for a name that nobody gets, and for what is no single name."""
+    if name.startswith("."):
+        raise UnservedError(f"'{name}' begins with a dot, and nobody gets that")
+    if not name or "/" in name or "\0" in name:
+        raise UnservedError(f"'{name}' is no name of a file or folder")
