@@ -197,7 +197,7 @@ def chat_messages(items: Iterable[Item]) -> list[Message]:
     """Return the messages of a chat that say what items do. Raises :class:`RequestError`.
 
     What an assistant thinks, says and calls without anything in between is one message, and each result follows its
-    call. Thoughts that can be read stand in ``reasoning_content``: models that think between calls need their own again.
+    call. Readable thoughts stand in ``reasoning_content``: models that think between calls need their own again.
     """
     found = _Messages()
     for place, item in enumerate(items):
