@@ -78,7 +78,7 @@ def require_base(workspace: Workspace, config: Config, manifest: AdapterManifest
 def require_unchanged_base(workspace: Workspace, config: Config, manifest: AdapterManifest) -> None:
     """Raise :class:`UserError` if the base of an adapter has other weights now; one that is not here is no error."""
     if any(_places(workspace, config, manifest.base, download=False)):
-        require_base(workspace, config, manifest, download=False)
+        require_base(workspace, config, manifest)
 
 
 def _places(workspace: Workspace, config: Config, known: BaseReference, *, download: bool) -> Iterator[Base]:
