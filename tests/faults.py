@@ -1735,8 +1735,8 @@ NAMED = (
     Fault(
         "thoughts that nothing followed go into a later turn",
         "src/weakspot/protocols/responses_requests.py",
-        "        self._thoughts.clear()",
-        "        pass",
+        "        self._thoughts = []\n\n    def _call",
+        "        pass\n\n    def _call",
         "tests/weakspot/protocols/test_responses_requests.py",
     ),
     Fault(
