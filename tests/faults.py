@@ -1857,6 +1857,42 @@ NAMED = (
         "return 0",
         "tests/zddc/test_cli.py",
     ),
+    # --- what clients replay, what programs exported
+    Fault(
+        "thoughts that a client replays are dropped",
+        "src/weakspot/protocols/responses_requests.py",
+        "            self._thoughts.append(thoughts)",
+        "            pass",
+        "tests/weakspot/protocols/test_responses_requests.py",
+    ),
+    Fault(
+        "thoughts that nothing followed go into a later turn",
+        "src/weakspot/protocols/responses_requests.py",
+        "        self._thoughts = []\n\n    def _call",
+        "        pass\n\n    def _call",
+        "tests/weakspot/protocols/test_responses_requests.py",
+    ),
+    Fault(
+        "a packed export is not told from one that nobody knows",
+        "src/weakspot/importers/format_detection.py",
+        "        return stream.read(4).startswith(_PACKED)",
+        '        return stream.read(4) == b""',
+        "tests/weakspot/importers/test_format_detection.py",
+    ),
+    Fault(
+        "more consultations than questions are a share of them",
+        "src/weakspot/analytics/savings.py",
+        "    if total.questions and total.consultations > total.questions:",
+        "    if total.questions and total.consultations < 0:",
+        "tests/weakspot/analytics/test_savings.py",
+    ),
+    Fault(
+        "validate asks a hub for a base",
+        "src/weakspot/checks/integrity.py",
+        "manifest, download=False)",
+        "manifest)",
+        "tests/weakspot/checks/test_integrity.py",
+    ),
 )
 
 

@@ -239,7 +239,8 @@ def _format_entries(table: Table) -> Iterator[str]:
         if isinstance(value, dict):
             yield from (f"# {line}" for line in _LANGUAGE_EXAMPLE.splitlines())
             continue
-        line = f"{entry.alias or key} = {json.dumps(value, ensure_ascii=False)}{comment}"
+        mark = "# " if key in table.derived else ""
+        line = f"{mark}{entry.alias or key} = {json.dumps(value, ensure_ascii=False)}{comment}"
         yield (
             line
             if len(line) <= _WIDTH or not isinstance(value, list)

@@ -1,7 +1,7 @@
 """The tables of ``weakspot.toml``: each setting with its default, its bounds and its description."""
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -13,7 +13,12 @@ _VARIABLE = r"^([A-Za-z_][A-Za-z0-9_]*)?$"
 
 
 class Table(BaseModel):
-    """One table of ``weakspot.toml``; unknown keys and wrong types are refused."""
+    """One table of ``weakspot.toml``; unknown keys and wrong types are refused.
+
+    The default of a ``derived`` key depends on other keys, so a new file has it in a comment.
+    """
+
+    derived: ClassVar[tuple[str, ...]] = ()
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -280,6 +285,8 @@ class Train(Table):
 
 class Lora(Table):
     """The shape of an adapter."""
+
+    derived = ("rank", "alpha")
 
     rank: int = Field(
         64,

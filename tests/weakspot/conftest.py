@@ -189,6 +189,19 @@ def add_second(prepared, workspace):
 
 
 @pytest.fixture
+def hub(tiny_base, tmp_path, monkeypatch):
+    """The cache of a hub that cannot be reached; it holds the tiny base, as the commit that main is of."""
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    cache = tmp_path / "hub" / "models--somebody--tiny"
+    shutil.copytree(tiny_base, cache / "snapshots" / commit)
+    (cache / "refs").mkdir()
+    (cache / "refs" / "main").write_text(commit)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    return cache / "snapshots" / commit
+
+
+@pytest.fixture
 def judge():
     """Write another verdict over an adapter's own."""
     return judged

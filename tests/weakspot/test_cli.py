@@ -412,6 +412,15 @@ def test_allow_lists_what_waits_and_allows_it(weakspot, as_json, workspace, exam
     assert weakspot("allow")[1] == "0 interactions waiting for permission\n"
 
 
+def test_where_nothing_may_be_used_yet_process_and_status_say_what_waits(weakspot, workspace, example, capture):
+    capture(workspace, [example(1, consultation=ASKED, interaction_id="int_1")])
+    waits = "1 interaction waiting for permission: weakspot allow"
+    shown = weakspot("process")[1].splitlines()
+    assert (shown[0], shown[-1]) == ("1 raw line: 0 examples, left out: 1 policy-ask", waits)
+    assert weakspot("status")[1].splitlines()[0].startswith("1 raw line, 0 not processed; ")
+    assert waits in weakspot("status")[1]
+
+
 def test_allow_refuses_where_it_is_told_to(weakspot, as_json, workspace, example, capture):
     capture(workspace, [example(1, consultation=ASKED, interaction_id="int_1")])
     assert as_json("allow", "int_1", "--refuse") == {"refused": ["int_1"]}

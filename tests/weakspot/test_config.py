@@ -247,9 +247,17 @@ def test_the_commented_file_says_the_defaults_again(file):
 
 def test_the_commented_file_has_every_table_and_key_of_every_stage():
     values = tomllib.loads(format_default_toml())
-    # Of the languages it has only an example, in a comment.
-    assert values == Config().model_dump(by_alias=True, exclude={"escalation": {"languages"}})
+    # Of the languages it has only an example, in a comment, and there is what the adapted layers choose.
+    in_comments = {"escalation": {"languages"}, "lora": {"rank", "alpha"}}
+    assert values == Config().model_dump(by_alias=True, exclude=in_comments)
     assert list(values) == [field.alias or name for name, field in Config.model_fields.items()]
+
+
+def test_the_commented_file_leaves_the_rank_to_the_layers(file):
+    file.write_text(format_default_toml())
+    assert "# rank = 64  # " in file.read_text()
+    assert load(file, ["lora.target_modules=experts"]).lora.rank == 16
+    assert load(file, ["lora.target_modules=attention"]).lora.rank == 64
 
 
 def test_every_table_of_the_commented_file_has_a_sentence_above_it():

@@ -156,7 +156,9 @@ def format_summary(found: Economics) -> str:
     if not total.consultations and not total.questions:
         return "nothing was asked yet"
     needed = f"{total.consultations} consultation{'' if total.consultations == 1 else 's'}"
-    if total.rate is not None:
+    if total.questions and total.consultations > total.questions:
+        needed += f" for {total.questions} question{'' if total.questions == 1 else 's'}"
+    elif total.rate is not None:
         rate = total.rate
         needed = (
             f"{total.consultations} of {total.questions} questions needed the expert "

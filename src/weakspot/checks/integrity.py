@@ -11,7 +11,7 @@ from weakspot.capture.unfitted import read_unfitted
 from weakspot.checks.types import CheckInput, Problem, format_names
 from weakspot.dataset.contents import Damage
 from weakspot.deployment.releases import live, missing_files, read_releases
-from weakspot.models import loading, weight_files
+from weakspot.models import weight_files
 from weakspot.models.adapters import require_base
 from weakspot.records import AdapterManifest, Interaction, Reason, Record, Snapshot
 from weakspot.records.parsing import explain
@@ -214,9 +214,9 @@ def bases(subject: CheckInput) -> Iterator[Problem]:
             yield Problem("warning", "was trained before the weights of its base were noted; train it anew", place)
             continue
         try:
-            base = require_base(subject.workspace, subject.config, manifest)
+            base = require_base(subject.workspace, subject.config, manifest, download=False)
             if base.location not in read:
-                read[base.location] = weight_files.digest(loading.fetch_folder(base), whole=True)
+                read[base.location] = weight_files.digest(Path(base.location), whole=True)
         except UserError as error:
             yield Problem("failure", f"{error.problem}; {error.remedy}", place)
             continue

@@ -62,6 +62,10 @@ def print_import_preview(found: "Examined") -> None:
         print_line(f"not understood: {_format_count(len(found.not_understood), 'file')}, as {found.not_understood[0]}")
 
 
+def _print_waiting(count: int) -> None:
+    print_line(f"{_format_count(count, 'interaction')} waiting for permission: weakspot allow")
+
+
 def print_candidates(found: "Sequence[ImportCandidate]", most: int = _SHOWN) -> None:
     """Print the first of the consultations that would be imported: query, both answers, and what is odd about them."""
     for one in found[:most]:
@@ -177,12 +181,15 @@ def print_dataset(done: "Processed") -> None:
     rows = table("domain", "train", "val", "test", "all")
     for domain, splits in done.domains.items():
         rows.add_row(domain, *(str(count) for count in splits.values()), str(sum(splits.values())))
-    out.print(rows)
+    if done.domains:
+        out.print(rows)
     left_out = _format_counts(done.rejections) or "none"
     print_line(
         f"{_format_count(done.raw_lines, 'raw line')}: {_format_count(done.examples, 'example')}, left out: {left_out}"
     )
     print_line(f"snapshot {done.snapshot}")
+    if waiting := done.rejections.get("policy-ask"):
+        _print_waiting(waiting)
 
 
 def print_report(found: "Report") -> None:
@@ -355,12 +362,13 @@ def print_status(found: "Status") -> None:
         service = "yes" if d.deployed else "no"
         adapter, verdict = d.adapter or "none", d.verdict or "none"
         rows.add_row(d.domain, str(d.examples), str(d.new), splits, adapter, verdict, service, d.due or "no")
-    out.print(rows)
+    if found.domains:
+        out.print(rows)
     raw = _format_count(found.raw_lines, "raw line")
     print_line(f"{raw}, {found.unprocessed} not processed; snapshot {found.snapshot or 'none'}")
     print_line(found.savings)
     if found.waiting:
-        print_line(f"{_format_count(found.waiting, 'interaction')} waiting for permission: weakspot allow")
+        _print_waiting(found.waiting)
     if found.unfitted:
         print_line(f"{_format_count(found.unfitted, 'consultation')} not fit to train on: weakspot validate")
     used = [(one.teacher, one) for one in found.budgets], [(f"client {one.client}", one) for one in found.clients]

@@ -234,9 +234,8 @@ class _Finder:
         if named is None and asked_for:
             found.append(f"that {asked_for} answered is assumed: the log names {model or 'no model'}")
         elif named is None:
-            found.append(
-                f"only a rating says that the answer is better: no teacher is named, but {model or 'no model'}"
-            )
+            other = f"but {model}" if model else "nor any model"
+            found.append(f"only a rating says that the answer is better: no teacher is named, {other}")
         elif (
             not asked_for
             and self._conversation.by_text

@@ -25,8 +25,8 @@ from weakspot.importers.json_stream import BadLine, LeftOut, entries
 from weakspot.records.parsing import RecordError
 from zddc.errors import UserError
 
-_RAW = "raw format"
-_SUFFIXES = frozenset({".jsonl", ".ndjson", ".json", ".db", ".sqlite", ".sqlite3", ".log"})
+_SUFFIXES = frozenset({".jsonl", ".ndjson", ".json", ".db", ".sqlite", ".sqlite3", ".log", ".zip", ".zst", ".gz"})
+_PACKED = (b"PK\x03\x04", b"\x28\xb5\x2f\xfd", b"\x1f\x8b")  # how files of ZIP, Zstandard and gzip begin
 # A session may begin with many lines that no format recognises.
 _LOOKED_AT = 1000
 _UNDERSTOOD = (
@@ -44,7 +44,7 @@ _FORMATS: tuple[tuple[str, str, Callable[[dict[str, Any]], bool], Read], ...] = 
     ("ChatGPT export", "chatgpt", chatgpt.claims, chatgpt.conversations),
     ("ShareGPT file", "sharegpt", sharegpt.claims, sharegpt.conversations),
     ("preference file", "preferences", preferences.claims, preferences.conversations),
-    ("Cline task", "cline", cline.claims, cline.conversations),
+    ("Cline file", "cline", cline.claims, cline.conversations),
     ("chat log", "chat-log", chat_logs.claims, chat_logs.conversations),
 )
 
@@ -81,6 +81,8 @@ def find_sources(config: Config, path: Path) -> tuple[list[ImportSource], list[P
     else:
         found = {file: _detect_source_or_none(config, file) for file in _files(path)}
     understood = [source for source in found.values() if source is not None]
+    if not understood and (packed := next(filter(_is_packed, found), None)):
+        raise UserError(packed, "is packed", "unpack it, and give what was in it")
     if not understood:
         raise UserError(path, "nothing in it is understood", f"what can be imported: {_UNDERSTOOD}")
     return understood, [file for file, source in found.items() if source is None]
@@ -102,6 +104,13 @@ def _detect_source(config: Config, path: Path) -> ImportSource | None:
     if path.is_dir():
         return ImportSource(path, "opencode storage", "opencode", opencode.conversations_of_folder)
     return _database_source(path) if sqlite.is_database(path) else _json_source(config, path)
+
+
+def _is_packed(file: Path) -> bool:
+    if not file.is_file():
+        return False
+    with file.open("rb") as stream:
+        return stream.read(4).startswith(_PACKED)
 
 
 def _detect_source_or_none(config: Config, path: Path) -> ImportSource | None:
@@ -129,10 +138,10 @@ def _json_source(config: Config, file: Path) -> ImportSource | None:
         except RecordError:
             continue
         if native.claims_raw(config, value):
-            return ImportSource(file, _RAW, "raw")
+            return ImportSource(file, "raw-format file", "raw")
         if native.claims_flat(value):
-            return ImportSource(file, "query, local, expert", "texts")
+            return ImportSource(file, "query/local/expert file", "texts")
         for format_, name, claims, read in _FORMATS:
             if claims(value):
                 return ImportSource(file, format_, name, read)
-    return ImportSource(file, _RAW, "raw") if empty else None
+    return ImportSource(file, "empty file", "raw") if empty else None

@@ -48,14 +48,14 @@ def read_scorecard(workspace: Workspace, name: AdapterName) -> Scorecard | None:
     return card if card.adapter_sha256 == atomic.sha256(weights) else None
 
 
-def require_base(workspace: Workspace, config: Config, manifest: AdapterManifest) -> Base:
+def require_base(workspace: Workspace, config: Config, manifest: AdapterManifest, *, download: bool = True) -> Base:
     """Return the base that an adapter was trained on: where it was, or where ``[model] base`` says that it is now.
 
-    It is known by its weights, whatever its name. Raises :class:`UserError` if it is at neither place, or if its
-    weights have changed.
+    It is known by its weights, whatever its name. Without ``download`` it must be on this machine, and no hub is asked.
+    Raises :class:`UserError` if it is at neither place, or if its weights have changed.
     """
     known, there = manifest.base, list[Base]()
-    for base in _places(workspace, config, manifest.base):
+    for base in _places(workspace, config, manifest.base, download=download):
         try:
             if loading.matches(base, known):
                 return base
@@ -67,6 +67,8 @@ def require_base(workspace: Workspace, config: Config, manifest: AdapterManifest
     if not there:
         problem = f"its base {known.name} is not at {known.location} any more"
         remedy = "set [model] base to where it is now"
+        if not download and not Path(known.location).is_absolute():
+            problem, remedy = f"its base {known.name} is not on this machine", f"download it, or {remedy}"
     else:
         problem = f"was trained on other weights or settings than {there[0].name} has now"
         remedy = f"restore that base, set [model] base to where it is, or train again: weakspot train {manifest.domain}"
@@ -75,21 +77,22 @@ def require_base(workspace: Workspace, config: Config, manifest: AdapterManifest
 
 def require_unchanged_base(workspace: Workspace, config: Config, manifest: AdapterManifest) -> None:
     """Raise :class:`UserError` if the base of an adapter has other weights now; one that is not here is no error."""
-    if any(loading.find_local_folder(base) for base in _places(workspace, config, manifest.base)):
+    if any(_places(workspace, config, manifest.base, download=False)):
         require_base(workspace, config, manifest)
 
 
-def _places(workspace: Workspace, config: Config, known: BaseReference) -> Iterator[Base]:
+def _places(workspace: Workspace, config: Config, known: BaseReference, *, download: bool) -> Iterator[Base]:
     """Yield the bases that may be the known one: at its former place, of its name, and that of the settings."""
+    find = loading.resolve_base if download else loading.find_local_base
     seen = set()
     named = Model(base=known.name, revision=known.revision or config.model.revision)
     for settings in (Model(base=known.location, revision=named.revision), named, config.model):
         with contextlib.suppress(UserError):
-            base = loading.resolve_base(settings, workspace.root)
-            base = replace(base, name=known.name) if base.location == known.location else base
-            if (base.location, base.revision) not in seen:
-                seen.add((base.location, base.revision))
-                yield base
+            base = find(settings, workspace.root)
+            if base is None or (base.location, base.revision) in seen:
+                continue
+            seen.add((base.location, base.revision))
+            yield replace(base, name=known.name) if base.location == known.location else base
 
 
 def load(

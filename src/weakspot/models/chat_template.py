@@ -90,25 +90,9 @@ def render_without_date(
     return _write(tokenizer, turns, options, answered=False, clock=[])
 
 
-def moments_anywhere(now: datetime | None = None) -> list[datetime]:
-    """Return moments of each day that a server anywhere may have now: today's, yesterday's and tomorrow's."""
-    now = now or datetime.now().astimezone()
-    return [now, now - timedelta(days=1), now + timedelta(days=1)]
-
-
 def writes_date(tokenizer: "PreTrainedTokenizerBase") -> bool:
     """Whether a prompt depends on the day on which it is written."""
     return _CLOCK in str(tokenizer.chat_template)
-
-
-def prompts_on_each_day(
-    tokenizer: "PreTrainedTokenizerBase",
-    turns: Sequence[Mapping[str, Any]],
-    options: RenderOptions = AS_NOW,
-) -> list[list[int]]:
-    """Return the prompt's token ids as a server may have them now: one list, or one for each possible day."""
-    moments = moments_anywhere() if writes_date(tokenizer) else [options.moment]
-    return [token_ids(tokenizer, render(tokenizer, turns, replace(options, moment=moment))) for moment in moments]
 
 
 def ids_around_date(
@@ -252,6 +236,11 @@ def end_of_thoughts(text: str, begin: int) -> int:
 def thinks(tokenizer: "PreTrainedTokenizerBase", thinking: Thinking) -> bool:
     """Whether a model asked in this mode begins with thoughts, by what its template writes in each mode."""
     return thinking != "off" and _thinks(tokenizer, str(tokenizer.chat_template), thinking)
+
+
+def knows_thoughts(tokenizer: "PreTrainedTokenizerBase") -> bool:
+    """Whether a template has a place for thoughts, or a switch for them: else the model has no thinking mode."""
+    return writes_thoughts(tokenizer) or has_thinking_switch(tokenizer) or thinks(tokenizer, "default")
 
 
 def lacks_thinking_switch(tokenizer: "PreTrainedTokenizerBase") -> bool:

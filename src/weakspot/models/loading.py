@@ -107,6 +107,16 @@ def find_local_folder(base: Base) -> Path | None:
     return None
 
 
+def find_local_base(settings: ModelSettings, root: Path = _HERE) -> Base | None:
+    """Return the folder of the base that the settings name, None where it is not here; nothing is downloaded."""
+    folder = demo_model.folder() if settings.base == demo_model.NAME else _find_folder(settings, root)
+    if folder is None and settings.base.count("/") == 1 and settings.base[0] not in "./~":
+        folder = find_local_folder(Base(settings.base, settings.base, settings.revision))
+    if folder is None or not (folder / "config.json").is_file():
+        return None
+    return Base(settings.base, str(folder.resolve()), None)
+
+
 def load_tokenizer(base: Base) -> "PreTrainedTokenizerBase":
     """Load the tokenizer; raise :class:`UserError` if it is missing or has no chat template."""
     from transformers import AutoTokenizer, GenerationConfig

@@ -61,7 +61,8 @@ def input_items(body: dict[str, Any]) -> list[Item]:
 def chat_request(body: dict[str, Any], items: list[Item], tools: Tools) -> dict[str, Any]:
     """Return the chat completion request that is equivalent to ``body`` with ``items`` as its input.
 
-    Left out is what has no counterpart: thoughts, the provider's own tools and what they found, options of its service.
+    Left out is what has no counterpart: encrypted thoughts, the provider's own tools and what they found, options of
+    its service.
     Raises :class:`RequestError`.
     """
     for name in _NOT_HERE:
@@ -196,7 +197,8 @@ def _function_name(named: Any, tools: Tools) -> str | None:
 def chat_messages(items: Iterable[Item]) -> list[Message]:
     """Return the messages of a chat that say what items do. Raises :class:`RequestError`.
 
-    What an assistant says and calls without anything in between is one message, and each result follows its call.
+    What an assistant thinks, says and calls without anything in between is one message, and each result follows its
+    call. Readable thoughts stand in ``reasoning_content``: models that think between calls need their own again.
     """
     found = _Messages()
     for place, item in enumerate(items):
@@ -216,6 +218,9 @@ class _Messages:
         # what is said behind the calls.
         self._calling, self._waiting, self._place = -1, set[str](), 0
         self._behind: list[Any] = []
+        # Thoughts of the assistant's next message, and those of messages that are there.
+        self._thoughts: list[str] = []
+        self._thinking: list[tuple[Message, list[str]]] = []
 
     def finish(self) -> list[Message]:
         """Return the messages, complete."""
@@ -223,15 +228,20 @@ class _Messages:
             calling = self.messages[self._calling]
             calling["content"] = _joined([calling["content"], *self._behind])
             self._behind = []
+        for message, thoughts in self._thinking:
+            message["reasoning_content"] = "\n\n".join([*filter(None, [message.get("reasoning_content")]), *thoughts])
+        self._thinking = []
         return self.messages
 
     def add(self, item: Item) -> None:
-        """Add what an item says; thoughts, and what the provider's own tools did, say nothing."""
+        """Add what an item says; encrypted thoughts, and what the provider's own tools did, say nothing."""
         kind = item.get("type") or ("message" if "role" in item else None)
         if not isinstance(kind, str):
             raise RequestError("neither type nor role is there")
         if kind == "message":
             self._say(item)
+        elif kind == "reasoning":
+            self._think(item)
         elif kind.endswith("_call_output"):
             self._answer(item)
         elif kind in _OWN_CALLS or (kind.endswith("_call") and kind != "tool_search_call" and item.get("call_id")):
@@ -255,6 +265,20 @@ class _Messages:
             self._behind.append(content)
         else:
             self.messages.append({"role": role, "content": content})
+        self._add_thoughts()
+
+    def _think(self, item: Item) -> None:
+        thoughts = _content(item.get("content")) or _content(item.get("summary"))
+        if isinstance(thoughts, str) and thoughts:
+            self._thoughts.append(thoughts)
+
+    def _add_thoughts(self) -> None:
+        """Note the thoughts of the assistant's message; those that none follows are left out."""
+        if (last := self._open) is not None and self._thoughts:
+            if not self._thinking or self._thinking[-1][0] is not last:
+                self._thinking.append((last, []))
+            self._thinking[-1][1].extend(self._thoughts)
+        self._thoughts = []
 
     def _call(self, kind: str, item: Item) -> None:
         identity = str(item.get("call_id") or item.get("id") or "")
@@ -269,6 +293,7 @@ class _Messages:
             self._calling, self._waiting, self._place = len(self.messages) - 1, set(), len(self.messages)
         last.setdefault("tool_calls", []).append(call)
         self._waiting.add(identity)
+        self._add_thoughts()
 
     def _answer(self, item: Item) -> None:
         identity = str(item.get("call_id") or item.get("id") or "")

@@ -81,7 +81,8 @@ class Machine:
             own = cls(torch.cuda.get_device_name() + each, "cuda", int(free), _CUDA_OVERHEAD_BYTES)
         else:
             used = int(psutil.Process().memory_info().rss)
-            name = f"CPU, {torch.get_num_threads()} threads{each}"
+            threads = torch.get_num_threads()
+            name = f"CPU, {threads} thread{'' if threads == 1 else 's'}{each}"
             own = cls(name, "cpu", psutil.virtual_memory().available // ranks.here + used, used)
         return min(ranks.all_gather(own), key=lambda one: one.capacity - one.overhead)
 

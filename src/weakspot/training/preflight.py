@@ -31,7 +31,7 @@ class Preflight:
 
     ``pairs`` counts the examples that also train on the local answer. ``left_out`` says by id why an example is not
     trained on, and ``reasons`` counts that. ``thinking`` is the mode where a captured call states none, and what it
-    teaches.
+    teaches; ``none`` if the chat template has no thoughts.
     """
 
     adapter: str
@@ -128,7 +128,7 @@ def describe(
         val_examples=len(val),
         left_out=left_out,
         reasons=dict(Counter(text.partition(":")[0] for text in left_out.values()).most_common()),
-        thinking=config.model.thinking + (_TEACHES_AT_ONCE if chat_template.lacks_thinking_switch(tokenizer) else ""),
+        thinking=_describe_thinking(config, tokenizer),
         tokens=sum(len(one.ids) for one in data),
         supervised=sum(one.supervised for one in data),
         shortened=sum(1 for one in data if one.dropped_turns),
@@ -142,3 +142,9 @@ def describe(
         sample_prompt=str(tokenizer.decode(list(sample.ids[: sample.start]))),
         sample_target=str(tokenizer.decode(list(sample.ids[sample.start :]))),
     )
+
+
+def _describe_thinking(config: Config, tokenizer: "PreTrainedTokenizerBase") -> str:
+    if not chat_template.knows_thoughts(tokenizer):
+        return "none"
+    return config.model.thinking + (_TEACHES_AT_ONCE if chat_template.lacks_thinking_switch(tokenizer) else "")

@@ -155,6 +155,11 @@ def test_the_line_does_not_sell_chance_as_a_change(workspace, config):
     assert format_summary(economics(workspace, config)).endswith("release 1 (d): 30% → 20%, which may be chance")
 
 
+def test_consultations_beyond_the_questions_are_no_share_of_them(workspace, config):
+    append_log.append(workspace.usage, uses(0, 11, 13))
+    assert format_summary(economics(workspace, config)).startswith("13 consultations for 11 questions, ")
+
+
 def test_of_nothing_the_line_says_so(workspace, config):
     assert format_summary(economics(workspace, config)) == "nothing was asked yet"
 

@@ -300,11 +300,33 @@ def test_on_request_every_byte_of_a_base_is_checked(processed, healthy, tiny_bas
 
 
 @pytest.mark.slow
-def test_a_base_that_is_gone_and_one_that_was_not_noted_are_told(processed, healthy, save_manifest):
+@pytest.mark.parametrize("cached", [True, False])
+def test_no_hub_is_asked_for_a_base(processed, healthy, save_manifest, hub, tiny_base, monkeypatch, cached):
+    known = loading.reference(Base("tiny", str(tiny_base), None), whole=True).model_dump()
+    name = "somebody/tiny" if cached else "somebody/other"
+    save_manifest(processed, AdapterName("spam", 1), **known | {"name": name, "location": name, "revision": hub.name})
+    asked = []
+
+    def unreachable(*given, **_):
+        asked.append(given)
+        raise OSError("no hub")
+
+    for name_ in ("hf_hub_download", "snapshot_download"):
+        monkeypatch.setattr(f"huggingface_hub.{name_}", unreachable)
+    found = [one for one in validate(processed, healthy, None, full=True).findings if one.check == "bases"]
+    assert asked == []
+    assert [one.level for one in found] == ["pass" if cached else "failure"]
+
+
+@pytest.mark.slow
+def test_a_base_that_is_gone_and_one_that_was_not_noted_are_told(processed, healthy, save_manifest, tmp_path):
     save_manifest(processed, AdapterName("spam", 1), weights="0", weights_whole="0")
     save_manifest(processed, AdapterName("spam", 2))
+    away = str(tmp_path / "away")
+    save_manifest(processed, AdapterName("spam", 3), name=away, location=away, weights="0", weights_whole="0")
     found = [one for one in validate(processed, healthy, None, full=True).findings if one.check == "bases"]
     assert [(one.level, one.detail.partition(";")[0]) for one in found] == [
-        ("failure", "its base b is not at b any more"),
+        ("failure", "its base b is not on this machine"),
         ("warning", "was trained before the weights of its base were noted"),
+        ("failure", f"its base {away} is not at {away} any more"),
     ]

@@ -73,6 +73,28 @@ async def test_tools_are_called_and_answered(world, stream):
         assert [one["content"] for one in told[2:]] == ["seen 1", "seen 2", "seen 3"]
 
 
+@pytest.mark.parametrize("remembered", [True, False])
+async def test_the_local_model_gets_its_own_thoughts_again_and_a_teacher_does_not(world, remembered):
+    # router-for-me/CLIProxyAPI#3710, BerriAI/litellm#36355: a model forgot what it had worked out one call earlier.
+    async with world() as one, one.openai() as client:
+        one.upstream.script = Reply("", thought="The word is ochre.", calls=(("1", "look", "{}"),))
+        first = await respond(client, stream=True, tools=[LOOK])
+        result = {"type": "function_call_output", "call_id": "1", "output": "a.py"}
+        whole = [{"role": "user", "content": "q"}, *(item.model_dump() for item in first.output), result]
+        one.upstream.script = Reply("Ochre it is.")
+        if remembered:
+            await respond(client, stream=False, input=[result], previous_response_id=first.id, tools=[LOOK])
+        else:
+            await respond(client, stream=False, input=whole, tools=[LOOK])
+        told = one.upstream.chats[-1].body["messages"]
+        assert [message.get("reasoning_content") for message in told] == [None, "The word is ochre.", None]
+
+        await respond(client, stream=False, input=[*whole, A, ASK])
+        [asked] = one.sonnet.chats
+        assert "a.py" in str(asked.body)
+        assert "ochre" not in str(asked.body)
+
+
 class Revision(pydantic.BaseModel):
     letter: str
 

@@ -30,9 +30,9 @@ def named(tmp_path):
 @pytest.mark.parametrize(
     ("text", "format_"),
     [
-        (json.dumps({"query": "q", "local": "l", "expert": "e"}), "query, local, expert"),
-        (json.dumps({"messages": CHAT, "metadata": {}}), "raw format"),
-        ("", "raw format"),
+        (json.dumps({"query": "q", "local": "l", "expert": "e"}), "query/local/expert file"),
+        (json.dumps({"messages": CHAT, "metadata": {}}), "raw-format file"),
+        ("", "empty file"),
         (json.dumps(CLAUDE_CODE), "Claude Code session"),
         (json.dumps([OPEN_WEBUI]), "Open WebUI export"),
         (json.dumps(OPEN_WEBUI["chat"], indent=2), "Open WebUI export"),
@@ -94,6 +94,17 @@ def test_a_folder_is_searched_for_what_may_be_known(config, tmp_path, opencode_d
         ("storage", "opencode storage"),
     ]
     assert [file.name for file in unknown] == ["other.json"]
+
+
+@pytest.mark.parametrize("head", ["PK\x03\x04", "\x28\xb5\x2f\xfd", "\x1f\x8b\x08"], ids=["zip", "zst", "gz"])
+def test_what_is_packed_is_to_be_unpacked(config, tmp_path, head):
+    file = tmp_path / "export.zip"
+    file.write_bytes(head.encode("latin-1") + b"...")
+    for given in (file, tmp_path):
+        with pytest.raises(UserError, match=r"export\.zip: is packed; unpack it, and give what was in it"):
+            find_sources(config, given)
+    (tmp_path / "session.jsonl").write_text(json.dumps(CLAUDE_CODE))
+    assert find_sources(config, tmp_path)[1] == [file]
 
 
 def test_a_folder_of_nothing_is_a_users_mistake(config, tmp_path):

@@ -347,7 +347,7 @@ def test_a_folder_may_hold_many_things(workspace, config, sessions, source):
     (folder / "notes.json").write_text('{"a": 1}')
     (folder / "readme.md").write_text("no candidate")
     found = examine(workspace, config, folder)
-    assert found.formats == {"Claude Code session": 3, "query, local, expert": 1}
+    assert found.formats == {"Claude Code session": 3, "query/local/expert file": 1}
     assert found.not_understood == [folder / "broken.db", folder / "notes.json"]
     done = import_interactions(workspace, config, found)
     assert done.added == 4

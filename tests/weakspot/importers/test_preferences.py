@@ -54,7 +54,7 @@ def test_each_form_is_one_consultation_that_waits_for_a_person(report, lines, on
     assert (one.query.content, one.local.content, one.expert.content) == (Q, A, X)
     assert (one.policy, one.metadata.consultation, one.metadata.incomplete) == ("ask", None, None)
     assert (
-        "only a rating says that the answer is better: no teacher is named, but no model"
+        "only a rating says that the answer is better: no teacher is named, nor any model"
         in one.metadata.model_extra["odd"]
     )
 

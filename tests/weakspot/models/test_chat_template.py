@@ -41,17 +41,9 @@ def test_the_normal_form_is_the_same_on_every_day(dated):
     }
 
 
-@pytest.mark.parametrize("hours", [-12, 0, 14])
-def test_the_prompt_of_a_server_anywhere_is_among_those_of_each_day(dated, hours):
-    served = datetime.now(timezone(timedelta(hours=hours)))
-    there = chat_template.token_ids(dated, chat_template.render(dated, ASKED, RenderOptions(moment=served)))
-    assert there in chat_template.prompts_on_each_day(dated, ASKED)
-
-
-def test_a_template_without_a_date_has_one_prompt():
-    plain = tiny_tokenizers.make(tiny_tokenizers.ZEPHYR, "</s>")
-    assert len(chat_template.prompts_on_each_day(plain, ASKED)) == 1
-    assert not chat_template.writes_date(plain)
+def test_a_template_that_asks_for_no_time_writes_no_date(dated):
+    assert chat_template.writes_date(dated)
+    assert not chat_template.writes_date(tiny_tokenizers.make(tiny_tokenizers.ZEPHYR, "</s>"))
 
 
 @pytest.mark.parametrize("name", ["llama3_2", "gptoss", "muse_glimmer"])
@@ -129,6 +121,16 @@ def test_whether_a_model_thinks_is_read_off_its_template(name, on, default, chat
 
     made = tiny_tokenizers.make(chat_template(name))
     assert (thinks(made, "on"), thinks(made, "default"), thinks(made, "off")) == (on, default, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "has"), [("qwen3", True), ("gptoss", True), ("deepseekv3", True), ("qwen2_5", False), ("llama3_2", False)]
+)
+def test_whether_a_template_has_thoughts_at_all(name, has, chat_template):
+    from weakspot.models.chat_template import knows_thoughts
+
+    assert knows_thoughts(tiny_tokenizers.make(chat_template(name))) is has
+    assert knows_thoughts(tiny_tokenizers.make(tiny_tokenizers.ALWAYS_THINKS))
 
 
 def test_the_mode_and_the_effort_reach_the_template():

@@ -183,19 +183,6 @@ def test_a_token_without_a_row_is_named(tiny_base):
     loading.require_embedded_tokens(base, tokenizer, 2001, ids)
 
 
-@pytest.fixture
-def hub(tiny_base, tmp_path, monkeypatch):
-    """The cache of a hub that cannot be reached; it holds the tiny base, as the commit that main is of."""
-    commit = "0123456789abcdef0123456789abcdef01234567"
-    cache = tmp_path / "hub" / "models--somebody--tiny"
-    shutil.copytree(tiny_base, cache / "snapshots" / commit)
-    (cache / "refs").mkdir()
-    (cache / "refs" / "main").write_text(commit)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    return cache / "snapshots" / commit
-
-
 def test_a_base_of_the_hub_is_noted_with_its_commit(hub, tiny_base):
     base = loading.resolve_base(Model(base="somebody/tiny"))
     assert loading.find_local_folder(base) == loading.fetch_folder(base) == hub

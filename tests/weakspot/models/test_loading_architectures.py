@@ -12,9 +12,13 @@ import pytest
 import torch
 from safetensors import safe_open
 from tests.weakspot.architectures import ARCHITECTURES, Architecture
+from tests.weakspot.models import tiny_tokenizers
+from transformers import GenerationConfig
 
 from weakspot.config import Config
 from weakspot.deployment.gguf.architecture import read_architecture
+from weakspot.deployment.targets import merged as merging
+from weakspot.deployment.types import Candidate
 from weakspot.models import (
     adapter_files,
     adapters,
@@ -27,6 +31,7 @@ from weakspot.models import (
 )
 from weakspot.models.loading import Base
 from weakspot.models.tokenization import Tokens
+from weakspot.pipeline.evaluate import evaluate
 from weakspot.pipeline.process import process
 from weakspot.pipeline.train import train
 from weakspot.settings import Evaluate, Lora, Model, Train
@@ -165,3 +170,26 @@ def test_the_page_says_what_came_of_each(rows):
     if os.environ.get("WRITE_DOCS"):
         PAGE.write_text(new, encoding="utf-8")
     assert text == new or os.environ.get("WRITE_DOCS")
+
+
+@pytest.mark.parametrize(
+    ("name", "template", "bos", "ends"),
+    [
+        ("Gemma3ForCausalLM", "gemma3", "<bos>", ["<eos>", "<end_of_turn>"]),
+        ("Glm4MoeForCausalLM", "glm4moe", None, ["<|endoftext|>", "<|user|>", "<|observation|>"]),
+    ],
+)
+def test_a_family_with_its_own_template_is_taken_to_a_proved_model(
+    spam, tmp_path, chat_template, name, template, bos, ends
+):
+    base = tmp_path / "base"
+    next(one for one in ARCHITECTURES if one.name == name).save(base)
+    tokenizer = tiny_tokenizers.make(chat_template(template), ends[0], bos, pad="<pad>")
+    tokenizer.save_pretrained(base)
+    GenerationConfig(eos_token_id=tokenizer.convert_tokens_to_ids(ends)).save_pretrained(base)
+    config = settings(base, "all-linear")
+    train(spam, config, "spam")
+    card = evaluate(spam, config, "spam")
+    assert not card.left_out
+    proof = merging.write(spam, config, Candidate(NAME, adapters.read_manifest(spam, NAME), card)).proof
+    assert proof.same_answers == proof.prompts > 0

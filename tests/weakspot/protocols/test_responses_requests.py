@@ -36,6 +36,11 @@ def said(text, role="assistant"):
     return {"type": "message", "role": role, "content": [{"type": kind, "text": text}]}
 
 
+def thought(text, place="summary"):
+    kind = "summary_text" if place == "summary" else "reasoning_text"
+    return {"type": "reasoning", "id": "rs_1", "summary": [], place: [{"type": kind, "text": text}]}
+
+
 def called(identity, name="look", arguments="{}"):
     return {"type": "function_call", "id": f"fc_{identity}", "call_id": identity, "name": name, "arguments": arguments}
 
@@ -155,10 +160,31 @@ def test_what_is_null_is_left_out():
             [{**called("1", "spawn"), "namespace": "agents"}],
             [{"role": "assistant", "content": None, "tool_calls": [call("1", "agents__spawn")]}],
         ),
-        # What the provider's own tools did, and thoughts, are passed over.
+        # Thoughts go with what was said or called behind them: router-for-me/CLIProxyAPI#3710, BerriAI/litellm#36355.
+        (
+            [thought("Let me look."), called("1"), thought("And there.", "content"), called("2"), answered("1")],
+            [
+                {
+                    "role": "assistant",
+                    "content": None,
+                    "tool_calls": [call("1"), call("2")],
+                    "reasoning_content": "Let me look.\n\nAnd there.",
+                },
+                result("1"),
+            ],
+        ),
+        (
+            [answered("1"), thought("It is B."), thought(""), said("B."), thought("unsaid"), said("Why?", "user")],
+            [
+                result("1"),
+                {"role": "assistant", "content": "B.", "reasoning_content": "It is B."},
+                {"role": "user", "content": "Why?"},
+            ],
+        ),
+        # What the provider's own tools did, and encrypted thoughts, are passed over.
         (
             [
-                {"type": "reasoning", "encrypted_content": "x", "summary": [{"type": "summary_text", "text": "hm"}]},
+                {"type": "reasoning", "encrypted_content": "x", "summary": []},
                 {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"type": "search"}},
                 {"type": "tool_search_call", "call_id": "t", "arguments": {}},
                 {"type": "compaction", "encrypted_content": "x"},

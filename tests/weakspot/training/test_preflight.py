@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tests.weakspot.models import tiny_tokenizers
 
 from weakspot.config import Config
 from weakspot.models import loading, target_modules
@@ -92,6 +93,12 @@ def test_what_is_trained_is_told_by_layers_and_parameters(tiny, tokenizer, data)
 def test_the_precision_is_that_of_the_base(tiny, tokenizer, data, four_bit, dtype, precision):
     config = CONFIG.model_copy(update={"train": CONFIG.train.model_copy(update={"load_in_4bit": four_bit})})
     assert described(tiny, tokenizer, data, config, dtype).precision == precision
+
+
+def test_the_thinking_mode_is_none_where_the_template_has_no_thoughts(tiny, tokenizer, data):
+    assert described(tiny, tokenizer, data).thinking == "none"
+    always = tiny_tokenizers.make(tiny_tokenizers.ALWAYS_THINKS)
+    assert described(tiny, always, data).thinking == "off"
 
 
 def test_a_second_answer_is_no_token_of_the_example(tiny, tokenizer, data):

@@ -56,7 +56,8 @@ def write(workspace: Workspace, config: Config, candidate: Candidate) -> MergedM
     text = loading.load_config(base).get_text_config()
     if text.model_type not in MODEL_TYPES:
         known = ", ".join(sorted(MODEL_TYPES))
-        raise UserError(f"{name}, for mlx", f"a base of type {text.model_type} is not known", f"known are {known}")
+        problem = f"a base of type {text.model_type} is not known"
+        raise UserError(f"{name}, for mlx", problem, f"deploy it as 'merged' (known: {known})")
     with atomic.write_folder_atomically(file.parent) as folder:
         convert(workspace.adapter(name), folder, int(text.num_hidden_layers))
         with bar(f"proving {name}, for mlx"):

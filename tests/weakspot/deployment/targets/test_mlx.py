@@ -83,7 +83,9 @@ def test_a_wrong_layout_is_not_deployed(accepted, monkeypatch):
 def test_a_base_that_mlx_names_otherwise_is_refused(accepted, monkeypatch):
     workspace, config = accepted
     monkeypatch.setattr(mlx, "MODEL_TYPES", frozenset({"qwen3"}))
-    with pytest.raises(UserError, match="for mlx: a base of type llama is not known; known are qwen3"):
+    with pytest.raises(
+        UserError, match=r"for mlx: a base of type llama is not known; deploy it as 'merged' \(known: qwen3"
+    ):
         mlx.place(workspace, config, candidate(workspace), MERGED)
 
 
