@@ -1861,8 +1861,8 @@ NAMED = (
     Fault(
         "thoughts that a client replays are dropped",
         "src/weakspot/protocols/responses_requests.py",
-        "            self._thoughts.append(thoughts)",
-        "            pass",
+        "self._thoughts += [thoughts] if isinstance(thoughts, str) and thoughts else []",
+        "self._thoughts += []",
         "tests/weakspot/protocols/test_responses_requests.py",
     ),
     Fault(

@@ -44,7 +44,7 @@ NOT_RUN = {
     r"make build/vllm/ready": "takes gigabytes",
     r"torchrun |accelerate launch |ray start ": "needs several GPUs or machines",
 }
-MOST_NOT_RUN = 18
+MOST_NOT_RUN = 19
 NEEDS_THE_MODEL = re.compile(r"^weakspot (train|evaluate|deploy|ask|run)\b|^from weakspot import .*train", re.MULTILINE)
 
 

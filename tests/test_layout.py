@@ -71,6 +71,7 @@ TESTED_ELSEWHERE = {
     "zddc/cli/options.py": "tests/zddc/test_cli.py gives the commands their options",
     "zddc/cli/output.py": "tests/zddc/test_cli.py reads what the commands print",
     "weakspot/cli/options.py": "tests/weakspot/test_cli.py gives every command its options",
+    "weakspot/cli/output_capture.py": "tests/weakspot/test_cli.py reads what the commands print",
     "weakspot/cli/pipeline.py": "tests/weakspot/test_cli.py runs every command",
     "weakspot/cli/capture.py": "tests/weakspot/test_cli.py runs every command",
     "weakspot/cli/curate.py": "tests/weakspot/test_cli.py runs every command",

@@ -1,7 +1,7 @@
 """The command line: it parses, calls a stage and prints; all logic is elsewhere.
 
-Reading order: ``options`` (shared by the commands), one module for each group of commands, ``output`` and
-``output_analytics`` (what they print).
+Reading order: ``options`` (shared by the commands), one module for each group of commands, ``output``,
+``output_capture`` and ``output_analytics`` (what they print).
 """
 
 import sys

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from weakspot import api
-from weakspot.cli import output
+from weakspot.cli import output_capture
 from weakspot.cli.options import JsonOption, SetOption, WorkspaceOption, find_workspace, load_text
 from weakspot.workspace import Workspace
 from zddc.console import print_json
@@ -78,7 +78,7 @@ def collect(
         metadata = found.interaction.metadata.model_dump(include=keys)
         print_json({**metadata, "adapter": found.adapter, "file": str(found.file), "hits": found.hits})
     else:
-        output.print_capture(found)
+        output_capture.print_capture(found)
 
 
 def _load_texts(texts: dict[str, str | None]) -> dict[str, str]:
@@ -103,14 +103,14 @@ def _retry_unfitted(place: Workspace, settings: Sequence[str], json_: bool) -> N
     if json_:
         print_json(asdict(done))
     else:
-        output.print_retry(done)
+        output_capture.print_retry(done)
 
 
 def _ask(found: "Sequence[ImportCandidate]") -> bool:
     """Show what would be imported, a page at a time, and return whether the person wants it."""
     for start in range(0, len(found), _PAGE):
         page, rest = found[start : start + _PAGE], len(found) - start - _PAGE
-        output.print_candidates(page)
+        output_capture.print_candidates(page)
         while rest > 0:
             answer = typer.prompt(
                 f"import {len(found)}? y, n, or Enter to see more of the other {rest}", default="", show_default=False
@@ -136,9 +136,9 @@ def _import_files(place: Workspace, source: Path, settings: Sequence[str], yes: 
         asks = bool(examined.found) and not yes
         unasked = asks and (json_ or not (sys.stdin.isatty() and sys.stdout.isatty()))
         if examined.foreign and not json_:
-            output.print_import_preview(examined)
+            output_capture.print_import_preview(examined)
             if unasked or not asks:
-                output.print_candidates(examined.found)
+                output_capture.print_candidates(examined.found)
         return not asks or (not unasked and _ask(examined.found))
 
     done = api.collect(place, source, approve=approve, settings=settings)
@@ -146,8 +146,8 @@ def _import_files(place: Workspace, source: Path, settings: Sequence[str], yes: 
         (examined,) = seen
         print_json({**(examined.summary() if examined.foreign else {}), **asdict(done), "file": str(done.file)})
     else:
-        output.print_import(done)
-    output.print_bad_lines(done)
+        output_capture.print_import(done)
+    output_capture.print_bad_lines(done)
     if unasked:
         raise UserError(source, "nothing was imported, as nobody could be asked", "give --yes to import what was found")
     if done.bad:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from weakspot import workspace as workspaces
-from weakspot.cli import output
+from weakspot.cli import output, output_capture
 from weakspot.cli.options import JsonOption, SetOption, WorkspaceOption, open_workspace
 from zddc.console import print_json
 
@@ -31,7 +31,7 @@ def allow(
     place, config = open_workspace(workspace, set_)
     if not (ids or teacher or all_):
         waiting = approval.list_waiting(place)
-        print_json([asdict(one) for one in waiting]) if json_ else output.print_waiting(waiting)
+        print_json([asdict(one) for one in waiting]) if json_ else output_capture.print_waiting(waiting)
         return
     decided = approval.permit(place, config, ids or [], teacher=teacher, refuse=refuse)
     action = "refused" if refuse else "allowed"
@@ -55,7 +55,7 @@ def scrub(
 
     place, config = open_workspace(workspace, set_)
     done = redact_stored.rescrub(place, config, dry_run=dry_run)
-    print_json(asdict(done)) if json_ else output.print_scrub(done)
+    print_json(asdict(done)) if json_ else output_capture.print_scrub(done)
 
 
 def forget(
@@ -79,12 +79,12 @@ def forget(
         loading.require_libraries()  # before anything is erased
     done = noun.forget(place, config, identity)
     if not json_:
-        output.print_forget(done, retrain=retrain)
+        output_capture.print_forget(done, retrain=retrain)
     if retrain:
         announce = (lambda _: None) if json_ else output.print_preflight
         trained = noun.retrain(place, config, done.adapters, announce)
         names = {"retrained": [one.name for one in trained.adapters], "untrainable": trained.untrainable}
-        print_json({**asdict(done), **names}) if json_ else output.print_retrained(trained)
+        print_json({**asdict(done), **names}) if json_ else output_capture.print_retrained(trained)
     elif json_:
         print_json(asdict(done))
 

@@ -13,15 +13,9 @@ from zddc.visible import visible
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from weakspot.capture.approval import WaitingInteraction
-    from weakspot.capture.redact_stored import Rescrubbed
-    from weakspot.capture.unfitted import Retried
     from weakspot.config import Config
     from weakspot.deployment.control import Control
-    from weakspot.importers.importer import ImportCandidate
-    from weakspot.pipeline.collect import Collected, Examined, Imported
     from weakspot.pipeline.doctor import Finding
-    from weakspot.pipeline.forget import Forgotten, Retrained
     from weakspot.pipeline.process import Processed
     from weakspot.pipeline.quantize import QuantisedBase
     from weakspot.pipeline.run import Step
@@ -32,8 +26,6 @@ if TYPE_CHECKING:
     from weakspot.training.preflight import TrainingPlan
 
 _GIGA = 1e-9
-_SHOWN = 20
-_SHOWN_CHARACTERS = 60
 
 
 def print_line(text: str) -> None:
@@ -41,75 +33,18 @@ def print_line(text: str) -> None:
     out.print(text)
 
 
-def print_capture(found: "Collected") -> None:
-    """Print one captured interaction."""
-    metadata = found.interaction.metadata
-    print_line(f"domain         {metadata.domain}")
-    print_line(f"adapter        {found.adapter}")
-    print_line(f"interaction_id {metadata.interaction_id}")
-    print_line(f"timestamp      {metadata.timestamp}")
-    print_line(f"file           {found.file}")
-
-
-def print_import_preview(found: "Examined") -> None:
-    """Print what was found in other programs' files: how much of it is new, and what was left out."""
-    files = ", ".join(_format_count(count, name) for name, count in found.formats.items())
-    consultations = _format_count(len(found.found), "new consultation")
-    print_line(f"{files}: {_format_count(found.conversations, 'conversation')}, {consultations}")
-    if found.left_out:
-        print_line(f"left out: {_format_counts(found.left_out)}")
-    if found.not_understood:
-        print_line(f"not understood: {_format_count(len(found.not_understood), 'file')}, as {found.not_understood[0]}")
-
-
 def _print_waiting(count: int) -> None:
-    print_line(f"{_format_count(count, 'interaction')} waiting for permission: weakspot allow")
+    print_line(f"{format_count(count, 'interaction')} waiting for permission: weakspot allow")
 
 
-def print_candidates(found: "Sequence[ImportCandidate]", most: int = _SHOWN) -> None:
-    """Print the first of the consultations that would be imported: query, both answers, and what is odd about them."""
-    for one in found[:most]:
-        query, local, expert = (_cut_text(text, _SHOWN_CHARACTERS) for text in (one.query, one.local, one.expert))
-        incomplete = ", incomplete" if one.incomplete else ""
-        models = f"{one.local_model or 'local model'} → {one.teacher or 'a better answer'}"
-        print_line(f"  {query}  {models}, {one.turns} turns{incomplete}")
-        print_line(f"    local:  {local}")
-        print_line(f"    expert: {expert}")
-        for odd in one.odd:
-            print_line(f"    odd:    {odd}")
-    if len(found) > most:
-        print_line(f"  … and {len(found) - most} more")
-
-
-def _cut_text(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"
-
-
-def _format_count(count: int, word: str) -> str:
+def format_count(count: int, word: str) -> str:
+    """Return a number of things: the word is one of them."""
     return f"{count} {word}{'' if count == 1 else 's'}"
 
 
-def _format_counts(counts: "Mapping[str, int]") -> str:
+def format_counts(counts: "Mapping[str, int]") -> str:
+    """Return how often each reason occurred."""
     return ", ".join(f"{count} {reason}" for reason, count in counts.items())
-
-
-def print_retry(done: "Retried") -> None:
-    """Print what became of the consultations that were no interactions."""
-    print_line(f"{_format_count(len(done.added), 'consultation')} added, {len(done.left)} still not fit to train on")
-    for identity, reason in done.left.items():
-        print_line(f"  {identity}: {reason}")
-
-
-def print_import(done: "Imported") -> None:
-    """Print the result of an import."""
-    ratings = f", {_format_count(done.ratings, 'rating')}" if done.ratings else ""
-    print_line(f"added {done.added}, already there {done.already_there}, bad {len(done.bad)}{ratings}: {done.file}")
-
-
-def print_bad_lines(done: "Imported") -> None:
-    """Print the lines that could not be imported to standard error."""
-    for bad in done.bad:
-        err.print(f"{bad.file}:{bad.line}: {bad.reason}: {bad.detail}; mend the line and import again")
 
 
 def print_gateway(address: str, config: "Config") -> None:
@@ -125,55 +60,6 @@ def print_gateway(address: str, config: "Config") -> None:
         print_line(f'teacher {name}: {teacher.model}, policy {teacher.policy}{key}; model "expert/{name}"')
 
 
-def print_waiting(found: "list[WaitingInteraction]") -> None:
-    """Print the interactions that wait for a person's permission."""
-    rows = table("interaction", "teacher or source", "query")
-    for one in found:
-        rows.add_row(one.interaction_id, one.teacher or one.source, " ".join(one.query.split())[:80])
-    if found:
-        out.print(rows)
-    remedy = "; weakspot allow ID..., --teacher NAME or --all" if found else ""
-    print_line(f"{_format_count(len(found), 'interaction')} waiting for permission{remedy}")
-    for terms in sorted({f"{one.teacher}: {one.terms}" for one in found if one.terms}):
-        print_line(terms)
-
-
-def print_scrub(done: "Rescrubbed") -> None:
-    """Print what scrubbing found, record by record."""
-    for one in done.found:
-        print_line(
-            f"line {one.line} {one.interaction_id}: {', '.join(f'{n} {kind}' for kind, n in one.counts.items())}"
-        )
-    verb = "scrubbed; run 'weakspot process'" if done.replaced else "would be scrubbed"
-    lines = _format_count(done.lines, "line")
-    print_line(f"{len(done.found)} of {lines} {verb}" if done.found else f"{lines}, nothing to scrub")
-    if done.unreadable:
-        print_line(f"{_format_count(done.unreadable, 'line')} not scrubbed: not an interaction")
-
-
-def print_forget(done: "Forgotten", *, retrain: bool = False) -> None:
-    """Print the result of forgetting an interaction, and how adapters are trained anew where they are not."""
-    print_line(f"forgot {done.interaction_id}: {_format_count(done.lines, 'line')} erased")
-    if done.snapshots:
-        print_line(f"taken out of snapshots: {', '.join(done.snapshots)}")
-    if done.adapters:
-        learned = f"adapters that learned from it or were tested on it: {', '.join(done.adapters)}"
-        print_line(learned if retrain else f"{learned}; --retrain trains them anew")
-
-
-def print_retrained(done: "Retrained") -> None:
-    """Print the adapters that were trained without a forgotten interaction, and what to do next."""
-    for manifest in done.adapters:
-        print_adapter(manifest)
-        print_line(f"then: weakspot deploy {manifest.domain}; until then the one in service stays there")
-    for domain in done.untrainable:
-        print_line(
-            f"{domain}: no training example is left; take its adapter out of service: weakspot rollback {domain}"
-        )
-    if not done.adapters and not done.untrainable:
-        print_line("no adapter to train anew")
-
-
 def print_dataset(done: "Processed") -> None:
     """Print the dataset by domain and split, and the number of rejected lines."""
     if not done.changed:
@@ -183,9 +69,9 @@ def print_dataset(done: "Processed") -> None:
         rows.add_row(domain, *(str(count) for count in splits.values()), str(sum(splits.values())))
     if done.domains:
         out.print(rows)
-    left_out = _format_counts(done.rejections) or "none"
+    left_out = format_counts(done.rejections) or "none"
     print_line(
-        f"{_format_count(done.raw_lines, 'raw line')}: {_format_count(done.examples, 'example')}, left out: {left_out}"
+        f"{format_count(done.raw_lines, 'raw line')}: {format_count(done.examples, 'example')}, left out: {left_out}"
     )
     print_line(f"snapshot {done.snapshot}")
     if waiting := done.rejections.get("policy-ask"):
@@ -202,9 +88,9 @@ def print_report(found: "Report") -> None:
     out.print(rows)
     counts = found.counts
     train, val, test = (sum(d[split] for d in counts.domains.values()) for split in ("train", "val", "test"))
-    examples = f"{_format_count(counts.examples, 'example')} ({train} train, {val} val, {test} test)"
+    examples = f"{format_count(counts.examples, 'example')} ({train} train, {val} val, {test} test)"
     print_line(
-        f"{_format_count(counts.raw_lines, 'raw line')}, {examples}, {_format_count(counts.rejections, 'rejection')}"
+        f"{format_count(counts.raw_lines, 'raw line')}, {examples}, {format_count(counts.rejections, 'rejection')}"
     )
     print_line(found.verdict)
 
@@ -215,7 +101,7 @@ def print_preflight(together: "TrainingPlan") -> None:
         trained_ = f"{', '.join(plan.modules)}; {plan.trainable:,} parameters trained"
         print_line(f"adapter   {plan.adapter} on {plan.base}, {plan.precision}")
         pairs = f", {plan.pairs} paired with a local answer" if plan.pairs else ""
-        reasons = f" ({_format_counts(plan.reasons)})" if plan.reasons else ""
+        reasons = f" ({format_counts(plan.reasons)})" if plan.reasons else ""
         left_out = f"{len(plan.left_out)} left out{reasons}"
         print_line(f"examples  {plan.examples} train{pairs}, {plan.val_examples} val, {left_out}")
         for identity, reason in plan.left_out.items():
@@ -273,7 +159,7 @@ def print_quantised(done: "QuantisedBase", experts: str) -> None:
 def print_adapter(manifest: "AdapterManifest") -> None:
     """Print a trained adapter, and the next command."""
     val = "" if manifest.val_loss is None else f", val loss {manifest.val_loss:.3f}"
-    steps = _format_count(manifest.steps, "step")
+    steps = format_count(manifest.steps, "step")
     print_line(f"{manifest.name}: {steps} in {manifest.seconds} s, best at {manifest.best_step}{val}")
     print_line(f"next: weakspot evaluate {manifest.domain}")
 
@@ -294,7 +180,7 @@ def print_scorecard(card: "Scorecard", page: Path) -> None:
             arms.add_row(a.metric, str(a.n), *(f"{mean:.3f}" for mean in means))
         out.print(arms)
     if card.left_out:
-        print_line(f"left out: {_format_counts(card.left_out)}")
+        print_line(f"left out: {format_counts(card.left_out)}")
     print_line(f"{card.adapter}: {card.verdict}")
     for sentence in (*card.reasons, *card.remarks):
         print_line(f"  {sentence}")
@@ -329,7 +215,7 @@ def _format_effect(effect: "EffectProof | None") -> str:
             "the effect on the experts' answers was not compared: nothing says how likely a given answer is, so a part "
             "of the adapter may be missing"
         )
-    tokens = _format_count(effect.tokens, "token")
+    tokens = format_count(effect.tokens, "token")
     base = "" if effect.noise is None else f"; its base is {effect.noise:.2g} nats a token from the trained one"
     return (
         f"effect on {tokens} of the experts' answers: {effect.slope:.3f} of the trained one ({effect.low:.3f} … "
@@ -364,19 +250,19 @@ def print_status(found: "Status") -> None:
         rows.add_row(d.domain, str(d.examples), str(d.new), splits, adapter, verdict, service, d.due or "no")
     if found.domains:
         out.print(rows)
-    raw = _format_count(found.raw_lines, "raw line")
+    raw = format_count(found.raw_lines, "raw line")
     print_line(f"{raw}, {found.unprocessed} not processed; snapshot {found.snapshot or 'none'}")
     print_line(found.savings)
     if found.waiting:
         _print_waiting(found.waiting)
     if found.unfitted:
-        print_line(f"{_format_count(found.unfitted, 'consultation')} not fit to train on: weakspot validate")
+        print_line(f"{format_count(found.unfitted, 'consultation')} not fit to train on: weakspot validate")
     used = [(one.teacher, one) for one in found.budgets], [(f"client {one.client}", one) for one in found.clients]
     for name, budget in chain(*used):
         if budget.usd_last_24_hours or budget.consultations_last_hour:
             print_line(f"{name}: {budget.shown}")
     for one in found.unheard:
-        messages = f"{_format_count(one.count, 'message')} of {one.client}"
+        messages = f"{format_count(one.count, 'message')} of {one.client}"
         print_line(f"{messages} seemed to ask for an expert, but went to the local model; the latest: {one.latest!r}")
 
 

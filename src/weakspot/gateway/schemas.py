@@ -143,16 +143,16 @@ def _read_json(data: bytes) -> tuple[Any, bytes]:
     rest, long_strings = _take_out_long_strings(data)
     if long_strings:
         try:
-            return _with_strings(_parse_bounded(rest), long_strings), rest
+            return _with_strings(_parse_few_values(rest), long_strings), rest
         except (ValueError, RecursionError):
             pass  # it is malformed, or what was taken out was no string
     try:
-        return _parse_bounded(data), data
+        return _parse_few_values(data), data
     except (ValueError, RecursionError) as error:
         raise GatewayError(400, f"the body is not JSON: {error}") from None
 
 
-def _parse_bounded(data: bytes) -> Any:
+def _parse_few_values(data: bytes) -> Any:
     """Parse JSON of not too many values: a parser, which holds up all other threads, makes a million in a second."""
     if len(data) > LONG_BYTES:
         searched = [data[start : start + _SEARCHED_BYTES] for start in range(0, len(data), _SEARCHED_BYTES)]

@@ -61,9 +61,8 @@ def input_items(body: dict[str, Any]) -> list[Item]:
 def chat_request(body: dict[str, Any], items: list[Item], tools: Tools) -> dict[str, Any]:
     """Return the chat completion request that is equivalent to ``body`` with ``items`` as its input.
 
-    Left out is what has no counterpart: encrypted thoughts, the provider's own tools and what they found, options of
-    its service.
-    Raises :class:`RequestError`.
+    Encrypted thoughts, the provider's own tools and what they found, and options of its service have no counterpart
+    and are left out. Raises :class:`RequestError`.
     """
     for name in _NOT_HERE:
         if body.get(name):
@@ -214,10 +213,8 @@ class _Messages:
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
-        # Where the latest message with calls stands, which of them wait for a result, where the next result may go, and
-        # what is said behind the calls.
-        self._calling, self._waiting, self._place = -1, set[str](), 0
-        self._behind: list[Any] = []
+        # Of the latest message with calls: its place, calls without a result, the next result's place, what follows.
+        self._calling, self._waiting, self._place, self._behind = -1, set[str](), 0, list[Any]()
         # Thoughts of the assistant's next message, and those of messages that are there.
         self._thoughts: list[str] = []
         self._thinking: list[tuple[Message, list[str]]] = []
@@ -226,11 +223,11 @@ class _Messages:
         """Return the messages, complete."""
         if self._behind:
             calling = self.messages[self._calling]
-            calling["content"] = _joined([calling["content"], *self._behind])
+            calling["content"] = _join_contents([calling["content"], *self._behind])
             self._behind = []
-        for message, thoughts in self._thinking:
+        while self._thinking:
+            message, thoughts = self._thinking.pop()
             message["reasoning_content"] = "\n\n".join([*filter(None, [message.get("reasoning_content")]), *thoughts])
-        self._thinking = []
         return self.messages
 
     def add(self, item: Item) -> None:
@@ -269,8 +266,7 @@ class _Messages:
 
     def _think(self, item: Item) -> None:
         thoughts = _content(item.get("content")) or _content(item.get("summary"))
-        if isinstance(thoughts, str) and thoughts:
-            self._thoughts.append(thoughts)
+        self._thoughts += [thoughts] if isinstance(thoughts, str) and thoughts else []
 
     def _add_thoughts(self) -> None:
         """Note the thoughts of the assistant's message; those that none follows are left out."""
@@ -396,7 +392,7 @@ def _file(part: dict[str, Any]) -> dict[str, Any]:
     return {"type": "file", "file": {"filename": str(part.get("filename") or "document.pdf"), "file_data": data}}
 
 
-def _joined(contents: list[Any]) -> Any:
+def _join_contents(contents: list[Any]) -> Any:
     """Return what an assistant said before and behind its calls."""
     found = [one for one in contents if one]
     if len(found) < 2:

@@ -42,7 +42,7 @@ def strict_turns(messages: Messages) -> Messages:
     for role, run in runs:
         if role == "assistant" and all(one.get("role") == "system" for one in found):
             found.append({"role": "user", "content": BEGINNING})
-        found += [_joined(list(run))] if role in ("user", "assistant") else run
+        found += [_join_messages(list(run))] if role in ("user", "assistant") else run
     return found
 
 
@@ -125,7 +125,7 @@ def _with_system_first(messages: Messages) -> Messages:
     prefix cache.
     """
     leading = list(takewhile(lambda one: one.get("role") in _SYSTEM, messages))
-    found: Messages = [{**_joined(leading), "role": "system"}] if leading else []
+    found: Messages = [{**_join_messages(leading), "role": "system"}] if leading else []
     reminders: list[str] = []
     for message in [*messages[len(leading) :], None]:
         if message is not None and message.get("role") in _SYSTEM:
@@ -133,9 +133,9 @@ def _with_system_first(messages: Messages) -> Messages:
             continue
         behind = message
         if reminders and found[-1].get("role") in ("user", "tool"):
-            found[-1] = {**found[-1], "content": _joined_content([found[-1].get("content"), *reminders])}
+            found[-1] = {**found[-1], "content": _join_contents([found[-1].get("content"), *reminders])}
         elif reminders and message is not None and message.get("role") == "user":
-            behind = {**message, "content": _joined_content(["\n\n".join(reminders), message.get("content")])}
+            behind = {**message, "content": _join_contents(["\n\n".join(reminders), message.get("content")])}
         elif reminders:
             found.append({"role": "user", "content": "\n\n".join(reminders)})
         reminders.clear()
@@ -143,17 +143,17 @@ def _with_system_first(messages: Messages) -> Messages:
     return found
 
 
-def _joined(run: Messages) -> dict[str, Any]:
+def _join_messages(run: Messages) -> dict[str, Any]:
     """Return messages of one role as one."""
     if len(run) == 1:
         return run[0]
     fields = {key: value for one in run for key, value in one.items()}
     calls = [call for one in run for call in one.get("tool_calls") or ()]
-    content = _joined_content([one.get("content") for one in run])
+    content = _join_contents([one.get("content") for one in run])
     return {**fields, "content": content, **({"tool_calls": calls} if calls else {})}
 
 
-def _joined_content(contents: list[Any]) -> Any:
+def _join_contents(contents: list[Any]) -> Any:
     found = [one for one in contents if one]
     if len(found) < 2:
         return found[0] if found else contents[-1]

@@ -1,4 +1,4 @@
-"""What is wrong with the rules of an archive: faults, rules that never apply, and allowing that restricts nobody."""
+"""Finds what is wrong with access rules: faults, rules that never apply, and allowing that restricts nobody."""
 
 import re
 from collections.abc import Iterable, Iterator, Sequence

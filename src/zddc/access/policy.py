@@ -139,7 +139,7 @@ class Policy:
             folders = [name for name, is_folder in entries if is_folder and not name.startswith(".")]
             pending += [(*names, name) for name in reversed(folders)]
 
-    def ruled_folders(self) -> Iterator[tuple[str, ...]]:
+    def folders_with_rules(self) -> Iterator[tuple[str, ...]]:
         """Yield the root, and every folder below it that has a rule file: only there can access begin or end."""
         return (visit.names for visit in self.walk() if not visit.names or RULE_FILE in visit.entries)
 

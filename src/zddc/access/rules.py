@@ -74,16 +74,16 @@ def read_rules(folder: int) -> tuple[os.stat_result | None, Rules]:
     except FileNotFoundError:
         return None, NO_RULES
     except OSError as error:
-        return None, _closed(0, f"cannot be read: {str(error.strerror).lower()}")
+        return None, _fault(0, f"cannot be read: {str(error.strerror).lower()}")
     try:
         status = os.fstat(file)
         if not stat.S_ISREG(status.st_mode):
-            return None, _closed(0, "is not a regular file")
+            return None, _fault(0, "is not a regular file")
         data = os.read(file, MOST_BYTES + 1)
         if identity(os.fstat(file)) != identity(status) or len(data) != min(status.st_size, MOST_BYTES + 1):
-            return None, _closed(0, "changed while it was read")
+            return None, _fault(0, "changed while it was read")
     except OSError as error:
-        return None, _closed(0, f"cannot be read: {str(error.strerror).lower()}")
+        return None, _fault(0, f"cannot be read: {str(error.strerror).lower()}")
     finally:
         os.close(file)
     return status, parse_rules(data)
@@ -102,10 +102,10 @@ def parse_rules(data: bytes) -> Rules:
         document = parse_yaml(data)
         return _rules(document) if document else NO_RULES
     except FaultError as error:
-        return _closed(error.line, error.reason)
+        return _fault(error.line, error.reason)
 
 
-def _closed(line: int, reason: str) -> Rules:
+def _fault(line: int, reason: str) -> Rules:
     return Rules(fault=Fault(line, reason))
 
 
@@ -177,7 +177,7 @@ def _permissions(acl: Mapping[str, Node]) -> tuple[Rule, ...]:
 def _roles(node: Node) -> dict[str, Role]:
     found: dict[str, Role] = {}
     for key, members in _require(node, "a mapping", "roles").pairs:
-        name = _parsed(parse_role, key)
+        name = _parse_node(parse_role, key)
         if name == ANONYMOUS:
             raise FaultError(key.line, f"'{ANONYMOUS}' is no name for a role: it names those without an address")
         if name in found:
@@ -191,10 +191,10 @@ def _roles(node: Node) -> dict[str, Role]:
 
 def _pattern(node: Node, name: str) -> str:
     _text(node, name)
-    return _parsed(parse_pattern, node)
+    return _parse_node(parse_pattern, node)
 
 
-def _parsed(parse: Callable[[str], str], node: Node) -> str:
+def _parse_node(parse: Callable[[str], str], node: Node) -> str:
     try:
         return parse(node.text)
     except ValueError as error:

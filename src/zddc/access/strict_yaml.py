@@ -59,12 +59,12 @@ def parse_yaml(data: bytes) -> Node | None:
     except yaml.MarkedYAMLError as error:
         mark: Any = error.problem_mark
         last = text.rstrip().count("\n")  # the C parser names one line more at the end
-        raise FaultError(min(mark.line, last) + 1, _explained(error)) from None
+        raise FaultError(min(mark.line, last) + 1, _explain(error)) from None
     finally:
         loader.dispose()
 
 
-def _explained(error: yaml.MarkedYAMLError) -> str:
+def _explain(error: yaml.MarkedYAMLError) -> str:
     problem = error.problem or "no YAML"
     if "alias" in f"{error.context} {problem}" or "cannot start any token" in problem:
         return "no YAML: write what starts with '*' or '@' in quotes"

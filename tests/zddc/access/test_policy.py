@@ -236,9 +236,9 @@ def test_a_walk_goes_deeper_than_a_path_may_be_long(archive, policy):
 
 
 def test_the_folders_that_have_rules_are_found(archive, policy):
-    assert list(policy.ruled_folders()) == [(), ("P", "Team")]
+    assert list(policy.folders_with_rules()) == [(), ("P", "Team")]
     (archive / ".zddc").unlink()
-    assert list(policy.ruled_folders()) == [(), ("P", "Team")]
+    assert list(policy.folders_with_rules()) == [(), ("P", "Team")]
 
 
 @pytest.mark.parametrize(
@@ -253,4 +253,4 @@ def test_the_folders_that_have_rules_are_found(archive, policy):
 def test_a_person_enters_where_she_may_read_but_not_above(archive, policy, email, entries):
     (archive / "P" / "Team" / "deep" / ".zddc").write_text("acl: {allow: ['*@acme.example']}")
     gone = ("P", "gone")
-    assert list(policy.entry_points(email, [*policy.ruled_folders(), gone])) == entries
+    assert list(policy.entry_points(email, [*policy.folders_with_rules(), gone])) == entries
