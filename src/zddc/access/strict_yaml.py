@@ -65,10 +65,10 @@ def parse_yaml(data: bytes) -> Node | None:
 
 
 def _explain(error: yaml.MarkedYAMLError) -> str:
-    problem = error.problem or "no YAML"
-    if "alias" in f"{error.context} {problem}" or "cannot start any token" in problem:
+    problem = f"{error.context}, {error.problem}"
+    if "alias" in problem or "cannot start any token" in problem:
         return "no YAML: write what starts with '*' or '@' in quotes"
-    return f"no YAML: {problem}"
+    return f"no YAML: {error.problem}"
 
 
 @lru_cache

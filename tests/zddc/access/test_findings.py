@@ -231,6 +231,11 @@ def test_what_restricts_or_does_not_mean_to_is_not_found(found, text):
     assert [kind for _, _, kind, _ in found(files, "P/incoming") if kind == "does not restrict"] == []
 
 
+def test_most_of_a_company_still_read_where_a_few_are_denied(found):
+    files = {"": ROOT, "P": "acl: {deny: ['?@acme.example', '??@acme.example'], allow: [x@pipe.example]}"}
+    assert [kind for _, _, kind, _ in found(files)] == ["does not restrict"]
+
+
 def test_two_who_still_read_are_counted(found):
     files = {"": "acl: {allow: ['*@acme.example', '*@pipe.example']}", "P": "acl: {allow: [kim@acme.example]}"}
     assert found(files)[0][3].endswith("*@acme.example still reads through /.zddc line 1, and 1 more")
