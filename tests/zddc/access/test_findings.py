@@ -183,7 +183,7 @@ def test_a_role_may_be_named_far_below(found):
 
 
 def test_an_allow_that_restricts_nobody_is_found(found):
-    files = {"": f"title: A\n{ROOT}", "P": "acl:\n  allow:\n  - kim@acme.example\n"}
+    files = {"": f"title: A\n{ROOT}", "P": "acl:\n  allow:\n  - kim@acme.example\n  - lee@acme.example\n"}
     reason = "this allow does not restrict anybody: *@acme.example still reads through /.zddc line 2"
     assert found(files) == [("/P/.zddc", 3, "does not restrict", reason)]
 
