@@ -53,15 +53,12 @@ def parse_yaml(data: bytes) -> Node | None:
     if found := _HIDDEN.search(text):
         line = text[: found.start()].count("\n") + 1
         raise FaultError(line, f"holds the character U+{ord(found[0]):04X}, which editors do not show")
-    loader = _LOADER(text)
     try:
-        return _document(loader)
+        return _document(_LOADER(text))
     except yaml.MarkedYAMLError as error:
         mark: Any = error.problem_mark
         last = text.rstrip().count("\n")  # the C parser names one line more at the end
         raise FaultError(min(mark.line, last) + 1, _explain(error)) from None
-    finally:
-        loader.dispose()
 
 
 def _explain(error: yaml.MarkedYAMLError) -> str:
