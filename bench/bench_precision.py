@@ -15,9 +15,11 @@ import argparse
 import copy
 import importlib.util
 import json
+import math
 import random
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from itertools import islice, product
 from pathlib import Path
@@ -94,7 +96,7 @@ def main() -> None:
                 file = given.folder / f"{seed} {measure} {trained} on {served}.json"
                 ask = exact if measure == "exact" else nats
                 found[measure, trained, served] = kept(file, lambda: ask(model, asked[measure]))  # noqa: B023
-                print(f"seed {seed}: {file.stem}", file=sys.stderr, flush=True)
+                print(f"{time.process_time():.0f} s: {file.stem}", file=sys.stderr, flush=True)
                 if measure == "exact" and trained == served and seed == 0 and given.check:
                     require_same_as_written(model, tokenizer, names[: given.check], found[measure, trained, served])
         seeds.append(found)
@@ -125,7 +127,7 @@ def report(seeds: list[dict[tuple[str, str, str], list[float]]], unseen: list[To
     for one in FORMATS[1:]:
         sides = ([value for found in seeds for value in found["exact", kind, kind]] for kind in ("fp32", one))
         compared = gate.compare_outcomes("exact", *sides, 0.05)
-        ratios[f"exact answers, {one} trained and served vs fp32"] = compared.adapter / compared.base
+        ratios[f"exact answers, {one} trained and served vs fp32"] = compared.adapter / (compared.base or math.nan)
         figures[f"{one} on {one}"]["exact, difference from fp32"] = {
             key: getattr(compared, key) for key in ("difference", "low", "high", "p", "n")
         }
@@ -169,7 +171,7 @@ def adapter(folder: Path, on, kind: str, measure: str, data: list[Tokens], steps
             run = TrainingRun(kind, data, [], settings, SHAPE, Path(scratch) / "checkpoint", "")
             loop.train(model, adapters, [run], budget=BUDGET)
         atomic.write_atomically(file, save({name: one.data for name, one in adapters.parameters(0).items()}))
-        print(f"seed {seed}: trained {measure} on {kind}", file=sys.stderr, flush=True)
+        print(f"{time.process_time():.0f} s: trained {file.stem}", file=sys.stderr, flush=True)
     return load(file.read_bytes())
 
 

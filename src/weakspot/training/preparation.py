@@ -127,11 +127,11 @@ def prepare(
     base = loading.resolve_base(config.model, workspace.root)
     loading.require_loadable(base, four_bit=config.train.load_in_4bit)
     tokenizer = loading.load_tokenizer(base)
-    shape = target_modules.inspect_model(base, config)
+    model = loading.build_meta_model(base)
+    shape = target_modules.inspect_model(model, config, base.name)
     # A GPU that is planned for is taken to be a recent one, whatever this machine has.
     precision = "bf16" if machine and config.train.precision == "auto" else config.train.precision
     dtype = loading.choose_dtype(precision)
-    model = loading.build_meta_model(base)
     if how.quantised_experts:
         from weakspot.models import frozen_layers
 
