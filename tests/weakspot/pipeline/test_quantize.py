@@ -1,6 +1,7 @@
 """A base whose experts are quantised goes the whole way: planned, trained, evaluated, proved, merged, proved again."""
 
 import dataclasses
+import gc
 import json
 import shutil
 
@@ -21,8 +22,10 @@ from weakspot.pipeline.evaluate import evaluate
 from weakspot.pipeline.process import process
 from weakspot.pipeline.quantize import quantize
 from weakspot.pipeline.train import train
+from weakspot.training import memory_plan
 from weakspot.training.preparation import TrainOptions, preflight
 from weakspot.workspace import AdapterName
+from zddc.errors import UserError
 
 pytestmark = pytest.mark.slow
 NEXT = next(one for one in ARCHITECTURES if one.kind == "qwen3_next")
@@ -91,6 +94,20 @@ def test_the_plan_for_a_base_that_is_to_be_quantised_is_that_of_the_quantised_on
     planned = preflight(workspace, config, ["colours"], "24GB", TrainOptions(quantised_experts=True))
     assert planned.memory == quantised.memory
     assert planned.memory.weights < plain.memory.weights
+
+
+def test_objects_are_collected_again_after_a_plan(ready, monkeypatch):
+    workspace, config, _ = ready
+    seen = []
+
+    def plan(*_given, **_options):
+        seen.append(gc.isenabled())
+        raise UserError("memory", "cannot be told", "ask again")
+
+    monkeypatch.setattr(memory_plan, "plan_memory", plan)
+    with pytest.raises(UserError, match="cannot be told"):
+        preflight(workspace, config, ["colours"])
+    assert (seen, gc.isenabled()) == ([False], True)
 
 
 def test_four_bits_on_experts_and_on_a_class_that_loses_by_them_are_remarked_on(ready, base, monkeypatch):
