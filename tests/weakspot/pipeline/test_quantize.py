@@ -22,7 +22,9 @@ from weakspot.pipeline.evaluate import evaluate
 from weakspot.pipeline.process import process
 from weakspot.pipeline.quantize import quantize
 from weakspot.pipeline.train import train
-from weakspot.training import memory_plan
+from weakspot.training import activation_memory, loop, lora_layers, memory_plan, preparation
+from weakspot.training.adapter_trainer import TrainingRun
+from weakspot.training.memory_plan import Machine
 from weakspot.training.preparation import TrainOptions, preflight
 from weakspot.workspace import AdapterName
 from zddc.errors import UserError
@@ -84,6 +86,22 @@ def test_the_whole_way_on_the_same_bits(ready):
             assert ours.read(one.size) == theirs.read(one.size)
     control = run_control(workspace, config, candidate)
     assert (control.same_answers, control.difference < 1e-4) == (control.prompts, True)
+
+
+def test_training_holds_the_bits_and_what_is_planned_of_tensors(ready, tmp_path):
+    workspace, config, _ = ready
+    config = changed(config, "train", precision="fp32", max_steps=2)
+    prepared = preparation.prepare(workspace, config, ["colours"], preparation.ONCE_HERE, Machine.parse_gpu("24GB"))
+    model = loading.load_model(prepared.base, prepared.dtype, on_cpu=True)
+    held = sum(one.nbytes for one in model.state_dict().values())
+    with activation_memory.count_new_bytes([*model.parameters(), *model.buffers()]) as counter:
+        adapters = lora_layers.attach(model, prepared.shape.modules)
+        (one,) = prepared.adapters
+        run = TrainingRun("counted", one.data, one.val, config.train, config.lora, tmp_path / "checkpoint", "")
+        loop.train(model, adapters, [run], budget=prepared.memory.micro_batch_tokens)
+    plan = prepared.memory
+    assert held == pytest.approx(plan.weights, rel=0.01)
+    assert 0.9 < counter.peak / (plan.adapters + plan.activations) <= 1.0
 
 
 def test_the_plan_for_a_base_that_is_to_be_quantised_is_that_of_the_quantised_one(ready, base):
