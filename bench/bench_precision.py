@@ -2,7 +2,8 @@
 
 SmolLM2-135M in fp32, NF4, NVFP4 and FP8: its decoder's linear layers are rounded to each format and computed in fp32,
 as the frozen layers compute them. One adapter is trained on each, and each is asked on all four: the share of generated
-file names that it parses exactly, and the loss of the experts' answers in real interactions, by a second adapter.
+file names that it parses exactly, token by token, and the loss of the experts' answers in real interactions, by a
+second adapter.
 
 Adapters and cells are kept in a folder as they are done, and the result is written after each seed: a run that was cut
 short goes on by the same command. ``--check`` has some names written by greedy decoding, too, to compare.
@@ -98,7 +99,9 @@ def main() -> None:
                 found[measure, trained, served] = kept(file, lambda: ask(model, asked[measure]))  # noqa: B023
                 print(f"{time.process_time():.0f} s: {file.stem}", file=sys.stderr, flush=True)
                 if measure == "exact" and trained == served and seed == 0 and given.check:
-                    require_same_as_written(model, tokenizer, names[: given.check], found[measure, trained, served])
+                    require_same_as_written(
+                        model, tokenizer, asked[measure][: given.check], found["exact", trained, served]
+                    )
         seeds.append(found)
         report(seeds, asked["nats"], {**settings, "seeds": len(seeds), "also written by greedy decoding": given.check})
 
@@ -200,7 +203,8 @@ def exact(model, lessons: Sequence[Tokens]) -> list[int]:
     It would, if and only if each token, the end of the turn too, is the likeliest one behind those before it. What all
     prompts begin with is computed once.
     """
-    begin = chat_template.common_prefix_length(min(one.ids for one in lessons), max(one.ids for one in lessons))
+    prompts = [one.ids[: one.start - 1] for one in lessons]
+    begin = chat_template.common_prefix_length(min(prompts), max(prompts))
     decoder, head = loading.decoder(model), model.get_output_embeddings()
     order, right = sorted(range(len(lessons)), key=lambda n: len(lessons[n].ids)), set[int]()
     with torch.inference_mode():
@@ -230,19 +234,14 @@ def exact(model, lessons: Sequence[Tokens]) -> list[int]:
     return [int(n in right) for n in range(len(lessons))]
 
 
-def require_same_as_written(model, tokenizer, names: list[str], found: Sequence[float]) -> None:
+def require_same_as_written(model, tokenizer, lessons: Sequence[Tokens], found: Sequence[float]) -> None:
     """End the run if greedy decoding writes an exact answer where :func:`exact` found none, or the other way round."""
-    prompts = [
-        tokenizer.apply_chat_template(
-            [{"role": "user", "content": question(name)}], tokenize=False, add_generation_prompt=True
-        )
-        for name in names
-    ]
-    written = generation.generate_answers(model, tokenizer, prompts, ANSWER_TOKENS, 32)
-    right = [answer.strip() == expert(name) for answer, name in zip(written, names, strict=True)]
-    if other := [name for name, one, is_right in zip(names, found, right, strict=False) if one != is_right]:
+    prompts = [one.ids[: one.start] for one in lessons]
+    written = generation.generate_token_ids(model, tokenizer, prompts, ANSWER_TOKENS, 32)
+    right = [tuple(ids) == one.ids[one.start :] for ids, one in zip(written, lessons, strict=True)]
+    if other := [one.id for one, own, is_right in zip(lessons, found, right, strict=False) if own != is_right]:
         sys.exit(f"{other}: greedy decoding and the forward pass differ")
-    print(f"{sum(right)} of {len(names)} written exactly, the same ones as found", file=sys.stderr, flush=True)
+    print(f"{sum(right)} of {len(lessons)} written exactly, the same ones as found", file=sys.stderr, flush=True)
 
 
 def nats(model, unseen: list[Tokens]) -> list[float]:
