@@ -2,7 +2,8 @@
 
 Each format is written as its program does, one conversation in ten with a consultation, and imported by the command in
 a process of its own, into a fresh workspace. The peer is the same import of a tenth: where memory is bounded by the
-conversation and not by the file, ten times the lines take little more of it. Seconds are those of the CPU.
+conversation and not by the file, ten times the lines take little more of it. Seconds are those of the CPU. Each format
+is written down as soon as it is measured, beside those that were measured before.
 
 usage: python bench/bench_import.py [--lines N] [FORMAT...]
 """
@@ -20,6 +21,7 @@ import record
 
 from zddc.console import out, table
 
+LINES = 100_000
 OPUS, LOCAL = "claude-opus-5-5", "qwen3-coder"
 TURNS = (("user", LOCAL), ("assistant", LOCAL), ("user", OPUS), ("assistant", OPUS))
 TIME = "2026-03-01T10:00:00.000Z"
@@ -219,14 +221,14 @@ FORMATS: dict[str, Callable[[Path, int], int]] = {
 def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--lines", type=int, default=100_000, help="how many lines, or messages, each format has")
+    parser.add_argument("--lines", type=int, default=LINES, help="how many lines, or messages, each format has")
     parser.add_argument("formats", nargs="*", help=f"of {', '.join(FORMATS)}; all without any")
     given = parser.parse_args()
     shown = table("", "lines", "consultations", "CPU seconds", "lines a second", "peak", "peak of a tenth")
-    figures: dict[str, dict[str, float]] = {}
     for name in given.formats or FORMATS:
         small, whole = (measure(name, count) for count in (given.lines // 10, given.lines))
-        figures[name] = {**whole, "megabytes_of_a_tenth": small["megabytes"]}
+        if given.lines == LINES:
+            keep(name, {**whole, "megabytes_of_a_tenth": small["megabytes"]})
         shown.add_row(
             *(name, f"{whole['lines']:,}", f"{whole['added']:,}", f"{whole['seconds']:.0f}"),
             *(
@@ -237,12 +239,19 @@ def main() -> None:
         )
         print(name, whole, file=sys.stderr, flush=True)
     out.print(shown)
+
+
+def keep(name: str, measured: dict[str, float]) -> None:
+    """Write down what was measured of a format, beside the others."""
+    file = record.RESULTS / "import.json"
+    known = json.loads(file.read_text())["figures"] if file.exists() else {}
+    known[name] = measured
+    figures = {one: known[one] for one in FORMATS if one in known}
     ratios = {
-        f"{name}: peak of all / of a tenth": one["megabytes"] / one["megabytes_of_a_tenth"]
-        for name, one in figures.items()
+        f"{one}: peak of all / of a tenth": found["megabytes"] / found["megabytes_of_a_tenth"]
+        for one, found in figures.items()
     }
-    if not given.formats:
-        record.write("import", __doc__, ratios, figures)
+    record.write("import", __doc__, ratios, figures)
 
 
 def measure(name: str, lines: int) -> dict[str, float]:

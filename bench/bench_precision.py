@@ -2,30 +2,46 @@
 
 SmolLM2-135M in fp32, NF4, NVFP4 and FP8: its decoder's linear layers are rounded to each format and computed in fp32,
 as the frozen layers compute them. One adapter is trained on each, and each is asked on all four: the share of generated
-file names that it parses exactly, and the loss of the experts' answers in real interactions, by a second adapter.
+file names that it parses exactly, token by token, and the loss of the experts' answers in real interactions, by a
+second adapter.
 
-usage: python bench/bench_precision.py [--names 500] [--seeds 3] [--steps 20] [INTERACTIONS.jsonl]
+Adapters and cells are kept in a folder as they are done, and the result is written after each seed: a run that was cut
+short goes on by the same command. ``--check`` has some names written by greedy decoding, too, to compare.
+
+usage: python bench/bench_precision.py [--names 500] [--seeds 3] [--steps 20] [--check 30] [--folder build/precision]
+           [INTERACTIONS.jsonl]
 """
 
 import argparse
+import copy
+import importlib.util
+import json
+import math
 import random
-import statistics
 import sys
 import tempfile
-from itertools import islice
+import time
+from collections.abc import Sequence
+from itertools import islice, product
 from pathlib import Path
+from statistics import fmean
 
 import record
 import torch
+from safetensors.torch import load, save
+from torch.nn.utils.rnn import pad_sequence
+from transformers import DynamicCache
 
 from weakspot.config import Config
 from weakspot.dataset.reading import load_split
-from weakspot.models import demo_model, generation, loading, quantised_weights, tokenization
+from weakspot.evaluation import gate
+from weakspot.models import chat_template, demo_model, generation, loading, quantised_weights, tokenization
 from weakspot.models.rendering import UntrainableExampleError
 from weakspot.models.tokenization import Tokens
 from weakspot.pipeline import collect, process
 from weakspot.records import Interaction, Message, Metadata
 from weakspot.settings import Lora, Model, Train
+from weakspot.storage import atomic
 from weakspot.training import logprobs, loop, lora_layers
 from weakspot.training.adapter_trainer import TrainingRun
 from weakspot.training.packing import PackedBatch, PackedItem
@@ -41,50 +57,87 @@ SOURCE = ROOT.parent / "shared" / "data" / "real-interactions.jsonl"
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj"]
 FORMATS = ("fp32", "nf4", "nvfp4", "fp8")
 BATCH, LONGEST, BUDGET, ANSWER_TOKENS = 4, 288, 1024, 96
+ROWS, COLUMNS = 64, 24
+"""Names and tokens of a forward pass: a name that is wrong already is in no further one."""
+SHAPE = Lora(rank=16, alpha=16)
 
 
 def main() -> None:
-    """Measure and print a table."""
-    options = argparse.ArgumentParser(description=__doc__)
+    """Measure what is not measured yet, and print a table after each seed."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--names", type=int, default=500)
     options.add_argument("--seeds", type=int, default=3)
     options.add_argument("--steps", type=int, default=20)
+    options.add_argument("--check", type=int, default=0)
+    options.add_argument("--folder", type=Path, default=ROOT / "build" / "precision")
     options.add_argument("source", nargs="?", type=Path, default=SOURCE)
     given = options.parse_args()
+    if importlib.util.find_spec("bitsandbytes") is None:
+        sys.exit("bitsandbytes: not installed; run: pip install 'zddc[qlora]'")
+    settings = {"names": given.names, "steps": given.steps, "batch": BATCH, "interactions": given.source.name}
+    if kept(given.folder / "settings.json", lambda: settings) != settings:
+        sys.exit(f"{given.folder}: was begun with other settings; give another --folder")
     base = loading.resolve_base(Model(base=demo_model.NAME))
     tokenizer = loading.load_tokenizer(base)
     taught, unseen = interactions(tokenizer, given.source) if given.source.is_file() else ([], [])
-    figures: dict[str, dict[str, list[float]]] = {}
+    rounded = {kind: load_rounded(base, kind) for kind in FORMATS}
+    seeds = []
     for seed in range(given.seeds):
-        asked = list(islice(file_names(given.names, 1000 + seed), given.names))
-        names = [parsed(tokenizer, name) for name in file_names(given.steps * BATCH, seed)]
-        lessons = {"exact": names, "nats": random.Random(seed).sample(taught, min(len(taught), given.steps * BATCH))}
-        for trained in FORMATS:
-            for measure, data in lessons.items():
-                tensors = train(base, trained, data, given.steps, seed) if data else None
-                for served in FORMATS if tensors else ():
-                    model, adapters = load(base, served, seed)
-                    adapters.layout.set(PackedBatch.of([PackedItem(data[0], 0)], "cpu"), dropout=False)
-                    for name, parameter in adapters.parameters(0).items():
-                        parameter.data.copy_(tensors[name])
-                    found = exact(model, tokenizer, asked) if measure == "exact" else nats(model, unseen)
-                    figures.setdefault(f"{trained} on {served}", {}).setdefault(measure, []).append(found)
-                    print(f"seed {seed}: {trained} on {served}: {measure} {found:.4f}", file=sys.stderr, flush=True)
+        names = list(islice(file_names(given.names, 1000 + seed), given.names))
+        asked = {"exact": [parsed(tokenizer, name) for name in names], "nats": unseen}
+        lessons = {
+            "exact": [parsed(tokenizer, name) for name in file_names(given.steps * BATCH, seed)],
+            "nats": random.Random(seed).sample(taught, min(len(taught), given.steps * BATCH)),
+        }
+        found = {}
+        for trained, measure in product(FORMATS, (one for one in asked if lessons[one] and asked[one])):
+            tensors = adapter(given.folder, rounded[trained], trained, measure, lessons[measure], given.steps, seed)
+            for served in FORMATS:
+                model = put(rounded[served], tensors, lessons[measure][0])
+                file = given.folder / f"{seed} {measure} {trained} on {served}.json"
+                ask = exact if measure == "exact" else nats
+                found[measure, trained, served] = kept(file, lambda: ask(model, asked[measure]))  # noqa: B023
+                print(f"{time.process_time():.0f} s: {file.stem}", file=sys.stderr, flush=True)
+                if measure == "exact" and trained == served and seed == 0 and given.check:
+                    require_same_as_written(
+                        model, tokenizer, asked[measure][: given.check], found["exact", trained, served]
+                    )
+        seeds.append(found)
+        report(seeds, asked["nats"], {**settings, "seeds": len(seeds), "also written by greedy decoding": given.check})
+
+
+def kept(file: Path, measure):
+    """Return what a file of the folder holds; measured and written if it is not there."""
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        atomic.write_atomically(file, json.dumps(measure()).encode())
+    return json.loads(file.read_bytes())
+
+
+def report(seeds: list[dict[tuple[str, str, str], list[float]]], unseen: list[Tokens], settings: dict) -> None:
+    """Print and write the means of all cells, and each format against fp32, name by name."""
+    count = sum(one.supervised for one in unseen)
+    figures: dict[str, dict] = {}
+    for measure, trained, served in seeds[0]:
+        values = [found[measure, trained, served] for found in seeds]
+        means = [fmean(one) if measure == "exact" else sum(one) / count for one in values]
+        figures.setdefault(f"{trained} on {served}", {})[measure] = means
     shown = table("trained on", *(f"served on {one}" for one in FORMATS))
     for trained in FORMATS:
         shown.add_row(trained, *(cell(figures[f"{trained} on {served}"]) for served in FORMATS))
     out.print(shown)
-    full = statistics.mean(figures["fp32 on fp32"]["exact"])
-    ratios = {
-        f"exact answers, {one} trained and served vs fp32": statistics.mean(figures[f"{one} on {one}"]["exact"]) / full
-        for one in FORMATS
-        if full
-    }
-    settings = {"names": given.names, "seeds": given.seeds, "steps": given.steps, "batch": BATCH}
+    ratios = {}
+    for one in FORMATS[1:]:
+        sides = ([value for found in seeds for value in found["exact", kind, kind]] for kind in ("fp32", one))
+        compared = gate.compare_outcomes("exact", *sides, 0.05)
+        ratios[f"exact answers, {one} trained and served vs fp32"] = compared.adapter / (compared.base or math.nan)
+        figures[f"{one} on {one}"]["exact, difference from fp32"] = {
+            key: getattr(compared, key) for key in ("difference", "low", "high", "p", "n")
+        }
     out.print(f"{record.write('precision', __doc__.splitlines()[0], ratios, {**figures, **settings})}: {ratios}")
 
 
-def rounded(weight: torch.Tensor, kind: str) -> torch.Tensor:
+def rounded_weight(weight: torch.Tensor, kind: str) -> torch.Tensor:
     """Return what a weight becomes in a format."""
     if kind == "nf4":
         from bitsandbytes.functional import dequantize_4bit, quantize_4bit
@@ -99,27 +152,40 @@ def rounded(weight: torch.Tensor, kind: str) -> torch.Tensor:
     return weight
 
 
-def load(base, kind: str, seed: int):
-    """Load the base, its decoder's linear layers rounded, with one adapter that changes nothing yet."""
+def load_rounded(base, kind: str):
+    """Load the base, its decoder's linear layers rounded, with room for adapters."""
     model = loading.load_model(base, torch.float32)
     for module in loading.decoder(model).modules():
         if isinstance(module, torch.nn.Linear):
-            module.weight.data = rounded(module.weight.data, kind)
-    adapters = lora_layers.attach(model, TARGETS)
-    adapters.add(0, Lora(rank=16, alpha=16), seed)
-    return model, adapters
+            module.weight.data = rounded_weight(module.weight.data, kind)
+    return model, lora_layers.attach(model, TARGETS)
 
 
-def train(base, kind: str, data: list[Tokens], steps: int, seed: int) -> dict[str, torch.Tensor]:
-    """Train an adapter on a base in a format; return its tensors."""
-    model, adapters = load(base, kind, seed)
-    settings = Train(
-        max_steps=steps, batch_size=BATCH, gradient_accumulation=1, learning_rate=1e-3, save_steps=100_000, seed=seed
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        run = TrainingRun(kind, data, [], settings, Lora(rank=16, alpha=16), Path(folder) / "checkpoint", "")
-        loop.train(model, adapters, [run], budget=BUDGET)
-    return {name: parameter.detach().clone() for name, parameter in adapters.parameters(0).items()}
+def adapter(folder: Path, on, kind: str, measure: str, data: list[Tokens], steps: int, seed: int) -> dict:
+    """Return the tensors of an adapter that was trained on a base in a format, or train it."""
+    file = folder / f"{seed} {measure} {kind}.safetensors"
+    if not file.exists():
+        model, adapters = on
+        settings = Train(
+            max_steps=steps, batch_size=BATCH, gradient_accumulation=1, learning_rate=1e-3, save_steps=100_000,
+            seed=seed,
+        )  # fmt: skip
+        with tempfile.TemporaryDirectory() as scratch:
+            run = TrainingRun(kind, data, [], settings, SHAPE, Path(scratch) / "checkpoint", "")
+            loop.train(model, adapters, [run], budget=BUDGET)
+        atomic.write_atomically(file, save({name: one.data for name, one in adapters.parameters(0).items()}))
+        print(f"{time.process_time():.0f} s: trained {file.stem}", file=sys.stderr, flush=True)
+    return load(file.read_bytes())
+
+
+def put(on, tensors: dict[str, torch.Tensor], item: Tokens):
+    """Give a base these tensors for its adapter, for all rows of a pass."""
+    model, adapters = on
+    adapters.add(0, SHAPE, 0)
+    for name, parameter in adapters.parameters(0).items():
+        parameter.data.copy_(tensors[name])
+    adapters.layout.set(PackedBatch.of([PackedItem(item, 0)], "cpu"), dropout=False)
+    return model.eval()
 
 
 def parsed(tokenizer, name: str) -> Tokens:
@@ -131,26 +197,57 @@ def parsed(tokenizer, name: str) -> Tokens:
     return tokenization.tokenize_example(tokenizer, made, LONGEST)
 
 
-def exact(model, tokenizer, names: list[str]) -> float:
-    """The share of names that are parsed exactly."""
-    prompts = [
-        tokenizer.apply_chat_template(
-            [{"role": "user", "content": question(name)}], tokenize=False, add_generation_prompt=True
-        )
-        for name in names
-    ]
-    answers = generation.generate_answers(model.eval(), tokenizer, prompts, ANSWER_TOKENS, 32)
-    return statistics.mean(answer.strip() == expert(name) for answer, name in zip(answers, names, strict=True))
+def exact(model, lessons: Sequence[Tokens]) -> list[int]:
+    """Tell of each answer whether greedy decoding would write it, by forward passes over the answers themselves.
 
-
-def nats(model, unseen: list[Tokens]) -> float:
-    """The loss of the experts' answers, in nats a token."""
-    model.eval()
-    total = 0.0
+    It would, if and only if each token, the end of the turn too, is the likeliest one behind those before it. What all
+    prompts begin with is computed once.
+    """
+    prompts = [one.ids[: one.start - 1] for one in lessons]
+    begin = chat_template.common_prefix_length(min(prompts), max(prompts))
+    decoder, head = loading.decoder(model), model.get_output_embeddings()
+    order, right = sorted(range(len(lessons)), key=lambda n: len(lessons[n].ids)), set[int]()
     with torch.inference_mode():
-        for one in unseen:
-            total += float(logprobs.negative_log_likelihoods(model, [one])[0])
-    return total / sum(one.supervised for one in unseen)
+        shared = DynamicCache()
+        decoder(input_ids=torch.tensor([lessons[0].ids[:begin]]), past_key_values=shared, use_cache=True)
+        for start in range(0, len(order), ROWS):
+            numbers = torch.tensor(order[start : start + ROWS])
+            own = [lessons[n] for n in numbers]
+            ids = pad_sequence([torch.tensor(one.ids[begin:-1]) for one in own], batch_first=True)
+            unasked = [one.start - begin - 1 for one in own]
+            pairs = zip(own, unasked, strict=True)
+            wanted = [torch.tensor([*[-1] * count, *one.ids[one.start :]]) for one, count in pairs]
+            targets = pad_sequence(wanted, batch_first=True, padding_value=-1)
+            cache = copy.deepcopy(shared)
+            cache.batch_repeat_interleave(len(own))
+            while ids.shape[1]:
+                hidden = decoder(input_ids=ids[:, :COLUMNS], past_key_values=cache, use_cache=True).last_hidden_state
+                there = targets[:, :COLUMNS] >= 0
+                wrong = torch.zeros_like(there)
+                wrong[there] = head(hidden[there]).argmax(-1) != targets[:, :COLUMNS][there]
+                left = (~wrong.any(1)).nonzero()[:, 0]
+                numbers, ids, targets = numbers[left], ids[left, COLUMNS:], targets[left, COLUMNS:]
+                cache.batch_select_indices(left)
+                if not len(left):
+                    break
+            right.update(numbers.tolist())
+    return [int(n in right) for n in range(len(lessons))]
+
+
+def require_same_as_written(model, tokenizer, lessons: Sequence[Tokens], found: Sequence[float]) -> None:
+    """End the run if greedy decoding writes an exact answer where :func:`exact` found none, or the other way round."""
+    prompts = [one.ids[: one.start] for one in lessons]
+    written = generation.generate_token_ids(model, tokenizer, prompts, ANSWER_TOKENS, 32)
+    right = [tuple(ids) == one.ids[one.start :] for ids, one in zip(written, lessons, strict=True)]
+    if other := [one.id for one, own, is_right in zip(lessons, found, right, strict=False) if own != is_right]:
+        sys.exit(f"{other}: greedy decoding and the forward pass differ")
+    print(f"{sum(right)} of {len(lessons)} written exactly, the same ones as found", file=sys.stderr, flush=True)
+
+
+def nats(model, unseen: list[Tokens]) -> list[float]:
+    """The loss of each expert's answer, in nats."""
+    with torch.inference_mode():
+        return logprobs.negative_log_likelihoods(model, unseen, BUDGET).tolist()
 
 
 def interactions(tokenizer, source: Path) -> tuple[list[Tokens], list[Tokens]]:
@@ -159,7 +256,8 @@ def interactions(tokenizer, source: Path) -> tuple[list[Tokens], list[Tokens]]:
         workspace, config = Workspace(Path(folder)), Config()
         collect.import_file(workspace, config, source)
         process.process(workspace, config)
-        return fitting(tokenizer, load_split(workspace, "train")), fitting(tokenizer, load_split(workspace, "test"))
+        unseen = [*load_split(workspace, "val"), *load_split(workspace, "test")]
+        return fitting(tokenizer, load_split(workspace, "train")), fitting(tokenizer, unseen)
 
 
 def fitting(tokenizer, examples: list[Interaction]) -> list[Tokens]:
@@ -177,9 +275,7 @@ def fitting(tokenizer, examples: list[Interaction]) -> list[Tokens]:
 
 def cell(found: dict[str, list[float]]) -> str:
     """The means of a cell, with the range over the seeds."""
-    return ", ".join(
-        f"{name} {statistics.mean(one):.3f} ({min(one):.3f}-{max(one):.3f})" for name, one in found.items()
-    )
+    return ", ".join(f"{name} {fmean(one):.3f} ({min(one):.3f}-{max(one):.3f})" for name, one in found.items())
 
 
 if __name__ == "__main__":

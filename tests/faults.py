@@ -1229,6 +1229,20 @@ NAMED = (
         "tests/weakspot/models/test_frozen_layers.py",
     ),
     Fault(
+        "no object is collected any more after a plan",
+        "src/weakspot/training/preparation.py",
+        "        if was_enabled:\n",
+        "        if not was_enabled:\n",
+        "tests/weakspot/pipeline/test_quantize.py::test_objects_are_collected_again_after_a_plan",
+    ),
+    Fault(
+        "objects are looked for all through a plan",
+        "src/weakspot/training/preparation.py",
+        "    gc.disable()\n",
+        "    pass\n",
+        "tests/weakspot/pipeline/test_quantize.py::test_objects_are_collected_again_after_a_plan",
+    ),
+    Fault(
         "a command of the settings runs unasked",
         "src/weakspot/trust/recipients.py",
         'return [*(Recipient(f"{_COMMAND}{one}", "") for one in commands), *server_recipients(config, sleeping)]',

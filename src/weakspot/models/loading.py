@@ -171,7 +171,6 @@ def require_loadable(base: Base, *, four_bit: bool = False) -> None:
         raise UserError("[train] load_in_4bit", "needs bitsandbytes", "run: pip install 'zddc[qlora]'")
     if Path(base.location).is_dir():
         weight_files.read_tensors(Path(base.location))
-        read_quantised_layers(base)
 
 
 def choose_class(base: Base) -> "tuple[type[PreTrainedModel], Any]":

@@ -108,21 +108,20 @@ class ModelShape:
     mixture: bool = False
 
 
-def inspect_model(base: Base, config: Config) -> ModelShape:
-    """Build the model without weights and find the layers that ``[lora] target_modules`` names.
+def inspect_model(model: "PreTrainedModel", config: Config, name: str) -> ModelShape:
+    """Find the layers of the base ``name``, with or without its weights, that ``[lora] target_modules`` names.
 
     Raises :class:`UserError` for a name that matches nothing, and if fewer than half of the model's layers would be
     adapted: for example q/k/v/o_proj on a model whose layers mostly have another kind of attention.
     """
-    model = loading.build_meta_model(base)
     found = find_adaptable_layers(model)
-    touched = select_layers(config.lora.target_modules, found, type(model).__name__, base.name)
+    touched = select_layers(config.lora.target_modules, found, type(model).__name__, name)
     text = model.config.get_text_config()
     layers, covered = int(text.num_hidden_layers), _layer_numbers(touched)
     if 2 * len(covered) < layers:
         presets = {preset: _layer_numbers(_layers_of_preset(preset, found)) for preset in ("attention", "all-linear")}
         helps = next((preset for preset, numbers in presets.items() if 2 * len(numbers) >= layers), "all-linear")
-        raise UserError(_SETTING, f"touches only {len(covered)} of {layers} layers of {base.name}", f"use {helps}")
+        raise UserError(_SETTING, f"touches only {len(covered)} of {layers} layers of {name}", f"use {helps}")
     cover = coverage(found, touched, config.lora.rank)
     return ModelShape(
         parameters=sum(parameter.numel() for parameter in model.parameters()),

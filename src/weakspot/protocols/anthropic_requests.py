@@ -109,7 +109,7 @@ def request(
     """
     names, options = names or SafeNames(LONGEST_NAME), options or {}
     messages, functions = with_safe_names(messages, function_tools(tools), names, SafeNames(LONGEST_NAME))
-    system = [text for one in messages if one["role"] in _SYSTEM and (text := _text(one.get("content")))]
+    system = [text for one in messages if one["role"] in _SYSTEM and (text := _text(one.get("content"))).strip()]
     form, in_words = _output_format(options.get("response_format"))
     system += in_words
     return {

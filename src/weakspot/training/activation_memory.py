@@ -165,7 +165,7 @@ def _trace_peak(model: "PreTrainedModel", adapters: Any, work: Workload, tokens:
     row = PackedBatch.of(pieces, "meta")
     known: list[torch.Tensor] = [*model.parameters(), *model.buffers()]
     known += [p.grad for p in model.parameters() if p.grad is not None]
-    with _count_bytes(known) as counter:
+    with count_new_bytes(known) as counter:
         adapters.layout.set(row, dropout=True)
         losses = logprobs.answer_losses(model, row)
         torch.stack([one.sum() for one in losses]).sum().backward()
@@ -191,7 +191,7 @@ def _estimate_peak(
     return tokens * vectors * dtype.itemsize + logits
 
 
-def _count_bytes(known: "Sequence[torch.Tensor]") -> Any:
+def count_new_bytes(known: "Sequence[torch.Tensor]") -> Any:
     """Return a context that counts the bytes of all new tensors; those of ``known`` are not counted."""
     import torch
     from torch.utils._python_dispatch import TorchDispatchMode

@@ -53,22 +53,19 @@ def parse_yaml(data: bytes) -> Node | None:
     if found := _HIDDEN.search(text):
         line = text[: found.start()].count("\n") + 1
         raise FaultError(line, f"holds the character U+{ord(found[0]):04X}, which editors do not show")
-    loader = _LOADER(text)
     try:
-        return _document(loader)
+        return _document(_LOADER(text))
     except yaml.MarkedYAMLError as error:
         mark: Any = error.problem_mark
         last = text.rstrip().count("\n")  # the C parser names one line more at the end
         raise FaultError(min(mark.line, last) + 1, _explain(error)) from None
-    finally:
-        loader.dispose()
 
 
 def _explain(error: yaml.MarkedYAMLError) -> str:
-    problem = error.problem or "no YAML"
-    if "alias" in f"{error.context} {problem}" or "cannot start any token" in problem:
+    problem = f"{error.context}, {error.problem}"
+    if "alias" in problem or "cannot start any token" in problem:
         return "no YAML: write what starts with '*' or '@' in quotes"
-    return f"no YAML: {problem}"
+    return f"no YAML: {error.problem}"
 
 
 @lru_cache

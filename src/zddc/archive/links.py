@@ -6,10 +6,12 @@ import os
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from zddc import hashing
 from zddc.archive.contents import path_on_disk
 from zddc.archive.index import Index
 from zddc.archive.resolution import resolve
@@ -22,11 +24,12 @@ _LONGEST_NAME = 255
 
 
 def write_links(root: Path, index: Index) -> tuple[int, list[str]]:
-    """Write ``.archive`` below the root: a page for each document and each revision, and a list of all files.
+    """Write ``.archive`` below the root: a page for each document, revision and known hash, and a list of all files.
 
     A page leads to what :func:`zddc.archive.resolution.resolve` finds, or to the zip that this is in. The folder that
-    was there is replaced as a whole. Returns the number of pages, and the links that are too long for the name of a
-    page. Raises :class:`UserError` if the folder that is there is not one of ours.
+    was there is replaced as a whole. Returns the number of pages, and a line for each link that is too long for the
+    name of a page and each list of hashes that cannot be read. Raises :class:`UserError` if the folder that is there is
+    not one of ours.
     """
     target, new, old = (root / f"{FOLDER}{suffix}" for suffix in ("", ".new", ".old"))
     for folder in (target, new, old):
@@ -36,11 +39,12 @@ def write_links(root: Path, index: Index) -> tuple[int, list[str]]:
     new.mkdir()
     # First, so that a folder that was left half written is known as ours.
     (new / LIST_NAME).write_text(_file_list(index), encoding="utf-8")
-    pages, too_long = 0, []
-    for name, entry in links(index):
+    hashes, left_out = hash_links(root, index)
+    pages = 0
+    for name, entry in chain(links(index), hashes.items()):
         page = page_name(name)
         if len(page) > _LONGEST_NAME:
-            too_long.append(name)
+            left_out.append(f"{name}: too long for the name of a page; it has none")
             continue
         (new / page).write_text(_page(entry.name, path_on_disk(root, entry)[0]), encoding="utf-8")
         pages += 1
@@ -49,7 +53,7 @@ def write_links(root: Path, index: Index) -> tuple[int, list[str]]:
         target.rename(old)
     new.rename(target)
     shutil.rmtree(old, ignore_errors=True)
-    return pages, too_long
+    return pages, left_out
 
 
 def links(index: Index) -> Iterator[tuple[str, Entry]]:
@@ -61,6 +65,29 @@ def links(index: Index) -> Iterator[tuple[str, Entry]]:
         ):
             if entry := resolve(index, f"{stem}.html"):
                 yield f"{stem}.html", entry
+
+
+def hash_links(root: Path, index: Index) -> tuple[dict[str, Entry], list[str]]:
+    """Return the file of the link of each SHA-256 in a list of the archive, and a line for each list that is none.
+
+    Of equal files it is the first by path. A list says what a file was; whether it still is so, ``zddc verify`` tells.
+    """
+    files = {entry.path: entry for entry in index.entries()}
+    found: dict[str, Entry] = {}
+    problems = []
+    for path in [path for path in files if path.rpartition("/")[2] == hashing.LIST_NAME]:
+        if path_on_disk(root, files[path])[1]:
+            continue  # in a zip, which is hashed as a whole
+        try:
+            listed = hashing.read_list(root / path)
+        except UserError as error:
+            problems.append(str(error))
+            continue
+        for one in listed:
+            if entry := files.get(path.removesuffix(hashing.LIST_NAME) + one.path):
+                first = found.setdefault(f"{one.sha256}.html", entry)
+                found[f"{one.sha256}.html"] = min(first, entry, key=lambda entry: entry.path)
+    return found, problems
 
 
 def page_name(link: str) -> str:

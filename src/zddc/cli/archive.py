@@ -123,17 +123,18 @@ def show(
 def index(folder: Archive, as_json: Json = False) -> None:
     """Write DIR/.archive, with links that work without a server.
 
-    ACME-1.html leads to the current revision of ACME-1, ACME-1_A.html to revision A; index.json lists all files. Links
-    from documents are relative: ../.archive/ACME-1.html. Run it again when files have come or gone.
+    ACME-1.html leads to the current revision of ACME-1, ACME-1_A.html to revision A, and a SHA-256 that a SHA256SUMS of
+    the archive names to its file; index.json lists all files. Links from documents are relative:
+    ../.archive/ACME-1.html. Run it again when files have come or gone.
 
     Example: zddc index project
     """
     found = Index(_walk(folder))
-    pages, too_long = links.write_links(folder, found)
-    for link in too_long:
-        console.err.print(f"{link}: too long for the name of a page; it has none")
+    pages, left_out = links.write_links(folder, found)
+    for line in left_out:
+        console.err.print(line, markup=False)
     if as_json:
-        console.print_json({"pages": pages, "files": sum(1 for _ in found.entries()), "too_long": len(too_long)})
+        console.print_json({"pages": pages, "files": sum(1 for _ in found.entries()), "left_out": len(left_out)})
     else:
         print_line(f"{folder / links.FOLDER}: {pages} pages{_left_out(found)}")
 

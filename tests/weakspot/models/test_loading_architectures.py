@@ -111,7 +111,7 @@ def outcome(spam, one: Architecture, base: Path, merged: Path) -> list[str]:
     train(spam, settings(base, preset), "spam")
     folder, config = spam.adapter(NAME), settings(base, preset)
     found, model, _ = adapters.load(spam, config, adapters.read_manifest(spam, NAME))
-    shape = target_modules.inspect_model(found, config)
+    shape = target_modules.inspect_model(loading.build_meta_model(found), config, found.name)
     with torch.no_grad(), model.disable_adapter():
         without = logits(model)
     adapted = logits(model)

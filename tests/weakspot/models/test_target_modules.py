@@ -8,7 +8,7 @@ import torch
 from tests.weakspot.random_adapter import ALPHA, RANK, adapter, names_of
 
 from weakspot.config import Config
-from weakspot.models import target_modules
+from weakspot.models import loading, target_modules
 from weakspot.models.loading import Base
 from weakspot.settings import Lora
 from zddc.errors import UserError
@@ -58,7 +58,8 @@ def base(tmp_path):
 
 
 def shape(base, wanted, rank=RANK):
-    return target_modules.inspect_model(base, Config(lora=Lora(target_modules=wanted, rank=rank)))
+    config = Config(lora=Lora(target_modules=wanted, rank=rank))
+    return target_modules.inspect_model(loading.build_meta_model(base), config, base.name)
 
 
 def model_of(kind, **changed):
@@ -153,7 +154,7 @@ def test_experts_that_no_server_loads_are_refused(base):
 def test_thin_cover_is_refused_with_the_preset_that_helps(base):
     hybrid = base("qwen3_next", num_hidden_layers=8)
     with pytest.raises(UserError, match="touches only 2 of 8 layers of qwen3_next; use attention"):
-        target_modules.inspect_model(hybrid, Config())
+        shape(hybrid, Config().lora.target_modules)
     with pytest.raises(UserError, match="touches only 1 of 4 layers of qwen3_moe; use attention"):
         shape(base("qwen3_moe"), GATED)
 

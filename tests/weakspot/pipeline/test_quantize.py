@@ -1,6 +1,7 @@
 """A base whose experts are quantised goes the whole way: planned, trained, evaluated, proved, merged, proved again."""
 
 import dataclasses
+import gc
 import json
 import shutil
 
@@ -21,8 +22,12 @@ from weakspot.pipeline.evaluate import evaluate
 from weakspot.pipeline.process import process
 from weakspot.pipeline.quantize import quantize
 from weakspot.pipeline.train import train
+from weakspot.training import activation_memory, loop, lora_layers, memory_plan, preparation
+from weakspot.training.adapter_trainer import TrainingRun
+from weakspot.training.memory_plan import Machine
 from weakspot.training.preparation import TrainOptions, preflight
 from weakspot.workspace import AdapterName
+from zddc.errors import UserError
 
 pytestmark = pytest.mark.slow
 NEXT = next(one for one in ARCHITECTURES if one.kind == "qwen3_next")
@@ -83,6 +88,22 @@ def test_the_whole_way_on_the_same_bits(ready):
     assert (control.same_answers, control.difference < 1e-4) == (control.prompts, True)
 
 
+def test_training_holds_the_bits_and_what_is_planned_of_tensors(ready, tmp_path):
+    workspace, config, _ = ready
+    config = changed(config, "train", precision="fp32", max_steps=2)
+    prepared = preparation.prepare(workspace, config, ["colours"], preparation.ONCE_HERE, Machine.parse_gpu("24GB"))
+    model = loading.load_model(prepared.base, prepared.dtype, on_cpu=True)
+    held = sum(one.nbytes for one in model.state_dict().values())
+    with activation_memory.count_new_bytes([*model.parameters(), *model.buffers()]) as counter:
+        adapters = lora_layers.attach(model, prepared.shape.modules)
+        (one,) = prepared.adapters
+        run = TrainingRun("counted", one.data, one.val, config.train, config.lora, tmp_path / "checkpoint", "")
+        loop.train(model, adapters, [run], budget=prepared.memory.micro_batch_tokens)
+    plan = prepared.memory
+    assert held == pytest.approx(plan.weights, rel=0.01)
+    assert 0.9 < counter.peak / (plan.adapters + plan.activations) <= 1.0
+
+
 def test_the_plan_for_a_base_that_is_to_be_quantised_is_that_of_the_quantised_one(ready, base):
     workspace, config, _ = ready
     quantised = preflight(workspace, config, ["colours"], "24GB")
@@ -91,6 +112,20 @@ def test_the_plan_for_a_base_that_is_to_be_quantised_is_that_of_the_quantised_on
     planned = preflight(workspace, config, ["colours"], "24GB", TrainOptions(quantised_experts=True))
     assert planned.memory == quantised.memory
     assert planned.memory.weights < plain.memory.weights
+
+
+def test_objects_are_collected_again_after_a_plan(ready, monkeypatch):
+    workspace, config, _ = ready
+    seen = []
+
+    def plan(*_given, **_options):
+        seen.append(gc.isenabled())
+        raise UserError("memory", "cannot be told", "ask again")
+
+    monkeypatch.setattr(memory_plan, "plan_memory", plan)
+    with pytest.raises(UserError, match="cannot be told"):
+        preflight(workspace, config, ["colours"])
+    assert (seen, gc.isenabled()) == ([False], True)
 
 
 def test_four_bits_on_experts_and_on_a_class_that_loses_by_them_are_remarked_on(ready, base, monkeypatch):

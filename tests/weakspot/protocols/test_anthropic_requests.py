@@ -211,3 +211,9 @@ def test_whatever_is_no_part_of_a_chat_is_left_out_or_named():
     parts = [{"type": "input_audio", "input_audio": {"data": "AA"}}, {"type": "thinking", "thinking": "hm"}]
     [message] = request([{"role": "user", "content": parts}], [])["messages"]
     assert message["content"] == [{"type": "text", "text": "[input_audio]"}]
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\n", [{"type": "text", "text": "\t"}]])
+def test_a_blank_system_message_is_none(blank):
+    messages = [{"role": "system", "content": blank}, {"role": "user", "content": "Which is newer?"}]
+    assert "system" not in request(messages, [])

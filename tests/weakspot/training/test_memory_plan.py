@@ -53,7 +53,7 @@ def test_one_adapted_layer_takes_what_can_be_counted_by_hand(width, out):
     layer.requires_grad_(False)
     layer.add(0, Lora(rank=rank, dropout=0.0), torch.Generator())
     layout.set(PackedBatch.of([PackedItem(Tokens("", (0,) * rows, 1), 0)], "meta"), dropout=True)
-    with activation_memory._count_bytes([x, *layer.parameters()]) as counter:
+    with activation_memory.count_new_bytes([x, *layer.parameters()]) as counter:
         layer(x).sum().backward()
     a, b, narrow, number = 4 * rank * width, 4 * out * rank, 4 * rows * rank, 4
     forward = 4 * rows * out + narrow + number  # the output, B's input, and the sum
@@ -63,7 +63,7 @@ def test_one_adapted_layer_takes_what_can_be_counted_by_hand(width, out):
 
 
 def test_a_tensor_that_is_gone_is_not_counted_and_a_view_is_counted_once():
-    with activation_memory._count_bytes([]) as counter:
+    with activation_memory.count_new_bytes([]) as counter:
         kept = torch.empty(1000, device="meta")
         view = kept[10:].view(-1, 2)
         del kept

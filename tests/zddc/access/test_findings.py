@@ -183,7 +183,7 @@ def test_a_role_may_be_named_far_below(found):
 
 
 def test_an_allow_that_restricts_nobody_is_found(found):
-    files = {"": f"title: A\n{ROOT}", "P": "acl:\n  allow:\n  - kim@acme.example\n"}
+    files = {"": f"title: A\n{ROOT}", "P": "acl:\n  allow:\n  - kim@acme.example\n  - lee@acme.example\n"}
     reason = "this allow does not restrict anybody: *@acme.example still reads through /.zddc line 2"
     assert found(files) == [("/P/.zddc", 3, "does not restrict", reason)]
 
@@ -229,6 +229,11 @@ def test_all_who_still_read_are_counted_from_the_nearest_on(found):
 def test_what_restricts_or_does_not_mean_to_is_not_found(found, text):
     files = {"": ROOT, "P": text}
     assert [kind for _, _, kind, _ in found(files, "P/incoming") if kind == "does not restrict"] == []
+
+
+def test_most_of_a_company_still_read_where_a_few_are_denied(found):
+    files = {"": ROOT, "P": "acl: {deny: ['?@acme.example', '??@acme.example'], allow: [x@pipe.example]}"}
+    assert [kind for _, _, kind, _ in found(files)] == ["does not restrict"]
 
 
 def test_two_who_still_read_are_counted(found):

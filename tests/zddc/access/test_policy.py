@@ -101,6 +101,8 @@ def test_a_folder_is_open_as_long_as_it_is_needed(archive, policy):
     with policy.open_folder(["P", "Team"]) as (folder, chain):
         assert os.fstat(folder).st_ino == (archive / "P" / "Team").stat().st_ino
         assert folders(chain) == ["/", "/P", "/P/Team"]
+    policy.chain_of(["P", "Team"])
+    policy.chain_of(["P", "Team", "file.pdf"])
     for names in (["P", "Q"], ["P", ".x"], ["file.pdf", "x"]):
         with pytest.raises(OSError), policy.open_folder(names):
             pass

@@ -1,5 +1,6 @@
 """Pages of links lead to the same files as links do, whatever is in a name."""
 
+import hashlib
 import html
 import json
 import re
@@ -11,10 +12,11 @@ import pytest
 from tests import archives
 
 from zddc.archive.index import Index
-from zddc.archive.links import links, page_name, write_links
+from zddc.archive.links import hash_links, links, page_name, write_links
 from zddc.archive.resolution import resolve
 from zddc.archive.tree import walk
 from zddc.errors import UserError
+from zddc.hashing import find_files, hash_files, write_list
 
 
 @pytest.fixture
@@ -35,8 +37,8 @@ def target(page):
 
 def test_every_link_has_a_page_that_leads_to_its_file(root):
     index = Index(walk(root))
-    count, too_long = write_links(root, index)
-    assert too_long == []
+    count, left_out = write_links(root, index)
+    assert left_out == []
     pages = {page.name: target(page) for page in (root / ".archive").glob("*.html")}
     assert len(pages) == count > 100
     for number in index.tracking_numbers():
@@ -108,8 +110,37 @@ def test_a_link_to_a_folder_is_not_touched(tmp_path):
 
 def test_a_link_too_long_for_a_name_is_told(tmp_path):
     (tmp_path / f"{'平' * 30}_A (IFC) - T.pdf").touch()
-    count, too_long = write_links(tmp_path, Index(walk(tmp_path)))
-    assert (count, too_long) == (0, [f"{'平' * 30}.html", f"{'平' * 30}_A.html"])
+    count, left_out = write_links(tmp_path, Index(walk(tmp_path)))
+    assert count == 0
+    assert left_out == [f"{'平' * 30}{end}.html: too long for the name of a page; it has none" for end in ("", "_A")]
+
+
+def test_a_hash_that_a_list_names_leads_to_its_file(tmp_path):
+    folders = [tmp_path / name for name in ("b", "a")]
+    for folder in folders:
+        folder.mkdir()
+        (folder / "A-1_A (IFC) - T.pdf").write_text("same")
+        (folder / "gone.pdf").write_text(folder.name)
+        write_list(folder, hash_files(folder, find_files(folder)))
+        (folder / "gone.pdf").unlink()
+    write_links(tmp_path, Index(walk(tmp_path)))
+    pages = {page.stem: target(page) for page in (tmp_path / ".archive").glob(f"{'[0-9a-f]' * 64}.html")}
+    assert pages == {hashlib.sha256(b"same").hexdigest(): "a/A-1_A (IFC) - T.pdf"}
+
+
+def test_a_list_that_is_none_is_told_and_stops_nothing(tmp_path):
+    (tmp_path / "SHA256SUMS").write_text("nonsense\n")
+    (tmp_path / "A-1_A (IFC) - T.pdf").touch()
+    count, (line,) = write_links(tmp_path, Index(walk(tmp_path)))
+    assert count == 2
+    assert line.startswith(f"{tmp_path / 'SHA256SUMS'}:1: ")
+
+
+def test_a_list_in_a_zip_is_no_list_of_the_archive(tmp_path):
+    with zipfile.ZipFile(tmp_path / "2025-10-31_T-1 (IFC) - Zipped.zip", "w") as made:
+        made.writestr("SHA256SUMS", f"{'0' * 64}  A-1_A (IFC) - T.pdf\n")
+        made.writestr("A-1_A (IFC) - T.pdf", b"1")
+    assert hash_links(tmp_path, Index(walk(tmp_path))) == ({}, [])
 
 
 def test_two_links_never_share_a_page():

@@ -196,7 +196,7 @@ def test_links_are_written(zddc, archive):
     assert {page.name for page in (archive / ".archive").iterdir()} == {
         *("A-1.html", "A-1_A.html", "A-1_A+C1.html", "A-2_~B.html", "index.json"),
     }
-    assert json.loads(zddc("index", archive, "--json")[1]) == {"pages": 4, "files": 6, "too_long": 0}
+    assert json.loads(zddc("index", archive, "--json")[1]) == {"pages": 4, "files": 6, "left_out": 0}
 
 
 def test_a_link_too_long_for_a_name_is_said(zddc, tmp_path):
