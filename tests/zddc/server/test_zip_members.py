@@ -138,7 +138,7 @@ HOSTILE = {
     "nothing between slashes": build(("a//b", b"1")),
     "no name": patched(build(("aa", b"1")), ENTRY, 28, b"\0\0"),
     "a very long name": build(("a" * 60_000, b"1")),
-    "a very deep path": build(("/".join("a" * 20_000), b"1")),
+    "a very deep path": build(("/".join("a" * 2000), b"1")),
     "twice": build(("a", b"1"), ("a", b"2")),
     "a file that is a folder too": build(("a", b"1"), ("a/b", b"2")),
     "a link": build((named("a", 0o120777), b"/etc/passwd")),

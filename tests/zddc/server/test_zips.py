@@ -182,7 +182,8 @@ def test_the_length_of_random_trees_is_exact(tmp_path):
         file = save(answer, tmp_path / "x.zip")
         with zipfile.ZipFile(file) as opened:
             assert {name: opened.read(name) for name in opened.namelist()} == expected
-        assert {one.path for one in read_members(file).files} == set(expected)
+        # What looks like a drive of Windows is read back by nobody but the person who unpacks it.
+        assert {one.path for one in read_members(file).files} == {name for name in expected if name[1:2] != ":"}
         shutil.rmtree(root)
 
 
