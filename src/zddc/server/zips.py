@@ -115,7 +115,8 @@ def plan(folder: int, chain: Chain, policy: Policy, email: str | None) -> Iterat
 def size_of_zip(members: Sequence[Member]) -> int:
     """Return the bytes that :func:`write_zip` will write, by the lengths that the format gives its fields."""
     end = directory = 0
-    for member, position, end, _ in _laid_out(members):
+    for member, position, after, _ in _laid_out(members):
+        end = after
         long_fields = 2 * (member.size > _NEEDS_64_BITS) + (position > _NEEDS_64_BITS)
         directory += 46 + _name_and_extra(member) + (4 + 8 * long_fields if long_fields else 0)
     is_large = len(members) > _MOST_MEMBERS or end > _NEEDS_64_BITS or directory > _NEEDS_64_BITS

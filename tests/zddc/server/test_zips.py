@@ -154,7 +154,7 @@ def draw_tree(root, chance):
             (place / name).mkdir()
             folders.append(place / name)
         else:
-            content = chance.randbytes(chance.choice((0, 1, 1000, 65_536, 262_144, 300_000)))
+            content = chance.randbytes(chance.choice((0, 1, 10, 1000, 1000, 1000, 1000, 65_536, 262_144)))
             (place / name).write_bytes(content)
             os.utime(place / name, (chance.choice(TIMES),) * 2)
             if not any(part.startswith(".") for part in (place / name).relative_to(root).parts):
