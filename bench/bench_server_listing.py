@@ -60,7 +60,10 @@ def main() -> None:
     for size in SIZES:
         if f"{size} files, Caddy, ms" in figures:
             ratios[f"{size} files against Caddy"] = figures[f"{size} files, ms"] / figures[f"{size} files, Caddy, ms"]
-    out.print(table(["measure", "value"], [[name, f"{value:,}"] for name, value in figures.items()]))
+    shown = table("measure", "value")
+    for name, value in figures.items():
+        shown.add_row(name, f"{value:,}")
+    out.print(shown)
     record.write("server-listing", (__doc__ or "").splitlines()[0], ratios, figures)
 
 
