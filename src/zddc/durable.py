@@ -21,7 +21,7 @@ def write_atomically(file: Path, data: bytes, mode: int = 0o666) -> None:
     """
     temporary = file.with_name(f".zddc-{secrets.token_hex(8)}.tmp")
     try:
-        with open(temporary, "xb", opener=lambda path, flags: os.open(path, flags, mode)) as stream:  # noqa: PTH123
+        with open(temporary, "xb", opener=lambda path, flags: os.open(path, flags, mode)) as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())

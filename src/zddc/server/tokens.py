@@ -106,14 +106,14 @@ class TokenStore:
 
     def _names(self) -> list[str]:
         try:
-            return sorted(name for name in os.listdir(self.folder) if _FILE.fullmatch(name))
+            return sorted(file.name for file in self.folder.iterdir() if _FILE.fullmatch(file.name))
         except FileNotFoundError:
             return []
 
     def _read(self, sha256: str) -> Token:
         token_id = sha256[:_ID_LENGTH]
         try:
-            file = open(self.folder / sha256, "rb", opener=_open)  # noqa: PTH123, SIM115 - closed below
+            file = open(self.folder / sha256, "rb", opener=_open)  # noqa: SIM115 - closed below
         except FileNotFoundError:
             raise TokenError(f"{token_id} is unknown") from None
         except OSError as error:
