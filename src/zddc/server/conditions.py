@@ -1,5 +1,6 @@
 """Whether a request's conditions hold, and which parts of a file it asks for: RFC 9110, sections 13 and 14."""
 
+import itertools
 import re
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -76,7 +77,7 @@ def ranges(request: Request, validators: Validators, size: int) -> list[Range]:
     if asked and not parts:
         raise UnsatisfiableError
     ordered = sorted(parts)
-    overlaps = any(one.stop > other.start for one, other in zip(ordered, ordered[1:], strict=False))
+    overlaps = any(one.stop > other.start for one, other in itertools.pairwise(ordered))
     return [] if overlaps or len(parts) > _MOST_RANGES else parts
 
 
