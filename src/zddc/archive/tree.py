@@ -37,7 +37,7 @@ class LeftOut(NamedTuple):
 
 @dataclass(frozen=True)
 class Listing:
-    """A folder: its files and folders in the order of their names, what was left out, and whether it has a rule file."""
+    """A folder: its files and folders in the order of their names, what was left out, and if there are access rules."""
 
     path: str
     entries: tuple[Entry, ...] = ()
