@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -13,12 +13,12 @@ from zddc.access.policy import Policy
 from zddc.server.answer import Answer, Request, answer_text
 from zddc.server.answers import answer_file
 from zddc.server.audit import Audit
-from zddc.server.guard import METHODS, RefusedError, check_request
-from zddc.server.identity import UNIX, Identity, IdentityError
+from zddc.server.guard import METHODS, Fields, RefusedError, check_request
+from zddc.server.identity import UNIX, Identity, Person
 from zddc.server.listing import answer_listing
 from zddc.server.metrics import Metrics
 from zddc.server.opening import AbsentError, Opened, open_path
-from zddc.server.paths import PathError, parse_path
+from zddc.server.paths import parse_path
 from zddc.server.zip_members import answer_in_zip
 from zddc.server.zips import Running, answer_zip
 
@@ -61,12 +61,6 @@ class App:
             return await self._answer(scope, entry)
         except RefusedError as refused:
             return answer_text(refused.status, refused.reason, refused.headers)
-        except IdentityError as error:
-            return answer_text(
-                error.status, str(error), [("www-authenticate", "Bearer")] if error.status == 401 else []
-            )
-        except PathError as error:
-            return answer_text(400, str(error))
         except AbsentError as absent:
             entry |= _said(absent.decision)
             return answer_text(404, "not found")
@@ -88,13 +82,7 @@ class App:
         check_request(method, fields, needs_host=scope["http_version"] == "1.1")
         if raw_path == HEALTH:
             return self._health()
-        recognise = self._identity.recognise
-        # The store of tokens is on the disk.
-        person = (
-            await asyncio.to_thread(recognise, fields, entry["peer"])
-            if "authorization" in headers
-            else recognise(fields, entry["peer"])
-        )
+        person = await self._recognise(fields, entry["peer"])
         entry |= {"via": person.via, "email": person.email}
         if person.was_ignored:
             self._metrics.add("zddc_identity_headers_ignored_total")
@@ -108,6 +96,11 @@ class App:
         answer, decision = await asyncio.to_thread(self._open_and_answer, request)
         entry |= _said(decision)
         return answer
+
+    async def _recognise(self, fields: Fields, peer: str) -> Person:
+        if any(name == "authorization" for name, _ in fields):  # the store of tokens is on the disk
+            return await asyncio.to_thread(self._identity.recognise, fields, peer)
+        return self._identity.recognise(fields, peer)
 
     def _health(self) -> Answer:
         if self._audit.failures:

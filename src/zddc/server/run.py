@@ -190,5 +190,5 @@ async def _serve(servers: "list[Server]") -> None:
     if not ended.is_set():
         raise RuntimeError("the server ended by itself")
     for server in servers:
-        server.stop()
+        server.stop()  # type: ignore[no-untyped-call]
     await asyncio.wait(tasks, timeout=_SECONDS_TO_FINISH)
