@@ -78,15 +78,12 @@ def answer_content(request: Request, content: Content) -> Answer:
 def tag_of(status: os.stat_result, *more: object) -> str:
     """Return the entity tag of a file, another whenever it may have changed; ``more`` names a part of it."""
     place = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, *more)
-    return tag_of_bytes(repr(place).encode("utf-8", "surrogatepass"))
+    return format_tag(hashlib.blake2b(repr(place).encode("utf-8", "surrogatepass"), digest_size=15).digest())
 
 
-def tag_of_bytes(*pieces: bytes) -> str:
-    """Return the entity tag of what is given."""
-    digest = hashlib.blake2b(digest_size=15)
-    for piece in pieces:
-        digest.update(piece)
-    return f'"{base64.b32encode(digest.digest()).decode().lower()}"'
+def format_tag(digest: bytes) -> str:
+    """Return a digest, of a multiple of five bytes, as an entity tag."""
+    return f'"{base64.b32encode(digest).decode().lower()}"'
 
 
 def modified_at(mtime_ns: int) -> int | None:

@@ -57,7 +57,7 @@ def ranges(request: Request, validators: Validators, size: int) -> list[Range]:
     """
     given = request.headers.getlist("range")
     unit, equals, text = given[0].partition("=") if len(given) == 1 else ("", "", "")
-    if request.method != "GET" or not equals or unit.strip().lower() != "bytes" or not size:
+    if request.method != "GET" or not equals or unit.lower() != "bytes" or not size:
         return []
     if (known := request.field("if-range")) is not None and known.strip() != validators.tag:
         return []
@@ -104,7 +104,8 @@ def _date(text: str | None) -> int | None:
 
 def _names(text: str, tag: str, *, strong: bool) -> bool:
     """Return whether a list of entity tags has one; what is no such list has none."""
-    if text.strip() == "*":
+    text = text.strip()
+    if text == "*":
         return True
     found, done = [], 0
     while done < len(text):
