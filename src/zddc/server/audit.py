@@ -58,7 +58,8 @@ class Audit:
             yield
         finally:
             listener.stop()
-            self._handler.close()
+            with contextlib.suppress(OSError):  # has been counted
+                self._handler.close()
 
     def record(self, entry: Mapping[str, object]) -> None:
         """Write a line with the time, the number of the line since the start, and what an entry says."""

@@ -32,6 +32,7 @@ SELF_SIGNED, NO_TLS = "self-signed", "none"
 
 _WIDEST = {4: 8, 6: 32}
 _SHORTEST_SECRET = 16
+_CLOSE = 0.8  # of 1: so alike are a name and what was meant by it
 _HOSTS = {"localhost": "127.0.0.1"}
 
 
@@ -89,7 +90,7 @@ def check_environment(environment: Mapping[str, str]) -> None:
     known = [*VARIABLES.values(), DIRECT]
     for name in sorted(environment):
         if name.startswith("ZDDC_") and name not in known:
-            near = get_close_matches(name, known, n=1)
+            near = get_close_matches(name, known, n=1, cutoff=_CLOSE)
             remedy = f"did you mean {near[0]}" if near else "remove it; the options are in 'zddc serve --help'"
             raise UserError(name, "no such environment variable", remedy)
 
