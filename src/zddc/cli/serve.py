@@ -1,7 +1,6 @@
 """The command ``serve``: an archive for browsers and programs, read-only, by its rules."""
 
 import os
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +9,7 @@ import typer
 from zddc import console
 from zddc.access import findings
 from zddc.errors import UserError
+from zddc.server.identity import UNIX
 from zddc.server.settings import DEFAULT_LISTEN, EMAIL_HEADER, VARIABLES, Given, Settings, make_settings
 
 
@@ -142,10 +142,19 @@ def _check(settings: Settings) -> int:
 
 
 def _print_settings(settings: Settings) -> None:
-    shown = asdict(settings)
-    identity = shown.pop("identity")
-    identity["networks"] = [str(network) for network in settings.identity.networks]
-    identity["secret"] = "set" if settings.identity.secret else None
-    for name, value in {**shown, **identity}.items():
-        value = getattr(settings, name) if name in ("listen", "metrics_listen") else value
-        console.out.print(f"{name} = {value if isinstance(value, str | bool | list | None) else str(value)}")
+    identity = settings.identity
+    proxies = [*map(str, identity.networks), *([UNIX] if identity.trusts_unix else [])]
+    shown = {
+        "root": settings.root,
+        "listen": settings.listen,
+        "tls": settings.tls if isinstance(settings.tls, str) else ",".join(map(str, settings.tls)),
+        "as": identity.local,
+        "trusted-proxy": ", ".join(proxies) or None,
+        "email-header": identity.header if proxies else None,
+        "proxy-secret": "set" if identity.secret else None,
+        "public": "yes" if settings.is_public else "no",
+        "audit-log": settings.audit_log,
+        "metrics-listen": settings.metrics_listen,
+    }
+    for name, value in shown.items():
+        console.out.print(f"{name}: {'none' if value is None else value}")

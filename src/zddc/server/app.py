@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl, quote, urlencode
 
 from zddc.access.decide import Decision
 from zddc.access.policy import Policy
@@ -15,9 +15,12 @@ from zddc.server.answers import answer_file
 from zddc.server.audit import Audit
 from zddc.server.guard import METHODS, RefusedError, check_request
 from zddc.server.identity import UNIX, Identity, IdentityError
+from zddc.server.listing import answer_listing
 from zddc.server.metrics import Metrics
 from zddc.server.opening import AbsentError, Opened, open_path
 from zddc.server.paths import PathError, parse_path
+from zddc.server.zip_members import answer_in_zip
+from zddc.server.zips import Running, answer_zip
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -37,6 +40,7 @@ class App:
 
     def __init__(self, policy: Policy, identity: Identity, audit: Audit, metrics: Metrics) -> None:
         self._policy, self._identity, self._audit, self._metrics = policy, identity, audit, metrics
+        self._running = Running()
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -57,7 +61,11 @@ class App:
             return await self._answer(scope, entry)
         except RefusedError as refused:
             return answer_text(refused.status, refused.reason, refused.headers)
-        except (IdentityError, PathError) as error:
+        except IdentityError as error:
+            return answer_text(
+                error.status, str(error), [("www-authenticate", "Bearer")] if error.status == 401 else []
+            )
+        except PathError as error:
             return answer_text(400, str(error))
         except AbsentError as absent:
             entry |= _said(absent.decision)
@@ -80,7 +88,13 @@ class App:
         check_request(method, fields, needs_host=scope["http_version"] == "1.1")
         if raw_path == HEALTH:
             return self._health()
-        person = self._identity.recognise(fields, entry["peer"])
+        recognise = self._identity.recognise
+        # The store of tokens is on the disk.
+        person = (
+            await asyncio.to_thread(recognise, fields, entry["peer"])
+            if "authorization" in headers
+            else recognise(fields, entry["peer"])
+        )
         entry |= {"via": person.via, "email": person.email}
         if person.was_ignored:
             self._metrics.add("zddc_identity_headers_ignored_total")
@@ -102,21 +116,41 @@ class App:
 
     def _open_and_answer(self, request: Request) -> tuple[Answer, Decision]:
         """Answer with what the path names, opened and read in one thread."""
-        names, is_folder = request.path
-        opened = open_path(self._policy, names, request.email)
-        if not opened.is_folder and not is_folder:
-            return answer_file(request, names[-1], opened.descriptor, opened.status), opened.decision
-        try:
-            if not opened.is_folder:
-                raise AbsentError(opened.decision)
-            if not is_folder:
-                return answer_text(301, "a folder", (("location", _location(names)),)), opened.decision
-            return self._answer_folder(request, opened), opened.decision
-        finally:
-            os.close(opened.descriptor)
+        opened, names_in_zip = self._open(request)
+        if opened.is_folder:
+            try:
+                answer = self._answer_folder(request, opened)
+            finally:
+                os.close(opened.descriptor)
+        elif names_in_zip is None:
+            answer = answer_file(request, request.path.names[-1], opened.descriptor, opened.status)
+        else:
+            answer = answer_in_zip(request, opened.descriptor, opened.status, names_in_zip)
+        if answer is None:
+            raise AbsentError(opened.decision)
+        return answer, opened.decision
 
-    def _answer_folder(self, request: Request, opened: Opened) -> Answer:
-        raise AbsentError
+    def _open(self, request: Request) -> tuple[Opened, tuple[str, ...] | None]:
+        """Open what a path names, or the zip that it leads into, with the names there."""
+        names, is_folder = request.path
+        for length, name in enumerate(names, start=1):
+            if name.lower().endswith(".zip") and (is_folder or length < len(names)):
+                opened = open_path(self._policy, names[:length], request.email)
+                if not opened.is_folder:
+                    return opened, names[length:]
+                os.close(opened.descriptor)
+        opened = open_path(self._policy, names, request.email)
+        if is_folder and not opened.is_folder:
+            os.close(opened.descriptor)
+            raise AbsentError(opened.decision)
+        return opened, None
+
+    def _answer_folder(self, request: Request, opened: Opened) -> Answer | None:
+        if not request.path.is_folder:
+            return answer_text(301, "a folder", [("location", _location(request))])
+        if request.query.get("zip") == "1":
+            return answer_zip(request, opened.descriptor, opened.chain, self._policy, self._running)
+        return answer_listing(request, opened.descriptor, opened.chain, self._policy)
 
 
 def _require_local_host(host: str) -> None:
@@ -124,8 +158,9 @@ def _require_local_host(host: str) -> None:
         raise RefusedError(421, "this server is for its own machine; write localhost or 127.0.0.1 as its name")
 
 
-def _location(names: Sequence[str]) -> str:
-    return "".join(f"/{quote(name, safe='')}" for name in names) + "/"
+def _location(request: Request) -> str:
+    path = "".join(f"/{quote(name, safe='')}" for name in request.path.names)
+    return f"{path}/?{urlencode(request.query)}" if request.query else f"{path}/"
 
 
 def _said(decision: Decision | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Who is asking: the one named for a local look, whom a trusted proxy names in a header, or nobody."""
+"""Who is asking: the one named for a local look, whom a trusted proxy or a token names, or nobody."""
 
 import hmac
 import re
@@ -8,6 +8,7 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Literal
 
 from zddc.access.patterns import parse_email
+from zddc.server.tokens import Token, TokenError, TokenStore
 
 UNIX = "unix"
 """The peer of every connection on a socket file: it has no address."""
@@ -22,21 +23,30 @@ Fields = Sequence[tuple[str, str]]
 
 
 class IdentityError(ValueError):
-    """The reason why it is not clear who is asking."""
+    """The reason why it is not clear who is asking; ``status`` is 401 for a token that is none, else 400."""
+
+    def __init__(self, reason: str, status: Literal[400, 401] = 400) -> None:
+        super().__init__(reason)
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who is asking, and how that is known; ``was_ignored`` says that a header named somebody without being trusted."""
+    """Who is asking, and how that is known: "header", "local", "none", or "token:" and its id.
+
+    ``was_ignored`` says that a header named somebody without being trusted.
+    """
 
     email: str | None
-    via: Literal["header", "local", "none"]
+    via: str
     was_ignored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
     """By what persons are known: ``local`` is who everybody is; else trusted peers may name them in ``header``.
+
+    Others, and programs behind a trusted peer, may send one of ``tokens``.
 
     A trusted peer has an address in ``networks``, or is :data:`UNIX` where that is trusted, and sends ``secret`` where
     there is one.
@@ -47,17 +57,22 @@ class Identity:
     trusts_unix: bool = False
     secret: str | None = None
     local: str | None = None
+    tokens: TokenStore | None = None
 
     def recognise(self, fields: Fields, peer: str) -> Person:
         """Return who asks from a peer's address; raise :class:`IdentityError` where that could be read in two ways."""
         named = [(name, value) for name, value in fields if _folded(name) == _folded(self.header)]
         if self.local:
             return Person(self.local, "local", was_ignored=bool(named))
-        if not self._trusts(peer):
+        trusts = self._trusts(peer)
+        if trusts:
+            self._require_secret(fields)
+        if token := self._token(fields):
+            if trusts and named:
+                raise IdentityError("a header and a token both name a person")
+            return Person(token.email, f"token:{token.id}", was_ignored=bool(named))
+        if not trusts or not named:
             return Person(None, "none", was_ignored=bool(named))
-        self._require_secret(fields)
-        if not named:
-            return Person(None, "none")
         if len(named) > 1 or named[0][0] != self.header:
             raise IdentityError("the header that names a person is there twice, or in another spelling")
         return Person(_plain_address(named[0][1]), "header")
@@ -72,6 +87,16 @@ class Identity:
         if isinstance(address, IPv6Address) and address.ipv4_mapped:
             address = address.ipv4_mapped
         return any(address in network for network in self.networks)
+
+    def _token(self, fields: Fields) -> Token | None:
+        """Return the token that is sent; other ways of authorization are none of ours."""
+        scheme, _, text = dict(fields).get("authorization", "").partition(" ")
+        if self.tokens is None or scheme.lower() != "bearer":
+            return None
+        try:
+            return self.tokens.find(text.strip())
+        except TokenError as error:
+            raise IdentityError("the token is unknown or has expired", 401) from error
 
     def _require_secret(self, fields: Fields) -> None:
         if self.secret is None:

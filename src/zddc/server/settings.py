@@ -11,6 +11,7 @@ from zddc.access.patterns import parse_email
 from zddc.access.rules import RULE_FILE
 from zddc.errors import UserError
 from zddc.server.identity import UNIX, Identity
+from zddc.server.tokens import FOLDER, TokenStore
 
 VARIABLES = {
     "root": "ZDDC_ROOT",
@@ -169,6 +170,7 @@ def _identity(given: Given, listen: Address) -> Identity:
         trusts_unix=UNIX in given.trusted_proxy,
         secret=_secret(given.proxy_secret_file) if given.proxy_secret_file else None,
         local=_email(given.as_email) if given.as_email is not None else None,
+        tokens=TokenStore(given.root / FOLDER),
     )
 
 

@@ -22,16 +22,16 @@ def root(tmp_path, monkeypatch):
 def test_settings_are_printed(zddc, root):
     status, out, _ = zddc("serve", root, "--as", "kim@acme.example", "--print-config")
     assert status == 0
-    assert f"root = {root.resolve()}\n" in out
-    assert "listen = 127.0.0.1:8443\n" in out
-    assert "local = kim@acme.example\n" in out
+    assert f"root: {root.resolve()}\n" in out
+    assert "listen: 127.0.0.1:8443\n" in out
+    assert "as: kim@acme.example\n" in out
 
 
 def test_a_secret_is_not_printed(zddc, root, tmp_path):
     secret = tmp_path / "secret"
     secret.write_text("0123456789abcdef")
     options = ("--trusted-proxy", "10.0.0.1", "--proxy-secret-file", secret, "--print-config")
-    assert "secret = set\n" in zddc("serve", root, *options)[1]
+    assert "proxy-secret: set\n" in zddc("serve", root, *options)[1]
 
 
 def test_check_says_whether_it_can_start(zddc, root):
@@ -46,7 +46,7 @@ def test_check_says_whether_it_can_start(zddc, root):
 def test_options_may_come_from_the_environment(zddc, root, monkeypatch):
     monkeypatch.setenv("ZDDC_ROOT", str(root))
     monkeypatch.setenv("ZDDC_AS", "kim@acme.example")
-    assert "local = kim@acme.example\n" in zddc("serve", "--print-config")[1]
+    assert "as: kim@acme.example\n" in zddc("serve", "--print-config")[1]
     monkeypatch.setenv("ZDDC_LISTN", "127.0.0.1:1")
     status, _, err = zddc("serve", "--print-config")
     assert (status, err) == (1, "ZDDC_LISTN: no such environment variable; did you mean ZDDC_LISTEN\n")

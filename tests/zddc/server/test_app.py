@@ -1,7 +1,9 @@
+import io
 import json
 import os
 import random
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from zddc.server.app import App
 from zddc.server.audit import Audit
 from zddc.server.identity import Identity
 from zddc.server.metrics import Metrics
+from zddc.server.tokens import TokenStore
 
 SOAK = bool(os.environ.get("WEAKSPOT_SOAK"))
 PAIRS = 10_000 if SOAK else 300
@@ -108,6 +111,36 @@ def test_refusals_are_one_line_and_recorded(served, ask, status, path, method, h
 def test_what_is_refused_is_recorded_with_its_line(served, ask):
     ask(served, "/a/closed/b.txt")
     assert served.entries[0].items() >= {"decision": "deny", "by": "/a/closed/.zddc line 1"}.items()
+
+
+def test_a_folder_is_listed_and_sent_as_a_zip(served, ask):
+    rows = json.loads(ask(served, "/", headers=[("accept", "application/json")]).sent)
+    assert [row["name"] for row in rows] == ["a/", "large.bin"]
+    assert b'<a href="./b%20c.txt">' in ask(served, "/a/").sent
+    got = ask(served, "/a/?zip=1")
+    assert [one.filename for one in zipfile.ZipFile(io.BytesIO(got.sent)).infolist()] == ["b c.txt"]
+    assert ask(served, "/a?zip=1").headers["location"] == "/a/?zip=1"
+
+
+def test_a_zip_is_read_as_a_folder(served, root, ask):
+    with zipfile.ZipFile(root / "a" / "x.ZIP", "w") as file:
+        file.writestr("in/b.txt", "zipped")
+    (root / "a" / "y.zip").mkdir()
+    (root / "a" / "y.zip" / "c.txt").write_text("in a folder")
+    shutil.copy(root / "a" / "x.ZIP", root / "a" / "closed" / "x.zip")
+    assert ask(served, "/a/x.ZIP/in/b.txt").sent == b"zipped"
+    assert b"b.txt" in ask(served, "/a/x.ZIP/in/").sent
+    assert ask(served, "/a/x.ZIP").headers["content-type"] == "application/zip"
+    assert ask(served, "/a/y.zip/c.txt").sent == b"in a folder"
+    for path in ("/a/x.ZIP/none", "/a/none.zip/in/b.txt", "/a/closed/x.zip/in/b.txt"):
+        assert ask(served, path) == ask(served, "/none")
+
+
+def test_a_token_that_is_none_is_asked_for_again(root, ask, tmp_path):
+    with Policy(root) as policy:
+        app = App(policy, Identity("x-email", tokens=TokenStore(tmp_path)), Recorded(), Metrics())
+        got = ask(app, "/", headers=[("authorization", "Bearer x")])
+    assert (got.status, got.headers["www-authenticate"]) == (401, "Bearer")
 
 
 def test_a_name_of_another_host_does_not_lead_here(root, ask):

@@ -13,14 +13,16 @@ def test_reading_passes(method):
 @pytest.mark.parametrize("method", ["PUT", "POST", "DELETE", "PATCH", "TRACE", "CONNECT", "PROPFIND", "get", ""])
 def test_another_method_is_told_which_there_are(method):
     with pytest.raises(RefusedError) as refused:
-        check_request(method, [HOST])
-    assert (refused.value.status, refused.value.headers) == (405, (("allow", "GET, HEAD, OPTIONS"),))
+        check_request(method, [HOST, ("content-length", "3")])
+    assert refused.value.status == 405
+    assert ("allow", "GET, HEAD, OPTIONS") in refused.value.headers
 
 
 @pytest.mark.parametrize(
     ("status", "fields"),
     [
         (400, []),
+        (400, [("host", "")]),
         (400, [HOST, HOST]),
         (400, [HOST, ("host", "b")]),
         (400, [HOST, ("content-length", "0"), ("content-length", "0")]),

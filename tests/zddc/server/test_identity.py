@@ -3,6 +3,7 @@ from ipaddress import ip_network
 import pytest
 
 from zddc.server.identity import UNIX, Identity, IdentityError, Person
+from zddc.server.tokens import TokenStore
 
 HEADER = "x-auth-request-email"
 SECRET = "a secret of the proxy"  # noqa: S105
@@ -87,3 +88,46 @@ def test_a_local_person_is_not_replaced_by_a_header():
     local = Identity(HEADER, local="kim@acme.example")
     assert local.recognise([], "127.0.0.1") == Person("kim@acme.example", "local")
     assert local.recognise([(HEADER, "lee@acme.example")], "127.0.0.1").email == "kim@acme.example"
+
+
+@pytest.fixture
+def tokens(tmp_path):
+    return TokenStore(tmp_path / "tokens")
+
+
+def test_a_token_names_a_person_from_anywhere(tokens):
+    text, token = tokens.issue("kim@acme.example", 1)
+    identity = Identity(HEADER, PROXIES, tokens=tokens)
+    for peer in ("10.1.2.3", "127.0.0.1", UNIX):
+        for scheme in ("Bearer", "bearer"):
+            person = identity.recognise([("authorization", f"{scheme} {text}")], peer)
+            assert person == Person("kim@acme.example", f"token:{token.id}")
+
+
+@pytest.mark.parametrize(
+    "sent", ["Bearer", "Bearer ", "Bearer x", "Bearer ../../etc/passwd", "bearer zddc_" + "A" * 43]
+)
+def test_a_token_that_is_none_is_not_nobody(tokens, sent):
+    with pytest.raises(IdentityError) as refused:
+        Identity(HEADER, PROXIES, tokens=tokens).recognise([("authorization", sent)], "127.0.0.1")
+    assert refused.value.status == 401
+
+
+def test_a_revoked_token_is_none(tokens):
+    text, token = tokens.issue("kim@acme.example", 1)
+    tokens.revoke(token.id)
+    with pytest.raises(IdentityError):
+        Identity(HEADER, tokens=tokens).recognise([("authorization", f"Bearer {text}")], "127.0.0.1")
+
+
+def test_a_token_and_a_header_together_are_refused(tokens):
+    sent = [("authorization", f"Bearer {tokens.issue('kim@acme.example', 1)[0]}"), (HEADER, "lee@acme.example")]
+    identity = Identity(HEADER, PROXIES, tokens=tokens)
+    with pytest.raises(IdentityError, match="both"):
+        identity.recognise(sent, "10.1.2.3")
+    assert identity.recognise(sent, "127.0.0.1").email == "kim@acme.example"
+
+
+def test_other_ways_of_authorization_are_not_ours(tokens):
+    identity = Identity(HEADER, PROXIES, tokens=tokens)
+    assert identity.recognise([("authorization", "Basic a2lt"), (HEADER, TAKEN[0])], "10.1.2.3") == NAMED
