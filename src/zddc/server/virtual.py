@@ -4,7 +4,7 @@ import html
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from zddc.access.decide import decide
@@ -20,24 +20,11 @@ from zddc.server.listing import Row, answer_either, answer_rows, format_page, is
 from zddc.visible import visible
 
 
-class Target(NamedTuple):
-    """The file that a link means: its names from the root on, and its names in the zip that this is, if it is one.
-
-    It is answered in the place of the link, with ``content-location``.
-    """
-
-    names: tuple[str, ...]
-    member: tuple[str, ...] = ()
-
-    @property
-    def location(self) -> str:
-        """The address of the file itself."""
-        return _location((*self.names, *self.member))
-
-
-def answer_archive(request: Request, index: Index, policy: Policy, root: Path) -> Answer | Target | None:
+def answer_archive(request: Request, index: Index, policy: Policy, root: Path) -> Answer | tuple[str, ...] | None:
     """Answer what is asked below ``.archive``, a name of the request's path; None is for what looks absent.
 
+    Names are those of the file that a link means, from the root on and on into a zip: that is answered in the place of
+    the link, with its :func:`location` in ``content-location``.
     ``/<project>/.archive/`` has the links to the project's documents, ``<number>/`` all revisions of one. The same in
     the root is for all projects, and below a folder of a project it leads to the project's. Whoever may read no copy of
     what a link means gets nothing, and never an older revision.
@@ -54,8 +41,7 @@ def answer_archive(request: Request, index: Index, policy: Policy, root: Path) -
     if len(below) > 1:
         return None
     if not is_folder and (entry := resolve(index, below[0], project=project, may_read=reader.may_read)):
-        path, member = path_on_disk(root, entry)
-        return Target(tuple(path.split("/")), tuple(member.split("/")) if member else ())
+        return tuple(entry.path.split("/"))
     document = index.document(below[0], project)
     revisions = readable_revisions(document, reader) if document else []
     if not document or not revisions:
@@ -107,6 +93,11 @@ def readable_revisions(document: Document, reader: Reader) -> list[Revision]:
     return [Revision(text, copies) for text, copies in found if copies]
 
 
+def location(names: Iterable[str]) -> str:
+    """Return the address of what has these names, from the root on."""
+    return "".join(f"/{quote(name, safe='')}" for name in names)
+
+
 def _answer_document(request: Request, document: Document, revisions: list[Revision]) -> Answer:
     current = revision_key(document.current.text) if document.current.is_final_base else None
     found = [
@@ -125,7 +116,7 @@ def _as_object(copy: Copy, revision: Revision) -> dict[str, Any]:
     first = next(one for one in revision.copies if one.name.extension == copy.name.extension)
     return {
         "path": copy.entry.path,
-        "url": _location(copy.entry.path.split("/")),
+        "url": location(copy.entry.path.split("/")),
         "status": copy.name.status,
         "title": copy.name.title,
         "extension": copy.name.extension,
@@ -152,8 +143,4 @@ def _table(revisions: list[dict[str, Any]]) -> str:
 
 def _redirect(request: Request, names: tuple[str, ...], is_folder: bool) -> Answer:
     query = f"?{urlencode(request.query)}" if request.query else ""
-    return answer_text(301, "it is there", (("location", f"{_location(names)}{'/' * is_folder}{query}"),))
-
-
-def _location(names: Iterable[str]) -> str:
-    return "".join(f"/{quote(name, safe='')}" for name in names)
+    return answer_text(301, "it is there", (("location", f"{location(names)}{'/' * is_folder}{query}"),))
