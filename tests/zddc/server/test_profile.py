@@ -25,13 +25,13 @@ def archive(tmp_path):
         yield policy, watcher
 
 
-def get(archive, place, email, **query):
-    asked = request(path=place, email=email, headers=JSON, query=query)
+def get(archive, place, person, **query):
+    asked = request(path=place, email=person, headers=JSON, query=query)
     return answer_profile(asked, "header", *archive)
 
 
-def told(archive, place, email, **query):
-    return json.loads(body_of(get(archive, place, email, **query)))
+def told(archive, place, person, **query):
+    return json.loads(body_of(get(archive, place, person, **query)))
 
 
 def test_everybody_learns_who_they_are_and_where_they_may_enter(archive):
