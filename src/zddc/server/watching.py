@@ -4,31 +4,34 @@ What the system did not tell is found by looking at every folder from time to ti
 this: a policy looks at them whenever somebody asks.
 """
 
+import errno
 import gc
 import logging
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
 from zddc.access.rules import RULE_FILE
 from zddc.archive.index import Index
-from zddc.archive.tree import Listing, read_folder
+from zddc.archive.tree import Listing, join, read_folder
+from zddc.server.inotify import LOST, Inotify
 
 FULL_SECONDS = 24 * 3600.0
 
 # Changes come in swarms: as long as there is another one within a step, they are taken together.
-_STEP_MS, _LONGEST_SWARM_MS, _TICK_SECONDS = 50, 400, 0.25
-# Two changes within one tick of a file system's clock look alike, so a folder that changed just now is read once more.
-# That also finds what was put into a new folder before the system began to watch it.
-_SETTLED_SECONDS = 2.0
-# The system keeps so many changes for us and then drops all others, without a word in what reaches us.
-_MANY_CHANGES = 1000
+_STEP_SECONDS, _LONGEST_SWARM_SECONDS, _TICK_SECONDS = 0.05, 0.4, 0.25
+# Two changes within one tick of a file system's clock look alike.
+_SETTLED_NS = 2_000_000_000
 # They tell of no change that another machine makes.
 _NETWORK = {"9p", "afs", "ceph", "cifs", "glusterfs", "lustre", "nfs", "nfs4", "smb3", "smbfs", "virtiofs"}
+_NO_MORE = {
+    errno.ENOSPC: "the system watches no more folders; raise fs.inotify.max_user_watches",
+    errno.EMFILE: "the system has no more watchers; raise fs.inotify.max_user_instances",
+}
 
 _logger = logging.getLogger(__name__)
 
@@ -64,8 +67,11 @@ class Watcher:
         self._root = root.resolve()
         self._rescan_seconds = rescan_seconds
         self._looks: dict[str, _Look] = {}
-        self._young: dict[str, float] = {}
-        self._ready, self._stopping, self._asked = threading.Event(), threading.Event(), threading.Event()
+        self._young: set[str] = set()
+        self._inotify: Inotify | None = None
+        self._watched: dict[int, str] = {}
+        self._ready, self._stopping = threading.Event(), threading.Event()
+        self._asked, self._lost = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
 
     def __enter__(self) -> Self:
@@ -98,14 +104,15 @@ class Watcher:
     def read_all(self) -> None:
         """Read every folder, whatever is known of it."""
         self.index.refresh(self._root, "", replaced=[""], read=self._read)
-        self._forget_looks()
+        self._forget_gone()
         self._ready.set()
 
     def rescan(self) -> None:
         """Look at every folder, and read those again that have changed, or had changed just before they were read."""
         changed = {path for path in ("", *self.index.listings) if self._look(path) != self._looks.get(path)}
-        self.refresh(changed | self._young.keys())
-        self._forget_looks()
+        young, self._young = self._young, set()
+        self.refresh(changed | young)
+        self._forget_gone()
 
     def refresh(self, paths: Iterable[str]) -> None:
         """Read some folders again; one that is another folder by now is read with all that is below.
@@ -128,96 +135,95 @@ class Watcher:
         return _Look(status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
 
     def _read(self, root: Path, path: str) -> Listing:
-        """Read a folder as the index does, and remember how it looked before that."""
+        """Read a folder as the index does; before that, watch it, and remember how it looks."""
         if self._stopping.is_set():
             raise _StoppedError
         self.folders_read += 1
+        self._watch(path)
         before, now = self._looks.pop(path, None), self._look(path)
         listing = read_folder(root, path)
         if now:
             self._looks[path] = now
-            if now != before and max(now.mtime_ns, now.ctime_ns) > time.time_ns() - _SETTLED_SECONDS * 1e9:
-                self._young[path] = time.monotonic() + _SETTLED_SECONDS
+            if now != before and max(now.mtime_ns, now.ctime_ns) > time.time_ns() - _SETTLED_NS:
+                self._young.add(path)
         return listing
 
-    def _forget_looks(self) -> None:
-        for known in (self._looks, self._young):
-            for path in known.keys() - self.index.listings.keys():
-                del known[path]
+    def _watch(self, path: str) -> None:
+        if self._inotify:
+            try:
+                self._watched[self._inotify.watch(self._root / path)] = path
+            except OSError as error:
+                if error.errno in _NO_MORE:
+                    self._end_watching()
+                    self._tell(_NO_MORE[error.errno])
+
+    def _end_watching(self) -> None:
+        if self._inotify:
+            self._inotify.close()
+            self._inotify = None
+            self._watched.clear()
+
+    def _forget_gone(self) -> None:
+        known = self.index.listings
+        self._looks = {path: look for path, look in self._looks.items() if path in known}
+        for watch in [watch for watch, path in self._watched.items() if path not in known]:
+            del self._watched[watch]
+            if self._inotify:
+                self._inotify.forget(watch)
 
     def _run(self) -> None:
-        swarms = self._swarms()
-        next(swarms)  # From now on changes are kept for us, so that none is missed while the folders are read.
-        done_all = done_rescan = -float("inf")
+        try:
+            self._inotify = Inotify()
+            if kind := network_file_system(self._root):
+                self._tell(f"{kind} does not tell of changes that other machines make")
+        except OSError as error:
+            self._tell(_NO_MORE.get(error.errno or 0, str(error)))
+        try:
+            self._keep_in_step()
+        finally:
+            self._end_watching()
+
+    def _keep_in_step(self) -> None:
+        all_read = all_seen = -float("inf")
         while not self._stopping.is_set():
             try:
                 now = time.monotonic()
-                if now >= done_all + FULL_SECONDS or not self.is_ready:
+                if now >= all_read + FULL_SECONDS or self._lost.is_set():
+                    self._lost.clear()
                     self.read_all()
                     gc.freeze()  # The garbage collector would go through a million entries each time, and find nothing.
-                    done_all = done_rescan = time.monotonic()
-                elif self._asked.is_set() or (self._rescan_seconds and now >= done_rescan + self._rescan_seconds):
+                    all_read = all_seen = time.monotonic()
+                elif self._asked.is_set() or (self._rescan_seconds and now >= all_seen + self._rescan_seconds):
                     self._asked.clear()
                     self.rescan()
-                    done_rescan = time.monotonic()
-                self._take_in(next(swarms))
+                    all_seen = time.monotonic()
+                if changed := self._changed_folders():
+                    self.refresh(changed)
             except _StoppedError:
                 return
             except Exception:
-                _logger.exception("the index may not be in step until all folders are looked at again")
-                self._asked.set()
+                _logger.exception("the index may not be in step until all folders are read again")
+                self._lost.set()
                 self._stopping.wait(_TICK_SECONDS)
 
-    def _take_in(self, paths: set[str]) -> None:
-        if len(paths) >= _MANY_CHANGES:
-            self._asked.set()
-        folders = {folder for path in paths if not _is_private(path) for folder in self._folders_of(path)}
-        now = time.monotonic()
-        settled = {path for path, due in self._young.items() if due <= now}
-        for path in settled:
-            del self._young[path]
-        if folders | settled:
-            self.refresh(folders | settled)
-
-    def _folders_of(self, path: str) -> Iterator[str]:
-        """Yield the known folders that a change of a path is about: itself, and the nearest above."""
-        if path in self.index.listings:
-            yield path
-        while path:
-            path = path.rpartition("/")[0]
-            if path in self.index.listings:
-                yield path
-                return
-        yield ""
-
-    def _swarms(self) -> Iterator[set[str]]:
-        """Yield the paths that have changed, several times a second; nothing where the system does not tell of them."""
-        try:
-            if kind := network_file_system(self._root):
-                self._tell(f"{kind} does not tell of changes that other machines make")
-            yield from self._watched()
-        except (OSError, RuntimeError) as error:
-            self._tell(str(error).partition(" about [")[0].rstrip("."))
-        while True:
+    def _changed_folders(self) -> set[str]:
+        """Wait a moment for changes; return the folders that they are about."""
+        if not self._inotify:
             self._stopping.wait(_TICK_SECONDS)
-            yield set()
-
-    def _watched(self) -> Iterator[set[str]]:
-        from watchfiles import watch
-
-        above = f"{self._root}/".replace("//", "/")
-        for changes in watch(
-            self._root,
-            watch_filter=None,
-            debounce=_LONGEST_SWARM_MS,
-            step=_STEP_MS,
-            rust_timeout=int(_TICK_SECONDS * 1000),
-            yield_on_timeout=True,
-            stop_event=self._stopping,
-            force_polling=False,
-            ignore_permission_denied=True,
-        ):
-            yield {path.removeprefix(above) for _, path in changes}
+            return set()
+        changed: set[str] = set()
+        wait, end = _TICK_SECONDS, 0.0
+        while events := self._inotify.read(wait):
+            for watch, mask, name in events:
+                if mask & LOST:
+                    self._lost.set()
+                elif watch in self._watched and (name == RULE_FILE or not name.startswith((".", "_"))):
+                    folder = self._watched[watch]
+                    changed |= {folder, join(folder, name)}
+            wait, end = _STEP_SECONDS, end or time.monotonic() + _LONGEST_SWARM_SECONDS
+            if time.monotonic() >= end:
+                break
+        return {path for path in changed if path in self.index.listings or not path}
 
     def _tell(self, reason: str) -> None:
         self.problem = reason
@@ -235,10 +241,3 @@ def network_file_system(path: Path) -> str:
         if place.split(" ")[2] == device and (kind in _NETWORK or kind.startswith("fuse")):
             return kind
     return ""
-
-
-def _is_private(path: str) -> bool:
-    names = path.split("/")
-    if names[-1] == RULE_FILE:
-        names.pop()
-    return any(name.startswith((".", "_")) for name in names)

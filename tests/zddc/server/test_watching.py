@@ -1,5 +1,6 @@
 """The index follows the disk, whether the system tells of a change or not."""
 
+import errno
 import os
 import shutil
 import threading
@@ -11,6 +12,7 @@ from tests.zddc.archive.changes import World, snapshot
 
 from zddc.archive.index import Index
 from zddc.archive.tree import walk
+from zddc.server.inotify import Inotify
 from zddc.server.watching import Watcher, network_file_system
 
 SOAK = bool(os.environ.get("WEAKSPOT_SOAK"))
@@ -145,7 +147,6 @@ def test_what_a_server_writes_for_itself_is_not_looked_at(watched):
     (root / "_build").mkdir()
     (root / "P" / "last.pdf").touch()
     in_step(root, watcher)
-    waiting.until(lambda: not watcher._young)
     read = watcher.folders_read
     for number in range(100):
         (root / ".zddc.d" / "logs" / "audit").write_text(f"{number}")
@@ -163,27 +164,30 @@ def test_a_rule_file_that_comes_or_goes_is_known(watched):
     waiting.until(lambda: not watcher.index.listings["P"].has_rules)
 
 
-def test_without_news_from_the_system_a_rescan_is_enough(tmp_path, monkeypatch, caplog):
-    import watchfiles
+@pytest.mark.parametrize(
+    ("number", "problem"),
+    [
+        (errno.ENOSPC, "the system watches no more folders; raise fs.inotify.max_user_watches"),
+        (errno.EMFILE, "the system has no more watchers; raise fs.inotify.max_user_instances"),
+    ],
+)
+def test_without_news_from_the_system_a_rescan_is_enough(tmp_path, monkeypatch, caplog, number, problem):
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
 
-    def limited(*_, **__):
-        raise OSError('OS file watch limit reached. about ["/srv"] (Error { kind: MaxFilesWatch })')
-
-    monkeypatch.setattr(watchfiles, "watch", limited)
+    monkeypatch.setattr(Inotify, "watch" if number == errno.ENOSPC else "__init__", refuse)
     with Watcher(tmp_path, rescan_seconds=0.01) as watcher:
         waiting.until(lambda: watcher.is_ready)
         (tmp_path / NAME.format("A")).touch()
         in_step(tmp_path, watcher)
-        assert watcher.problem == "OS file watch limit reached"
+        assert watcher.problem == problem
     assert [record.getMessage() for record in caplog.records] == [
-        "not every change is seen at once: OS file watch limit reached; all folders are looked at every 0.01 seconds"
+        f"not every change is seen at once: {problem}; all folders are looked at every 0.01 seconds"
     ]
 
 
 def test_a_rescan_may_be_asked_for(tmp_path, monkeypatch):
-    import watchfiles
-
-    monkeypatch.setattr(watchfiles, "watch", lambda *_, **__: iter(()))
+    monkeypatch.setattr(Inotify, "read", lambda *_: [])
     with Watcher(tmp_path, rescan_seconds=0) as watcher:
         waiting.until(lambda: watcher.is_ready)
         (tmp_path / NAME.format("A")).touch()
