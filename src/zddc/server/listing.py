@@ -34,7 +34,7 @@ _STYLE = (
     "border-collapse:collapse}th,td{text-align:left;padding:.25rem .5rem;border-bottom:1px solid #8884}"
     "td:nth-child(n+2){white-space:nowrap}td:nth-child(2){text-align:right}"
 )
-_STYLE_SOURCE = f"'sha256-{base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()}'"
+STYLE_SOURCE = f"'sha256-{base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()}'"
 
 
 class Row(NamedTuple):
@@ -57,11 +57,19 @@ def answer_listing(request: Request, folder: int, chain: Chain, policy: Policy) 
 
 def answer_rows(request: Request, rows: Sequence[Row], headers: Iterable[tuple[str, str]] = ()) -> Answer:
     """Answer with the lines of a listing, in the order given, as JSON or as a page, whichever is asked for."""
+    names = request.path.names
+    page = format_page(names[-1] if names else "Archive", _table(names, rows))
+    return answer_either(request, _json(rows), page, headers)
+
+
+def answer_either(
+    request: Request, as_json: Iterable[bytes], page: bytes, headers: Iterable[tuple[str, str]] = ()
+) -> Answer:
+    """Answer with JSON or with a page of :func:`format_page`, whichever is asked for."""
     if prefers_json(request.headers.get("accept", "")):
-        pieces, kind, own = _json(rows), "application/json", page_headers()
+        pieces, kind, own = iter(as_json), "application/json", page_headers()
     else:
-        names = request.path.names
-        pieces, kind, own = iter([_page(names, rows)]), "text/html; charset=utf-8", page_headers(_STYLE_SOURCE)
+        pieces, kind, own = iter([page]), "text/html; charset=utf-8", page_headers(STYLE_SOURCE)
     tag, body, encoding = _encode(pieces, accepts_gzip(request.headers.get("accept-encoding", "")))
     own += [*headers, REVALIDATED, ("vary", "accept, accept-encoding"), ("etag", tag)]
     if failed := failed_condition(request, Validators(tag)):
@@ -149,7 +157,7 @@ def _as_object(row: Row) -> dict[str, object]:
         "name": name,
         "size": row.size,
         "url": url_of(name),
-        "mod_time": _time(row.mtime_ns),
+        "mod_time": utc_time(row.mtime_ns),
         "mode": row.mode | _FOLDER_MODE if row.is_folder else row.mode,
         "is_dir": row.is_folder,
         "is_symlink": False,
@@ -163,29 +171,35 @@ def url_of(name: str) -> str:
     return f"./{quote(name, safe=f'{_IN_A_PATH}/')}"
 
 
-def _time(mtime_ns: int) -> datetime:
+def utc_time(mtime_ns: int) -> datetime:
+    """Return a time as a listing tells it, to the second."""
     try:
         return datetime.fromtimestamp(mtime_ns // 1_000_000_000, UTC)
     except (ValueError, OverflowError, OSError):  # before the year 1 or after 9999
         return datetime.fromtimestamp(0, UTC)
 
 
-def _page(names: Sequence[str], rows: Sequence[Row]) -> bytes:
-    title = html.escape(visible(names[-1]) if names else "Archive")
+def format_page(title: str, content: str) -> bytes:
+    """Return a page without script, of a title and of HTML that is to stand below it."""
+    title = html.escape(visible(title))
+    return (
+        f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{title}</title>\n'
+        f"<style>{_STYLE}</style>\n<h1>{title}</h1>\n{content}"
+    ).encode()
+
+
+def _table(names: Sequence[str], rows: Sequence[Row]) -> str:
     up = '<tr><td><a href="../">..</a><td><td>\n' if names else ""
     lines = [
         f'<tr><td><a href="{html.escape(url_of(row.name + "/" * row.is_folder))}">'
         f"{html.escape(visible(row.name))}{'/' * row.is_folder}</a>"
-        f"<td>{'' if row.is_folder else f'{row.size:,}'}<td>{_time(row.mtime_ns):%Y-%m-%d %H:%M}\n"
+        f"<td>{'' if row.is_folder else f'{row.size:,}'}<td>{utc_time(row.mtime_ns):%Y-%m-%d %H:%M}\n"
         for row in rows[:_MOST_ROWS]
     ]
     more = f"<p>{len(rows):,} names; the first {_MOST_ROWS:,} are shown.\n" if len(rows) > _MOST_ROWS else ""
-    return (
-        f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{title}</title>\n'
-        f"<style>{_STYLE}</style>\n<h1>{title}</h1>\n{more}"
-        f"<table>\n<thead><tr><th>Name<th>Bytes<th>Changed (UTC)\n<tbody>\n{up}{''.join(lines)}</table>\n"
-    ).encode()
+    head = "<thead><tr><th>Name<th>Bytes<th>Changed (UTC)\n"
+    return f"{more}<table>\n{head}<tbody>\n{up}{''.join(lines)}</table>\n"
 
 
 def _encode(pieces: Iterator[bytes], gzip: bool) -> tuple[str, bytes, list[tuple[str, str]]]:
