@@ -1,9 +1,9 @@
 """Claim: a folder of 100,000 files is listed, compressed, in less than 0.6 s, and one of 10,000 in less than 60 ms.
 
 A folder of empty files with names of the convention, and its listing as JSON with gzip, from reading the folder to the
-bytes to be sent, with everybody allowed to read. The peer is Caddy's ``file_server browse``, where it is installed: it
-is asked on loopback by curl, and our time then is that of our own answer without a connection, which takes less than a
-millisecond more. Both are measured in turns; the median of the rounds is reported.
+bytes to be sent, with everybody allowed to read. The peer is Caddy's ``file_server browse``, where it is installed,
+asked on loopback by curl; our time is without a connection, which takes some milliseconds more. Caddy lists 10,000
+names and leaves out the rest, so the larger folder has no peer. Both are measured in turns; the median is reported.
 
 usage: python bench/bench_server_listing.py [ROUNDS]
 """
@@ -26,6 +26,7 @@ from zddc.server import answer
 from zddc.server.listing import answer_listing
 
 SIZES = {10_000: 60.0, 100_000: 600.0}  # files, and the goal in milliseconds
+CADDY_LISTS = 10_000  # names
 ADDRESS = "127.0.0.1:18923"
 
 
@@ -47,7 +48,7 @@ def main() -> None:
                 for _ in range(rounds):
                     milliseconds, length = list_folder(root, str(size))
                     ours.append(milliseconds)
-                    peers += [ask_caddy(size)] if caddy else []
+                    peers += [ask_caddy(size)] if caddy and size <= CADDY_LISTS else []
                 figures[f"{size} files, ms"] = round(statistics.median(ours), 1)
                 figures[f"{size} files, bytes"] = length
                 if peers:
