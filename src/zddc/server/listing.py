@@ -60,7 +60,8 @@ def answer_listing(request: Request, folder: int, chain: Chain, policy: Policy) 
 def answer_rows(request: Request, rows: Sequence[Row], headers: Iterable[tuple[str, str]] = ()) -> Answer:
     """Answer with the lines of a listing, in the order given, as JSON or as a page, whichever is asked for."""
     names = request.path.names
-    page = format_page(names[-1] if names else "Archive", _table(names, rows))
+    is_page = not prefers_json(request.headers.get("accept", ""))
+    page = format_page(names[-1] if names else "Archive", _table(names, rows)) if is_page else b""
     return answer_either(request, _json(rows), page, headers)
 
 
