@@ -19,7 +19,7 @@ from zddc.access.decide import Chain, decide, extend
 from zddc.access.policy import FOLDER, Policy
 from zddc.server.answer import REVALIDATED, Answer, Request, page_headers
 from zddc.server.answers import format_tag
-from zddc.server.conditions import Validators, failed_condition
+from zddc.server.conditions import Validators, status_of_conditions
 from zddc.visible import visible
 
 _MOST_ROWS = 2000  # of a page
@@ -75,7 +75,7 @@ def answer_either(
         pieces, kind, own = iter([page]), "text/html; charset=utf-8", page_headers(STYLE_SOURCE)
     tag, body, encoding = _encode(pieces, accepts_gzip(request.headers.get("accept-encoding", "")))
     own += [*headers, REVALIDATED, ("vary", "accept, accept-encoding"), ("etag", tag)]
-    if failed := failed_condition(request, Validators(tag)):
+    if failed := status_of_conditions(request, Validators(tag)):
         return Answer(failed, own)
     own += [("content-type", kind), ("content-length", str(len(body))), *encoding]
     return Answer(200, own, b"" if request.method == "HEAD" else body)
