@@ -16,9 +16,9 @@ from zddc.server.conditions import (
     Range,
     UnsatisfiableError,
     Validators,
-    status_of_conditions,
     format_date,
     ranges,
+    status_of_conditions,
 )
 from zddc.server.content_types import content_type, is_shown, with_charset
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.zddc.server.asking import body_of, get_file, request, without_dates
 
 from zddc.server.answers import tag_of
-from zddc.server.conditions import Range, UnsatisfiableError, Validators, status_of_conditions, format_date, ranges
+from zddc.server.conditions import Range, UnsatisfiableError, Validators, format_date, ranges, status_of_conditions
 
 DATA = b"0123456789"
 AT, BEFORE, AFTER = (f"Sun, 06 Nov 1994 08:49:{second} GMT" for second in (37, 36, 38))
