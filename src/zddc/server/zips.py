@@ -170,6 +170,9 @@ class _Written:
     def flush(self) -> None:
         """There is nothing behind it to flush to."""
 
+    def close(self) -> None:
+        """There is nothing to let go."""
+
     def take(self) -> bytes:
         """Return what was written since the last time."""
         taken = b"".join(self._pieces)
