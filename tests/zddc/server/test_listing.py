@@ -122,6 +122,16 @@ def test_the_tag_follows_what_is_listed(archive):
     assert dict(listing(archive).headers)["etag"] == second
 
 
+def test_a_file_that_grows_is_listed_anew_though_its_folder_is_as_old_as_before(archive):
+    asked = [JSON, ("if-none-match", dict(listing(archive).headers)["etag"])]
+    before = (archive / "A.txt").parent.stat().st_mtime_ns
+    with (archive / "A.txt").open("ab") as file:
+        file.write(b"more")
+    assert (archive / "A.txt").parent.stat().st_mtime_ns == before
+    assert listing(archive, headers=asked).status == 200
+    assert listing(archive, headers=[JSON, ("if-modified-since", "Fri, 01 Jan 2100 00:00:00 GMT")]).status == 200
+
+
 def test_a_large_listing_is_compressed_for_those_who_can_read_it(archive):
     for n in range(2500):
         (archive / "open" / f"A-{n:04}_B (IFC) - Pump.pdf").touch()
