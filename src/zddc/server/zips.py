@@ -126,8 +126,8 @@ def size_of_zip(members: Sequence[Member]) -> int:
 def _laid_out(members: Sequence[Member]) -> Iterator[tuple[Member, int, int, bool]]:
     """Yield each member with the positions of its first byte and after its last, and whether its sizes get 64 bits.
 
-    They get them behind the first gigabytes too: unzip takes a member for damaged that has 64 bits for its position
-    and not for its sizes.
+    They get them behind the first two gigabytes too, for some versions of unzip take a member for damaged that has 64
+    bits for its position and not for its sizes.
     """
     position = 0
     for member in members:
