@@ -111,8 +111,8 @@ class Index:
         """Read folders again, with their zips and the folders in them that are new; forget those that are gone.
 
         Where one is there and cannot be read, that is left out, and what was known of it is forgotten. Of a folder in
-        ``replaced``, also where ``read`` has just put it there, all that is below is read again. Whoever asks meanwhile is answered as before: what was read is
-        taken in all at once, so that a folder that was moved is never missing.
+        ``replaced``, also where ``read`` has just put it there, all that is below is read again. Whoever asks meanwhile
+        is answered as before: what was read is taken in all at once, so that a folder that was moved is never missing.
         """
         pending, anew, done = sorted(paths, reverse=True), set[str](), set[str]()
         changes: list[Listing | str] = []
