@@ -10,7 +10,7 @@ from zddc import console
 from zddc.access import findings
 from zddc.errors import UserError
 from zddc.server.identity import UNIX
-from zddc.server.settings import DEFAULT_LISTEN, EMAIL_HEADER, VARIABLES, Given, Settings, make_settings
+from zddc.server.settings import DEFAULT_LISTEN, DEFAULT_RESCAN, EMAIL_HEADER, VARIABLES, Given, Settings, make_settings
 
 
 def _option(name: str, variable: str, help: str, metavar: str | None = None) -> Any:
@@ -75,6 +75,16 @@ AuditLog = Annotated[
         "FILE",
     ),
 ]
+Rescan = Annotated[
+    int,
+    typer.Option(
+        "--rescan",
+        envvar=VARIABLES["rescan"],
+        min=0,
+        metavar="SECONDS",
+        help="How often all folders are looked at for changes that the system did not tell of; 0 for never.",
+    ),
+]
 MetricsListen = Annotated[
     str | None,
     _option("--metrics-listen", "metrics_listen", "Where to give counts to Prometheus, at /metrics.", "WHERE"),
@@ -91,6 +101,7 @@ def serve(
     as_email: As = None,
     public: Public = False,
     audit_log: AuditLog = None,
+    rescan: Rescan = DEFAULT_RESCAN,
     metrics_listen: MetricsListen = None,
     check: Annotated[bool, typer.Option("--check", help="Say whether the server could start, and do not.")] = False,
     print_config: Annotated[bool, typer.Option("--print-config", help="Print the settings and do not start.")] = False,
@@ -109,6 +120,7 @@ def serve(
         as_email=as_email,
         public=public,
         audit_log=audit_log,
+        rescan=rescan,
         metrics_listen=metrics_listen,
     )
     settings = make_settings(given, os.environ)
@@ -154,6 +166,7 @@ def _print_settings(settings: Settings) -> None:
         "proxy-secret": "set" if identity.secret else None,
         "public": "yes" if settings.is_public else "no",
         "audit-log": settings.audit_log,
+        "rescan": settings.rescan_seconds,
         "metrics-listen": settings.metrics_listen,
     }
     for name, value in shown.items():

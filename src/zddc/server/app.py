@@ -4,21 +4,29 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
-from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl, urlencode
 
 from zddc.access.decide import Decision
 from zddc.access.policy import Policy
+from zddc.archive import links
+from zddc.server import profile
 from zddc.server.answer import Answer, Request, answer_text
+from zddc.server.answer import Path as RequestPath
 from zddc.server.answers import answer_file
 from zddc.server.audit import Audit
-from zddc.server.guard import METHODS, RefusedError, check_request
-from zddc.server.identity import UNIX, Identity, IdentityError
+from zddc.server.guard import METHODS, Fields, RefusedError, check_request
+from zddc.server.identity import UNIX, Identity, Person
 from zddc.server.listing import answer_listing
 from zddc.server.metrics import Metrics
 from zddc.server.opening import AbsentError, Opened, open_path
-from zddc.server.paths import PathError, parse_path
+from zddc.server.paths import parse_path
+from zddc.server.recursive import answer_recursive
+from zddc.server.virtual import answer_archive, location
+from zddc.server.watching import Watcher
 from zddc.server.zip_members import answer_in_zip
 from zddc.server.zips import Running, answer_zip
 
@@ -32,14 +40,19 @@ HEALTH = b"/.health"
 _STALLED_SECONDS = 300  # of a reader who takes nothing
 # A page elsewhere can make its own name lead to this machine, but not write this one into its requests.
 _LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
+_Found = TypeVar("_Found")
+
 _logger = logging.getLogger(__name__)
 
 
 class App:
     """Answers by the rules of a policy to whom an identity names, and records every answer."""
 
-    def __init__(self, policy: Policy, identity: Identity, audit: Audit, metrics: Metrics) -> None:
-        self._policy, self._identity, self._audit, self._metrics = policy, identity, audit, metrics
+    def __init__(
+        self, root: Path, policy: Policy, identity: Identity, watcher: Watcher, audit: Audit, metrics: Metrics
+    ) -> None:
+        self._root, self._policy, self._identity, self._watcher = root, policy, identity, watcher
+        self._audit, self._metrics = audit, metrics
         self._running = Running()
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
@@ -61,12 +74,6 @@ class App:
             return await self._answer(scope, entry)
         except RefusedError as refused:
             return answer_text(refused.status, refused.reason, refused.headers)
-        except IdentityError as error:
-            return answer_text(
-                error.status, str(error), [("www-authenticate", "Bearer")] if error.status == 401 else []
-            )
-        except PathError as error:
-            return answer_text(400, str(error))
         except AbsentError as absent:
             entry |= _said(absent.decision)
             return answer_text(404, "not found")
@@ -88,13 +95,7 @@ class App:
         check_request(method, fields, needs_host=scope["http_version"] == "1.1")
         if raw_path == HEALTH:
             return self._health()
-        recognise = self._identity.recognise
-        # The store of tokens is on the disk.
-        person = (
-            await asyncio.to_thread(recognise, fields, entry["peer"])
-            if "authorization" in headers
-            else recognise(fields, entry["peer"])
-        )
+        person = await self._recognise(fields, entry["peer"])
         entry |= {"via": person.via, "email": person.email}
         if person.was_ignored:
             self._metrics.add("zddc_identity_headers_ignored_total")
@@ -105,17 +106,38 @@ class App:
             return Answer(204, [("allow", ", ".join(METHODS))])
         query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         request = Request(method, path, query, headers, person.email, raw_path)
-        answer, decision = await asyncio.to_thread(self._open_and_answer, request)
+        answer, decision = await asyncio.to_thread(self._answer_path, request, person.via)
         entry |= _said(decision)
         return answer
+
+    async def _recognise(self, fields: Fields, peer: str) -> Person:
+        if any(name == "authorization" for name, _ in fields):  # the store of tokens is on the disk
+            return await asyncio.to_thread(self._identity.recognise, fields, peer)
+        return self._identity.recognise(fields, peer)
 
     def _health(self) -> Answer:
         if self._audit.failures:
             return answer_text(503, "the audit cannot be written")
+        if not self._watcher.is_ready:
+            return answer_text(503, "starting")
         return answer_text(200, "ok")
 
-    def _open_and_answer(self, request: Request) -> tuple[Answer, Decision]:
+    def _answer_path(self, request: Request, via: str) -> tuple[Answer, Decision | None]:
         """Answer with what the path names, opened and read in one thread."""
+        names = request.path.names
+        if names[:1] == (profile.FOLDER,):
+            return _require(profile.answer_profile(request, via, self._policy, self._watcher)), None
+        if links.FOLDER not in names:
+            return self._open_and_answer(request)
+        self._require_index()
+        found = _require(answer_archive(request, self._watcher.index, self._policy, self._root))
+        if isinstance(found, Answer):
+            return found, None
+        answer, decision = self._open_and_answer(replace(request, path=RequestPath(found, is_folder=False)))
+        answer.headers.append(("content-location", location(found)))
+        return answer, decision
+
+    def _open_and_answer(self, request: Request) -> tuple[Answer, Decision]:
         opened, names_in_zip = self._open(request)
         if opened.is_folder:
             try:
@@ -126,9 +148,7 @@ class App:
             answer = answer_file(request, request.path.names[-1], opened.descriptor, opened.status)
         else:
             answer = answer_in_zip(request, opened.descriptor, opened.status, names_in_zip)
-        if answer is None:
-            raise AbsentError(opened.decision)
-        return answer, opened.decision
+        return _require(answer, opened.decision), opened.decision
 
     def _open(self, request: Request) -> tuple[Opened, tuple[str, ...] | None]:
         """Open what a path names, or the zip that it leads into, with the names there."""
@@ -147,10 +167,18 @@ class App:
 
     def _answer_folder(self, request: Request, opened: Opened) -> Answer | None:
         if not request.path.is_folder:
-            return answer_text(301, "a folder", [("location", _location(request))])
+            query = f"?{urlencode(request.query)}" if request.query else ""
+            return answer_text(301, "a folder", [("location", f"{location(request.path.names)}/{query}")])
         if request.query.get("zip") == "1":
             return answer_zip(request, opened.descriptor, opened.chain, self._policy, self._running)
+        if request.query.get("recursive") == "1":
+            self._require_index()
+            return answer_recursive(request, self._watcher.index, self._policy)
         return answer_listing(request, opened.descriptor, opened.chain, self._policy)
+
+    def _require_index(self) -> None:
+        if not self._watcher.is_ready:
+            raise RefusedError(503, "the archive is being read; come back soon", (("retry-after", "2"),))
 
 
 def _require_local_host(host: str) -> None:
@@ -158,9 +186,11 @@ def _require_local_host(host: str) -> None:
         raise RefusedError(421, "this server is for its own machine; write localhost or 127.0.0.1 as its name")
 
 
-def _location(request: Request) -> str:
-    path = "".join(f"/{quote(name, safe='')}" for name in request.path.names)
-    return f"{path}/?{urlencode(request.query)}" if request.query else f"{path}/"
+def _require(found: _Found | None, decision: Decision | None = None) -> _Found:
+    """Return what was found; nothing is absent."""
+    if found is None:
+        raise AbsentError(decision)
+    return found
 
 
 def _said(decision: Decision | None) -> dict[str, Any]:
@@ -201,7 +231,7 @@ async def send_answer(answer: Answer, receive: Receive, send: Send, entry: dict[
         _logger.warning("%s: %s", entry["path"], error)
     finally:
         left.cancel()
-        await answer.body.aclose()
+        await answer.body.aclose()  # type: ignore[attr-defined]
 
 
 async def _wait_until_left(receive: Receive) -> None:

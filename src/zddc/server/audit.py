@@ -42,7 +42,7 @@ class Audit:
         handler.handleError = self._count_failure  # type: ignore[method-assign]
         return handler
 
-    def _count_failure(self, _: logging.LogRecord) -> None:
+    def _count_failure(self, record: logging.LogRecord) -> None:
         self.failures += 1
 
     @contextlib.contextmanager

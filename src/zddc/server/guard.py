@@ -1,6 +1,9 @@
 """Refuses requests that are too large or can be read in two ways, before anything else looks at them."""
 
-from zddc.server.identity import Fields
+from collections.abc import Sequence
+
+Fields = Sequence[tuple[str, str]]
+"""The header fields of a request, in their order, with names in lower case."""
 
 METHODS = ("GET", "HEAD", "OPTIONS")
 MOST_FIELDS = 100

@@ -2,12 +2,11 @@
 
 import hmac
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import Literal
 
 from zddc.access.patterns import parse_email
+from zddc.server.guard import Fields, RefusedError
 from zddc.server.tokens import Token, TokenError, TokenStore
 
 UNIX = "unix"
@@ -17,17 +16,6 @@ SECRET_HEADER = "x-zddc-proxy-secret"  # noqa: S105 - its name
 # What makes a list, a display name or a quotation of it.
 _NOT_PLAIN = re.compile(r"[,;:<>()\[\]\"'\\/]")
 _SEPARATOR = re.compile(r"[^0-9a-z]")
-
-Fields = Sequence[tuple[str, str]]
-"""The header fields of a request, in their order, with names in lower case."""
-
-
-class IdentityError(ValueError):
-    """The reason why it is not clear who is asking; ``status`` is 401 for a token that is none, else 400."""
-
-    def __init__(self, reason: str, status: Literal[400, 401] = 400) -> None:
-        super().__init__(reason)
-        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +48,7 @@ class Identity:
     tokens: TokenStore | None = None
 
     def recognise(self, fields: Fields, peer: str) -> Person:
-        """Return who asks from a peer's address; raise :class:`IdentityError` where that could be read in two ways."""
+        """Return who asks from a peer's address; raise :class:`RefusedError` where that could be read in two ways."""
         named = [(name, value) for name, value in fields if _folded(name) == _folded(self.header)]
         if self.local:
             return Person(self.local, "local", was_ignored=bool(named))
@@ -69,12 +57,12 @@ class Identity:
             self._require_secret(fields)
         if token := self._token(fields):
             if trusts and named:
-                raise IdentityError("a header and a token both name a person")
+                raise RefusedError(400, "a header and a token both name a person")
             return Person(token.email, f"token:{token.id}", was_ignored=bool(named))
         if not trusts or not named:
             return Person(None, "none", was_ignored=bool(named))
         if len(named) > 1 or named[0][0] != self.header:
-            raise IdentityError("the header that names a person is there twice, or in another spelling")
+            raise RefusedError(400, "the header that names a person is there twice, or in another spelling")
         return Person(_plain_address(named[0][1]), "header")
 
     def _trusts(self, peer: str) -> bool:
@@ -96,23 +84,23 @@ class Identity:
         try:
             return self.tokens.find(text.strip())
         except TokenError as error:
-            raise IdentityError("the token is unknown or has expired", 401) from error
+            raise RefusedError(401, "the token is unknown or has expired", (("www-authenticate", "Bearer"),)) from error
 
     def _require_secret(self, fields: Fields) -> None:
         if self.secret is None:
             return
         given = [value for name, value in fields if name == SECRET_HEADER]
         if len(given) != 1 or not hmac.compare_digest(given[0].encode(), self.secret.encode()):
-            raise IdentityError("the proxy did not send its secret")
+            raise RefusedError(400, "the proxy did not send its secret")
 
 
 def _plain_address(value: str) -> str:
     if _NOT_PLAIN.search(value):
-        raise IdentityError("the header that names a person holds more than an address")
+        raise RefusedError(400, "the header that names a person holds more than an address")
     try:
         return parse_email(value.strip(" \t"))
     except ValueError as error:
-        raise IdentityError(f"the header that names a person {error}") from None
+        raise RefusedError(400, f"the header that names a person {error}") from None
 
 
 def _folded(name: str) -> str:

@@ -3,6 +3,7 @@
 import re
 
 from zddc.server.answer import Path
+from zddc.server.guard import RefusedError
 
 LONGEST_PATH = 4096
 LONGEST_NAME = 255
@@ -12,23 +13,19 @@ _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 _CONTROL = re.compile("[\0-\x1f\x7f]")
 
 
-class PathError(ValueError):
-    """The reason why a path is refused, in a few words."""
-
-
 def parse_path(raw: bytes) -> Path:
-    """Return the names of a path without its query; raise :class:`PathError` for one that is refused.
+    """Return the names of a path without its query; raise :class:`RefusedError` for one that is not served.
 
     Percent-encoding is undone once, and nothing else is: no name is shortened, joined or corrected.
     """
     if len(raw) > LONGEST_PATH:
-        raise PathError(f"the path is longer than {LONGEST_PATH} bytes")
+        raise RefusedError(400, f"the path is longer than {LONGEST_PATH} bytes")
     if not raw.startswith(b"/"):
-        raise PathError("the path does not begin with '/'")
+        raise RefusedError(400, "the path does not begin with '/'")
     if b"#" in raw or b"?" in raw:
-        raise PathError("the path holds '#' or '?'")
+        raise RefusedError(400, "the path holds '#' or '?'")
     if _BAD_ESCAPE.search(raw):
-        raise PathError("the path holds a '%' that is not followed by two hexadecimal digits")
+        raise RefusedError(400, "the path holds a '%' that is not followed by two hexadecimal digits")
     is_folder = raw.endswith(b"/")
     inner = raw[1:-1] if is_folder else raw[1:]
     return Path(tuple(map(_name, inner.split(b"/"))) if raw != b"/" else (), is_folder)
@@ -39,15 +36,15 @@ def _name(segment: bytes) -> str:
     try:
         name = data.decode()
     except UnicodeDecodeError:
-        raise PathError("the path is not UTF-8") from None
+        raise RefusedError(400, "the path is not UTF-8") from None
     if not name:
-        raise PathError("the path holds an empty name")
+        raise RefusedError(400, "the path holds an empty name")
     if _CONTROL.search(name):
-        raise PathError("the path holds a control character")
+        raise RefusedError(400, "the path holds a control character")
     if "/" in name or "\\" in name:
-        raise PathError("a name in the path holds '/' or '\\'")
+        raise RefusedError(400, "a name in the path holds '/' or '\\'")
     if name.endswith((".", " ")):
-        raise PathError("a name in the path ends with '.' or a blank")
+        raise RefusedError(400, "a name in the path ends with '.' or a blank")
     if len(data) > LONGEST_NAME:
-        raise PathError(f"a name in the path is longer than {LONGEST_NAME} bytes")
+        raise RefusedError(400, f"a name in the path is longer than {LONGEST_NAME} bytes")
     return name

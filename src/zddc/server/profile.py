@@ -9,8 +9,9 @@ from zddc.access.decide import Decision, decide, is_admin
 from zddc.access.patterns import ANONYMOUS, parse_email
 from zddc.access.policy import Policy
 from zddc.server.answer import Answer, Request, answer_text
+from zddc.server.guard import RefusedError
 from zddc.server.listing import answer_either, format_page
-from zddc.server.paths import PathError, parse_path
+from zddc.server.paths import parse_path
 from zddc.server.watching import Watcher
 from zddc.visible import visible
 
@@ -36,7 +37,7 @@ def answer_profile(request: Request, via: str, policy: Policy, watcher: Watcher)
     try:
         path = parse_path(quote(request.query.get("path", "/")).encode())
         email = _asked_for(request, admin)
-    except (PathError, ValueError) as error:
+    except (RefusedError, ValueError) as error:
         return answer_text(400, str(error))
     return _answer(request, "Access", _access(policy, path.names, email, tells_why=admin))
 

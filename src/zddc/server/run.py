@@ -21,6 +21,7 @@ from zddc.server.app import App, Receive, Send, send_answer
 from zddc.server.audit import Audit
 from zddc.server.metrics import Metrics
 from zddc.server.settings import NO_TLS, SELF_SIGNED, Address, Settings
+from zddc.server.watching import Watcher
 
 if TYPE_CHECKING:
     from granian.server.embed import Server
@@ -43,7 +44,8 @@ def run(settings: Settings, say: Callable[[str], None]) -> None:
         audit = _open_audit(settings)
         stack.enter_context(audit.running())
         metrics = Metrics()
-        app = App(policy, settings.identity, audit, metrics)
+        watcher = stack.enter_context(Watcher(settings.root, settings.rescan_seconds))
+        app = App(settings.root, policy, settings.identity, watcher, audit, metrics)
         servers = [_server(app, listen, files)]
         if settings.metrics_listen:
             servers.append(_server(_metrics_app(metrics, audit), _claim(settings.metrics_listen), None))
@@ -190,5 +192,5 @@ async def _serve(servers: "list[Server]") -> None:
     if not ended.is_set():
         raise RuntimeError("the server ended by itself")
     for server in servers:
-        server.stop()
+        server.stop()  # type: ignore[no-untyped-call]
     await asyncio.wait(tasks, timeout=_SECONDS_TO_FINISH)

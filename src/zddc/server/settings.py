@@ -23,12 +23,14 @@ VARIABLES = {
     "as_email": "ZDDC_AS",
     "public": "ZDDC_PUBLIC",
     "audit_log": "ZDDC_ACCESS_LOG",
+    "rescan": "ZDDC_RESCAN_SECONDS",
     "metrics_listen": "ZDDC_METRICS_LISTEN",
 }
 """The options of ``zddc serve``, and the environment variable that may give each instead."""
 DIRECT = "ZDDC_INSECURE_DIRECT"
 EMAIL_HEADER = "X-Auth-Request-Email"
 DEFAULT_LISTEN = "127.0.0.1:8443"
+DEFAULT_RESCAN = 600
 SELF_SIGNED, NO_TLS = "self-signed", "none"
 
 _WIDEST = {4: 8, 6: 32}
@@ -50,6 +52,7 @@ class Given:
     as_email: str | None = None
     public: bool = False
     audit_log: str | None = None
+    rescan: int = DEFAULT_RESCAN
     metrics_listen: str | None = None
 
 
@@ -82,6 +85,7 @@ class Settings:
     identity: Identity
     is_public: bool
     audit_log: str
+    rescan_seconds: int
     metrics_listen: Address | None
     has_rules: bool
 
@@ -121,6 +125,7 @@ def make_settings(given: Given, environment: Mapping[str, str]) -> Settings:
         identity=identity,
         is_public=given.public,
         audit_log=_audit_log(given),
+        rescan_seconds=given.rescan,
         metrics_listen=_metrics(given.metrics_listen),
         has_rules=has_rules,
     )

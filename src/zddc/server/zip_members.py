@@ -13,7 +13,7 @@ from zddc.server.conditions import Range, Validators
 from zddc.server.listing import Row, answer_rows, is_servable
 
 _PIECE = 64 * 1024
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)
 
 
 def answer_in_zip(request: Request, file: int, status: os.stat_result, names: Sequence[str]) -> Answer | None:

@@ -14,6 +14,7 @@ from zddc.server.audit import Audit
 from zddc.server.identity import Identity
 from zddc.server.metrics import Metrics
 from zddc.server.tokens import TokenStore
+from zddc.server.watching import Watcher
 
 SOAK = bool(os.environ.get("WEAKSPOT_SOAK"))
 PAIRS = 10_000 if SOAK else 300
@@ -44,11 +45,17 @@ def root(tmp_path) -> Path:
     return root
 
 
+def app_of(root, policy, identity=LOCAL, audit=None) -> App:
+    watcher = Watcher(root)
+    watcher.read_all()
+    return App(root, policy, identity, watcher, audit or Recorded(), Metrics())
+
+
 @pytest.fixture
 def served(root):
     audit = Recorded()
     with Policy(root) as policy:
-        app = App(policy, LOCAL, audit, Metrics())
+        app = app_of(root, policy, audit=audit)
         app.entries = audit.entries
         yield app
 
@@ -138,14 +145,14 @@ def test_a_zip_is_read_as_a_folder(served, root, ask):
 
 def test_a_token_that_is_none_is_asked_for_again(root, ask, tmp_path):
     with Policy(root) as policy:
-        app = App(policy, Identity("x-email", tokens=TokenStore(tmp_path)), Recorded(), Metrics())
+        app = app_of(root, policy, Identity("x-email", tokens=TokenStore(tmp_path)))
         got = ask(app, "/", headers=[("authorization", "Bearer x")])
     assert (got.status, got.headers["www-authenticate"]) == (401, "Bearer")
 
 
 def test_a_name_of_another_host_does_not_lead_here(root, ask):
     with Policy(root) as policy:
-        app = App(policy, LOCAL, Recorded(), Metrics())
+        app = app_of(root, policy)
 
         async def elsewhere(scope, receive, send):
             headers = [(b"host", b"evil.example:8443")]
@@ -160,7 +167,7 @@ def test_who_cannot_be_recognised_gets_nothing(root, ask):
 
     with Policy(root) as policy:
         audit = Recorded()
-        app = App(policy, Identity("x-email", (ip_network("10.0.0.1"),)), audit, Metrics())
+        app = app_of(root, policy, Identity("x-email", (ip_network("10.0.0.1"),)), audit)
         named = [("x-email", KIM)]
         assert ask(app, "/a/b%20c.txt", headers=named, peer="10.0.0.1").status == 200
         assert ask(app, "/a/b%20c.txt", headers=named, peer="10.0.0.2").status == 404
@@ -174,12 +181,12 @@ def test_a_client_that_leaves_is_not_read_to(served, ask):
     assert not got.ended
     assert served.entries[0].items() >= {"status": 200, "cut": "the client left"}.items()
     assert served.entries[0]["bytes"] < 2**20
-    assert not [one for one in os.listdir("/proc/self/fd") if _target(one).endswith("large.bin")]
+    assert not [one for one in Path("/proc/self/fd").iterdir() if _target(one).endswith("large.bin")]
 
 
-def _target(descriptor: str) -> str:
+def _target(descriptor: Path) -> str:
     try:
-        return os.readlink(f"/proc/self/fd/{descriptor}")
+        return str(descriptor.readlink())
     except FileNotFoundError:
         return ""
 
@@ -213,6 +220,32 @@ def test_too_many_at_once_are_told_to_come_back(served, ask, monkeypatch):
     assert (got.status, got.headers["retry-after"]) == (503, "10")
 
 
+def test_a_link_is_answered_with_the_current_revision_in_its_place(served, root, ask):
+    folder = root / "P" / "received" / "2025-01-02_T-1 (IFC) - Sent"
+    folder.mkdir(parents=True)
+    for revision in ("A", "0"):
+        (folder / f"D-1_{revision} (IFC) - Plan.pdf").write_text(revision)
+    with Policy(root) as policy:
+        app = app_of(root, policy)
+        got = ask(app, "/P/.archive/D-1.html")
+        assert (got.status, got.sent) == (200, b"0")
+        assert got.headers["content-location"].endswith("/D-1_0%20%28IFC%29%20-%20Plan.pdf")
+        assert ask(app, "/P/.archive/D-2.html") == ask(app, "/P/.archive/D-2.pdf") == ask(app, "/none")
+        rows = ask(app, "/P/?recursive=1", headers=[("accept", "application/x-ndjson")]).sent.splitlines()
+        assert [json.loads(row)["name"][:5] for row in rows] == ["D-1_0", "D-1_A"]
+        assert json.loads(ask(app, "/.profile/", headers=[("accept", "application/json")]).sent)["email"] == KIM
+
+
+def test_what_needs_the_index_waits_for_it(root, ask):
+    with Policy(root) as policy:
+        app = App(root, policy, LOCAL, Watcher(root), Recorded(), Metrics())
+        for path in ("/a/.archive/D-1.html", "/a/?recursive=1"):
+            assert ask(app, path).headers["retry-after"] == "2"
+        assert ask(app, "/.health").status == 503
+        assert ask(app, "/a/b%20c.txt").status == 200
+        assert ask(app, "/a/closed/?recursive=1").status == 404
+
+
 def test_health_says_no_more_than_it_must(served, ask):
     assert ask(served, "/.health").sent == b"ok\n"
 
@@ -220,7 +253,8 @@ def test_health_says_no_more_than_it_must(served, ask):
 NAMES = ("plan.pdf", "a b.txt", "Übersicht.md", "x.zip", "data.csv", "page.html")
 CONDITIONS = (
     (), [("range", "bytes=0-3")], [("range", "bytes=999999-")], [("if-none-match", "*")], [("if-match", '"x"')],
-    [("if-modified-since", "Sat, 01 Jan 2050 00:00:00 GMT")], [("if-unmodified-since", "Sat, 01 Jan 2000 00:00:00 GMT")],
+    [("if-modified-since", "Sat, 01 Jan 2050 00:00:00 GMT")],
+    [("if-unmodified-since", "Sat, 01 Jan 2000 00:00:00 GMT")],
     [("accept", "application/json")], [("accept", "text/html")], [("accept", "application/x-ndjson")],
     [("accept-encoding", "gzip")], [("range", "bytes=0-0,2-3")], [("if-range", '"x"'), ("range", "bytes=0-1")],
 )  # fmt: skip
@@ -246,7 +280,7 @@ def test_forbidden_looks_like_absent(tmp_path, ask):
         os.utime(root / "open" / "plan.pdf", ns=(10**18, 10**18))
     folders = ("/open/hidden", "/open/hidden/deep", "/open/hidden/.archive", "/open/hidden/none")
     with Policy(full) as one, Policy(bare) as other:
-        apps = [App(policy, LOCAL, Recorded(), Metrics()) for policy in (one, other)]
+        apps = [app_of(full, one), app_of(bare, other)]
         for _ in range(PAIRS):
             tail = drawn.choice(["", "/", *(f"/{name}" for name in NAMES), "/x.zip/", "/x.zip/a", "/.zddc", "/none"])
             path = f"{drawn.choice(folders)}{tail}{drawn.choice(QUERIES)}"

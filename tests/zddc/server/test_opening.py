@@ -1,3 +1,4 @@
+import contextlib
 import os
 import random
 import threading
@@ -58,10 +59,10 @@ def test_all_else_is_absent(root, tmp_path, names):
     (root / "link-in").symlink_to("open")
     os.mkfifo(root / "pipe")
     os.mknod(root / "socket", 0o140600)
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     with Policy(root) as policy, pytest.raises(AbsentError):
         open_path(policy, names, KIM)
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_rules_name_the_line_that_refuses(root):
@@ -80,19 +81,17 @@ def test_what_is_swapped_for_a_link_is_never_followed(root, tmp_path):
         aside = tmp_path / "aside"
         while not ended.is_set():
             number = random.randrange(2)
-            os.rename(places[number], aside)
-            os.symlink(secrets[number], places[number])
-            os.unlink(places[number])
-            os.rename(aside, places[number])
+            places[number].rename(aside)
+            places[number].symlink_to(secrets[number])
+            places[number].unlink()
+            aside.rename(places[number])
 
     def ask(policy):
         count = 0
         while count < READS // CLIENTS:
             count += 1
-            try:
+            with contextlib.suppress(AbsentError):
                 found.append(read(policy, ("open", "a.txt")))
-            except AbsentError:
-                pass
         reads.append(count)
 
     with Policy(root) as policy:

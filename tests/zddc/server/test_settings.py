@@ -5,7 +5,7 @@ import pytest
 from zddc.errors import UserError
 from zddc.server.settings import DIRECT, VARIABLES, Address, Given, check_environment, make_settings
 
-OPEN = {"listen": "0.0.0.0:8443", "audit_log": "off"}  # noqa: S104
+OPEN = {"listen": "0.0.0.0:8443", "audit_log": "off"}
 PROXY = {"trusted_proxy": ["10.1.2.3"], "audit_log": "off"}
 SOCKET = {"listen": "unix:/run/zddc.sock", "audit_log": "off"}
 
