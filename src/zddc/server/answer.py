@@ -1,4 +1,4 @@
-"""What is asked of the server, and what it answers."""
+"""A request to the server, and its answer."""
 
 import asyncio
 import threading
