@@ -1,7 +1,7 @@
 """The index of an archive: the files of each document, by its tracking number, kept in step folder by folder."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
@@ -105,16 +105,16 @@ class Index:
         self,
         root: Path,
         *paths: str,
-        replaced: Iterable[str] = (),
+        replaced: Container[str] = (),
         read: Callable[[Path, str], Listing] = read_folder,
     ) -> None:
         """Read folders again, with their zips and the folders in them that are new; forget those that are gone.
 
         Where one is there and cannot be read, that is left out, and what was known of it is forgotten. Of a folder in
-        ``replaced``, all that is below is read again. Whoever asks meanwhile is answered as before: what was read is
-        taken in all at once, so that a folder that was moved is never missing.
+        ``replaced``, also where ``read`` has just put it there, all that is below is read again. Whoever asks meanwhile
+        is answered as before: what was read is taken in all at once, so that a folder that was moved is never missing.
         """
-        pending, anew, done = sorted(paths, reverse=True), set(replaced), set[str]()
+        pending, anew, done = sorted(paths, reverse=True), set[str](), set[str]()
         changes: list[Listing | str] = []
         while pending:
             folder = pending.pop()
@@ -131,6 +131,8 @@ class Index:
             changes.append(listing)
             known = self.listings.get(folder, Listing(folder)).folders
             changes += (join(folder, name) for name in set(known) - set(listing.folders))
+            if folder in replaced:
+                anew.add(folder)
             for name in listing.folders:
                 path = join(folder, name)
                 if folder in anew:

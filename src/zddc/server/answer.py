@@ -1,4 +1,4 @@
-"""A request to the server, and its answer."""
+"""Holds what is asked of the server, and what it answers."""
 
 import asyncio
 import threading

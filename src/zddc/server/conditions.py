@@ -1,4 +1,4 @@
-"""Judges the conditions of a request, and reads which parts of a file it asks for: RFC 9110, sections 13 and 14."""
+"""Finds whether a request's conditions hold, and which parts of a file it asks for: RFC 9110, sections 13 and 14."""
 
 import itertools
 import re

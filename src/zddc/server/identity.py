@@ -1,4 +1,4 @@
-"""Who is asking: the one named for a local look, whom a trusted proxy or a token names, or nobody."""
+"""Tells who is asking: the one named for a local look, whom a trusted proxy or a token names, or nobody."""
 
 import hmac
 import re
@@ -49,7 +49,7 @@ class Identity:
 
     def recognise(self, fields: Fields, peer: str) -> Person:
         """Return who asks from a peer's address; raise :class:`RefusedError` where that could be read in two ways."""
-        named = [(name, value) for name, value in fields if _folded(name) == _folded(self.header)]
+        named = [(name, value) for name, value in fields if _fold(name) == _fold(self.header)]
         if self.local:
             return Person(self.local, "local", was_ignored=bool(named))
         trusts = self._trusts(peer)
@@ -103,6 +103,6 @@ def _plain_address(value: str) -> str:
         raise RefusedError(400, f"the header that names a person {error}") from None
 
 
-def _folded(name: str) -> str:
+def _fold(name: str) -> str:
     """Return a header's name as the loosest of servers reads it: '_', '.' and '-' are one."""
     return _SEPARATOR.sub("-", name.lower())

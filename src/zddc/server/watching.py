@@ -68,6 +68,7 @@ class Watcher:
         self._rescan_seconds = rescan_seconds
         self._looks: dict[str, _Look] = {}
         self._young: set[str] = set()
+        self._replaced: set[str] = set()
         self._inotify: Inotify | None = None
         self._watched: dict[int, str] = {}
         self._ready, self._stopping = threading.Event(), threading.Event()
@@ -120,12 +121,8 @@ class Watcher:
         One that is reached through a link by now is passed over: whoever holds the link is among the changes, too.
         """
         paths = {path for path in paths if os.path.realpath(place := self._root / path) == str(place)}
-        replaced = [path for path in paths if self._is_replaced(path)]
-        self.index.refresh(self._root, *paths, replaced=replaced, read=self._read)
-
-    def _is_replaced(self, path: str) -> bool:
-        before, now = self._looks.get(path), self._look(path)
-        return bool(before and now and not now.is_same_folder(before))
+        self._replaced.clear()
+        self.index.refresh(self._root, *paths, replaced=self._replaced, read=self._read)
 
     def _look(self, path: str) -> _Look | None:
         try:
@@ -141,6 +138,8 @@ class Watcher:
         self.folders_read += 1
         self._watch(path)
         before, now = self._looks.pop(path, None), self._look(path)
+        if before and now and not now.is_same_folder(before):
+            self._replaced.add(path)
         listing = read_folder(root, path)
         if now:
             self._looks[path] = now

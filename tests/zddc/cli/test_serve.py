@@ -63,8 +63,8 @@ def test_alone_it_serves_until_it_is_told_to_end(root):
     """The command of the manual; nothing is written below the root."""
     command = [sys.executable, "-m", "zddc", "serve", root, "--as", "kim@acme.example", "--listen", "127.0.0.1:0"]
     with started(["sh", "-c", 'exec "$@" 2>&1', "sh", *command], stdout=subprocess.PIPE, text=True) as process:
-        first = process.stdout.readline()
-        address = re.search(r"http://127\.0\.0\.1:\d+/", first)[0]
+        found = (re.search(r"http://127\.0\.0\.1:\d+/", line) for line in process.stdout)
+        address = next(filter(None, found))[0]
         with _opened(f"{address}a.txt") as answer:
             assert answer.read() == b"hello"
         process.send_signal(signal.SIGTERM)

@@ -28,24 +28,24 @@ def names(index: Index) -> tuple[object, ...]:
     return [entry.path for entry in index.entries()], list(index.left_out()), sorted(index.listings)
 
 
-@pytest.mark.parametrize("seed", range(10 if SOAK else 1))
+@pytest.mark.parametrize("seed", range(20 if SOAK else 1))
 def test_after_random_changes_the_watched_index_equals_a_fresh_one(tmp_path, seed):
     world = World(tmp_path, seed)
     with Watcher(tmp_path, rescan_seconds=0) as watcher:
         waiting.until(lambda: watcher.is_ready)
         assert watcher.problem == ""
-        for _ in range(50 if SOAK else 3):
+        for _ in range(25 if SOAK else 3):
             for _ in range(20):
                 world.change()
             waiting.until(lambda: snapshot(watcher.index) == snapshot(fresh(tmp_path)))
 
 
-@pytest.mark.parametrize("seed", range(10 if SOAK else 1))
+@pytest.mark.parametrize("seed", range(20 if SOAK else 1))
 def test_after_random_changes_that_nobody_told_of_a_rescan_finds_them_all(tmp_path, seed):
     world = World(tmp_path, seed)
     watcher = Watcher(tmp_path)
     watcher.read_all()
-    for _ in range(1000 if SOAK else 60):
+    for _ in range(500 if SOAK else 60):
         world.change()
         watcher.rescan()
         assert names(watcher.index) == names(fresh(tmp_path))
