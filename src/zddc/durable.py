@@ -14,11 +14,14 @@ _UNKNOWN = (errno.ENOSYS, errno.EINVAL, errno.ENOTTY, errno.EOPNOTSUPP)
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def write_atomically(file: Path, data: bytes) -> None:
-    """Write ``file`` so that readers see the old content or the new, never a part of it, even after a crash."""
+def write_atomically(file: Path, data: bytes, mode: int = 0o666) -> None:
+    """Write ``file`` so that readers see the old content or the new, never a part of it, even after a crash.
+
+    ``mode`` says who may read and write it, less what the process keeps from all its files.
+    """
     temporary = file.with_name(f".zddc-{secrets.token_hex(8)}.tmp")
     try:
-        with temporary.open("xb") as stream:
+        with open(temporary, "xb", opener=lambda path, flags: os.open(path, flags, mode)) as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())

@@ -36,11 +36,14 @@ class Policy:
 
     The root itself may be reached through a link, which is followed once; nothing below it is. Rules are kept as long
     as their file is the same by device, inode, size and times. ``clock`` tells the time in nanoseconds since 1970.
+    ``rules_of_bare_root`` hold where the root has none.
     """
 
-    def __init__(self, root: Path, clock: Callable[[], int] = time.time_ns) -> None:
+    def __init__(
+        self, root: Path, clock: Callable[[], int] = time.time_ns, rules_of_bare_root: Rules = NO_RULES
+    ) -> None:
         self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._clock = clock
+        self._clock, self._rules_of_bare_root = clock, rules_of_bare_root
         self._kept: dict[tuple[int, int], tuple[tuple[int, ...], Rules]] = {}
 
     def __enter__(self) -> Self:
@@ -87,7 +90,8 @@ class Policy:
         """
         folder = os.dup(self._root)
         try:
-            chain = extend((), "", self.rules_in(folder))
+            rules = self.rules_in(folder)
+            chain = extend((), "", self._rules_of_bare_root if rules is NO_RULES else rules)
             for name in names:
                 below, chain = self._enter(folder, chain, name)
                 os.close(folder)

@@ -1,6 +1,7 @@
 """The index of an archive: the files of each document, by its tracking number, kept in step folder by folder."""
 
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
@@ -63,9 +64,11 @@ class Index:
     """The files of an archive by folder and by document.
 
     What lies in a folder named incoming was handed in, and nobody has checked it yet: it is no copy of a document.
+    While one thread changes the index, others may ask it.
     """
 
     def __init__(self, listings: Iterable[Listing] = ()) -> None:
+        self._lock = threading.RLock()
         self.listings: dict[str, Listing] = {}
         self._documents: dict[str, list[Entry]] = {}
         for listing in listings:
@@ -98,27 +101,63 @@ class Index:
                 self.put(Listing(folder))
                 del self.listings[folder]
 
-    def refresh(self, root: Path, path: str) -> None:
-        """Read one folder again, with its zips and the folders in it that are new; forget those that are gone.
+    def refresh(
+        self,
+        root: Path,
+        *paths: str,
+        replaced: Container[str] = (),
+        read: Callable[[Path, str], Listing] = read_folder,
+    ) -> None:
+        """Read folders again, with their zips and the folders in them that are new; forget those that are gone.
 
-        Where it is there and cannot be read, that is left out, and what was known of it is forgotten.
+        Where one is there and cannot be read, that is left out, and what was known of it is forgotten. Of a folder in
+        ``replaced``, also where ``read`` has just put it there, all that is below is read again. Whoever asks meanwhile
+        is answered as before: what was read is taken in all at once, so that a folder that was moved is never missing.
         """
-        pending = [path]
+        pending, anew, done = sorted(paths, reverse=True), set[str](), set[str]()
+        changes: list[Listing | str] = []
         while pending:
             folder = pending.pop()
-            known = set(self.listings.get(folder, Listing(folder)).folders)
+            if folder in done:
+                continue
+            done.add(folder)
             try:
-                listing = read_folder(root, folder)
+                listing = read(root, folder)
             except (FileNotFoundError, NotADirectoryError):
-                self.remove(folder)
+                changes.append(folder)
                 continue
             except OSError as error:
                 listing = unreadable(folder, error)
-            self.put(listing)
-            for name in known - set(listing.folders):
-                self.remove(join(folder, name))
-            again = (name for name in listing.folders if name not in known or is_zip_transmittal(name))
-            pending += (join(folder, name) for name in again)
+            changes.append(listing)
+            known = self.listings.get(folder, Listing(folder)).folders
+            changes += (join(folder, name) for name in set(known) - set(listing.folders))
+            if folder in replaced:
+                anew.add(folder)
+            for name in listing.folders:
+                path = join(folder, name)
+                if folder in anew:
+                    anew.add(path)
+                if path in anew or path not in self.listings or is_zip_transmittal(name):
+                    pending.append(path)
+        with self._lock:
+            for change in changes:
+                if isinstance(change, str):
+                    self.remove(change)
+                elif change != self.listings.get(change.path):
+                    self.put(change)
+
+    def listings_below(self, path: str = "") -> list[Listing]:
+        """Return what is known of a folder and of all below it, each before those below, in the order of their names.
+
+        Nothing is returned for a folder that is not known.
+        """
+        found, pending = [], [path]
+        with self._lock:
+            while pending:
+                if listing := self.listings.get(pending.pop()):
+                    found.append(listing)
+                    pending += (join(listing.path, name) for name in reversed(listing.folders))
+        return found
 
     def entries(self) -> Iterator[Entry]:
         """Yield every file, folder by folder, in the order of their paths."""
@@ -132,12 +171,13 @@ class Index:
 
     def tracking_numbers(self) -> list[str]:
         """Return the tracking numbers of all documents, sorted."""
-        return sorted(self._documents)
+        with self._lock:
+            return sorted(self._documents)
 
-    def documents(self) -> Iterator[Document]:
-        """Yield all documents in the order of their tracking numbers."""
+    def documents(self, below: str = "") -> Iterator[Document]:
+        """Yield all documents in the order of their tracking numbers; ``below`` is as in :meth:`document`."""
         for number in self.tracking_numbers():
-            if document := self.document(number):
+            if document := self.document(number, below):
                 yield document
 
     def document(self, number: str, below: str = "") -> Document | None:
@@ -146,7 +186,8 @@ class Index:
         With ``below``, only files in that folder and deeper count: a project's.
         """
         within = join(below, "") if below else ""
-        entries = [entry for entry in self._documents.get(number, ()) if f"{entry.folder}/".startswith(within)]
+        with self._lock:
+            entries = [entry for entry in self._documents.get(number, ()) if f"{entry.folder}/".startswith(within)]
         copies = [Copy(entry, parts, place_of(entry.folder)) for entry in entries if (parts := split_name(entry.name))]
         copies.sort(key=_newest_last)
         groups = groupby(copies, key=lambda copy: copy.name.revision)

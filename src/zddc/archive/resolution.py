@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from zddc.archive.index import Copy, Index
+from zddc.archive.index import Copy, Document, Index
 from zddc.archive.tree import Entry
 from zddc.revision import revision_key
 
@@ -42,8 +42,11 @@ def resolve(
     """
     link = parse_link(name)
     document = index.document(link.tracking_number, project) if link else None
-    if not link or not document:
-        return None
+    return choose(document, link, may_read) if link and document else None
+
+
+def choose(document: Document, link: Link, may_read: Callable[[Entry], bool]) -> Entry | None:
+    """Return the file of a document that a link to it means, as :func:`resolve` does."""
     if link.revision:
         meant = [one for one in document.revisions if one.text == link.revision]
     else:  # 1 and 01 are one revision, written in two ways

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from zddc.access.rules import RULE_FILE
 from zddc.archive import zipped
 from zddc.naming import folder_in_zip, parse_folder
 
@@ -36,12 +37,13 @@ class LeftOut(NamedTuple):
 
 @dataclass(frozen=True)
 class Listing:
-    """A folder: its files and folders in the order of their names, and what was left out."""
+    """A folder: its files and folders in the order of their names, what was left out, and if there are access rules."""
 
     path: str
     entries: tuple[Entry, ...] = ()
     folders: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    has_rules: bool = False
 
 
 def walk(root: Path, path: str = "") -> Iterator[Listing]:
@@ -71,11 +73,12 @@ def read_folder(root: Path, path: str) -> Listing:
     place = root / path
     if is_zip_transmittal(place.name) and place.is_file():
         return _read_zip(place, path)
-    entries, folders, left_out = [], [], []
+    entries, folders, left_out, has_rules = [], [], [], False
     with os.scandir(place) as found:
         for one in found:
             name = one.name
             if name.startswith(_PRIVATE):
+                has_rules |= name == RULE_FILE
                 continue
             try:
                 if reason := _reason_to_leave_out(one):
@@ -89,7 +92,7 @@ def read_folder(root: Path, path: str) -> Listing:
                 continue  # removed since the folder was opened
             except OSError as error:  # such as a folder that may be listed and not entered
                 left_out += unreadable(join(path, name), error).left_out
-    return Listing(path, tuple(sorted(entries)), tuple(sorted(folders)), tuple(sorted(left_out)))
+    return Listing(path, tuple(sorted(entries)), tuple(sorted(folders)), tuple(sorted(left_out)), has_rules)
 
 
 def unreadable(path: str, error: OSError) -> Listing:

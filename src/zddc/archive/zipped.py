@@ -14,6 +14,8 @@ from typing import IO, NamedTuple
 _LARGEST_DIRECTORY = 16 * 1024 * 1024  # bytes; some 100,000 members
 _LARGEST_RATIO, _LARGE = 200, 100_000_000
 _ENCRYPTED = 1
+# How much these unpack at once is bounded.
+_UNPACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _NEVER = re.compile(r"\A/|\\|\A[A-Za-z]:|[\x00-\x1f\x7f-\x9f\ud800-\udfff]|(?:\A|/)\.{0,2}(?:/|\Z)")
 
 
@@ -33,11 +35,17 @@ class Members:
     left_out: list[tuple[str, str]]
 
 
-def read_members(file: Path) -> Members:
-    """Return the files of a zip. One that cannot be read has none, and is left out itself. Raises OSError."""
+def read_members(file: Path | int) -> Members:
+    """Return the files of a zip, given by its path or by a descriptor, which stays open.
+
+    One that cannot be read has none, and is left out itself. Raises OSError.
+    """
     files, left_out, seen = [], [], set[str]()
     try:
-        with _BoundedReader(io.FileIO(file)) as stream, zipfile.ZipFile(stream) as archive:
+        with (
+            _BoundedReader(io.FileIO(file, closefd=not isinstance(file, int))) as stream,
+            zipfile.ZipFile(stream) as archive,
+        ):
             members = archive.infolist()
     except (zipfile.BadZipFile, NotImplementedError, ValueError, UnicodeDecodeError) as error:
         return Members([], [("", f"the zip cannot be read: {str(error).lower()}")])
@@ -83,6 +91,8 @@ def _reason_to_leave_out(member: zipfile.ZipInfo, name: str) -> str:
         return "a link; links are never followed"
     if member.flag_bits & _ENCRYPTED:
         return "encrypted"
+    if member.compress_type not in _UNPACKED:
+        return "compressed by a method that may take any amount of memory to unpack"
     if member.file_size > max(_LARGE, _LARGEST_RATIO * member.compress_size):
         return f"it would unpack to more than {_LARGEST_RATIO} times its size"
     return ""

@@ -5,7 +5,7 @@ import sys
 import typer
 
 from zddc import console
-from zddc.cli import access, archive, hashing, names, renaming
+from zddc.cli import access, archive, hashing, names, renaming, serve, tokens
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
 
@@ -26,9 +26,11 @@ for command in (
     renaming.rename,
     hashing.hash,
     hashing.verify,
+    serve.serve,
 ):
     app.command()(command)
 app.add_typer(access.app, name="access")
+app.add_typer(tokens.app, name="token")
 
 
 def main() -> None:

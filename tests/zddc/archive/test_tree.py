@@ -38,7 +38,7 @@ def test_private_names_are_passed_over(tmp_path):
         (tmp_path / name / GOOD).touch()
     (tmp_path / ".zddc").touch()
     (tmp_path / "_draft.txt").touch()
-    assert list(walk(tmp_path)) == [Listing("")]
+    assert list(walk(tmp_path)) == [Listing("", has_rules=True)]
 
 
 def test_links_are_left_out_and_not_followed(tmp_path):

@@ -1,0 +1,50 @@
+"""The path of a request, as it came, into names; whatever could be read in two ways is refused."""
+
+import re
+
+from zddc.server.answer import Path
+from zddc.server.guard import RefusedError
+
+LONGEST_PATH = 4096
+LONGEST_NAME = 255
+
+_BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
+_CONTROL = re.compile("[\0-\x1f\x7f]")
+
+
+def parse_path(raw: bytes) -> Path:
+    """Return the names of a path without its query; raise :class:`RefusedError` for one that is not served.
+
+    Percent-encoding is undone once, and nothing else is: no name is shortened, joined or corrected.
+    """
+    if len(raw) > LONGEST_PATH:
+        raise RefusedError(400, f"the path is longer than {LONGEST_PATH} bytes")
+    if not raw.startswith(b"/"):
+        raise RefusedError(400, "the path does not begin with '/'")
+    if b"#" in raw or b"?" in raw:
+        raise RefusedError(400, "the path holds '#' or '?'")
+    if _BAD_ESCAPE.search(raw):
+        raise RefusedError(400, "the path holds a '%' that is not followed by two hexadecimal digits")
+    is_folder = raw.endswith(b"/")
+    inner = raw[1:-1] if is_folder else raw[1:]
+    return Path(tuple(map(_name, inner.split(b"/"))) if raw != b"/" else (), is_folder)
+
+
+def _name(segment: bytes) -> str:
+    data = _ESCAPE.sub(lambda found: bytes.fromhex(found[1].decode()), segment)
+    try:
+        name = data.decode()
+    except UnicodeDecodeError:
+        raise RefusedError(400, "the path is not UTF-8") from None
+    if not name:
+        raise RefusedError(400, "the path holds an empty name")
+    if _CONTROL.search(name):
+        raise RefusedError(400, "the path holds a control character")
+    if "/" in name or "\\" in name:
+        raise RefusedError(400, "a name in the path holds '/' or '\\'")
+    if name.endswith((".", " ")):
+        raise RefusedError(400, "a name in the path ends with '.' or a blank")
+    if len(data) > LONGEST_NAME:
+        raise RefusedError(400, f"a name in the path is longer than {LONGEST_NAME} bytes")
+    return name

@@ -1,0 +1,105 @@
+"""Answers with every file below a folder that somebody may read, from the index: one JSON object a line."""
+
+import os
+import stat
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+
+from zddc.access.decide import Chain, decide, extend
+from zddc.access.policy import FOLDER, Policy
+from zddc.archive.index import Index
+from zddc.archive.tree import Listing, is_zip_transmittal
+from zddc.server.answer import REVALIDATED, Answer, Pieces, Request, page_headers
+from zddc.server.listing import accepts_gzip, is_servable, utc_time
+
+_AT_ONCE = 2000  # lines
+
+Line = dict[str, object]
+
+
+def answer_recursive(request: Request, index: Index, policy: Policy) -> Answer:
+    """Answer with the readable files below the folder of a request, whose rules have let the person in.
+
+    A line has ``path``, relative to that folder, ``name``, ``size`` and ``mod_time``. A folder that is closed is passed
+    over, and one below it that is open is not. The files of a zipped transmittal are among them.
+    """
+    gzip = accepts_gzip(request.headers.get("accept-encoding", ""))
+    headers = [*page_headers(), REVALIDATED, ("content-type", "application/x-ndjson"), ("vary", "accept-encoding")]
+    headers += [("content-encoding", "gzip")] if gzip else []
+    if request.method == "HEAD":
+        return Answer(200, headers)
+    pieces = _encode(lines(index, policy, request.path.names, request.email), gzip)
+    return Answer(200, headers, Pieces(pieces, pieces.close))
+
+
+def lines(index: Index, policy: Policy, names: Sequence[str], email: str | None) -> Iterator[Line]:
+    """Yield a line for each readable file below a folder, in the order of folders and names."""
+    path = "/".join(names)
+    start = len(path) + 1 if path else 0
+    for listing in _readable(index.listings_below(path), policy, names, email):
+        for entry in listing.entries:
+            inside = entry.path[len(listing.path) + 1 if listing.path else 0 :]
+            if is_servable(entry.name) and all(map(is_servable, inside.split("/")[:-1])):
+                yield {
+                    "path": entry.path[start:],
+                    "name": entry.name,
+                    "size": entry.size,
+                    "mod_time": utc_time(entry.mtime_ns),
+                }
+
+
+def _readable(
+    listings: Sequence[Listing], policy: Policy, names: Sequence[str], email: str | None
+) -> Iterator[Listing]:
+    """Yield those listings of folders, each before those below, that somebody may read.
+
+    Each folder is opened below the one that it is in, so that nothing behind a link is told of.
+    """
+    above: list[tuple[str, int, Chain]] = []
+    try:
+        for listing in listings:
+            while above and not f"{listing.path}/".startswith(above[-1][0]):
+                os.close(above.pop()[1])
+            depth = len(names) + len(above)
+            parts = listing.path.split("/") if listing.path else []
+            if above and (len(parts) > depth or not is_servable(parts[-1])):
+                continue  # in a folder that could not be opened
+            with suppress(OSError):
+                if not above:
+                    with policy.open_folder(parts) as (folder, chain):
+                        opened: tuple[int, Chain] = os.dup(folder), chain
+                elif is_zip_transmittal(parts[-1]) and _is_file(above[-1][1], parts[-1]):
+                    if decide(above[-1][2], email, "r").allowed:
+                        yield listing
+                    continue
+                else:
+                    _, folder, chain = above[-1]
+                    below = os.open(parts[-1], FOLDER, dir_fd=folder)
+                    opened = below, extend(chain, parts[-1], policy.rules_in(below))
+                above.append((f"{listing.path}/" if listing.path else "", *opened))
+                if decide(opened[1], email, "r").allowed:
+                    yield listing
+    finally:
+        for _, folder, _ in above:
+            os.close(folder)
+
+
+def _is_file(folder: int, name: str) -> bool:
+    return stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
+
+
+def _encode(found: Iterator[Line], gzip: bool) -> Iterator[bytes]:
+    import msgspec
+
+    encoder = msgspec.json.Encoder()
+    compressor = zlib.compressobj(1, wbits=31) if gzip else None
+    waiting: list[Line] = []
+    for line in found:
+        waiting.append(line)
+        if len(waiting) == _AT_ONCE:
+            data = encoder.encode_lines(waiting)
+            yield compressor.compress(data) if compressor else data
+            waiting.clear()
+    data = encoder.encode_lines(waiting)
+    yield compressor.compress(data) + compressor.flush() if compressor else data
