@@ -1763,8 +1763,8 @@ NAMED = (
     Fault(
         "a zip that was written again is not read again",
         "src/zddc/archive/index.py",
-        "if name not in known or is_zip_transmittal(name)",
-        "if name not in known",
+        "path not in self.listings or is_zip_transmittal(name):",
+        "path not in self.listings:",
         "tests/zddc/archive/test_index.py",
     ),
     Fault(
