@@ -1775,6 +1775,38 @@ NAMED = (
         "tests/zddc/archive/test_zipped.py",
     ),
     Fault(
+        "a weak tag is enough for a part of a file",
+        "src/zddc/server/conditions.py",
+        "known.strip() != validators.tag",
+        'known.strip().removeprefix("W/") != validators.tag',
+        "tests/zddc/server/test_conditions.py",
+    ),
+    Fault(
+        "a file that has become shorter ends early",
+        "src/zddc/server/answers.py",
+        """        if not piece:
+            raise CutError("the file has become shorter")
+""",
+        """        if not piece:
+            return
+""",
+        "tests/zddc/server/test_answers.py",
+    ),
+    Fault(
+        "a file may be another when it is read into a zip",
+        "src/zddc/server/zips.py",
+        "(status.st_size, status.st_mtime_ns) != (member.size, member.mtime_ns)",
+        "status.st_size < member.size",
+        "tests/zddc/server/test_zips.py",
+    ),
+    Fault(
+        "hidden files of a zip are shown",
+        "src/zddc/server/zip_members.py",
+        'if all(map(is_servable, one.path.split("/")))',
+        "if one.path",
+        "tests/zddc/server/test_zip_members.py",
+    ),
+    Fault(
         "a copy of the same size is no conflict",
         "src/zddc/archive/findings.py",
         "same = copy.entry.size == first.size and digest(copy.entry) == digest(first)",

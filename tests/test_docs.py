@@ -39,12 +39,12 @@ NOT_RUN = {
     r"systemctl ": "needs systemd",
     r"make (demo|test|check|fix|setup|docs|bench)\b": "takes minutes",
     r"weakspot .*(--load-in-4bit|Qwen/)": "needs a GPU and a hub",
-    r"weakspot (gateway|mcp|ui)\b": "stays until it is stopped",
+    r"weakspot (gateway|mcp|ui)\b|zddc serve /srv": "stays until it is stopped",
     r"weakspot collect --from ~/|claude ": "needs another program and its sessions",
     r"make build/vllm/ready": "takes gigabytes",
     r"torchrun |accelerate launch |ray start ": "needs several GPUs or machines",
 }
-MOST_NOT_RUN = 19
+MOST_NOT_RUN = 20
 NEEDS_THE_MODEL = re.compile(r"^weakspot (train|evaluate|deploy|ask|run)\b|^from weakspot import .*train", re.MULTILINE)
 
 

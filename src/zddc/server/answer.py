@@ -1,4 +1,4 @@
-"""What is asked of the server, and what it answers."""
+"""Holds what is asked of the server, and what it answers."""
 
 import asyncio
 import threading

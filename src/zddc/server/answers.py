@@ -16,9 +16,9 @@ from zddc.server.conditions import (
     Range,
     UnsatisfiableError,
     Validators,
-    failed_condition,
     format_date,
     ranges,
+    status_of_conditions,
 )
 from zddc.server.content_types import content_type, is_shown, with_charset
 
@@ -56,7 +56,7 @@ def answer_file(request: Request, name: str, file: int, status: os.stat_result) 
     To be called in the thread that has opened the file, with what ``os.fstat`` says of it: a small file is read here.
     Raises :class:`CutError` where it has become shorter meanwhile, and another OSError where it cannot be read.
     """
-    validators = Validators(tag_of(status), modified_at(status.st_mtime_ns))
+    validators = Validators(tag_of(status), header_time(status.st_mtime_ns))
     return answer_content(
         request,
         Content(name, status.st_size, validators, lambda part: read_range(file, part), lambda: os.close(file)),
@@ -86,7 +86,7 @@ def format_tag(digest: bytes) -> str:
     return f'"{base64.b32encode(digest).decode().lower()}"'
 
 
-def modified_at(mtime_ns: int) -> int | None:
+def header_time(mtime_ns: int) -> int | None:
     """Return the seconds of a time that a header can tell: None in the future, and before 1970."""
     seconds = mtime_ns // 1_000_000_000
     return seconds if 0 <= seconds <= min(time.time(), _LAST_DATE) else None
@@ -114,7 +114,7 @@ def disposition(name: str, *, is_shown: bool) -> str:
 
 def _answer(request: Request, content: Content) -> Answer:
     headers = [SANDBOX, *EVERYWHERE, REVALIDATED, ("etag", content.validators.tag)]
-    failed = failed_condition(request, content.validators)
+    failed = status_of_conditions(request, content.validators)
     if failed == NOT_MODIFIED:
         return Answer(failed, headers)
     if failed:

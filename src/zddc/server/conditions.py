@@ -1,4 +1,4 @@
-"""Whether a request's conditions hold, and which parts of a file it asks for: RFC 9110, sections 13 and 14."""
+"""Finds whether a request's conditions hold, and which parts of a file it asks for: RFC 9110, sections 13 and 14."""
 
 import itertools
 import re
@@ -34,7 +34,7 @@ class UnsatisfiableError(Exception):
     """No byte of what is asked for is in the file."""
 
 
-def failed_condition(request: Request, validators: Validators) -> int:
+def status_of_conditions(request: Request, validators: Validators) -> int:
     """Return the status that a request's conditions lead to, or 0 where it is to be answered as if it had none."""
     modified = validators.modified
     if (wanted := request.field("if-match")) is not None:

@@ -1,4 +1,4 @@
-"""Who is asking: the one named for a local look, whom a trusted proxy or a token names, or nobody."""
+"""Tells who is asking: the one named for a local look, whom a trusted proxy or a token names, or nobody."""
 
 import hmac
 import re

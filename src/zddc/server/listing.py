@@ -8,24 +8,26 @@ import re
 import stat
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import NamedTuple
 from urllib.parse import quote
+
+import msgspec
 
 from zddc.access.decide import Chain, decide, extend
 from zddc.access.policy import FOLDER, Policy
 from zddc.server.answer import REVALIDATED, Answer, Request, page_headers
 from zddc.server.answers import format_tag
-from zddc.server.conditions import Validators, failed_condition
+from zddc.server.conditions import Validators, status_of_conditions
 from zddc.visible import visible
 
 _MOST_ROWS = 2000  # of a page
 _SMALL = 1024  # bytes; less is not worth compressing
 _AT_ONCE = 1000  # rows
 _FOLDER_MODE = 1 << 31  # as Go writes a folder's mode, and Caddy with it
-# A name that no path can have, and so nobody can ask for.
-_NEVER = re.compile(r"[\x00-\x1f\x7f\\/\ud800-\udfff]|\A\.|[. ]\Z|\A\Z")
+# A name that a path can have, so that somebody can ask for it.
+_SERVABLE = re.compile(r"(?![.])[^\x00-\x1f\x7f\\/\ud800-\udfff]+(?<![. ])")
 _LONGEST_NAME = 255  # bytes
 _IN_A_PATH = "!$&'()*+,;=:@"
 _ONLY_BLANKS = re.compile(rf"[A-Za-z0-9_.~ {re.escape(_IN_A_PATH)}-]*")
@@ -58,7 +60,8 @@ def answer_listing(request: Request, folder: int, chain: Chain, policy: Policy) 
 def answer_rows(request: Request, rows: Sequence[Row], headers: Iterable[tuple[str, str]] = ()) -> Answer:
     """Answer with the lines of a listing, in the order given, as JSON or as a page, whichever is asked for."""
     names = request.path.names
-    page = format_page(names[-1] if names else "Archive", _table(names, rows))
+    is_page = not prefers_json(request.headers.get("accept", ""))
+    page = format_page(names[-1] if names else "Archive", _table(names, rows)) if is_page else b""
     return answer_either(request, _json(rows), page, headers)
 
 
@@ -72,7 +75,7 @@ def answer_either(
         pieces, kind, own = iter([page]), "text/html; charset=utf-8", page_headers(STYLE_SOURCE)
     tag, body, encoding = _encode(pieces, accepts_gzip(request.headers.get("accept-encoding", "")))
     own += [*headers, REVALIDATED, ("vary", "accept, accept-encoding"), ("etag", tag)]
-    if failed := failed_condition(request, Validators(tag)):
+    if failed := status_of_conditions(request, Validators(tag)):
         return Answer(failed, own)
     own += [("content-type", kind), ("content-length", str(len(body))), *encoding]
     return Answer(200, own, b"" if request.method == "HEAD" else body)
@@ -85,13 +88,15 @@ def rows_of(folder: int, chain: Chain, policy: Policy, email: str | None) -> lis
         for entry in found:
             if not is_servable(entry.name):
                 continue
-            with suppress(FileNotFoundError):  # removed meanwhile
+            try:
                 status = entry.stat(follow_symlinks=False)
-                if stat.S_ISREG(status.st_mode):
-                    rows.append(Row(entry.name, status.st_size, status.st_mtime_ns, False, status.st_mode & 0o777))
-                elif stat.S_ISDIR(status.st_mode) and _may_enter(folder, chain, policy, email, entry.name):
-                    rows.append(Row(entry.name, 0, status.st_mtime_ns, True, status.st_mode & 0o777))
-    rows.sort()
+            except FileNotFoundError:  # removed meanwhile
+                continue
+            if stat.S_ISREG(status.st_mode):
+                rows.append(Row(entry.name, status.st_size, status.st_mtime_ns, False, status.st_mode & 0o777))
+            elif stat.S_ISDIR(status.st_mode) and _may_enter(folder, chain, policy, email, entry.name):
+                rows.append(Row(entry.name, 0, status.st_mtime_ns, True, status.st_mode & 0o777))
+    rows.sort(key=itemgetter(0))
     return rows
 
 
@@ -110,7 +115,9 @@ def open_below(folder: int, chain: Chain, policy: Policy, email: str | None, nam
 
 def is_servable(name: str) -> bool:
     """Return whether a path may have this name: it is neither hidden nor refused in a URL."""
-    return not _NEVER.search(name) and (len(name) <= _LONGEST_NAME // 4 or len(name.encode()) <= _LONGEST_NAME)
+    return _SERVABLE.fullmatch(name) is not None and (
+        len(name) <= _LONGEST_NAME // 4 or len(name.encode()) <= _LONGEST_NAME
+    )
 
 
 def prefers_json(accept: str) -> bool:
@@ -141,8 +148,6 @@ def _may_enter(folder: int, chain: Chain, policy: Policy, email: str | None, nam
 
 
 def _json(rows: Sequence[Row]) -> Iterator[bytes]:
-    import msgspec
-
     encoder = msgspec.json.Encoder()
     yield b"["
     for start in range(0, len(rows), _AT_ONCE):
@@ -151,17 +156,22 @@ def _json(rows: Sequence[Row]) -> Iterator[bytes]:
     yield b"]"
 
 
-def _as_object(row: Row) -> dict[str, object]:
+class _Line(msgspec.Struct):
+    """A line as JSON: the keys of Caddy's listings."""
+
+    name: str
+    size: int
+    url: str
+    mod_time: datetime
+    mode: int
+    is_dir: bool
+    is_symlink: bool = False
+
+
+def _as_object(row: Row) -> _Line:
     name = f"{row.name}/" if row.is_folder else row.name
-    return {
-        "name": name,
-        "size": row.size,
-        "url": url_of(name),
-        "mod_time": utc_time(row.mtime_ns),
-        "mode": row.mode | _FOLDER_MODE if row.is_folder else row.mode,
-        "is_dir": row.is_folder,
-        "is_symlink": False,
-    }
+    mode = row.mode | _FOLDER_MODE if row.is_folder else row.mode
+    return _Line(name, row.size, url_of(name), utc_time(row.mtime_ns), mode, row.is_folder)
 
 
 def url_of(name: str) -> str:

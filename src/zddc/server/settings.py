@@ -1,4 +1,4 @@
-"""What the server is told to do, and every reason for which it does not start."""
+"""Holds what the server is told to do, and finds every reason for which it must not start."""
 
 import os
 from collections.abc import Mapping, Sequence

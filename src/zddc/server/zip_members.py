@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from zddc.archive import zipped
 from zddc.server.answer import Answer, CutError, Request, answer_text
-from zddc.server.answers import Content, answer_content, modified_at, tag_of
+from zddc.server.answers import Content, answer_content, header_time, tag_of
 from zddc.server.conditions import Range, Validators
 from zddc.server.listing import Row, answer_rows, is_servable
 
@@ -34,7 +34,7 @@ def answer_in_zip(request: Request, file: int, status: os.stat_result, names: Se
         member = next((one for one in served if one.path == path), None)
         if member is None:
             return None
-        validators = Validators(tag_of(status, path), modified_at(member.mtime_ns))
+        validators = Validators(tag_of(status, path), header_time(member.mtime_ns))
         kept = True
         return answer_content(
             request,

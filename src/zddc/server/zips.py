@@ -114,27 +114,43 @@ def plan(folder: int, chain: Chain, policy: Policy, email: str | None) -> Iterat
 
 def size_of_zip(members: Sequence[Member]) -> int:
     """Return the bytes that :func:`write_zip` will write, by the lengths that the format gives its fields."""
-    position = directory = 0
-    for member in members:
-        name, is_large = len("/".join(member.names).encode()), member.size > _GETS_64_BITS
-        extra = len(_extra(member))
+    end = directory = 0
+    for member, position, after, _ in _laid_out(members):
+        end = after
         long_fields = 2 * (member.size > _NEEDS_64_BITS) + (position > _NEEDS_64_BITS)
-        directory += 46 + name + extra + (4 + 8 * long_fields if long_fields else 0)
-        position += 30 + name + extra + (20 if is_large else 0) + member.size + (24 if is_large else 16)
-    is_large = len(members) > _MOST_MEMBERS or position > _NEEDS_64_BITS or directory > _NEEDS_64_BITS
-    return position + directory + (76 if is_large else 0) + 22
+        directory += 46 + _name_and_extra(member) + (4 + 8 * long_fields if long_fields else 0)
+    is_large = len(members) > _MOST_MEMBERS or end > _NEEDS_64_BITS or directory > _NEEDS_64_BITS
+    return end + directory + (76 if is_large else 0) + 22
+
+
+def _laid_out(members: Sequence[Member]) -> Iterator[tuple[Member, int, int, bool]]:
+    """Yield each member with the positions of its first byte and after its last, and whether its sizes get 64 bits.
+
+    They get them behind the first gigabytes too: unzip takes a member for damaged that has 64 bits for its position
+    and not for its sizes.
+    """
+    position = 0
+    for member in members:
+        is_long = member.size > _GETS_64_BITS or position > _NEEDS_64_BITS
+        end = position + 30 + _name_and_extra(member) + member.size + (20 + 24 if is_long else 16)
+        yield member, position, end, is_long
+        position = end
+
+
+def _name_and_extra(member: Member) -> int:
+    return len("/".join(member.names).encode()) + len(_extra(member))
 
 
 def write_zip(folder: int, members: Sequence[Member]) -> Iterator[bytes]:
     """Yield a zip of files below an open folder, uncompressed; raises :class:`CutError` where one is another now."""
     written = _Written()
     with zipfile.ZipFile(written, "w", zipfile.ZIP_STORED) as archive:
-        for member in members:
+        for member, _, _, is_long in _laid_out(members):
             info = zipfile.ZipInfo("/".join(member.names), _zip_time(member))
             info.file_size, info.extra, info.external_attr = member.size, _extra(member), 0o100644 << 16
             with ExitStack() as opened:
                 file = _open_member(folder, member, opened)
-                to = opened.enter_context(archive.open(info, "w", force_zip64=member.size > _GETS_64_BITS))
+                to = opened.enter_context(archive.open(info, "w", force_zip64=is_long))
                 for piece in read_range(file, Range(0, member.size)):
                     to.write(piece)
                     yield written.take()
