@@ -56,6 +56,28 @@ class Fault(NamedTuple):
 
 
 NAMED = (
+    # --- the index of the server, links, tokens
+    Fault(
+        "a token works after its time",
+        "src/zddc/server/tokens.py",
+        "if token.expires <= self._clock():",
+        "if token.expires < token.created:",
+        "tests/zddc/server/test_tokens.py",
+    ),
+    Fault(
+        "a link leads to a file that the person may not read",
+        "src/zddc/server/virtual.py",
+        "return self.may_enter(entry) and self._may_read(path_on_disk(self._root, entry)[0])",
+        "return True",
+        "tests/zddc/server/test_virtual.py",
+    ),
+    Fault(
+        "a folder that took the name of another keeps what was below that one",
+        "src/zddc/server/watching.py",
+        "            self._replaced.add(path)\n",
+        "            pass\n",
+        "tests/zddc/server/test_watching.py",
+    ),
     # --- records, settings, lines
     Fault(
         "a name that is reserved may be a domain",
@@ -1755,8 +1777,8 @@ NAMED = (
     Fault(
         "a zip that was written again is not read again",
         "src/zddc/archive/index.py",
-        "if name not in known or is_zip_transmittal(name)",
-        "if name not in known",
+        "path not in self.listings or is_zip_transmittal(name):",
+        "path not in self.listings:",
         "tests/zddc/archive/test_index.py",
     ),
     Fault(

@@ -161,13 +161,17 @@ class Index:
 
     def entries(self) -> Iterator[Entry]:
         """Yield every file, folder by folder, in the order of their paths."""
-        for path in sorted(self.listings, key=lambda path: path.split("/")):
-            yield from self.listings[path].entries
+        for listing in sorted(self._all_listings(), key=lambda listing: listing.path.split("/")):
+            yield from listing.entries
 
     def left_out(self) -> Iterator[LeftOut]:
         """Yield what is in the folders and no file of the archive."""
-        for path in sorted(self.listings):
-            yield from self.listings[path].left_out
+        for listing in sorted(self._all_listings(), key=lambda listing: listing.path):
+            yield from listing.left_out
+
+    def _all_listings(self) -> list[Listing]:
+        with self._lock:
+            return list(self.listings.values())
 
     def tracking_numbers(self) -> list[str]:
         """Return the tracking numbers of all documents, sorted."""

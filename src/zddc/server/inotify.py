@@ -33,7 +33,7 @@ class Inotify:
     """The changes that the kernel tells of. Raises OSError where it has no more watches to give."""
 
     def __init__(self) -> None:
-        self._descriptor = _checked(_libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
+        self._descriptor = _require_success(_libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
         self._poll = select.poll()
         self._poll.register(self._descriptor, select.POLLIN)
 
@@ -43,7 +43,7 @@ class Inotify:
 
     def watch(self, folder: Path) -> int:
         """Watch a folder that is no link, and return its watch: the same one for the same folder under any name."""
-        return _checked(_libc.inotify_add_watch(self._descriptor, os.fsencode(folder), _MASK))
+        return _require_success(_libc.inotify_add_watch(self._descriptor, os.fsencode(folder), _MASK))
 
     def forget(self, watch: int) -> None:
         """Let a watch go; one that the kernel let go itself is none any more."""
@@ -61,7 +61,7 @@ class Inotify:
         return events
 
 
-def _checked(result: int) -> int:
+def _require_success(result: int) -> int:
     if result < 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))

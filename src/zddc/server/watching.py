@@ -196,7 +196,7 @@ class Watcher:
                     self._asked.clear()
                     self.rescan()
                     all_seen = time.monotonic()
-                if changed := self._changed_folders():
+                if changed := self._wait_for_changes():
                     self.refresh(changed)
             except _StoppedError:
                 return
@@ -205,7 +205,7 @@ class Watcher:
                 self._lost.set()
                 self._stopping.wait(_TICK_SECONDS)
 
-    def _changed_folders(self) -> set[str]:
+    def _wait_for_changes(self) -> set[str]:
         """Wait a moment for changes; return the folders that they are about."""
         if not self._inotify:
             self._stopping.wait(_TICK_SECONDS)
