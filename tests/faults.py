@@ -67,7 +67,7 @@ NAMED = (
     Fault(
         "a link leads to a file that the person may not read",
         "src/zddc/server/virtual.py",
-        "return self.may_enter(entry) and self._may_read(path_on_disk(self._root, entry)[0])",
+        "return self.may_enter(entry) and self._may_open(path_on_disk(self._root, entry)[0])",
         "return True",
         "tests/zddc/server/test_virtual.py",
     ),

@@ -49,7 +49,7 @@ class Inotify:
         """Let a watch go; one that the kernel let go itself is none any more."""
         _libc.inotify_rm_watch(self._descriptor, watch)
 
-    def read(self, timeout_seconds: float) -> list[Event]:
+    def wait(self, timeout_seconds: float) -> list[Event]:
         """Return the changes that are there, or the first that come in so much time."""
         if not self._poll.poll(timeout_seconds * 1000):
             return []

@@ -36,7 +36,7 @@ def answer_profile(request: Request, via: str, policy: Policy, watcher: Watcher)
         return None
     try:
         path = parse_path(quote(request.query.get("path", "/")).encode())
-        email = _asked_for(request, admin)
+        email = _person(request, admin)
     except (RefusedError, ValueError) as error:
         return answer_text(400, str(error))
     return _answer(request, "Access", _access(policy, path.names, email, tells_why=admin))
@@ -45,7 +45,7 @@ def answer_profile(request: Request, via: str, policy: Policy, watcher: Watcher)
 def _profile(email: str | None, via: str, admin: bool, policy: Policy, watcher: Watcher) -> dict[str, Any]:
     index = watcher.index
     folders = [listing.path.split("/") for listing in index.listings_below() if listing.has_rules and listing.path]
-    found = {
+    found: dict[str, Any] = {
         "email": email,
         "via": via,
         "is_admin": admin,
@@ -61,7 +61,7 @@ def _profile(email: str | None, via: str, admin: bool, policy: Policy, watcher: 
     return found
 
 
-def _asked_for(request: Request, admin: bool) -> str | None:
+def _person(request: Request, admin: bool) -> str | None:
     given = request.query.get("email")
     if given is None or not admin:
         return request.email

@@ -3,7 +3,7 @@
 import os
 import stat
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 
 from zddc.access.decide import Chain, decide, extend
@@ -89,7 +89,7 @@ def _is_file(folder: int, name: str) -> bool:
     return stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
 
 
-def _encode(found: Iterator[Line], gzip: bool) -> Iterator[bytes]:
+def _encode(found: Iterator[Line], gzip: bool) -> Generator[bytes, None, None]:
     import msgspec
 
     encoder = msgspec.json.Encoder()

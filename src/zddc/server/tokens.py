@@ -80,7 +80,7 @@ class TokenStore:
         """Return the token that this is; raise :class:`TokenError` where it is malformed, unknown or expired."""
         if not _TOKEN.fullmatch(text):
             raise TokenError("malformed")
-        token = self._read(_sha256(text))
+        token = self._load(_sha256(text))
         if token.expires <= self._clock():
             raise TokenError(f"{token.id} has expired")
         return token
@@ -90,7 +90,7 @@ class TokenStore:
         read, unreadable = [], []
         for name in self._names():
             try:
-                read.append(self._read(name))
+                read.append(self._load(name))
             except TokenError as error:
                 unreadable.append(error)
         yield from sorted(read, key=lambda token: (token.expires, token.id))
@@ -110,7 +110,7 @@ class TokenStore:
         except FileNotFoundError:
             return []
 
-    def _read(self, sha256: str) -> Token:
+    def _load(self, sha256: str) -> Token:
         token_id = sha256[:_ID_LENGTH]
         try:
             file = open(self.folder / sha256, "rb", opener=_open)  # noqa: SIM115 - closed below

@@ -40,7 +40,7 @@ def answer_archive(request: Request, index: Index, policy: Policy, root: Path) -
         return answer_rows(request, rows) if rows else None
     if len(below) > 1:
         return None
-    if not is_folder and (entry := resolve(index, below[0], project=project, may_read=reader.may_read)):
+    if not is_folder and (entry := resolve(index, below[0], project=project, may_read=reader.may_open)):
         return tuple(entry.path.split("/"))
     document = index.document(below[0], project)
     revisions = readable_revisions(document, reader) if document else []
@@ -60,14 +60,14 @@ class Reader:
         """Whether the folder of a file, or of the zip that it is in, is open to the person."""
         if entry.folder not in self._folders:
             path, member = path_on_disk(self._root, entry)
-            self._folders[entry.folder] = self._may_read(path if member else entry.folder)
+            self._folders[entry.folder] = self._may_open(path if member else entry.folder)
         return self._folders[entry.folder]
 
-    def may_read(self, entry: Entry) -> bool:
+    def may_open(self, entry: Entry) -> bool:
         """Whether the person may read a file, and it, or the zip that it is in, is there now."""
-        return self.may_enter(entry) and self._may_read(path_on_disk(self._root, entry)[0])
+        return self.may_enter(entry) and self._may_open(path_on_disk(self._root, entry)[0])
 
-    def _may_read(self, path: str) -> bool:
+    def _may_open(self, path: str) -> bool:
         try:
             return decide(self._policy.chain_of(path.split("/") if path else ()), self._email, "r").allowed
         except OSError:
@@ -88,7 +88,7 @@ def links(index: Index, project: str, reader: Reader) -> Iterator[Row]:
 def readable_revisions(document: Document, reader: Reader) -> list[Revision]:
     """Return the revisions of a document with the copies that somebody may read."""
     found = (
-        (one.text, tuple(copy for copy in one.copies if reader.may_read(copy.entry))) for one in document.revisions
+        (one.text, tuple(copy for copy in one.copies if reader.may_open(copy.entry))) for one in document.revisions
     )
     return [Revision(text, copies) for text, copies in found if copies]
 

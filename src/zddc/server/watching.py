@@ -104,7 +104,7 @@ class Watcher:
 
     def read_all(self) -> None:
         """Read every folder, whatever is known of it."""
-        self.index.refresh(self._root, "", replaced=[""], read=self._read)
+        self.index.refresh(self._root, "", replaced=[""], read=self._read_folder)
         self._forget_gone()
         self._ready.set()
 
@@ -122,7 +122,7 @@ class Watcher:
         """
         paths = {path for path in paths if os.path.realpath(place := self._root / path) == str(place)}
         self._replaced.clear()
-        self.index.refresh(self._root, *paths, replaced=self._replaced, read=self._read)
+        self.index.refresh(self._root, *paths, replaced=self._replaced, read=self._read_folder)
 
     def _look(self, path: str) -> _Look | None:
         try:
@@ -131,7 +131,7 @@ class Watcher:
             return None
         return _Look(status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
 
-    def _read(self, root: Path, path: str) -> Listing:
+    def _read_folder(self, root: Path, path: str) -> Listing:
         """Read a folder as the index does; before that, watch it, and remember how it looks."""
         if self._stopping.is_set():
             raise _StoppedError
@@ -212,7 +212,7 @@ class Watcher:
             return set()
         changed: set[str] = set()
         wait, end = _TICK_SECONDS, 0.0
-        while events := self._inotify.read(wait):
+        while events := self._inotify.wait(wait):
             for watch, mask, name in events:
                 if mask & LOST:
                     self._lost.set()

@@ -17,14 +17,14 @@ def kernel():
 
 
 def names(kernel):
-    return {event.name for event in kernel.read(10)}
+    return {event.name for event in kernel.wait(10)}
 
 
 def test_what_happens_in_a_folder_is_told(kernel, tmp_path):
     watch = kernel.watch(tmp_path)
     (tmp_path / "ä new").touch()
     os.close(os.open(os.fsencode(tmp_path) + b"/\xff", os.O_CREAT))
-    assert {(event.watch, event.name) for event in kernel.read(10)} == {(watch, "ä new"), (watch, "\udcff")}
+    assert {(event.watch, event.name) for event in kernel.wait(10)} == {(watch, "ä new"), (watch, "\udcff")}
     for change in (lambda: (tmp_path / "ä new").rename(tmp_path / "old"), (tmp_path / "old").unlink):
         change()
         assert "old" in names(kernel)
@@ -32,7 +32,7 @@ def test_what_happens_in_a_folder_is_told(kernel, tmp_path):
     names(kernel)
     (tmp_path / "kept").write_text("2")
     assert names(kernel) == {"kept"}
-    assert kernel.read(0) == []
+    assert kernel.wait(0) == []
 
 
 def test_a_folder_has_one_watch_under_any_name(kernel, tmp_path):
@@ -42,9 +42,9 @@ def test_a_folder_has_one_watch_under_any_name(kernel, tmp_path):
     assert kernel.watch(tmp_path / "b") == watch
     kernel.forget(watch)
     kernel.forget(watch)
-    kernel.read(0)
+    kernel.wait(0)
     (tmp_path / "b" / "file").touch()
-    assert kernel.read(0) == []
+    assert kernel.wait(0) == []
 
 
 @pytest.mark.parametrize("what", ["link", "file", "nothing"])
@@ -62,7 +62,7 @@ def test_changes_that_were_lost_are_told(kernel, tmp_path):
         (tmp_path / f"{number % 2}").write_text("")
         (tmp_path / f"{number % 2}").unlink()
     masks = set()
-    while events := kernel.read(0):
+    while events := kernel.wait(0):
         masks |= {event.mask & LOST for event in events}
     assert LOST in masks
 

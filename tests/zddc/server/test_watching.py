@@ -187,7 +187,7 @@ def test_without_news_from_the_system_a_rescan_is_enough(tmp_path, monkeypatch, 
 
 
 def test_a_rescan_may_be_asked_for(tmp_path, monkeypatch):
-    monkeypatch.setattr(Inotify, "read", lambda *_: [])
+    monkeypatch.setattr(Inotify, "wait", lambda *_: [])
     with Watcher(tmp_path, rescan_seconds=0) as watcher:
         waiting.until(lambda: watcher.is_ready)
         (tmp_path / NAME.format("A")).touch()
