@@ -130,7 +130,9 @@ class App:
         if links.FOLDER not in names:
             return self._open_and_answer(request)
         self._require_index()
-        found = _require(answer_archive(request, self._watcher.index, self._policy, self._root))
+        found = answer_archive(request, self._watcher.index, self._policy, self._root)
+        if found is None:
+            raise AbsentError(None)
         if isinstance(found, Answer):
             return found, None
         answer, decision = self._open_and_answer(replace(request, path=RequestPath(found, is_folder=False)))

@@ -7,7 +7,7 @@ from pathlib import Path
 _DAYS = 90
 
 
-def write_self_signed(folder: Path, host: str) -> tuple[Path, Path, str]:
+def make_certificate(folder: Path, host: str) -> tuple[Path, Path, str]:
     """Write a certificate for a host's address and ``localhost``, and its key, into a folder.
 
     Returns both files, and the certificate's SHA-256 as browsers show it.

@@ -66,12 +66,12 @@ def _judge(chain: Chain, email: str | None) -> Decision:
 def _open_last(policy: Policy, folder: int, chain: Chain, name: str, email: str | None) -> Opened:
     """Open the last name of a path; a file is judged by the rules of the folder that it is in."""
     require_visible(name)
-    if not _is_served(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+    if not is_served(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
         raise AbsentError
     descriptor = os.open(name, _OPENING, dir_fd=folder)
     try:
         status = os.fstat(descriptor)
-        if not _is_served(status.st_mode):  # it was changed for something else in between
+        if not is_served(status.st_mode):  # it was changed for something else in between
             raise AbsentError
         if stat.S_ISDIR(status.st_mode):
             chain = extend(chain, name, policy.rules_in(descriptor))
@@ -81,5 +81,6 @@ def _open_last(policy: Policy, folder: int, chain: Chain, name: str, email: str 
         raise
 
 
-def _is_served(mode: int) -> bool:
+def is_served(mode: int) -> bool:
+    """Whether what has this mode is a file or a folder: nothing else is sent."""
     return stat.S_ISREG(mode) or stat.S_ISDIR(mode)

@@ -124,10 +124,10 @@ def _certificate(settings: Settings, say: Callable[[str], None]) -> Iterator[tup
     if settings.tls == NO_TLS:
         yield None
     elif settings.tls == SELF_SIGNED:
-        from zddc.server.certificates import write_self_signed
+        from zddc.server.certificates import make_certificate
 
         with tempfile.TemporaryDirectory() as folder:
-            *files, fingerprint = write_self_signed(Path(folder), settings.listen.host or "127.0.0.1")
+            *files, fingerprint = make_certificate(Path(folder), settings.listen.host or "127.0.0.1")
             say(f"no browser knows the certificate; its SHA-256 is {fingerprint}")
             yield files[0], files[1]
     else:

@@ -38,7 +38,9 @@ def answer_in_zip(request: Request, file: int, status: os.stat_result, names: Se
         kept = True
         return answer_content(
             request,
-            Content(names[-1], member.size, validators, lambda part: _read(file, path, part), lambda: os.close(file)),
+            Content(
+                names[-1], member.size, validators, lambda part: _inflate(file, path, part), lambda: os.close(file)
+            ),
         )
     except CutError:
         return answer_text(500, "this file is damaged in the zip; ask for the zip itself")
@@ -63,7 +65,7 @@ def _rows(members: Sequence[zipped.Member], names: Sequence[str]) -> list[Row]:
     return sorted([*files.values(), *folders.values()])
 
 
-def _read(file: int, path: str, part: Range) -> Iterator[bytes]:
+def _inflate(file: int, path: str, part: Range) -> Iterator[bytes]:
     left = part.stop - part.start
     try:
         with io.FileIO(file, closefd=False) as stream, zipped.open_member(stream, path) as member:

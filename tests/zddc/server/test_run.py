@@ -173,12 +173,12 @@ def test_where_it_cannot_listen_it_says_so(place):
 
 
 def test_a_certificate_that_does_not_fit_is_refused(place, tmp_path):
-    from zddc.server.certificates import write_self_signed
+    from zddc.server.certificates import make_certificate
 
     pairs = []
     for name in ("one", "other"):
         (tmp_path / name).mkdir()
-        pairs.append(write_self_signed(tmp_path / name, "127.0.0.1"))
+        pairs.append(make_certificate(tmp_path / name, "127.0.0.1"))
     for certificate, key, problem in (
         (pairs[0][0], pairs[1][1], "does not fit the key"),
         (pairs[0][1], pairs[0][1], "no certificate"),
