@@ -110,9 +110,11 @@ async def test_a_wish_that_is_not_heard_is_counted_by_client(world):
         await post(one, [Q, A, {"role": "user", "content": "Thanks, now sort the list."}])
         await one.counted("weakspot_unheard_wishes_total", 1)
 
-        await happens(one.workspace.unheard.exists)  # written behind the answer
-        lines = list(append_log.read_lines(one.workspace.unheard))
-        assert json.loads(lines[0].data)["words"] == words
+        def stored() -> list[append_log.Line]:
+            return list(append_log.read_lines(one.workspace.unheard)) if one.workspace.unheard.exists() else []
+
+        await happens(stored)  # written behind the answer
+        assert json.loads(stored()[0].data)["words"] == words
         [unheard] = status(one.workspace, one.config).unheard
         assert (unheard.client, unheard.count, unheard.latest) == ("Aider", 1, words)
 
