@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 _LONGEST_HEARD = 4_000_000
 _DONE = re.compile(rb"(?:\A|[\r\n])data: ?\[DONE\]\s*[\r\n]")
 # Behind a reason a piece of another of several answers may come. In a text the quotes are escaped.
-_SIGN = re.compile(rb'(?<!\\)"(?:(?P<reason>finish_reason)"\s{0,9}:\s{0,9}"\w|delta")')
 _REASON = re.compile(rb'finish_reason"\s{0,9}:\s{0,9}"\w')
+_SIGN = re.compile(rb'(?<!\\)"(?:(?P<reason>%b)|delta")' % _REASON.pattern)
 _LONGEST_END = 48
 
 AnswerCallback = Callable[[bytes], None]
@@ -99,23 +99,14 @@ async def _copy_body(
 
     heard = bytearray()
     end = EndOfStream(has_events=answer.content_type == "text/event-stream")
-    content = answer.content.iter_any()
-
-    async def copy(piece: bytes) -> None:
-        await response.write(piece)
-        if len(heard) <= _LONGEST_HEARD:
-            heard.extend(piece)
-        if until_done:
-            end.feed(piece)
-
     try:
-        async for piece in content:
-            await copy(piece)
-            if end.deadline is not None:
-                break
-        async with contextlib.aclosing(pieces_until(content, lambda: end.deadline)) as pieces:
+        async with contextlib.aclosing(pieces_until(answer.content.iter_any(), lambda: end.deadline)) as pieces:
             async for piece in pieces:
-                await copy(piece)
+                await response.write(piece)
+                if len(heard) <= _LONGEST_HEARD:
+                    heard += piece
+                if until_done:
+                    end.feed(piece)
     except ClientPayloadError:
         if request.transport is not None:
             request.transport.close()

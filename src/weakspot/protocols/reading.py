@@ -115,17 +115,21 @@ class StreamReader(ABC):
 
 async def pieces_until(pieces: AsyncIterator[bytes], deadline: Callable[[], float | None]) -> AsyncGenerator[bytes]:
     """Yield pieces as long as each comes before the deadline of its turn, a time of the event loop; None is none."""
-    while True:
-        try:
-            async with asyncio.timeout_at(deadline()) as limit:
-                piece = await anext(pieces)
-        except StopAsyncIteration:
-            return
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            return
+    while (piece := await _next_until(pieces, deadline())) is not None:
         yield piece
+
+
+async def _next_until(pieces: AsyncIterator[bytes], deadline: float | None) -> bytes | None:
+    """Return the next piece; None where there is none, or none before the deadline."""
+    if deadline is None:  # no timer for each piece of a stream
+        return await anext(pieces, None)
+    try:
+        async with asyncio.timeout_at(deadline) as limit:
+            return await anext(pieces, None)
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        return None
 
 
 async def read_parts(reader: StreamReader, pieces: AsyncIterator[bytes]) -> AsyncGenerator[Part]:
