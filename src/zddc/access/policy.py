@@ -93,14 +93,18 @@ class Policy:
             rules = self.rules_in(folder)
             chain = extend((), "", self._rules_of_bare_root if rules is NO_RULES else rules)
             for name in names:
-                below, chain = self._enter(folder, chain, name)
+                below, chain = self.enter(folder, chain, name)
                 os.close(folder)
                 folder = below
             yield folder, chain
         finally:
             os.close(folder)
 
-    def _enter(self, folder: int, chain: Chain, name: str) -> tuple[int, Chain]:
+    def enter(self, folder: int, chain: Chain, name: str) -> tuple[int, Chain]:
+        """Open a folder in an open one, and return its descriptor, for the caller to close, with its chain.
+
+        Raises :class:`UnservedError` for what nobody gets, another OSError for what is not there or cannot be opened.
+        """
         require_visible(name)
         try:
             below = os.open(name, FOLDER, dir_fd=folder)
@@ -124,7 +128,7 @@ class Policy:
             if not stat.S_ISDIR(mode):
                 kind = "a symbolic link" if stat.S_ISLNK(mode) else "neither a file nor a folder"
                 raise UnservedError(f"'{last}' is {kind}, and nobody gets that")
-            below, longer = self._enter(folder, chain, last)
+            below, longer = self.enter(folder, chain, last)
             os.close(below)
             return longer
 

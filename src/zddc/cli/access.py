@@ -12,13 +12,11 @@ from zddc.access import findings
 from zddc.access.decide import WORDS, Chain, Decision, Verb, decide, silent_folders
 from zddc.access.patterns import ANONYMOUS, parse_email
 from zddc.access.policy import Policy, UnservedError
-from zddc.cli.options import Json, require_folder
+from zddc.cli.options import ROOT_HELP, Json, Root, require_folder
 from zddc.cli.output import print_line
 from zddc.errors import UserError
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
-
-_ROOT_HELP = "The root of the archive; the environment variable ZDDC_ROOT may name it instead."
 
 
 @app.callback()
@@ -30,7 +28,7 @@ def access() -> None:
 def explain(
     email: Annotated[str, typer.Argument(metavar="EMAIL", help="Who asks; 'anonymous' is without an address.")],
     path: Annotated[Path, typer.Argument(metavar="PATH", help="A file or folder of the archive.")],
-    root: Annotated[Path, typer.Option("--root", metavar="DIR", envvar="ZDDC_ROOT", help=_ROOT_HELP)] = Path(),
+    root: Root = Path(),
     as_json: Json = False,
 ) -> None:
     """Say whether somebody may read PATH, which line of which rule file decides, and who had no say.
@@ -57,7 +55,7 @@ def explain(
 
 @app.command()
 def check(
-    root: Annotated[Path, typer.Argument(metavar="[DIR]", envvar="ZDDC_ROOT", help=_ROOT_HELP)] = Path(),
+    root: Annotated[Path, typer.Argument(metavar="[DIR]", envvar="ZDDC_ROOT", help=ROOT_HELP)] = Path(),
     as_json: Json = False,
 ) -> int:
     """Check every rule file of an archive: faults, rules that never apply, and allowing that restricts nobody.

@@ -9,14 +9,13 @@ from typing import Annotated
 
 import typer
 from rich.cells import cell_len
-from rich.progress import track
 
 from zddc import console
 from zddc.archive import contents, findings, links, rows
 from zddc.archive.index import Document, Index
 from zddc.archive.tree import Entry, Listing, walk
 from zddc.cli.options import Json, require_folder
-from zddc.cli.output import escape, print_columns, print_line
+from zddc.cli.output import escape, print_columns, print_line, track_progress
 from zddc.errors import UserError
 from zddc.filters import COLUMNS, Condition, FilterError, parse_filter
 from zddc.naming import STATUSES
@@ -151,8 +150,7 @@ def _parse(expression: str) -> Condition:
 
 def _walk(folder: Path) -> Iterable[Listing]:
     require_folder(folder)
-    hidden = not console.err.is_terminal
-    return track(walk(folder), "reading", console=console.err, transient=True, disable=hidden)
+    return track_progress("reading", walk(folder))
 
 
 def _see_findings(left_out: int) -> str:

@@ -5,18 +5,15 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, TypeVar, get_args
+from typing import Annotated, get_args
 
 import typer
-from rich.progress import track
 
 from zddc import console, hashing
 from zddc.cli.options import Json, require_folder
-from zddc.cli.output import print_line
+from zddc.cli.output import print_line, track_progress
 from zddc.hash_cache import HashCache, cache_file
 from zddc.hashing import LIST_NAME, HashedFile, Kind
-
-Item = TypeVar("Item")
 
 
 def hash(
@@ -34,7 +31,7 @@ def hash(
     require_folder(folder)
     files = list(hashing.find_files(folder))
     with HashCache(cache_file()) as cache:
-        hashed = list(_track("hashing", hashing.hash_files(folder, files, cache), len(files)))
+        hashed = list(track_progress("hashing", hashing.hash_files(folder, files, cache), len(files)))
     if write:
         hashing.write_list(folder, hashed)
         if not as_json:
@@ -60,7 +57,7 @@ def verify(
     Example: zddc verify received
     """
     require_folder(folder)
-    findings = list(_track("verifying", hashing.verify(folder), None))
+    findings = list(track_progress("verifying", hashing.verify(folder)))
     for finding in findings:
         if as_json:
             console.print_json(asdict(finding))
@@ -81,7 +78,3 @@ def _print_list(files: Iterable[HashedFile], as_json: bool) -> None:
             print_line(hashing.format_line(file).decode(errors="surrogateescape").removesuffix("\n"))
         else:
             sys.stdout.buffer.write(hashing.format_line(file))
-
-
-def _track(words: str, items: Iterable[Item], total: int | None) -> Iterable[Item]:
-    return track(items, words, total, console=console.err, transient=True, disable=not console.err.is_terminal)

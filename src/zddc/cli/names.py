@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
 from zddc import console, name_check
 from zddc.cli.options import Json, require_folder
-from zddc.cli.output import escape, print_line
+from zddc.cli.output import escape, print_line, track_progress
 from zddc.naming import FileName, FolderName, folder_in_zip, looks_like_folder, parse_filename, parse_folder
 
 
@@ -58,14 +57,7 @@ def check(
     Example: zddc check received --json
     """
     require_folder(folder)
-    progress = track(
-        name_check.check(folder),
-        "checking",
-        console=console.err,
-        transient=True,
-        disable=not console.err.is_terminal,
-    )
-    verdicts = list(progress)  # complete before anything is printed: a live progress bar captures standard output
+    verdicts = list(track_progress("checking", name_check.check(folder)))
     wrong = [verdict for verdict in verdicts if verdict.reason]
     for verdict in wrong:
         if as_json:

@@ -8,6 +8,8 @@ import typer
 from zddc.errors import UserError
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object per line.")]
+ROOT_HELP = "The root of the archive; the environment variable ZDDC_ROOT may name it instead."
+Root = Annotated[Path, typer.Option("--root", metavar="DIR", envvar="ZDDC_ROOT", help=ROOT_HELP)]
 
 
 def require_folder(folder: Path) -> None:

@@ -2,8 +2,19 @@
 
 import sys
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 from rich.cells import cell_len
+from rich.progress import track
+
+from zddc import console
+
+Item = TypeVar("Item")
+
+
+def track_progress(words: str, items: Iterable[Item], total: int | None = None) -> Iterable[Item]:
+    """Yield ``items``, with a progress bar on a terminal; nothing may be printed before the last of them."""
+    return track(items, words, total, console=console.err, transient=True, disable=not console.err.is_terminal)
 
 
 def print_line(line: str) -> None:

@@ -7,21 +7,11 @@ from typing import Annotated
 import typer
 
 from zddc import console
-from zddc.cli.options import Json, require_folder
+from zddc.cli.options import Json, Root, require_folder
 from zddc.cli.output import print_columns, print_line
 from zddc.server.tokens import FOLDER, LONGEST_DAYS, Token, TokenError, TokenStore
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
-
-_Root = Annotated[
-    Path,
-    typer.Option(
-        "--root",
-        metavar="DIR",
-        envvar="ZDDC_ROOT",
-        help="The root of the archive; the environment variable ZDDC_ROOT may name it instead.",
-    ),
-]
 
 
 @app.callback()
@@ -37,7 +27,7 @@ def new(
     email: Annotated[str, typer.Argument(metavar="EMAIL", help="For whom the program asks.")],
     days: Annotated[int, typer.Option("--days", help=f"How long it is good: 1 to {LONGEST_DAYS} days.")] = 90,
     note: Annotated[str, typer.Option("--note", help="What it is for; 'token list' shows it.")] = "",
-    root: _Root = Path(),
+    root: Root = Path(),
     as_json: Json = False,
 ) -> None:
     """Make a token and print it: only now, since no more than its SHA-256 is stored.
@@ -56,7 +46,7 @@ def new(
 
 
 @app.command()
-def list(root: _Root = Path(), as_json: Json = False) -> int:
+def list(root: Root = Path(), as_json: Json = False) -> int:
     """Print what is stored of each token, the first that expires first.
 
     The exit status is 1 if a file of the store cannot be used.
@@ -83,7 +73,7 @@ def list(root: _Root = Path(), as_json: Json = False) -> int:
 @app.command()
 def revoke(
     token_id: Annotated[str, typer.Argument(metavar="ID", help="The token, as 'token list' shows it.")],
-    root: _Root = Path(),
+    root: Root = Path(),
 ) -> None:
     """Forget a token: from now on the server refuses it.
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl
 
 from zddc.access.decide import Decision
 from zddc.access.policy import Policy
@@ -169,8 +169,8 @@ class App:
 
     def _answer_folder(self, request: Request, opened: Opened) -> Answer | None:
         if not request.path.is_folder:
-            query = f"?{urlencode(request.query)}" if request.query else ""
-            return answer_text(301, "a folder", [("location", f"{location(request.path.names)}/{query}")])
+            address = location(request.path.names, is_folder=True, query=request.query)
+            return answer_text(301, "a folder", [("location", address)])
         if request.query.get("zip") == "1":
             return answer_zip(request, opened.descriptor, opened.chain, self._policy, self._running)
         if request.query.get("recursive") == "1":

@@ -15,8 +15,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from zddc.access.decide import Chain, decide, extend
-from zddc.access.policy import FOLDER, Policy
+from zddc.access.decide import Chain, decide
+from zddc.access.policy import Policy
 from zddc.server.answer import REVALIDATED, Answer, Request, page_headers
 from zddc.server.answers import format_tag
 from zddc.server.conditions import Validators, status_of_conditions
@@ -103,10 +103,9 @@ def rows_of(folder: int, chain: Chain, policy: Policy, email: str | None) -> lis
 def open_below(folder: int, chain: Chain, policy: Policy, email: str | None, name: str) -> tuple[int, Chain] | None:
     """Open a folder in an open folder, with its rules; None where it is not there or somebody may not read it."""
     try:
-        below = os.open(name, FOLDER, dir_fd=folder)
+        below, longer = policy.enter(folder, chain, name)
     except OSError:
         return None
-    longer = extend(chain, name, policy.rules_in(below))
     if decide(longer, email, "r").allowed:
         return below, longer
     os.close(below)

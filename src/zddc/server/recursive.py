@@ -6,8 +6,8 @@ import zlib
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 
-from zddc.access.decide import Chain, decide, extend
-from zddc.access.policy import FOLDER, Policy
+from zddc.access.decide import Chain, decide
+from zddc.access.policy import Policy
 from zddc.archive.index import Index
 from zddc.archive.tree import Listing, is_zip_transmittal
 from zddc.server.answer import REVALIDATED, Answer, Pieces, Request, page_headers
@@ -74,9 +74,7 @@ def _readable(
                         yield listing
                     continue
                 else:
-                    _, folder, chain = above[-1]
-                    below = os.open(parts[-1], FOLDER, dir_fd=folder)
-                    opened = below, extend(chain, parts[-1], policy.rules_in(below))
+                    opened = policy.enter(*above[-1][1:], parts[-1])
                 above.append((f"{listing.path}/" if listing.path else "", *opened))
                 if decide(opened[1], email, "r").allowed:
                     yield listing

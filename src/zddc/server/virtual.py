@@ -2,7 +2,7 @@
 
 import html
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -93,9 +93,10 @@ def readable_revisions(document: Document, reader: Reader) -> list[Revision]:
     return [Revision(text, copies) for text, copies in found if copies]
 
 
-def location(names: Iterable[str]) -> str:
+def location(names: Iterable[str], *, is_folder: bool = False, query: Mapping[str, str] | None = None) -> str:
     """Return the address of what has these names, from the root on."""
-    return "".join(f"/{quote(name, safe='')}" for name in names)
+    path = "".join(f"/{quote(name, safe='')}" for name in names)
+    return f"{path}{'/' * is_folder}{f'?{urlencode(query)}' if query else ''}"
 
 
 def _answer_document(request: Request, document: Document, revisions: list[Revision]) -> Answer:
@@ -142,5 +143,5 @@ def _table(revisions: list[dict[str, Any]]) -> str:
 
 
 def _redirect(request: Request, names: tuple[str, ...], is_folder: bool) -> Answer:
-    query = f"?{urlencode(request.query)}" if request.query else ""
-    return answer_text(301, "it is there", (("location", f"{location(names)}{'/' * is_folder}{query}"),))
+    address = location(names, is_folder=is_folder, query=request.query)
+    return answer_text(301, "it is there", (("location", address),))
