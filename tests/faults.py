@@ -1899,14 +1899,14 @@ NAMED = (
     ),
     Fault(
         "a rule file that is a link is followed",
-        "src/zddc/access/rules.py",
-        "_OPENING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK",
-        "_OPENING = os.O_RDONLY | os.O_NONBLOCK",
+        "src/zddc/file_identity.py",
+        "FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK",
+        "FILE = os.O_RDONLY | os.O_NONBLOCK",
         "tests/zddc/access/test_rules.py",
     ),
     Fault(
         "an edit that keeps size and time is not seen",
-        "src/zddc/access/rules.py",
+        "src/zddc/file_identity.py",
         "status.st_size, status.st_mtime_ns, status.st_ctime_ns",
         "status.st_size, status.st_mtime_ns, 0",
         "tests/zddc/access/test_policy.py",

@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-# A file that was changed so short a time ago may be changed again without a new time.
-_SETTLED_NS = 2_000_000_000
+from zddc.file_identity import SETTLED_NS, identity
+
 _FIELDS = ("device", "inode", "size", "mtime_ns", "ctime_ns")
 
 
@@ -57,7 +57,7 @@ class HashCache:
 
     def store(self, status: os.stat_result, sha256: str) -> None:
         """Remember the SHA-256 of the file that has this status, unless it was changed a moment ago."""
-        if self._database and max(status.st_mtime_ns, status.st_ctime_ns) < time.time_ns() - _SETTLED_NS:
+        if self._database and max(status.st_mtime_ns, status.st_ctime_ns) < time.time_ns() - SETTLED_NS:
             with contextlib.suppress(sqlite3.Error):
                 self._database.execute(
                     "INSERT OR REPLACE INTO hashes VALUES (?, ?, ?, ?, ?, ?)", (*_key(status), sha256)
@@ -66,7 +66,7 @@ class HashCache:
 
 def _key(status: os.stat_result) -> tuple[str, ...]:
     # As text: SQLite's integers have a sign, and an inode may need all 64 bits.
-    return tuple(map(str, (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)))
+    return tuple(map(str, identity(status)))
 
 
 def _open(file: Path) -> sqlite3.Connection:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from zddc.durable import write_atomically
 from zddc.errors import UserError
+from zddc.file_identity import FILE
 
 if TYPE_CHECKING:
     from zddc.hash_cache import HashCache
@@ -89,7 +90,7 @@ def hash_file(root: Path, path: str, cache: "HashCache | None" = None) -> Hashed
     """Read a file below ``root`` and return it with its SHA-256, or with the reason why it has none."""
     try:
         # A link, or a pipe that nobody writes to, may have come there since.
-        descriptor = os.open(root / path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = os.open(root / path, FILE)
         with open(descriptor, "rb") as stream:  # noqa: PTH123 - what is open already
             before = os.fstat(descriptor)
             if not stat.S_ISREG(before.st_mode):

@@ -9,13 +9,8 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from zddc.access.decide import Chain, decide, extend
-from zddc.access.rules import NO_RULES, RULE_FILE, Rules, identity, read_rules
-
-# A folder that is no link, opened below the descriptor of another.
-FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-
-# Two changes within one tick of a file system's clock look alike: such a young file is read again.
-_SETTLED_NS = 2_000_000_000
+from zddc.access.rules import NO_RULES, RULE_FILE, Rules, read_rules
+from zddc.file_identity import FOLDER, SETTLED_NS, identity
 
 
 class UnservedError(OSError):
@@ -78,7 +73,7 @@ class Policy:
             return kept[1]
         now = self._clock()
         status, rules = read_rules(folder)
-        if status and status.st_ctime_ns < now - _SETTLED_NS:
+        if status and status.st_ctime_ns < now - SETTLED_NS:
             self._kept[status.st_dev, status.st_ino] = identity(status), rules
         return rules
 

@@ -9,15 +9,13 @@ from typing import Final, NamedTuple
 
 from zddc.access.patterns import ANONYMOUS, is_role, parse_pattern, parse_role
 from zddc.access.strict_yaml import FaultError, Node, parse_yaml
+from zddc.file_identity import FILE, identity
 
 RULE_FILE = ".zddc"
 MOST_BYTES = 64 * 1024
 READ: Final = "r"
 HAND_IN: Final = "c"
 LETTERS = "rwcda"
-
-# Not followed where it is a link, and not waited for where it is a pipe.
-_OPENING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class Rule(NamedTuple):
@@ -70,7 +68,7 @@ def read_rules(folder: int) -> tuple[os.stat_result | None, Rules]:
     The file's status is that under which its rules may be kept, and None where they may not be.
     """
     try:
-        file = os.open(RULE_FILE, _OPENING, dir_fd=folder)
+        file = os.open(RULE_FILE, FILE, dir_fd=folder)
     except FileNotFoundError:
         return None, NO_RULES
     except OSError as error:
@@ -87,11 +85,6 @@ def read_rules(folder: int) -> tuple[os.stat_result | None, Rules]:
     finally:
         os.close(file)
     return status, parse_rules(data)
-
-
-def identity(status: os.stat_result) -> tuple[int, int, int, int, int]:
-    """Return what changes whenever the content of a file does."""
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def parse_rules(data: bytes) -> Rules:

@@ -12,6 +12,7 @@ from typing import IO
 
 from zddc.archive import zipped
 from zddc.archive.tree import Entry, is_zip_transmittal
+from zddc.file_identity import FILE
 
 
 def path_on_disk(root: Path, entry: Entry) -> tuple[str, str]:
@@ -31,7 +32,7 @@ def open_entry(root: Path, entry: Entry) -> Iterator[IO[bytes]]:
     Raises OSError where it cannot be read, is a link by now, or is damaged in its zip.
     """
     path, member = path_on_disk(root, entry)
-    descriptor = os.open(root / path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    descriptor = os.open(root / path, FILE)
     with open(descriptor, "rb") as stream:  # noqa: PTH123 - what is open already
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError(f"{entry.path} is no file any more")

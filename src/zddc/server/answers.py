@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from zddc.file_identity import identity
 from zddc.server.answer import EVERYWHERE, REVALIDATED, Answer, CutError, Pieces, Request
 from zddc.server.conditions import (
     NOT_MODIFIED,
@@ -77,7 +78,7 @@ def answer_content(request: Request, content: Content) -> Answer:
 
 def tag_of(status: os.stat_result, *more: object) -> str:
     """Return the entity tag of a file, another whenever it may have changed; ``more`` names a part of it."""
-    place = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns, *more)
+    place = (*identity(status), *more)
     return format_tag(hashlib.blake2b(repr(place).encode("utf-8", "surrogatepass"), digest_size=15).digest())
 
 

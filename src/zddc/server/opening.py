@@ -9,11 +9,10 @@ from typing import NamedTuple
 from zddc.access.decide import Chain, Decision, decide, extend
 from zddc.access.policy import Policy, UnservedError, require_visible
 from zddc.access.rules import READ
+from zddc.file_identity import FILE
 
 # What the system says of a name that is not there, that is not for this server, or that was changed meanwhile.
 _ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENXIO, errno.ENAMETOOLONG)
-# Not waited for where it is a pipe by now.
-_OPENING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class AbsentError(Exception):
@@ -68,7 +67,7 @@ def _open_last(policy: Policy, folder: int, chain: Chain, name: str, email: str 
     require_visible(name)
     if not is_served(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
         raise AbsentError
-    descriptor = os.open(name, _OPENING, dir_fd=folder)
+    descriptor = os.open(name, FILE, dir_fd=folder)
     try:
         status = os.fstat(descriptor)
         if not is_served(status.st_mode):  # it was changed for something else in between

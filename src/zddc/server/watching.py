@@ -18,14 +18,13 @@ from typing import NamedTuple, Self
 from zddc.access.rules import RULE_FILE
 from zddc.archive.index import Index
 from zddc.archive.tree import Listing, join, read_folder
+from zddc.file_identity import SETTLED_NS
 from zddc.server.inotify import LOST, Inotify
 
 FULL_SECONDS = 24 * 3600.0
 
 # Changes come in swarms: as long as there is another one within a step, they are taken together.
 _STEP_SECONDS, _LONGEST_SWARM_SECONDS, _TICK_SECONDS = 0.05, 0.4, 0.25
-# Two changes within one tick of a file system's clock look alike.
-_SETTLED_NS = 2_000_000_000
 # They tell of no change that another machine makes.
 _NETWORK = {"9p", "afs", "ceph", "cifs", "glusterfs", "lustre", "nfs", "nfs4", "smb3", "smbfs", "virtiofs"}
 _NO_MORE = {
@@ -143,7 +142,7 @@ class Watcher:
         listing = read_folder(root, path)
         if now:
             self._looks[path] = now
-            if now != before and max(now.mtime_ns, now.ctime_ns) > time.time_ns() - _SETTLED_NS:
+            if now != before and max(now.mtime_ns, now.ctime_ns) > time.time_ns() - SETTLED_NS:
                 self._young.add(path)
         return listing
 

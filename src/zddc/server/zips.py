@@ -12,14 +12,14 @@ from contextlib import ExitStack
 from typing import NamedTuple
 
 from zddc.access.decide import Chain
-from zddc.access.policy import FOLDER, Policy
+from zddc.access.policy import Policy
+from zddc.file_identity import FILE, FOLDER
 from zddc.server.answer import EVERYWHERE, REVALIDATED, Answer, CutError, Pieces, Request, answer_text
 from zddc.server.answers import SANDBOX, disposition, read_range
 from zddc.server.conditions import Range
 from zddc.server.listing import open_below, rows_of
 
 LARGEST_ZIP = 20 * 1024**3  # bytes
-FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _MOST_AT_ONCE, _MOST_AT_ONCE_OF_ALL = 2, 16
 
 # Fields are as long as the format's readers all know: 64 bits only where a size or a position needs it.

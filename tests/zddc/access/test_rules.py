@@ -7,7 +7,8 @@ import pytest
 from tests.zddc.access.trees import open_descriptors
 
 from zddc.access.decide import decide, extend
-from zddc.access.rules import MOST_BYTES, NO_RULES, Fault, Role, Rule, Rules, identity, parse_rules, read_rules
+from zddc.access.rules import MOST_BYTES, NO_RULES, Fault, Role, Rule, Rules, parse_rules, read_rules
+from zddc.file_identity import identity
 
 OPEN = parse_rules(b"acl: {allow: ['*', anonymous]}")
 # The text of a rule file; the line and the reason of its fault.

@@ -11,8 +11,9 @@ import pytest
 from tests.zddc.access.trees import open_descriptors
 from tests.zddc.server.asking import body_of, request, without_dates
 
-from zddc.access.policy import FOLDER, Policy
+from zddc.access.policy import Policy
 from zddc.archive.zipped import read_members
+from zddc.file_identity import FOLDER
 from zddc.server.answer import CutError
 from zddc.server.zips import Member, Running, answer_zip, plan, size_of_zip, write_zip
 
