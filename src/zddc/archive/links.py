@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from zddc.archive.index import Index
 from zddc.archive.resolution import resolve
 from zddc.archive.tree import Entry
 from zddc.errors import UserError
+from zddc.times import format_time, utc_time
 
 FOLDER, LIST_NAME = ".archive", "index.json"
 _VERSION = 1
@@ -105,11 +105,8 @@ def _page(name: str, path: str) -> str:
 
 def _file_list(index: Index) -> str:
     files: list[dict[str, Any]] = [
-        {"path": entry.path, "size": entry.size, "mod_time": _iso_time(entry.mtime_ns)} for entry in index.entries()
+        {"path": entry.path, "size": entry.size, "mod_time": format_time(utc_time(entry.mtime_ns))}
+        for entry in index.entries()
     ]
     lines = ",\n".join(json.dumps(file, ensure_ascii=False) for file in files)
     return f'{{"version": {_VERSION}, "files": [\n{lines}\n]}}\n'
-
-
-def _iso_time(mtime_ns: int) -> str:
-    return datetime.fromtimestamp(mtime_ns // 1_000_000_000, UTC).isoformat().replace("+00:00", "Z")

@@ -10,6 +10,7 @@ from zddc import console
 from zddc.cli.options import Json, Root, require_folder
 from zddc.cli.output import print_columns, print_line
 from zddc.server.tokens import FOLDER, LONGEST_DAYS, Token, TokenError, TokenStore
+from zddc.times import format_time
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -85,5 +86,5 @@ def revoke(
 
 
 def _row(token: Token) -> dict[str, str]:
-    times = {name: getattr(token, name).isoformat().replace("+00:00", "Z") for name in ("created", "expires")}
+    times = {name: format_time(getattr(token, name)) for name in ("created", "expires")}
     return {**asdict(token), **times}

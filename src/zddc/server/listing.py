@@ -8,7 +8,7 @@ import re
 import stat
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from operator import itemgetter
 from typing import NamedTuple
 from urllib.parse import quote
@@ -20,6 +20,7 @@ from zddc.access.policy import Policy
 from zddc.server.answer import REVALIDATED, Answer, Request, page_headers
 from zddc.server.answers import format_tag
 from zddc.server.conditions import Validators, status_of_conditions
+from zddc.times import utc_time
 from zddc.visible import visible
 
 _MOST_ROWS = 2000  # of a page
@@ -178,14 +179,6 @@ def url_of(name: str) -> str:
     if _ONLY_BLANKS.fullmatch(name):
         return f"./{name.replace(' ', '%20')}"
     return f"./{quote(name, safe=f'{_IN_A_PATH}/')}"
-
-
-def utc_time(mtime_ns: int) -> datetime:
-    """Return a time as a listing tells it, to the second."""
-    try:
-        return datetime.fromtimestamp(mtime_ns // 1_000_000_000, UTC)
-    except (ValueError, OverflowError, OSError):  # before the year 1 or after 9999
-        return datetime.fromtimestamp(0, UTC)
 
 
 def format_page(title: str, content: str) -> bytes:

@@ -16,7 +16,8 @@ from zddc.archive.resolution import Link, choose, resolve
 from zddc.archive.tree import Entry
 from zddc.revision import revision_key
 from zddc.server.answer import Answer, Request, answer_text
-from zddc.server.listing import Row, answer_either, answer_rows, format_page, is_servable, utc_time
+from zddc.server.listing import Row, answer_either, answer_rows, format_page, is_servable
+from zddc.times import format_time, utc_time
 from zddc.visible import visible
 
 
@@ -122,7 +123,7 @@ def _as_object(copy: Copy, revision: Revision) -> dict[str, Any]:
         "title": copy.name.title,
         "extension": copy.name.extension,
         "size": copy.entry.size,
-        "mod_time": utc_time(copy.entry.mtime_ns).isoformat().replace("+00:00", "Z"),
+        "mod_time": format_time(utc_time(copy.entry.mtime_ns)),
         "date": copy.place.transmittal.date,
         "party": copy.place.party,
         "transmittal": copy.place.transmittal.tracking_number,
