@@ -20,6 +20,7 @@ from zddc.access.policy import Policy
 from zddc.server.answer import REVALIDATED, Answer, Request, page_headers
 from zddc.server.answers import format_tag
 from zddc.server.conditions import Validators, status_of_conditions
+from zddc.server.paths import is_servable
 from zddc.times import utc_time
 from zddc.visible import visible
 
@@ -27,9 +28,6 @@ _MOST_ROWS = 2000  # of a page
 _SMALL = 1024  # bytes; less is not worth compressing
 _AT_ONCE = 1000  # rows
 _FOLDER_MODE = 1 << 31  # as Go writes a folder's mode, and Caddy with it
-# A name that a path can have, so that somebody can ask for it.
-_SERVABLE = re.compile(r"(?![.])[^\x00-\x1f\x7f\\/\ud800-\udfff]+(?<![. ])")
-_LONGEST_NAME = 255  # bytes
 _IN_A_PATH = "!$&'()*+,;=:@"
 _ONLY_BLANKS = re.compile(rf"[A-Za-z0-9_.~ {re.escape(_IN_A_PATH)}-]*")
 _STYLE = (
@@ -111,13 +109,6 @@ def open_below(folder: int, chain: Chain, policy: Policy, email: str | None, nam
         return below, longer
     os.close(below)
     return None
-
-
-def is_servable(name: str) -> bool:
-    """Return whether a path may have this name: it is neither hidden nor refused in a URL."""
-    return _SERVABLE.fullmatch(name) is not None and (
-        len(name) <= _LONGEST_NAME // 4 or len(name.encode()) <= _LONGEST_NAME
-    )
 
 
 def prefers_json(accept: str) -> bool:

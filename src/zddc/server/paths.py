@@ -8,6 +8,8 @@ from zddc.server.guard import RefusedError
 LONGEST_PATH = 4096
 LONGEST_NAME = 255
 
+# A name that a path can have, so that somebody can ask for it.
+_SERVABLE = re.compile(r"(?![.])[^\x00-\x1f\x7f\\/\ud800-\udfff]+(?<![. ])")
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 _CONTROL = re.compile("[\0-\x1f\x7f]")
@@ -48,3 +50,10 @@ def _name(segment: bytes) -> str:
     if len(data) > LONGEST_NAME:
         raise RefusedError(400, f"a name in the path is longer than {LONGEST_NAME} bytes")
     return name
+
+
+def is_servable(name: str) -> bool:
+    """Return whether a path may have this name: it is neither hidden nor refused in a URL."""
+    return _SERVABLE.fullmatch(name) is not None and (
+        len(name) <= LONGEST_NAME // 4 or len(name.encode()) <= LONGEST_NAME
+    )

@@ -11,7 +11,8 @@ from zddc.access.policy import Policy
 from zddc.archive.index import Index
 from zddc.archive.tree import Listing, is_zip_transmittal
 from zddc.server.answer import REVALIDATED, Answer, Pieces, Request, page_headers
-from zddc.server.listing import accepts_gzip, is_servable
+from zddc.server.listing import accepts_gzip
+from zddc.server.paths import is_servable
 from zddc.times import utc_time
 
 _AT_ONCE = 2000  # lines

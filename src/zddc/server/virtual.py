@@ -16,7 +16,8 @@ from zddc.archive.resolution import Link, choose, resolve
 from zddc.archive.tree import Entry
 from zddc.revision import revision_key
 from zddc.server.answer import Answer, Request, answer_text
-from zddc.server.listing import Row, answer_either, answer_rows, format_page, is_servable
+from zddc.server.listing import Row, answer_either, answer_rows, format_page
+from zddc.server.paths import is_servable
 from zddc.times import format_time, utc_time
 from zddc.visible import visible
 

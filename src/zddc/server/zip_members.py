@@ -10,7 +10,8 @@ from zddc.archive import zipped
 from zddc.server.answer import Answer, CutError, Request, answer_text
 from zddc.server.answers import Content, answer_content, header_time, tag_of
 from zddc.server.conditions import Range, Validators
-from zddc.server.listing import Row, answer_rows, is_servable
+from zddc.server.listing import Row, answer_rows
+from zddc.server.paths import is_servable
 
 _PIECE = 64 * 1024
 _DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)

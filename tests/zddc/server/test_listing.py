@@ -13,7 +13,8 @@ from tests.zddc.access.trees import open_descriptors
 from tests.zddc.server.asking import body_of, request, without_dates
 
 from zddc.access.policy import Policy
-from zddc.server.listing import accepts_gzip, answer_listing, is_servable, prefers_json, url_of
+from zddc.server.listing import accepts_gzip, answer_listing, prefers_json, url_of
+from zddc.server.paths import is_servable
 
 JSON = ("accept", "application/json")
 SECONDS = 784_111_777
