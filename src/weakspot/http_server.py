@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import signal
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 _LAST_SECONDS = 3.0
 # How long the rest of a body is read that was refused, so that its sender reads why.
 _LINGERING_SECONDS = 2.0
+# After so long a thread that computes lets others go on: Python's own 5 ms are the time of several requests.
+_SWITCH_SECONDS = 0.0005
 
 
 async def start_app(
@@ -65,6 +68,8 @@ async def wait_for_signal(runner: "web.AppRunner", announce: Callable[[], None])
         # What is loaded stays: looked through again and again, it would hold up requests for a tenth of a second.
         gc.collect()
         gc.freeze()
+        # A record is put together in a thread, and requests go on meanwhile.
+        sys.setswitchinterval(_SWITCH_SECONDS)
         announce()
         await stop.wait()
     finally:

@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import re
 import sys
 
 import pytest
@@ -374,20 +373,6 @@ def test_validate_without_a_dataset_or_such_a_domain_is_one_line(weakspot, impor
     weakspot("collect", "--from", str(import_file))
     weakspot("process")
     assert one_line(weakspot("validate", "sapm")).startswith("sapm: no examples of this domain; choose from eggs")
-
-
-@pytest.mark.slow
-def test_the_real_interactions_go_through_from_init_to_validate(weakspot, as_json, workspace, real_interactions):
-    assert weakspot("init", str(workspace.root))[0] == 0
-    assert as_json("collect", "--from", str(real_interactions))["added"] == 605
-    done = as_json("process")
-    assert (done["raw_lines"], done["examples"], done["rejections"]) == (605, 605, {})
-    assert sum(count for splits in done["domains"].values() for count in splits.values()) == 605
-    report = as_json("validate", "--set", "model.base=nobody/none")
-    assert report["verdict"] == "warnings"
-    flagged = {found["check"]: found["detail"] for found in report["findings"] if found["level"] != "pass"}
-    assert flagged.keys() == {"balance", "split-sizes", "answers"}
-    assert re.match(r"expert answers that refuse, \d: int_\w+, int_\w+, int_\w+, …$", flagged["answers"])
 
 
 def test_the_version_is_that_of_the_distribution(weakspot):

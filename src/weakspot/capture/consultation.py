@@ -83,7 +83,9 @@ def parse_consultation_request(
     last, said = next(turns, (-1, ""))
     if last < 0:
         return None
-    trigger = None if conversation.is_client_request else parse_trigger(config, said)
+    trigger = parse_trigger(config, said)
+    if trigger is not None and conversation.is_client_request:
+        trigger = None
     rest = _steps(messages[last + 1 :])
     while rest and _is_empty(rest[-1]):
         rest.pop()

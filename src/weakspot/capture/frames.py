@@ -49,7 +49,10 @@ class Frame:
 
 @dataclass(frozen=True)
 class _Table:
+    """The frames; ``begins`` is how any of those begins that have a beginning: most texts do not."""
+
     frames: tuple[Frame, ...]
+    begins: re.Pattern[str]
     context: re.Pattern[str]
     words: re.Pattern[str]
     marks: re.Pattern[str]
@@ -95,11 +98,13 @@ def unframe(text: str) -> Unframed:
     text = table.marks.sub(r"\g<mark>", text)
     for _ in range(2):  # a frame may stand behind a tag
         text = text.strip()
+        may_begin = table.begins.match(text)
         for frame in table.frames:
-            if (said := frame.words(text)) is not None:
+            if (may_begin or frame.begins is None) and (said := frame.words(text)) is not None:
                 text = said.strip()
                 if not text:
                     return Unframed("", frame.holds)
+                may_begin = table.begins.match(text)
         if not table.context.search(text):
             break
         text = "".join(_outside(table.context, text))
@@ -119,8 +124,10 @@ def _table() -> _Table:
         for kind in ("context", "words", "mark")
     )
     attributes = r"(?:\s[^<>]{0,1000})?"
+    frames = tuple(_frame(one) for one in entries if "tags" not in one)
     return _Table(
-        tuple(_frame(one) for one in entries if "tags" not in one),
+        frames,
+        re.compile("|".join(f"(?:{one.begins.pattern})" for one in frames if one.begins is not None)),
         re.compile(rf"<({context}){attributes}>"),
         re.compile(rf"<(?P<tag>{words}){attributes}>(?P<said>.*)</(?P=tag)>", re.DOTALL),
         re.compile(rf"<(?P<tag>{marks}){attributes}>\s{{0,9}}(?P<mark>\[[a-z_]{{1,20}}\])\s{{0,9}}</(?P=tag)>"),

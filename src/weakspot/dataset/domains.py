@@ -45,7 +45,10 @@ def detect(
     answered = set[_Entry]().union(*(matcher.entries_in(answer) for answer in answers)) - asked
     hits: dict[str, dict[str, list[str]]] = {}
     scores: dict[str, int] = {}
+    touched = {one.domain for one in (*asked, *answered)}
     for number, name in enumerate(domains):
+        if number not in touched:
+            continue
         in_query, in_answers = (
             sorted((one for one in found if one.domain == number), key=lambda one: one.place)
             for found in (asked, answered)
@@ -113,6 +116,7 @@ class _Matcher:
     def __init__(self, entries: Iterable[_Entry]) -> None:
         self._words: dict[str, list[_Entry]] = defaultdict(list)
         self._phrases: dict[str, list[_Entry]] = defaultdict(list)
+        self._any_phrase: dict[str, re.Pattern[str]] = {}
         self._endings: dict[str, _Entry] = {}
         self._others: list[_Entry] = []
         for entry in entries:
@@ -140,7 +144,8 @@ class _Matcher:
         widest = (0, 0)
         # From left to right and the longest first. What shares words with an earlier match of its domain does not
         # count, nor what lies in a longer trigger of another one: "html" in "template.html".
-        for entry, start, end in sorted(self._matches(text), key=lambda one: (one[1], -one[2], one[0].points > 0)):
+        matches = self._matches(text, reach_of_hints)
+        for entry, start, end in sorted(matches, key=lambda one: (one[1], -one[2], one[0].points > 0)):
             is_covered = start < covered.get(entry.domain, 0) or (end <= widest[1] and (start, end) != widest)
             if is_covered or (entry.points == 1 and end > reach_of_hints):
                 continue
@@ -151,14 +156,27 @@ class _Matcher:
                 widest = (start, end)
         return found
 
-    def _matches(self, text: str) -> Iterator[tuple[_Entry, int, int]]:
+    def _matches(self, text: str, reach_of_hints: int) -> Iterator[tuple[_Entry, int, int]]:
+        """Yield what is found with its place; not all hints behind their reach."""
         endings, words, phrases = tuple(self._endings), self._words, self._phrases
-        for word in _WORD.finditer(text):
-            said = word[0].casefold()
+        # Most words begin nothing: each of them is looked at once, and only the others where they stand.
+        begin = {
+            word: said
+            for word in set(_WORD.findall(text))
+            if (said := word.casefold()) in words or said in phrases or said.endswith(endings)
+        }
+        without_hints = {
+            word: said
+            for word, said in begin.items()
+            if said in phrases or said.endswith(endings) or any(entry.points != 1 for entry in words.get(said, ()))
+        }
+        for word in _WORD.finditer(text) if begin else ():
+            if (said := (begin if word.end() <= reach_of_hints else without_hints).get(word[0])) is None:
+                continue
             if said in words:
                 for entry in words[said]:
                     yield entry, word.start(), word.end()
-            if said in phrases:
+            if said in phrases and self._begins_phrase(said, text, word.start()):
                 for entry in phrases[said]:
                     if found := entry.pattern.match(text, word.start()):
                         yield entry, found.start(), found.end()
@@ -169,6 +187,13 @@ class _Matcher:
         for entry in self._others:
             for found in entry.pattern.finditer(text):
                 yield entry, found.start(), found.end()
+
+    def _begins_phrase(self, said: str, text: str, place: int) -> bool:
+        """Whether some phrase begins with a word where it stands: common ones begin many, and mostly none of them."""
+        if said not in self._any_phrase:
+            patterns = "|".join(f"(?:{entry.pattern.pattern})" for entry in self._phrases[said])
+            self._any_phrase[said] = re.compile(patterns, re.IGNORECASE)
+        return self._any_phrase[said].match(text, place) is not None
 
 
 def _phrase_pattern(text: str) -> str:

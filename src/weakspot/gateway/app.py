@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from weakspot.access.bodies import body_of
+from weakspot.access.bodies import LONG_BYTES, body_of
 from weakspot.access.client_keys import Clients
 from weakspot.access.request_guard import Rules
 from weakspot.access.token import describe_exposure, find_or_make_token, keep_token
@@ -326,7 +326,8 @@ async def _read_conversation(data: bytes, messages: Any) -> Conversation:
 
     def read() -> Conversation:
         conversation = Conversation.of(messages)
-        conversation.remember()
+        if len(data) > LONG_BYTES:  # of a short one the key is found behind the answer
+            conversation.remember()
         return conversation
 
     return await read_in_turn(data, read)

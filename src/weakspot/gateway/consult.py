@@ -195,7 +195,7 @@ class Consultations:
             if client:
                 self._metrics.count_client(client, outcome, spent)
             if outcome in _REACHED:
-                self._local.note_consultation(one.wish.teacher, one.wish.query, seconds, spent, client)
+                self._local.note_consultation(one.wish.teacher, one.domain, one.wish.query, seconds, spent, client)
             _log.info("consulted %s: %s, %.1f s", one.wish.teacher, outcome, seconds)
             one.stored = asyncio.create_task(self._store(one, seconds, spent))
             self._unfinished.add(one.stored)

@@ -24,8 +24,9 @@ class ContentDecoder:
         self._encoding = encoding.strip().lower()
         if self._encoding not in (*_PLAIN, "gzip", "x-gzip", "deflate"):
             raise EncodingError(f"the answer is compressed as {self._encoding}, which was not asked for")
-        self._decode: Callable[[bytes], bytes] = bytes if self._encoding in _PLAIN else self._inflate
-        self._inflater = None if self._encoding == "deflate" else zlib.decompressobj(_GZIP)
+        is_plain = self._encoding in _PLAIN
+        self._decode: Callable[[bytes], bytes] = bytes if is_plain else self._inflate
+        self._inflater = None if is_plain or self._encoding == "deflate" else zlib.decompressobj(_GZIP)
         self._left = MOST_BYTES
 
     def feed(self, data: bytes) -> bytes:

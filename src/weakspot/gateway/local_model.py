@@ -107,7 +107,7 @@ class LocalModel:
 
     def domain_of(self, conversation: Conversation) -> str:
         """Return the domain of the question that a conversation ends in."""
-        return self._routing.choice(conversation)[0]
+        return self._routing.domain_of(conversation)
 
     def remember_answer(self, asked: RoutedRequest, conversation: Conversation, answer: bytes) -> None:
         """Cache the server's whole answer; count the question if the last message is one of the user's."""
@@ -136,13 +136,14 @@ class LocalModel:
     def note_consultation(
         self,
         teacher: str,
+        domain: str,
         conversation: Conversation,
         seconds: float,
         cost_usd: float | None,
         client: str | None = None,
     ) -> None:
         """Note that a teacher was consulted about the question that a conversation ends in, by which named client."""
-        domain, release = self._routing.choice(conversation)
+        release = self._routing.release_for(domain, conversation)
         use = UsageEvent(
             timestamp=timestamp(datetime.now(UTC)),
             domain=domain,

@@ -42,6 +42,7 @@ class Guard:
         self._metrics, self._rules, self._named, self._exempt = metrics, rules, named, exempt
         self._most, self._most_bytes = settings.max_in_flight, settings.max_body_bytes
         self._in_flight = 0
+        metrics.in_flight.set_function(lambda: self._in_flight)
 
     def middleware(self) -> "Middleware":
         """Return the middleware, which aiohttp calls for each request."""
@@ -76,10 +77,6 @@ class Guard:
         if "Origin" in request.headers:
             response.headers.update(headers_for_page(self._rules, facts_of_request(request, request.path)))
 
-    def _count(self, change: int) -> None:
-        self._in_flight += change
-        self._metrics.in_flight.set(self._in_flight)
-
     async def _answer(self, request: "web.Request", handler: Handler) -> "web.StreamResponse":
         from aiohttp import web
 
@@ -100,11 +97,11 @@ class Guard:
         if self._in_flight >= self._most:
             self._metrics.shed.inc()
             return _error(request, 503, "too many requests in progress; try again", {"Retry-After": "1"})
-        self._count(1)
+        self._in_flight += 1
         try:
             return await handler(request)
         finally:
-            self._count(-1)
+            self._in_flight -= 1
 
 
 def _answer_error(request: "web.Request", error: Exception) -> "web.StreamResponse":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from weakspot.gateway.content_encoding import EncodingError, plain_body, read_body
 from weakspot.gateway.paths import canonical_path
 from weakspot.gateway.upstream import Upstream, end_to_end, headers_of_new_body
-from weakspot.protocols.reading import SECONDS_BEHIND_THE_END, SECONDS_BEHIND_THE_REASON, pieces_until
+from weakspot.protocols.reading import SECONDS_BEHIND_THE_END, SECONDS_BEHIND_THE_REASON, in_time
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, web
@@ -40,9 +40,15 @@ async def forward_request(
     async with upstream.request(request.method, canonical_path(request.raw_path), headers, data) as answer:
         if answer.status >= 400 and upstream.key:
             return await _error(upstream, answer)
-        response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=end_to_end(answer.headers))
+        status, reason, kept = answer.status, answer.reason, end_to_end(answer.headers)
+        whole = answer.content.read_nowait() if answer.content.is_eof() else b""
+        response = (  # a short answer comes with its head, and goes on with it
+            web.Response(status=status, reason=reason, headers=kept, body=whole)
+            if whole
+            else web.StreamResponse(status=status, reason=reason, headers=kept)
+        )
         await response.prepare(request)
-        heard = await _copy_body(answer, response, request, until_done=hear is not None)
+        heard = whole or await _copy_body(answer, response, request, until_done=hear is not None)
         if heard is None:
             return response
         await response.write_eof()
@@ -79,10 +85,10 @@ class EndOfStream:
             return
         before, seen = len(self._tail), self._tail + piece
         self._tail = seen[-_LONGEST_END:]
-        now = asyncio.get_running_loop().time()
         if b"[DONE]" in seen and _DONE.search(seen):
-            self._done, self.deadline = True, now + SECONDS_BEHIND_THE_END
+            self._done, self.deadline = True, asyncio.get_running_loop().time() + SECONDS_BEHIND_THE_END
         elif self._has_events and (self.deadline is not None or _REASON.search(seen)):
+            now = asyncio.get_running_loop().time()
             for sign in _SIGN.finditer(seen):
                 if sign.end() > before:
                     self.deadline = now + SECONDS_BEHIND_THE_REASON if sign["reason"] else None
@@ -97,16 +103,16 @@ async def _copy_body(
     """
     from aiohttp import ClientPayloadError
 
-    heard = bytearray()
+    heard, content = bytearray(), answer.content
     end = EndOfStream(has_events=answer.content_type == "text/event-stream")
     try:
-        async with contextlib.aclosing(pieces_until(answer.content.iter_any(), lambda: end.deadline)) as pieces:
-            async for piece in pieces:
-                await response.write(piece)
-                if len(heard) <= _LONGEST_HEARD:
-                    heard += piece
-                if until_done:
-                    end.feed(piece)
+        while piece := await in_time(content.readany(), end.deadline):
+            # The end of the answer, where that is here as well, goes along with its last piece.
+            await (response.write_eof if content.at_eof() else response.write)(piece)
+            if len(heard) <= _LONGEST_HEARD:
+                heard += piece
+            if until_done:
+                end.feed(piece)
     except ClientPayloadError:
         if request.transport is not None:
             request.transport.close()

@@ -2,8 +2,9 @@
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from weakspot.capture.conversation import Conversation
@@ -28,12 +29,17 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Route:
-    """Where a question goes: the server, the model's name there, the question's domain, and the release used."""
+    """Where a question goes: the server, the model's name there, and the release used."""
 
     upstream: Upstream
     model: str
-    domain: str
     release: Release | None
+    find_domain: Callable[[], str]
+
+    @property
+    def domain(self) -> str:
+        """The question's domain; its words are looked at once, and only when something depends on them."""
+        return self.find_domain()
 
 
 class Routing:
@@ -56,22 +62,28 @@ class Routing:
         the base. So does a name that the server does not have, if ``any_name``: clients of another provider know
         that provider's names only. Every other name is the server's own.
         """
-        domain, known = self._domain(conversation), self._current_releases()
+        find_domain, known = cache(partial(self.domain_of, conversation)), self._current_releases()
         own = self._upstreams[self._own]
         if model != self._config.gateway.alias and not (any_name and model not in await own.models(headers)):
             named = (one for one in releases.live(known).values() if one.target == _TARGET and one.served_name == model)
-            return Route(own, model, domain, next(named, None))
-        chosen = find_release(known, domain, conversation)
+            return Route(own, model, next(named, None), find_domain)
+        has_released = any(one.target == _TARGET for one in known)
+        chosen = find_release(known, find_domain(), conversation) if has_released else None
         if chosen is not None and chosen.served_name:
             upstream = self._upstream_at(chosen.location)
             if await self._serves(upstream, chosen, headers):
-                return Route(upstream, chosen.served_name, domain, chosen)
-        return Route(own, await own.model_or_default(model, headers), domain, None)
+                return Route(upstream, chosen.served_name, chosen, find_domain)
+        return Route(own, await own.model_or_default(model, headers), None, find_domain)
 
-    def choice(self, conversation: Conversation) -> tuple[str, Release | None]:
-        """Return a question's domain, and the release that the alias stands for, None for the base."""
-        domain = self._domain(conversation)
-        return domain, find_release(self._current_releases(), domain, conversation)
+    def domain_of(self, conversation: Conversation) -> str:
+        """Return the domain of the question that a conversation ends in."""
+        collect = self._config.collect
+        default, weight = collect.default_domain, collect.query_weight
+        return detect(conversation.words, [], self._config.triggers, default=default, query_weight=weight).domain
+
+    def release_for(self, domain: str, conversation: Conversation) -> Release | None:
+        """Return the release that the alias stands for where a question is of ``domain``, None for the base."""
+        return find_release(self._current_releases(), domain, conversation)
 
     def live(self) -> dict[str, str]:
         """Return the adapter that answers for each domain that has one."""
@@ -94,11 +106,6 @@ class Routing:
             except (UserError, OSError) as error:
                 _log.error("the releases stay as they were: %s", error)
         return self._releases
-
-    def _domain(self, conversation: Conversation) -> str:
-        collect = self._config.collect
-        default, weight = collect.default_domain, collect.query_weight
-        return detect(conversation.words, [], self._config.triggers, default=default, query_weight=weight).domain
 
     def _upstream_at(self, address: str) -> Upstream:
         shown = hide_password(address)

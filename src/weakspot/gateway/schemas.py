@@ -132,7 +132,9 @@ def _parse(data: bytes) -> tuple[bytes, dict[str, Any]]:
     if not isinstance(body, dict):
         raise GatewayError(400, "the body is not a JSON object")
     _require_few(body)
-    if _MAYBE_SURROGATE.search(read) and _SURROGATE.search(text := json.dumps(body, ensure_ascii=False)):
+    # Bytes are found in a fraction of the time of a pattern.
+    may_be_half = (b"\\u" in read or b"\xed" in read) and _MAYBE_SURROGATE.search(read)
+    if may_be_half and _SURROGATE.search(text := json.dumps(body, ensure_ascii=False)):
         text = _SURROGATE.sub("\ufffd", text)
         return text.encode(), json.loads(text)
     return data, body
@@ -167,6 +169,8 @@ def _take_out_long_strings(data: bytes) -> tuple[bytes, dict[str, str]]:
     A parser looks at each character, and holds up all other threads for a tenth of a second at 64 MiB; finding
     quotation marks takes a hundredth. What is no string, but blanks between two, makes the JSON malformed.
     """
+    if len(data) <= _LONG_STRING_BYTES:
+        return data, {}
     pieces: list[bytes] = []
     found: dict[str, str] = {}
     seen = memoryview(data)

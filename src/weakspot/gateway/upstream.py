@@ -63,6 +63,8 @@ class Upstream:
 
     def __init__(self, config: Config) -> None:
         self._config = config
+        address, listen = config.gateway.upstream, config.gateway.listen
+        self._withholds_keys = hide_password(address) != address or needs_token(config.gateway, listen)
         self._session: ClientSession | None = None
         self._names: tuple[float, list[str]] = (0.0, [])
 
@@ -197,9 +199,7 @@ class Upstream:
     @property
     def _has_login(self) -> bool:
         """Whether the gateway itself has a login at the server, or the client's key is one for the gateway."""
-        settings = self._config.gateway
-        in_address = hide_password(settings.upstream) != settings.upstream
-        return bool(self.key) or in_address or needs_token(settings, settings.listen)
+        return bool(self.key) or self._withholds_keys
 
     def json_headers(self, request: "web.BaseRequest") -> "CIMultiDict[str]":
         """Return the headers of a request that the gateway itself writes for a client.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from weakspot.models import demo_model, packed_attention, quantised_weights, weight_files
+from weakspot.models import demo_model, garbage_collector, packed_attention, quantised_weights, weight_files
 from weakspot.models.device import is_out_of_memory, local_gpu
 from weakspot.progress import silence_libraries
 from weakspot.records import BaseReference
@@ -117,6 +117,7 @@ def find_local_base(settings: ModelSettings, root: Path = _HERE) -> Base | None:
     return Base(settings.base, str(folder.resolve()), None)
 
 
+@garbage_collector.pause()
 def load_tokenizer(base: Base) -> "PreTrainedTokenizerBase":
     """Load the tokenizer; raise :class:`UserError` if it is missing or has no chat template."""
     from transformers import AutoTokenizer, GenerationConfig
@@ -133,6 +134,7 @@ def load_tokenizer(base: Base) -> "PreTrainedTokenizerBase":
     return tokenizer  # type: ignore[no-any-return]
 
 
+@garbage_collector.pause()
 def find_local_tokenizer(settings: ModelSettings, root: Path) -> "PreTrainedTokenizerBase | None":
     """Return the base's tokenizer if it is on this machine, None otherwise; nothing is downloaded."""
     if importlib.util.find_spec("transformers") is None:
@@ -150,6 +152,7 @@ def find_local_tokenizer(settings: ModelSettings, root: Path) -> "PreTrainedToke
     return tokenizer if tokenizer.chat_template else None
 
 
+@garbage_collector.pause()
 def load_config(base: Base) -> Any:
     """Load only the model's configuration."""
     from transformers import AutoConfig
@@ -173,6 +176,7 @@ def require_loadable(base: Base, *, four_bit: bool = False) -> None:
         weight_files.read_tensors(Path(base.location))
 
 
+@garbage_collector.pause()
 def choose_class(base: Base) -> "tuple[type[PreTrainedModel], Any]":
     """Return the class of transformers that the base's configuration names, and the configuration.
 

@@ -1,11 +1,10 @@
 """Base class of the answers' readers: turns a body into parts, and refuses what it cannot read."""
 
 import asyncio
-import contextlib
 import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable, Iterator
 from typing import Any
 
 from weakspot.protocols.parts import Finished, Part, StreamError, Text, Thought
@@ -113,19 +112,16 @@ class StreamReader(ABC):
     def _final_part(self) -> Finished | None: ...
 
 
-async def pieces_until(pieces: AsyncIterator[bytes], deadline: Callable[[], float | None]) -> AsyncGenerator[bytes]:
-    """Yield pieces as long as each comes before the deadline of its turn, a time of the event loop; None is none."""
-    while (piece := await _next_until(pieces, deadline())) is not None:
-        yield piece
+async def in_time(piece: Awaitable[bytes | None], deadline: float | None) -> bytes | None:
+    """Return the piece that is waited for; None where there is none, or none before the deadline, if there is one.
 
-
-async def _next_until(pieces: AsyncIterator[bytes], deadline: float | None) -> bytes | None:
-    """Return the next piece; None where there is none, or none before the deadline."""
+    The deadline is a time of the event loop.
+    """
     if deadline is None:  # no timer for each piece of a stream
-        return await anext(pieces, None)
+        return await piece
     try:
         async with asyncio.timeout_at(deadline) as limit:
-            return await anext(pieces, None)
+            return await piece
     except TimeoutError:
         if not limit.expired():
             raise
@@ -136,18 +132,17 @@ async def read_parts(reader: StreamReader, pieces: AsyncIterator[bytes]) -> Asyn
     """Yield the parts of an answer until its end, which may come before the server closes the connection."""
     clock = asyncio.get_running_loop()
     deadline: float | None = None
-    async with contextlib.aclosing(pieces_until(pieces, lambda: deadline)) as timely:
-        async for data in timely:
-            said = False
-            for part in reader.feed(data):
-                said = True
-                yield part
-            if reader.ended:
-                end = clock.time() + SECONDS_BEHIND_THE_END
-                deadline = end if deadline is None else min(deadline, end)
-            elif reader.finishing and (said or deadline is None):
-                # Some servers give a reason with each piece: the answer goes on as long as it says something.
-                deadline = clock.time() + SECONDS_BEHIND_THE_REASON
+    while (data := await in_time(anext(pieces, None), deadline)) is not None:
+        said = False
+        for part in reader.feed(data):
+            said = True
+            yield part
+        if reader.ended:
+            end = clock.time() + SECONDS_BEHIND_THE_END
+            deadline = end if deadline is None else min(deadline, end)
+        elif reader.finishing and (said or deadline is None):
+            # Some servers give a reason with each piece: the answer goes on as long as it says something.
+            deadline = clock.time() + SECONDS_BEHIND_THE_REASON
     for part in reader.end():
         yield part
 

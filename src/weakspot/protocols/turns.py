@@ -96,11 +96,18 @@ def _split_content(content: Any) -> tuple[str, Any]:
     if not isinstance(content, list):
         return "", content
     parts = [part for part in content if not (isinstance(part, dict) and part.get("type") in THOUGHTS)]
-    first = parts[0] if parts and isinstance(parts[0], dict) else {}
-    if first.get("type") != "text" or not isinstance(first.get("text"), str):
-        return "", parts
-    thoughts, text = split_thoughts(first["text"])
-    return thoughts, [*([{**first, "text": text}] if text else []), *parts[1:]]
+    found: list[str] = []
+    while parts:
+        first = parts[0] if isinstance(parts[0], dict) else {}
+        if first.get("type") != "text" or not isinstance(first.get("text"), str):
+            break
+        thoughts, text = split_thoughts(first["text"])
+        found += [thoughts] if thoughts else []
+        if text:
+            parts[0] = {**first, "text": text}
+            break
+        del parts[0]  # of a text of thoughts alone nothing is left, and the next text is the first
+    return "\n\n".join(found), parts
 
 
 def _without_notice(message: dict[str, Any]) -> dict[str, Any]:

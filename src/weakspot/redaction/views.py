@@ -147,8 +147,14 @@ def _content_of_encodings(view: View) -> View | None:
 
 
 def _decode_hex(stretch: str) -> Iterable[bytes]:
-    digits = _HEX_SIGN.sub("", stretch)
-    return [bytes.fromhex(digits[n : n + (len(digits) - n) // 2 * 2]) for n in range(2)]
+    """Yield the bytes by each of the two ways in which a digit before it may have shifted it, and those of each line.
+
+    What stands on a line before need not be of the same thing, and a key begins no word where a letter is before it.
+    """
+    for part in dict.fromkeys([stretch, *stretch.splitlines()]):
+        digits = _HEX_SIGN.sub("", part)
+        for n in range(2):
+            yield bytes.fromhex(digits[n : n + (len(digits) - n) // 2 * 2])
 
 
 def _decode_base64(stretch: str) -> Iterable[bytes]:

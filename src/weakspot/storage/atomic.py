@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from weakspot.storage import permissions
+from zddc import durable
 from zddc.errors import UserError
 
 
@@ -23,18 +24,10 @@ def write_atomically(file: Path, data: bytes) -> None:
     temporary = file.with_name(f".{file.name}.{secrets.token_hex(8)}.tmp")
     try:
         mode = permissions.file_mode(file.parent)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(temporary, flags, mode)
-        try:
-            os.fchmod(descriptor, mode)  # whatever the umask
-            write_all(descriptor, data)
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        temporary.replace(file)
+        with durable.write_temporary(temporary, data, mode):
+            temporary.chmod(mode)  # whatever the umask
+            temporary.replace(file)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
         raise error_with_file(error, file) from None
     sync_folder(file.parent)
 

@@ -1,5 +1,6 @@
 """Detects the file system of a path: on network file systems locks and syncs cannot be relied on."""
 
+import functools
 import os
 from pathlib import Path
 
@@ -42,13 +43,23 @@ NETWORK = frozenset(
 def kind(path: Path) -> str | None:
     """Return the type of the file system (``ext4``, ``nfs4``, ``fuse.sshfs``) that contains or would contain ``path``.
 
-    None if the system does not say.
+    None if the system does not say. It is asked once about a file or folder: another mount in its place has another
+    device.
     """
-    target = path.resolve()
-    nearest = next(place for place in (target, *target.parents) if place.exists())
+    try:
+        there, about = path, path.stat()
+    except OSError:
+        target = path.resolve()
+        there = next(place for place in (target, *target.parents) if place.exists())
+        about = there.stat()
+    return _kind_there(there.absolute(), about.st_dev, about.st_ino)
+
+
+@functools.lru_cache(maxsize=64)
+def _kind_there(there: Path, _device: int, _inode: int) -> str | None:
     try:
         # The kernel names the mount of an open descriptor; that is right even where mounts hide each other.
-        descriptor = os.open(nearest, os.O_PATH | os.O_CLOEXEC)
+        descriptor = os.open(there, os.O_PATH | os.O_CLOEXEC)
         try:
             about = Path(f"/proc/self/fdinfo/{descriptor}").read_text()
         finally:

@@ -45,8 +45,8 @@ DOMAINS: dict[str, dict[str, list[str]]] = {
             document number, doc number, deliverable, issued for, purpose of issue, submittal, resubmit, re-issue,
             reissue, document register, document type, vendor drawing, as-built, title block, afc, ifb, rev a,
             rev b, rev c, rev 0, rev 1, mdr, piping isometric, p&id,
-            re:(?<!\w)\d{4,8}-[a-z]{2,3}-[a-z]{2,4}-\d{3,5}(?![^\W_]), re:_~?\w{1,3}(?:\+\w\d+)? \([a-z]{3}\),
-            re:(?<![\w/~])~[a-z\d](?![\w/])
+            re:\d(?<!\w\d)\d{3,7}-[a-z]{2,3}-[a-z]{2,4}-\d{3,5}(?![^\W_]), re:_~?\w{1,3}(?:\+\w\d+)? \([a-z]{3}\),
+            re:~(?<![\w/~]~)[a-z\d](?![\w/])
             """
         ),
         "hints": words(

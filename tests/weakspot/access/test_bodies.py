@@ -6,6 +6,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from weakspot import http_server
 from weakspot.access import bodies
 from weakspot.http_server import start_app
 
@@ -60,6 +61,7 @@ def test_a_body_that_is_too_large_is_not_however_it_is_framed():
 @pytest.mark.parametrize("dribble", [b"", b"{"])
 def test_a_body_that_comes_too_slowly_is_given_up(monkeypatch, dribble):
     monkeypatch.setattr(bodies, "BODY_SECONDS", 0.05)
+    monkeypatch.setattr(http_server, "_LINGERING_SECONDS", 0.05)
 
     async def send(address: str) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", int(address.rpartition(":")[2]))

@@ -5,7 +5,6 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 from weakspot.analytics.usage import EventLog, Interval, Tally, TallyEvent, difference, period_start, wilson_interval
 from weakspot.records import UsageEvent
@@ -42,6 +41,8 @@ def tallied(found) -> Tally:
 
 @given(counts)
 def test_the_interval_is_wilsons(count):
+    from scipy import stats
+
     hits, of = count
     found, known = wilson_interval(hits, of), stats.binomtest(hits, of).proportion_ci(method="wilson")
     assert found.rate == hits / of

@@ -30,6 +30,7 @@ def test_every_entry_says_who_writes_it_and_is_understood():
         ("<user_query>\nconsult sonnet\n</user_query>", "consult sonnet"),
         ("<system-reminder>consult opus</system-reminder>consult sonnet", "consult sonnet"),
         ("[Request interrupted by user]", ""),
+        ("<user_query>[Request interrupted by user]\nconsult sonnet</user_query>", "consult sonnet"),
         ("<task>a</task>\n<environment_details>\n</environment_details>\n<system-reminder>b</system-reminder>", "a"),
         ("<task><user_message>a</user_message></task>", "a"),
         ('"What is it?"', "What is it?"),

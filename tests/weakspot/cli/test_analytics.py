@@ -18,6 +18,7 @@ def used(workspace):
     return workspace
 
 
+@pytest.mark.slow
 def test_economics_draws_and_sums_up(weakspot, used, tmp_path):
     status, out, err = weakspot("economics", "--chart", str(tmp_path / "saved.svg"))
     assert (status, err) == (0, "")

@@ -21,7 +21,7 @@ from weakspot.pipeline.train import train
 from weakspot.training import checkpoints
 from weakspot.workspace import AdapterName, Workspace
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 NAME = AdapterName("colours", 1)
 DATED = (
@@ -46,9 +46,9 @@ def zone(monkeypatch):
 
 
 def zones_around_midnight() -> tuple[str, str]:
-    """Return a time zone in which it is a minute before midnight, and one in which the next day has begun."""
+    """Return a time zone in which it is half an hour before midnight, and one in which the next day has begun."""
     now = datetime.now(UTC)
-    east = 86_340 - (now.hour * 60 + now.minute) * 60
+    east = 84_600 - (now.hour * 60 + now.minute) * 60
     east -= 86_400 if east > 43_200 else 0
     return zone_of(east), zone_of(east + 3_600)
 

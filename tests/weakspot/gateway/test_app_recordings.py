@@ -16,6 +16,7 @@ def recorded(name: str) -> dict[str, Any]:
     return json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [file.stem for file in RECORDINGS])
 async def test_a_recorded_conversation_is_stored(world, name):
     recording = recorded(name)

@@ -5,8 +5,6 @@ import json
 import logging
 
 import aiohttp
-import anthropic
-import openai
 import pytest
 from tests.servers import NEVER_SECONDS, Reply
 from tests.waiting import PATIENCE_SECONDS, happens
@@ -29,6 +27,9 @@ def asking(teacher: str) -> list[dict]:
 
 async def errors(world: World, messages: list[dict], **options) -> list[tuple[type, int, str, dict]]:
     """Ask with both clients, streaming and whole; return kind, status, message and headers of each error."""
+    import anthropic
+    import openai
+
     found = []
     async with world.openai() as ours, world.anthropic() as theirs:
         for create, more in ((ours.chat.completions.create, {}), (theirs.messages.create, {"max_tokens": 9})):
@@ -98,6 +99,8 @@ async def test_a_listed_page_asks_beforehand_and_reads_the_answer(world):
 
 @pytest.mark.slow
 async def test_a_gateway_with_a_token_answers_to_who_sends_it(world, monkeypatch, caplog):
+    import openai
+
     monkeypatch.setenv("THE_TOKEN", TOKEN)
     async with world('token_env = "THE_TOKEN"') as one, aiohttp.ClientSession() as session:
         for path in ("/health", "/metrics", "/v1/models", MESSAGES):
@@ -132,6 +135,9 @@ async def test_a_gateway_that_other_machines_reach_makes_a_token_and_says_so(wor
 @pytest.mark.slow
 @pytest.mark.parametrize("protocol", ["openai", "anthropic"])
 async def test_too_many_at_once_are_told_to_come_again_and_are_served_then(world, protocol):
+    import anthropic
+    import openai
+
     async with world("max_in_flight = 20") as one, one.openai() as ours, one.anthropic() as theirs:
 
         async def ask(retries: int = 0) -> str:
@@ -203,6 +209,8 @@ async def test_an_error_of_the_local_server_is_one_of_each_protocol(world, statu
 
 @pytest.mark.slow
 async def test_a_page_of_the_local_server_is_an_error(world):
+    import anthropic
+
     async with world() as one, one.anthropic() as client:
         one.upstream.script = Reply(status=502, data=b"<html>Bad Gateway</html>")
         with pytest.raises(anthropic.InternalServerError, match="Bad Gateway"):

@@ -181,6 +181,24 @@ async def test_headers_of_the_answer_go_through_but_for_those_of_the_connection(
 
 
 @pytest.mark.parametrize("path", ["/v1/embeddings", CHAT])
+@pytest.mark.parametrize(
+    "framed", [b"Content-Length: 2\r\n\r\n{}", b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"]
+)
+async def test_an_answer_that_comes_with_its_head_goes_on_with_it(world, framed, path):
+    head = b"HTTP/1.1 201 Fine\r\nContent-Type: application/json\r\nConnection: close\r\n"
+    async with raw_server(lambda _: [head + framed]) as upstream, world(upstream=upstream) as one:
+        address = URL(one.address)
+        reader, writer = await asyncio.open_connection(address.host, address.port)
+        asked = b'{"messages": [{"role": "user", "content": "q"}]}'
+        writer.write(f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(asked)}\r\n\r\n".encode() + asked)
+        got, _, body = (await reader.read(65536)).partition(b"\r\n\r\n")
+        writer.close()
+    assert got.startswith(b"HTTP/1.1 201 Fine\r\n")
+    assert b"\r\nContent-Length: 2\r\n" in got
+    assert body == b"{}"
+
+
+@pytest.mark.parametrize("path", ["/v1/embeddings", CHAT])
 async def test_a_compressed_answer_goes_through_as_it_is(world, path):
     data = gzip.compress(b'{"choices": [{"message": {"content": "hi"}}]}')
     async with world() as one, aiohttp.ClientSession(auto_decompress=False) as session:

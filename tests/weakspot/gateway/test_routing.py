@@ -7,6 +7,7 @@ from tests.servers import Server
 
 from weakspot.capture.conversation import Conversation
 from weakspot.config import Config
+from weakspot.dataset.domains import detect
 from weakspot.deployment.releases import publish
 from weakspot.gateway.routing import Routing, find_release
 from weakspot.gateway.upstream import Upstream
@@ -56,6 +57,26 @@ async def test_each_domain_has_its_own_adapter_and_the_base_answers_the_rest(wor
             released_at(adapter, domain, f"{server.url}/v1")
         assert [await asked_for(routing, text) for text in (NAMING, CODING, OTHER)] == ["n1", "c1", "base"]
         assert routing.live() == {"zddc-naming": "n1", "coding-debugging": "c1"}
+
+
+@pytest.mark.slow
+async def test_a_domain_is_looked_for_once_and_before_the_answer_only_where_something_is_released(
+    workspace, released_at, monkeypatch
+):
+    looked: list[str] = []
+
+    def look(words, *given, **options):
+        looked.append(words)
+        return detect(words, *given, **options)
+
+    monkeypatch.setattr("weakspot.gateway.routing.detect", look)
+    async with routing_to(workspace, "base", "n1") as (routing, server):
+        route = await routing.route("local", question(NAMING), {}, any_name=False)
+        assert (route.model, looked) == ("base", [])
+        assert (route.domain, route.domain, looked) == ("zddc-naming", "zddc-naming", [NAMING])
+        released_at("n1", "zddc-naming", f"{server.url}/v1")
+        route = await routing.route("local", question(NAMING), {}, any_name=False)
+        assert (route.model, route.domain, looked) == ("n1", "zddc-naming", [NAMING] * 2)
 
 
 @pytest.mark.slow

@@ -4,10 +4,9 @@ import contextlib
 import json
 import os
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 import aiohttp
-import anthropic
-import openai
 from tests.servers import Asked, Reply, Server
 from tests.waiting import happens
 
@@ -18,6 +17,10 @@ from weakspot.records import Interaction
 from weakspot.records.parsing import parse_interaction
 from weakspot.storage import append_log
 from weakspot.workspace import Workspace
+
+if TYPE_CHECKING:
+    from anthropic import AsyncAnthropic
+    from openai import AsyncOpenAI
 
 SOAK = bool(os.environ.get("WEAKSPOT_SOAK"))
 KEYS = {"SONNET_KEY": "sk-ant-sonnet-8Jq2Vx71LmZw45TbNc", "CODER_KEY": "coder-4f9Qz71LmXw82VbNc05RtYhU"}
@@ -82,17 +85,21 @@ class World:
         )
 
     @contextlib.asynccontextmanager
-    async def openai(self, **options) -> AsyncIterator[openai.AsyncOpenAI]:
+    async def openai(self, **options) -> AsyncIterator["AsyncOpenAI"]:
         """A real client of OpenAI's protocol."""
+        from openai import AsyncOpenAI
+
         options = {"api_key": "client-key-of-openai", "max_retries": 0, **options}
-        async with openai.AsyncOpenAI(base_url=f"{self.address}/v1", **options) as client:
+        async with AsyncOpenAI(base_url=f"{self.address}/v1", **options) as client:
             yield client
 
     @contextlib.asynccontextmanager
-    async def anthropic(self, **options) -> AsyncIterator[anthropic.AsyncAnthropic]:
+    async def anthropic(self, **options) -> AsyncIterator["AsyncAnthropic"]:
         """A real client of Anthropic's protocol."""
+        from anthropic import AsyncAnthropic
+
         options = {"api_key": "client-key-of-anthropic", "max_retries": 0, **options}
-        async with anthropic.AsyncAnthropic(base_url=self.address, **options) as client:
+        async with AsyncAnthropic(base_url=self.address, **options) as client:
             yield client
 
 

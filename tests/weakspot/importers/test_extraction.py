@@ -286,7 +286,7 @@ def trees(draw) -> list[Turn]:
     return turns
 
 
-@settings(max_examples=300)
+@settings(max_examples=3 * settings.default.max_examples)
 @given(trees())
 def test_whatever_the_tree_what_is_found_is_an_interaction(turns):
     config = Config()

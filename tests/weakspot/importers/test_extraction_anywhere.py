@@ -204,7 +204,7 @@ def test_unchanged_there_is_one_consultation(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", FORMATS)
-@settings(max_examples=60)
+@settings(max_examples=min(60, settings.default.max_examples))
 @given(data=st.data())
 def test_anything_may_stand_anywhere(name, somewhere, data):
     make, read = FORMATS[name]

@@ -4,7 +4,6 @@ import itertools
 
 import pytest
 from tests.weakspot.models import tiny_tokenizers
-from transformers import PreTrainedTokenizerFast
 
 from weakspot.models import chat_template, tokenization
 from weakspot.models.rendering import UntrainableExampleError
@@ -12,19 +11,23 @@ from weakspot.models.rendering import UntrainableExampleError
 LONG_QUESTION, LONG_ANSWER = "word " * 20, "text " * 20
 
 
-class CountingTokenizer(PreTrainedTokenizerFast):
-    """A tokenizer that counts the characters it has read and written."""
+def counting_tokenizer():
+    """Make a kind of tokenizer that counts the characters it has read and written."""
+    from transformers import PreTrainedTokenizerFast
 
-    characters = 0
+    class CountingTokenizer(PreTrainedTokenizerFast):
+        characters = 0
 
-    def __call__(self, text, **options):
-        type(self).characters += len(text)
-        return super().__call__(text, **options)
+        def __call__(self, text, **options):
+            type(self).characters += len(text)
+            return super().__call__(text, **options)
 
-    def apply_chat_template(self, *arguments, **options):
-        text = super().apply_chat_template(*arguments, **options)
-        type(self).characters += len(text)
-        return text
+        def apply_chat_template(self, *arguments, **options):
+            text = super().apply_chat_template(*arguments, **options)
+            type(self).characters += len(text)
+            return text
+
+    return CountingTokenizer
 
 
 def test_no_space_of_sentencepiece_is_learned(interaction):
@@ -55,14 +58,15 @@ def conversation(interaction, exchanges):
 
 def test_the_work_grows_with_the_length_of_a_conversation(interaction):
     plain = tiny_tokenizers.make(tiny_tokenizers.ALWAYS_THINKS)
-    tokenizer = CountingTokenizer(
+    kind = counting_tokenizer()
+    tokenizer = kind(
         tokenizer_object=plain.backend_tokenizer, eos_token=plain.eos_token, chat_template=plain.chat_template
     )
     work, kept = [], []
     for exchanges in (50, 100, 200, 400, 800):
-        before = CountingTokenizer.characters
+        before = kind.characters
         found = tokenization.tokenize_example(tokenizer, conversation(interaction, exchanges), 1000)
-        work.append(CountingTokenizer.characters - before)
+        work.append(kind.characters - before)
         kept.append(2 * exchanges + 1 - found.dropped_turns)
     assert all(later < 2.1 * earlier for earlier, later in itertools.pairwise(work))
     assert len({*kept}) == 1

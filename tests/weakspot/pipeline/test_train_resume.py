@@ -9,7 +9,6 @@ import pytest
 from weakspot.models import adapter_files
 from weakspot.pipeline.process import process
 from weakspot.pipeline.train import train
-from weakspot.settings import Model
 from weakspot.training import checkpoints, metrics
 from weakspot.training.adapter_trainer import AdapterTrainer
 from weakspot.workspace import AdapterName, Workspace
@@ -26,15 +25,25 @@ def changed(config, table: str, **settings):
 
 
 @pytest.fixture
-def cut(taught, tiny_base, tmp_path, monkeypatch):
+def cut(made_once, prepared, tiny_base, tmp_path):
     """A workspace whose training broke off after a checkpoint, one that was never trained on, and their settings."""
-    workspace, config = taught
-    base = tmp_path / "base"
-    shutil.copytree(tiny_base, base)
-    config = config.model_copy(update={"model": Model(base=str(base))})
+    taught, config = prepared
     config = changed(config, "train", max_steps=STEPS, eval_steps=2)
-    fresh = Workspace(tmp_path / "fresh")
-    shutil.copytree(workspace.root, fresh.root)
+
+    def broken_off(folder: Path) -> None:
+        shutil.copytree(taught("taught"), folder, dirs_exist_ok=True)
+        break_off(Workspace(folder), config)
+
+    workspace, fresh = Workspace(tmp_path / "cut"), Workspace(tmp_path / "fresh")
+    shutil.copytree(made_once("broken-off", broken_off), workspace.root)
+    shutil.copytree(taught("taught"), fresh.root)
+    base = shutil.copytree(tiny_base, tmp_path / "base")
+    assert checkpoints.find_steps(workspace.adapter_checkpoint(NAME)) == [KEPT]
+    return workspace, fresh, changed(config, "model", base=str(base))
+
+
+def break_off(workspace: Workspace, config) -> None:
+    """Train, and break off one step after the last checkpoint."""
     teller = metrics.metrics_writer
 
     def until_it_breaks_off(*given):
@@ -47,12 +56,10 @@ def cut(taught, tiny_base, tmp_path, monkeypatch):
 
         return on_step
 
-    with monkeypatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(metrics, "metrics_writer", until_it_breaks_off)
         with pytest.raises(KeyboardInterrupt):
             train(workspace, config, "colours")
-    assert checkpoints.find_steps(workspace.adapter_checkpoint(NAME)) == [KEPT]
-    return workspace, fresh, config
 
 
 @pytest.fixture

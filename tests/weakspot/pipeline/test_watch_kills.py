@@ -24,7 +24,7 @@ from weakspot.workspace import AdapterName
 
 SOAK = "WEAKSPOT_SOAK" in os.environ
 MOMENT = "moment"  # dies by the clock
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600 if SOAK else 600)]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(3600 if SOAK else 600)]
 
 
 def written_file(event: str, arguments: tuple) -> str | None:

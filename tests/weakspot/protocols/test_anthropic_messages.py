@@ -2,7 +2,6 @@
 
 import json
 
-import anthropic
 import httpx2
 import pytest
 from hypothesis import given
@@ -26,7 +25,10 @@ def written(parts) -> bytes:
     return b"".join([writer.begin(), *map(writer.write, parts), writer.end()])
 
 
-def client(data: bytes) -> anthropic.Anthropic:
+def client(data: bytes):
+    """The official client, which gets this answer."""
+    import anthropic
+
     headers = {"Content-Type": "text/event-stream" if data.startswith(b"event:") else "application/json"}
     transport = httpx2.MockTransport(lambda _: httpx2.Response(200, content=data, headers=headers))
     return anthropic.Anthropic(
@@ -125,6 +127,7 @@ def test_no_json_does_anything_but_be_read_or_be_an_error(value):
 # writing
 
 
+@pytest.mark.slow
 @given(answers())
 def test_the_official_client_reads_what_is_streamed(parts):
     expected = Answer.of(parts)
@@ -138,6 +141,7 @@ def test_the_official_client_reads_what_is_streamed(parts):
     )
 
 
+@pytest.mark.slow
 @given(answers())
 def test_the_official_client_reads_what_is_whole(parts):
     expected = Answer.of(parts)
@@ -181,7 +185,10 @@ def test_a_call_that_was_cut_is_shown_as_what_it_is():
     assert block == {"type": "tool_use", "id": "x", "name": "f", "input": {"unreadable": '{"n": '}}
 
 
+@pytest.mark.slow
 def test_an_error_in_the_middle_is_one_for_the_official_client():
+    import anthropic
+
     writer = anthropic_messages.Writer("m")
     data = writer.begin() + writer.write(Text("a")) + writer.error_event(502, "it broke off")
     with (

@@ -3,7 +3,6 @@
 import json
 
 import httpx2
-import openai
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,7 +30,10 @@ def written(parts, *, usage_wanted: bool = True) -> bytes:
     return b"".join([writer.begin(), *map(writer.write, parts), writer.end()])
 
 
-def client(data: bytes) -> openai.OpenAI:
+def client(data: bytes):
+    """The official client, which gets this answer."""
+    import openai
+
     headers = {"Content-Type": "text/event-stream" if data.startswith(b"data:") else "application/json"}
     transport = httpx2.MockTransport(lambda _: httpx2.Response(200, content=data, headers=headers))
     return openai.OpenAI(api_key="k", base_url="http://localhost", http_client=httpx2.Client(transport=transport))
@@ -234,6 +236,7 @@ def test_no_json_does_anything_but_be_read_or_be_an_error(value):
 # writing
 
 
+@pytest.mark.slow
 @given(answers())
 def test_the_official_client_reads_what_is_streamed(parts):
     expected = Answer.of(parts)
@@ -257,6 +260,7 @@ def test_the_official_client_reads_what_is_streamed(parts):
     )
 
 
+@pytest.mark.slow
 @given(answers())
 def test_the_official_client_reads_what_is_whole(parts):
     expected = Answer.of(parts)
@@ -276,7 +280,10 @@ def test_usage_is_streamed_to_those_who_asked_for_it():
     assert b"prompt_tokens" not in written(parts, usage_wanted=False)
 
 
+@pytest.mark.slow
 def test_an_error_in_the_middle_is_one_for_the_official_client():
+    import openai
+
     writer = openai_chat.Writer("m")
     data = writer.begin() + writer.write(Text("a")) + writer.error_event(502, "it broke off")
     with pytest.raises(openai.APIError, match="it broke off"):

@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from weakspot.protocols.notice import format_notice
@@ -141,6 +141,7 @@ MESSAGES = st.lists(
 
 
 @given(MESSAGES)
+@example([{"role": "assistant", "content": [{"type": "text", "text": ""}, {"type": "text", "text": ""}]}])
 def test_any_order_of_turns_has_a_form(messages):
     before = [dict(one) for one in messages]
     canonical, strict = canonical_turns(messages), strict_turns(messages)
@@ -177,3 +178,10 @@ def test_many_system_messages_become_one_in_front_and_reminders_where_they_stand
         {"role": "assistant", "content": "5"},
         {"role": "user", "content": f"{said[6]}\n\n{said[7]}\n\n8"},
     ]
+
+
+def test_thoughts_in_a_part_of_their_own_are_taken_out_and_those_behind_them_too():
+    texts = ("<think>One.</think>", "<think>Two.</think>B.", "Or <think>A</think>.")
+    (turn,) = canonical_turns([{"role": "assistant", "content": [{"type": "text", "text": text} for text in texts]}])
+    assert turn["reasoning_content"] == "One.\n\nTwo."
+    assert turn["content"] == [{"type": "text", "text": "B."}, {"type": "text", "text": texts[2]}]

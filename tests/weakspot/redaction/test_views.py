@@ -6,7 +6,7 @@ import textwrap
 import urllib.parse
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from weakspot.redaction.redact import scrub
@@ -120,6 +120,9 @@ def test_a_secret_that_is_known_is_found_in_every_form(form):
     st.text(max_size=60),
     st.text(max_size=60),
 )
+@example("anthropic", "bytes of an array", "30", "")
+@example("telegram", "bytes with colons", "", "30")
+@example("anthropic", "bytes with spaces", "30", "")
 def test_no_text_around_it_hides_a_form(kind, form, before, after):
     value = str(scrub(f"{before}\n\n{FORMS[form](KEYS[kind])}\n\n{after}").value)
     assert KEYS[kind] not in readable(value)

@@ -220,6 +220,7 @@ def watched(folder: Path, tells: int | None, *arguments: object) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_the_first_process_writes_and_speaks_and_a_killed_pass_is_gone_on_from(command, tmp_path):
     workspace, arguments = command

@@ -112,6 +112,7 @@ def test_tasks_tell_what_comes_of_them_and_are_begun_again_where_they_die(tmp_pa
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(PATIENCE_SECONDS + 100)
 def test_a_cluster_trains_the_adapters_that_this_process_does_and_a_killed_worker_goes_on(taught, tmp_path):
     workspace, config = taught

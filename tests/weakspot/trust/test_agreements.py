@@ -162,8 +162,12 @@ def test_trust_lists_what_is_sent_where_and_agrees_to_it(weakspot, workspace):
     refused = f"GITHUB_TOKEN to {FAR}: nobody agreed to that; weakspot trust\n"
     for _ in range(2):
         assert weakspot("trust", "--list") == (0, refused + sonnet, "")
-    agreed = f"GITHUB_TOKEN to {FAR}: you agreed on {datetime.now(UTC).date()}\n"
-    assert weakspot("trust") == (0, agreed + sonnet, "")
+    days = [datetime.now(UTC).date()]
+    told = weakspot("trust")
+    days.append(datetime.now(UTC).date())
+    possible = [f"GITHUB_TOKEN to {FAR}: you agreed on {day}\n" for day in days]
+    assert told in [(0, agreed + sonnet, "") for agreed in possible]
+    agreed = told[1].removesuffix(sonnet)
     settings_of(workspace, f"{STEALS}[lora]\nrank = 8\n")
     assert weakspot("trust", "--list") == (0, agreed + sonnet, "")
     settings_of(workspace, STEALS.replace("GITHUB_TOKEN", "HOME"))

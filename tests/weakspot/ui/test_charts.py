@@ -8,6 +8,8 @@ import pytest
 from weakspot.ui.charts import training_curve
 from weakspot.workspace import AdapterName
 
+pytestmark = pytest.mark.slow
+
 NAME = AdapterName("spam", 1)
 
 

@@ -1,12 +1,11 @@
 """The pages in a real Chromium: twenty interactions reviewed without a mouse, and nothing that a model wrote runs."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.waiting import until
 
 from weakspot.capture.decisions import load_decisions
 from weakspot.dataset import reading
@@ -16,7 +15,6 @@ from weakspot.storage import append_log, atomic
 from weakspot.workspace import AdapterName
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser as Chromium
     from playwright.sync_api import Page
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -59,21 +57,6 @@ class Browser:
     @property
     def query(self) -> str:
         return self.page.locator("pre.query").inner_text()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> "Iterator[Chromium]":
-    """A Chromium for all tests of this module."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
-        pytest.skip("there is no chromium on this machine")
-    with playwright.sync_playwright() as running:
-        # Root, as in a container, has no sandbox of Chromium's own.
-        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-        chrome = running.chromium.launch(executable_path=program, args=arguments)
-        yield chrome
-        chrome.close()
 
 
 @pytest.fixture
@@ -207,5 +190,6 @@ def test_a_scorecard_with_a_script_in_it_runs_nothing_and_fetches_nothing(browse
     atomic.write_atomically(workspace.adapter_manifest(name), b"{}")
     browser.page.goto(f"http://{outside.host}{outside.base}/adapters/{name}/scorecard")
     assert browser.page.get_by_text("the answers").is_visible()
+    until(lambda: browser.page.evaluate("true") and len(browser.blocked) > 1)  # while it is asked, it tells
     assert set(browser.blocked) == {"review", "http://evil.example/"}
     assert [one for one in browser.complaints if one.startswith(("dialog", "error"))] == []

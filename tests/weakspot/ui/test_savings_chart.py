@@ -9,6 +9,8 @@ from weakspot.analytics.savings import Wins, economics
 from weakspot.storage import append_log
 from weakspot.ui.savings_chart import chart
 
+pytestmark = pytest.mark.slow
+
 
 def words(svg: str) -> str:
     """Return the texts of a picture, which are drawn as paths, each with its words in a comment."""

@@ -13,6 +13,8 @@ from weakspot.models import loading
 from weakspot.models.loading import Base
 from zddc.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 NASTY = [
     "naïve café — 東京 👩‍👩‍👧 e\u0301 \u200b\ufeff",
     "12345 x1y22z333 ３４５ Ⅷ ½",

@@ -16,6 +16,8 @@ from weakspot.models import adapter_files, demo_model, loading, merge
 from weakspot.models.loading import Base
 from zddc.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 ASKED = [{"role": "user", "content": "Which colour has item 7 of the shelf?"}]
 KINDS = ("llama", "qwen2", "qwen3")
 QUANTISATIONS = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0")

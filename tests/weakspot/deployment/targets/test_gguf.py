@@ -11,6 +11,8 @@ from weakspot.records import MergedManifest
 from weakspot.workspace import AdapterName
 from zddc.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 NAME = AdapterName("colours", 1)
 
 

@@ -82,7 +82,7 @@ class Handler(BaseHTTPRequestHandler):
 def running(tmp_path):
     (tmp_path / "blobs").mkdir()
     with StandIn(tmp_path / "blobs") as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         with server.open:
             yield server
         server.shutdown()
