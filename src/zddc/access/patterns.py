@@ -9,7 +9,8 @@ LONGEST_EMAIL = 254
 
 _ROLE = re.compile(r"[a-z0-9][a-z0-9._-]*")
 # What else an address may hold looks like the syntax of other tools, and would silently match nobody.
-_LOCAL_PART, _DOMAIN = re.compile(r"[a-z0-9.*?_+%&'=~#-]+"), re.compile(r"[a-z0-9*?-]+(\.[a-z0-9*?-]+)*")
+_LOCAL_PART = re.compile(r"[a-z0-9.*?_+%&'=~#-]+")
+_PATTERN = re.compile(rf"{_LOCAL_PART.pattern}@[a-z0-9*?-]+(?:\.[a-z0-9*?-]+)*")
 
 
 def parse_email(text: str) -> str:
@@ -37,13 +38,12 @@ def parse_pattern(text: str) -> str:
         return text
     if "@" not in text:
         return parse_role(text)
-    pattern = parse_email(text)
-    local_part, _, domain = pattern.partition("@")
-    if not _LOCAL_PART.fullmatch(local_part):
+    # Most are in order, which is sooner known than what may be wrong. Only ASCII, since other letters turn into it.
+    if text.isascii() and len(text) <= LONGEST_EMAIL and _PATTERN.fullmatch(pattern := text.lower()):
+        return pattern
+    if not _LOCAL_PART.fullmatch(parse_email(text).partition("@")[0]):
         raise ValueError("holds a character before '@' that no pattern may hold")
-    if not _DOMAIN.fullmatch(domain):
-        raise ValueError("is no pattern of a domain after '@'")
-    return pattern
+    raise ValueError("is no pattern of a domain after '@'")
 
 
 def parse_role(text: str) -> str:
@@ -69,5 +69,5 @@ def matches(pattern: str, email: str | None) -> bool:
 
 
 def _fits(glob: str, text: str) -> bool:
-    # Most are one of the first two, and need no regular expression. No glob has the brackets that fnmatch knows.
-    return glob in ("*", text) or fnmatchcase(text, glob)
+    # Most are one of the first two, or no glob, and need no regular expression. None has fnmatch's brackets.
+    return glob in ("*", text) or (("*" in glob or "?" in glob) and fnmatchcase(text, glob))

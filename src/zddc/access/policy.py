@@ -8,9 +8,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from zddc.access.decide import Chain, decide, extend
+from zddc.access.decide import Chain, Decision, Verb, decide, extend
 from zddc.access.rules import NO_RULES, RULE_FILE, Rules, read_rules
 from zddc.file_identity import FOLDER, SETTLED_NS, identity
+
+# Chains, and decisions, that are kept before all are forgotten.
+_MOST_KEPT = 1 << 12
 
 
 class UnservedError(OSError):
@@ -30,8 +33,9 @@ class Policy:
     """The rules below one folder, the root of an archive; close it, or use it in a ``with`` statement.
 
     The root itself may be reached through a link, which is followed once; nothing below it is. Rules are kept as long
-    as their file is the same by device, inode, size and times. ``clock`` tells the time in nanoseconds since 1970.
-    ``rules_of_bare_root`` hold where the root has none.
+    as their file is the same by device, inode, size and times, and what follows from them, chains and decisions, as
+    long as the rules are. ``clock`` tells the time in nanoseconds since 1970. ``rules_of_bare_root`` hold where the
+    root has none.
     """
 
     def __init__(
@@ -40,6 +44,9 @@ class Policy:
         self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._clock, self._rules_of_bare_root = clock, rules_of_bare_root
         self._kept: dict[tuple[int, int], tuple[tuple[int, ...], Rules]] = {}
+        # By the id of the chain that they are made of, which each of them holds: so no other object has that id.
+        self._chains: dict[tuple[int, str], tuple[Chain, Rules, Chain]] = {}
+        self._decisions: dict[tuple[int, str | None, Verb], tuple[Chain, Decision]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -83,16 +90,30 @@ class Policy:
 
         Raises :class:`UnservedError` for what nobody gets, another OSError for what is not there or cannot be opened.
         """
-        folder = os.dup(self._root)
+        folder, chain = self.reach(names)
         try:
-            rules = self.rules_in(folder)
-            chain = extend((), "", self._rules_of_bare_root if rules is NO_RULES else rules)
-            for name in names:
-                below, chain = self.enter(folder, chain, name)
-                os.close(folder)
-                folder = below
             yield folder, chain
         finally:
+            self.leave(folder)
+
+    def reach(self, names: Sequence[str]) -> tuple[int, Chain]:
+        """Open a folder as :meth:`open_folder` does, for the caller to :meth:`leave`."""
+        folder = self._root
+        try:
+            rules = self.rules_in(folder)
+            chain = self.extend((), "", self._rules_of_bare_root if rules is NO_RULES else rules)
+            for name in names:
+                below, chain = self.enter(folder, chain, name)
+                self.leave(folder)
+                folder = below
+        except BaseException:
+            self.leave(folder)
+            raise
+        return folder, chain
+
+    def leave(self, folder: int) -> None:
+        """Close the descriptor of a folder that was reached."""
+        if folder != self._root:
             os.close(folder)
 
     def enter(self, folder: int, chain: Chain, name: str) -> tuple[int, Chain]:
@@ -105,7 +126,29 @@ class Policy:
             below = os.open(name, FOLDER, dir_fd=folder)
         except NotADirectoryError:
             raise UnservedError(f"'{name}' is a link, or no folder, and nobody gets past it") from None
-        return below, extend(chain, name, self.rules_in(below))
+        return below, self.extend(chain, name, self.rules_in(below))
+
+    def extend(self, chain: Chain, name: str, rules: Rules) -> Chain:
+        """Return what :func:`zddc.access.decide.extend` does, the same object as long as chain and rules are."""
+        known = self._chains.get((id(chain), name))
+        if known and known[0] is chain and known[1] is rules:
+            return known[2]
+        longer = extend(chain, name, rules)
+        if len(self._chains) >= _MOST_KEPT:
+            self._chains.clear()
+        self._chains[id(chain), name] = chain, rules, longer
+        return longer
+
+    def decide(self, chain: Chain, email: str | None, verb: Verb) -> Decision:
+        """Return what :func:`zddc.access.decide.decide` does, at once for a chain that was asked before."""
+        known = self._decisions.get((id(chain), email, verb))
+        if known and known[0] is chain:
+            return known[1]
+        decision = decide(chain, email, verb)
+        if len(self._decisions) >= _MOST_KEPT:
+            self._decisions.clear()
+        self._decisions[id(chain), email, verb] = chain, decision
+        return decision
 
     def chain_of(self, names: Sequence[str]) -> Chain:
         """Return the chain that judges a path: that of the folder itself, or of the folder that a file is in.

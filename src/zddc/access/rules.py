@@ -3,8 +3,8 @@
 import os
 import stat
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from zddc.access.patterns import ANONYMOUS, is_role, parse_pattern, parse_role
@@ -16,6 +16,7 @@ MOST_BYTES = 64 * 1024
 READ: Final = "r"
 HAND_IN: Final = "c"
 LETTERS = "rwcda"
+_TEXT = "a text"  # the kind of a node
 
 
 class Rule(NamedTuple):
@@ -41,8 +42,7 @@ class Fault(NamedTuple):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(NamedTuple):
     """What a rule file says.
 
     ``fence_line`` is the line of ``inherit: false``, 0 where rules from above count; ``roles_named`` are the lines that
@@ -53,7 +53,7 @@ class Rules:
     deny: tuple[Rule, ...] = ()
     grants: tuple[Rule, ...] = ()
     fence_line: int = 0
-    roles: Mapping[str, Role] = field(default_factory=dict)
+    roles: Mapping[str, Role] = MappingProxyType({})
     admins: tuple[Rule, ...] = ()
     roles_named: tuple[Rule, ...] = ()
     fault: Fault | None = None
@@ -77,7 +77,7 @@ def read_rules(folder: int) -> tuple[os.stat_result | None, Rules]:
         status = os.fstat(file)
         if not stat.S_ISREG(status.st_mode):
             return None, _fault(0, "is not a regular file")
-        data = os.read(file, MOST_BYTES + 1)
+        data = os.read(file, min(status.st_size, MOST_BYTES) + 1)  # one more than there should be
         if identity(os.fstat(file)) != identity(status) or len(data) != min(status.st_size, MOST_BYTES + 1):
             return None, _fault(0, "changed while it was read")
     except OSError as error:
@@ -118,7 +118,7 @@ def _rules(document: Node) -> Rules:
         fence_line=inherit.line if inherit and not _flag(inherit, "acl.inherit") else 0,
         roles=_roles(fields["roles"]) if "roles" in fields else {},
         admins=admins,
-        roles_named=tuple(rule for rule in (*deny, *grants, *admins) if is_role(rule.pattern)),
+        roles_named=tuple([rule for rule in (*deny, *grants, *admins) if is_role(rule.pattern)]),
     )
 
 
@@ -137,7 +137,7 @@ def _require(node: Node, kind: str, name: str) -> Node:
 
 
 def _text(node: Node, name: str) -> str:
-    return _require(node, "a text", name).text
+    return _require(node, _TEXT, name).text
 
 
 def _flag(node: Node, name: str) -> bool:
@@ -147,8 +147,8 @@ def _flag(node: Node, name: str) -> bool:
 def _rules_of_list(fields: Mapping[str, Node], key: str, name: str, letters: str) -> tuple[Rule, ...]:
     if key not in fields:
         return ()
-    items = _require(fields[key], "a list", name).items
-    return tuple(Rule(name, _pattern(item, f"an entry of {name}"), letters, item.line) for item in items)
+    items, entry = _require(fields[key], "a list", name).items, f"an entry of {name}"
+    return tuple([Rule(name, _pattern(item, entry), letters, item.line) for item in items])
 
 
 def _permissions(acl: Mapping[str, Node]) -> tuple[Rule, ...]:
@@ -183,7 +183,8 @@ def _roles(node: Node) -> dict[str, Role]:
 
 
 def _pattern(node: Node, name: str) -> str:
-    _text(node, name)
+    if node.kind != _TEXT:
+        _require(node, _TEXT, name)
     return _parse_node(parse_pattern, node)
 
 

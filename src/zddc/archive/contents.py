@@ -3,14 +3,12 @@
 import hashlib
 import os
 import stat
-import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from zddc.archive import zipped
+from zddc import zipped
 from zddc.archive.tree import Entry, is_zip_transmittal
 from zddc.file_identity import FILE
 
@@ -42,7 +40,7 @@ def open_entry(root: Path, entry: Entry) -> Iterator[IO[bytes]]:
         try:
             with zipped.open_member(stream, member) as opened:
                 yield opened
-        except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, KeyError) as error:
+        except zipped.DAMAGED as error:
             raise OSError(f"{entry.path} is damaged: {error}") from error
 
 

@@ -178,6 +178,11 @@ class Index:
         with self._lock:
             return sorted(self._documents)
 
+    def folders_of_documents(self) -> list[list[str]]:
+        """Return for each document the folders in which its files lie, in no order."""
+        with self._lock:
+            return [[entry.folder for entry in entries] for entries in self._documents.values()]
+
     def documents(self, below: str = "") -> Iterator[Document]:
         """Yield all documents in the order of their tracking numbers; ``below`` is as in :meth:`document`."""
         for number in self.tracking_numbers():

@@ -4,7 +4,7 @@ import functools
 import re
 from typing import NamedTuple
 
-from zddc.naming import STATUSES, FolderName, folder_in_zip, parse_filename, parse_folder
+from zddc.naming import STATUSES, FileName, FolderName, folder_in_zip, parse_filename, parse_folder
 
 _NEVER = r"/\\\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"
 # Most names are in canonical form, and most revisions are letters and digits; the reader of names takes the others.
@@ -40,15 +40,26 @@ def split_name(name: str) -> Parts | None:
     A zip file named like a transmittal folder is no document. Agrees with :func:`zddc.naming.parse_filename` on all
     others.
     """
+    parts = fields_of(name)
+    return Parts(*parts) if parts else None
+
+
+def fields_of(name: str) -> tuple[str, str, str, str, str] | None:
+    """Return what :func:`split_name` does as a plain tuple, which is made sooner."""
     if found := _CANONICAL.fullmatch(name):
         tracking_number, revision, status, title, extension = found.groups()
-        parts = Parts(tracking_number, revision, status, title, extension.lower())
+        extension = extension.lower()
     else:
         read = parse_filename(name)
         if not read.valid:
             return None
-        parts = Parts(read.tracking_number, read.revision, read.status, read.title, read.extension)
-    return None if parts.extension == "zip" and folder_in_zip(name) else parts
+        tracking_number, revision, status, title, extension = parts_of(read)
+    return None if extension == "zip" and folder_in_zip(name) else (tracking_number, revision, status, title, extension)
+
+
+def parts_of(read: FileName) -> Parts:
+    """Return the parts of a name that was read, whether it is valid or not."""
+    return Parts(read.tracking_number, read.revision, read.status, read.title, read.extension)
 
 
 def tracking_number(name: str) -> str:

@@ -52,8 +52,9 @@ def choose(document: Document, link: Link, may_read: Callable[[Entry], bool]) ->
     else:  # 1 and 01 are one revision, written in two ways
         final = [one for one in document.revisions if one.is_final_base]
         meant = [one for one in final if revision_key(one.text) == revision_key(final[0].text)]
-    copies = [copy for revision in meant for copy in revision.copies if may_read(copy.entry)]
-    chosen = min(copies, key=lambda copy: _preference(copy, link.extension), default=None)
+    copies = [copy for revision in meant for copy in revision.copies]
+    copies.sort(key=lambda copy: _preference(copy, link.extension))
+    chosen = next((copy for copy in copies if may_read(copy.entry)), None)  # to judge one takes a walk on the disk
     if not chosen or link.extension not in (chosen.name.extension, "html"):
         return None
     return chosen.entry

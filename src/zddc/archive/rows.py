@@ -1,31 +1,39 @@
 """Files and documents as rows: what filters are asked about, and what commands print."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from zddc.archive.index import Document, Revision
-from zddc.archive.names import Parts, place_of, split_name
+from zddc.archive.names import fields_of, parts_of, place_of
 from zddc.archive.tree import Entry
+from zddc.filters import Condition, fold
 from zddc.naming import parse_filename
 
 Row = dict[str, str]
 
 
+def matching_files(entries: Iterable[Entry], condition: Condition) -> Iterator[Entry]:
+    """Yield those files whose rows fulfil a condition; most names are ruled out before they are read."""
+    test, may_be = condition
+    for entry in entries:
+        if may_be and not may_be(fold(entry.name)):
+            continue
+        if test(file_row(entry)):
+            yield entry
+
+
 def file_row(entry: Entry) -> Row:
     """Return a file as a row. Where the name does not follow the convention, it has what can be read of it."""
-    parts = split_name(entry.name)
-    if not parts:
-        read = parse_filename(entry.name)
-        parts = Parts(read.tracking_number, read.revision, read.status, read.title, read.extension)
-    number, revision, status, title, extension = parts
-    place = place_of(entry.folder)
+    folder, name = entry[:2]
+    number, revision, status, title, extension = fields_of(name) or parts_of(parse_filename(name))
+    place = place_of(folder)
     return {
         "tracking_number": number,
         "revision": revision,
         "status": status,
         "title": title,
         "extension": extension,
-        "name": entry.name,
-        "folder": entry.folder,
+        "name": name,
+        "folder": folder,
         "party": place.party,
         "transmittal": place.transmittal.tracking_number,
         "date": place.transmittal.date,

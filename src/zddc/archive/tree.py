@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from zddc import zipped
 from zddc.access.rules import RULE_FILE
-from zddc.archive import zipped
 from zddc.naming import folder_in_zip, parse_folder
 
 # Names that the rest of the archive does not know: what systems and programs keep for themselves.
