@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Self
 
+from zddc.server.threads import run_in_thread
+
 if TYPE_CHECKING:
     from starlette.datastructures import Headers
 
@@ -19,6 +21,11 @@ REVALIDATED = ("cache-control", "private, no-cache")
 _NOTHING = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
+# Of a body that is sent some seven pieces are in memory while its reader takes nothing. Four at once get the largest;
+# the more there are, the smaller they get, so that many who read slowly take little more memory than a few.
+_LARGEST_PIECE, _SMALLEST_PIECE, _FEW_BODIES = 512 * 1024, 8 * 1024, 4  # bytes, bytes
+
+
 class Path(NamedTuple):
     """The names of a path from the root on, decoded, and whether it ended in a slash; the root is a folder."""
 
@@ -26,7 +33,7 @@ class Path(NamedTuple):
     is_folder: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Request:
     """What is asked: ``method`` is GET or HEAD; ``email`` is None for who has not said who they are."""
 
@@ -54,28 +61,42 @@ class Pieces(AsyncIterator[bytes]):
     asked for the first piece. Raises what reading raises: :class:`CutError`, or another OSError.
     """
 
+    _open, _counting = 0, threading.Lock()
+
     def __init__(self, pieces: Iterator[bytes], close: Callable[[], None]) -> None:
         self._pieces, self._let_go = pieces, close
         self._reading, self._closed = threading.Lock(), False
+        self._count(1)
+
+    @classmethod
+    def size(cls) -> int:
+        """Return the bytes that a piece should have now."""
+        return max(_SMALLEST_PIECE, _LARGEST_PIECE * _FEW_BODIES**2 // max(_FEW_BODIES, cls._open) ** 2)
+
+    @classmethod
+    def _count(cls, change: int) -> None:
+        with cls._counting:
+            cls._open += change
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> bytes:
-        piece = await asyncio.to_thread(self._next)
+        piece = await run_in_thread(self._next)
         if piece is None:
             raise StopAsyncIteration
         return piece
 
     async def aclose(self) -> None:
         """Let the file go; once is enough, and more do no harm."""
-        await asyncio.shield(asyncio.to_thread(self.close))
+        await asyncio.shield(run_in_thread(self.close))
 
     def close(self) -> None:
         """Let the file go, from a thread."""
         with self._reading:
             if not self._closed:
                 self._closed = True
+                self._count(-1)
                 self._let_go()
 
     def _next(self) -> bytes | None:
@@ -83,7 +104,7 @@ class Pieces(AsyncIterator[bytes]):
             return None if self._closed else next(self._pieces, None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """What is answered. The names of ``headers`` are in lower case; the server itself adds ``date``.
 

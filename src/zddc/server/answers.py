@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote
 
 from zddc.file_identity import identity
@@ -24,20 +25,23 @@ from zddc.server.conditions import (
 from zddc.server.content_types import content_type, is_shown, with_charset
 
 START = 64 * 1024  # bytes: what is read at once, in the thread that has opened the file
-_PIECE = 256 * 1024
 _LAST_DATE = 253_402_300_799  # the end of the year 9999
+_Headers = tuple[tuple[str, str], ...]
 
-# What somebody has put into the archive has no rights of its own: no script runs, nothing is asked of the network.
+# What somebody has put into the archive has no rights of its own: no script runs, nothing is asked of the network. It
+# counts as a page of nobody, which would be refused even the images beside it; so it does not ask for them either.
 SANDBOX = (
     "content-security-policy",
-    "sandbox allow-downloads allow-popups; default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; "
-    "media-src 'self'; font-src data:",
+    "sandbox allow-downloads allow-popups; default-src 'none'; "
+    "img-src data:; style-src 'unsafe-inline'; font-src data:",
 )
+# A browser asks for sound and film a second time, from a page that it makes itself and that nobody can write into.
+_PLAYED = ("content-security-policy", "default-src 'none'; media-src 'self'; style-src 'unsafe-inline'")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9 !#$&'()+,.;=@^_`{}~-]*")
 _ATTRIBUTE_CHARACTERS = "!#$&+-.^_`|~"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Content:
     """Bytes under a name: ``read`` yields those of a range, ``close`` lets go what they are read from.
 
@@ -69,7 +73,7 @@ def answer_content(request: Request, content: Content) -> Answer:
     kept = False
     try:
         answer = _answer(request, content)
-        kept = isinstance(answer.body, Pieces)
+        kept = not isinstance(answer.body, bytes)
         return answer
     finally:
         if not kept:
@@ -78,7 +82,12 @@ def answer_content(request: Request, content: Content) -> Answer:
 
 def tag_of(status: os.stat_result, *more: object) -> str:
     """Return the entity tag of a file, another whenever it may have changed; ``more`` names a part of it."""
-    place = (*identity(status), *more)
+    return _tag((*identity(status), *more))
+
+
+# The same file is asked for many times.
+@lru_cache(maxsize=1 << 12)
+def _tag(place: tuple[object, ...]) -> str:
     return format_tag(hashlib.blake2b(repr(place).encode("utf-8", "surrogatepass"), digest_size=15).digest())
 
 
@@ -97,7 +106,7 @@ def read_range(file: int, part: Range) -> Iterator[bytes]:
     """Yield the bytes of a part of an open file; raises :class:`CutError` where they are not all there."""
     position = part.start
     while position < part.stop:
-        piece = os.pread(file, min(_PIECE, part.stop - position), position)
+        piece = os.pread(file, min(Pieces.size(), part.stop - position), position)
         if not piece:
             raise CutError("the file has become shorter")
         position += len(piece)
@@ -113,23 +122,33 @@ def disposition(name: str, *, is_shown: bool) -> str:
     return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe=_ATTRIBUTE_CHARACTERS)}"
 
 
+@lru_cache(maxsize=1 << 12)
+def _headers_of(name: str, validators: Validators) -> tuple[str, _Headers, _Headers, tuple[str, str]]:
+    """Return the type of a file, its headers in any answer, those where it is sent, and how it is to be taken."""
+    kind = content_type(name)
+    rights = _PLAYED if kind.startswith(("audio/", "video/")) else SANDBOX
+    more = [("accept-ranges", "bytes")]
+    if validators.modified is not None:
+        more.insert(0, ("last-modified", format_date(validators.modified)))
+    shown = "content-disposition", disposition(name, is_shown=is_shown(kind))
+    return kind, (rights, *EVERYWHERE, REVALIDATED, ("etag", validators.tag)), tuple(more), shown
+
+
 def _answer(request: Request, content: Content) -> Answer:
-    headers = [SANDBOX, *EVERYWHERE, REVALIDATED, ("etag", content.validators.tag)]
+    kind, first, more, shown = _headers_of(content.name, content.validators)
+    headers = [*first]
     failed = status_of_conditions(request, content.validators)
     if failed == NOT_MODIFIED:
         return Answer(failed, headers)
     if failed:
         return _refusal(request, failed, "the file is not the one that the request's condition names", headers)
-    if content.validators.modified is not None:
-        headers.append(("last-modified", format_date(content.validators.modified)))
-    headers.append(("accept-ranges", "bytes"))
+    headers += more
     try:
         parts = ranges(request, content.validators, content.size)
     except UnsatisfiableError:
         headers.append(("content-range", f"bytes */{content.size}"))
         return _refusal(request, 416, f"the file has {content.size} bytes, and none of those asked for", headers)
-    kind = content_type(content.name)
-    headers.append(("content-disposition", disposition(content.name, is_shown=is_shown(kind))))
+    headers.append(shown)
     start = b""
     is_small = content.size <= START and not parts and request.method == "GET"
     if is_small or kind.startswith("text/"):

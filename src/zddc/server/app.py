@@ -1,11 +1,10 @@
 """The server as an ASGI application: guard, identity, path, rules, opening, answer, audit, in this order."""
 
-import asyncio
 import logging
 import os
-import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from dataclasses import replace
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
@@ -13,31 +12,36 @@ from urllib.parse import parse_qsl
 from zddc.access.decide import Decision
 from zddc.access.policy import Policy
 from zddc.archive import links
-from zddc.server import profile
+from zddc.server import pages, profile
+from zddc.server.admin import RESCAN, answer_admin
 from zddc.server.answer import Answer, Request, answer_text
 from zddc.server.answer import Path as RequestPath
 from zddc.server.answers import answer_file
+from zddc.server.asked import Asked
 from zddc.server.audit import Audit
-from zddc.server.guard import METHODS, Fields, RefusedError, check_request
-from zddc.server.identity import UNIX, Identity, Person
-from zddc.server.listing import answer_listing
+from zddc.server.content import Content
+from zddc.server.drop_names import may_be_put
+from zddc.server.dropping import answer_drop
+from zddc.server.guard import CLOSE, METHODS, POST, PUT, RefusedError, check_request
+from zddc.server.hash_links import HashLinks
+from zddc.server.identity import Identity, Person
 from zddc.server.metrics import Metrics
 from zddc.server.opening import AbsentError, Opened, open_path
+from zddc.server.origins import allow_origins, require_same_origin
 from zddc.server.paths import parse_path
 from zddc.server.recursive import answer_recursive
+from zddc.server.sending import Receive, Send, send_answer
+from zddc.server.threads import run_in_thread
 from zddc.server.virtual import answer_archive, location
 from zddc.server.watching import Watcher
 from zddc.server.zip_members import answer_in_zip
 from zddc.server.zips import Running, answer_zip
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-
 MOST_AT_ONCE = 512
+MOST_OF_ONE = MOST_AT_ONCE // 2  # person, or address of people without one: so nobody keeps all others out
+FEW_AT_ONCE = 64  # that many need not be known before a thread has time for them
 HEALTH = b"/.health"
 
-_STALLED_SECONDS = 300  # of a reader who takes nothing
 # A page elsewhere can make its own name lead to this machine, but not write this one into its requests.
 _LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 _Found = TypeVar("_Found")
@@ -45,78 +49,205 @@ _Found = TypeVar("_Found")
 _logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a server may do beside answering: ``most_bytes`` of a file that is handed in, 0 where none is taken.
+
+    ``origins`` are those of other sites whose pages may read, such as ``https://tools.example``.
+    """
+
+    most_bytes: int = 0
+    origins: frozenset[str] = frozenset()
+
+
 class App:
     """Answers by the rules of a policy to whom an identity names, and records every answer."""
 
     def __init__(
-        self, root: Path, policy: Policy, identity: Identity, watcher: Watcher, audit: Audit, metrics: Metrics
+        self,
+        root: Path,
+        policy: Policy,
+        identity: Identity,
+        watcher: Watcher,
+        audit: Audit,
+        metrics: Metrics,
+        options: Options = Options(),
     ) -> None:
         self._root, self._policy, self._identity, self._watcher = root, policy, identity, watcher
-        self._audit, self._metrics = audit, metrics
-        self._running = Running()
+        self._audit, self._metrics, self._options = audit, metrics, options
+        from starlette.datastructures import Headers
+
+        self._running, self._hashes, self._headers_of = Running(), HashLinks(root), Headers
+        self._at_once: dict[str, int] = {}
+        self._counting = threading.Lock()
+        self._methods_of_most = (*METHODS, PUT) if options.most_bytes else METHODS
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request."""
-        started = time.perf_counter()
-        entry = _entry(scope)
-        self._metrics.at_once += 1
+        asked = Asked(scope, self._headers_of(raw=scope["headers"]))
+        self._count_one_more()
         try:
-            answer = await self._answer_whatever_happens(scope, entry)
-            entry["status"] = answer.status
-            await send_answer(answer, receive, send, entry)
+            answer = await self._answer(asked, receive)
+        except Exception as error:
+            answer = _answer_to(error, asked)
+        except BaseException:
+            self.end(asked)
+            raise
+        await self.send(asked, answer, receive, send)
+
+    async def send(self, asked: Asked, answer: Answer, receive: Receive, send: Send) -> None:
+        """Send an answer, and record it; what hands something in is recorded first."""
+        try:
+            if asked.entry["method"] == PUT:
+                answer = await run_in_thread(self._record_first, answer, asked)
+            asked.entry["status"] = answer.status
+            await send_answer(answer, receive, send, asked.entry)
         finally:
-            self._metrics.at_once -= 1
-            self._metrics.count_answer(entry["status"], entry["bytes"])
-            self._audit.record({**entry, "ms": round((time.perf_counter() - started) * 1000, 1)})
+            self.end(asked)
 
-    async def _answer_whatever_happens(self, scope: Mapping[str, Any], entry: dict[str, Any]) -> Answer:
+    def take(self, scope: Mapping[str, Any]) -> Asked | None:
+        """Begin to answer a request, without waiting for a disk; None where that takes an event loop.
+
+        What this returns has the answer already, or is for :meth:`answer`; in the end it is for :meth:`end`.
+        """
+        method, headers = scope["method"], scope["headers"]
+        if method not in METHODS or b"authorization" in dict(headers):
+            return None
+        asked = Asked(scope, self._headers_of(raw=headers))
+        self._count_one_more()
+        if self._metrics.at_once > FEW_AT_ONCE or scope["raw_path"] == HEALTH:
+            asked.found = self._find(asked)
+        return asked
+
+    def answer(self, asked: Asked) -> Answer:
+        """Answer what was taken; a disk may be waited for."""
+        found = asked.found or self._find(asked)
+        if isinstance(found, Answer):
+            return found
         try:
-            return await self._answer(scope, entry)
+            return self._look_up(asked, found)
+        except Exception as error:
+            return _answer_to(error, asked)
+
+    def _find(self, asked: Asked) -> Request | Answer:
+        try:
+            return self._guard(asked) or self._admit(asked, self._identity.recognise(*asked.who))
+        except Exception as error:
+            return _answer_to(error, asked)
+
+    def end(self, asked: Asked) -> None:
+        """Record an answer that was sent, if it was not recorded yet, and count it."""
+        entry = asked.entry
+        with self._counting:
+            self._metrics.at_once -= 1
+            if asked.asker:
+                count = self._at_once.pop(asked.asker) - 1
+                if count:  # who asks nothing is forgotten
+                    self._at_once[asked.asker] = count
+        self._metrics.count_answer(entry["status"], entry["bytes"])
+        if asked.recorded != entry["status"]:
+            self._audit.record(asked.line())
+
+    def _count_one_more(self) -> None:
+        with self._counting:
+            self._metrics.at_once += 1
+
+    def _record_first(self, answer: Answer, asked: Asked) -> Answer:
+        """Record an answer before it is sent, if it was not recorded yet; return what is to be sent."""
+        if asked.recorded == answer.status or self._record_now(answer.status, asked):
+            return answer
+        return answer_text(503, "the audit cannot be written", (("retry-after", "10"),))
+
+    def _record_now(self, status: int, asked: Asked) -> bool:
+        asked.recorded = status
+        return self._audit.record_now(asked.line() | {"status": status})
+
+    async def _answer(self, asked: Asked, receive: Receive) -> Answer:
+        if answer := self._guard(asked):
+            return answer
+        if "authorization" in asked.given:  # the store of tokens is on the disk
+            person = await run_in_thread(self._identity.recognise, *asked.who)
+        else:
+            person = self._identity.recognise(*asked.who)
+        found = self._admit(asked, person)
+        if isinstance(found, Answer):
+            return found
+        if found.method != PUT:
+            return await run_in_thread(self._look_up, asked, found)
+        content = Content(receive)
+        try:
+            answer = await self._take(found, content, asked)
         except RefusedError as refused:
-            return answer_text(refused.status, refused.reason, refused.headers)
-        except AbsentError as absent:
-            entry |= _said(absent.decision)
-            return answer_text(404, "not found")
-        except OSError as error:
-            _logger.warning("%s: %s", entry["path"], error)
-            return answer_text(503, "the disk does not answer", (("retry-after", "10"),))
-        except Exception:
-            _logger.exception("%s", entry["path"])
-            return answer_text(500, "an error of the server")
+            await content.pass_over(asked.headers)
+            raise RefusedError(refused.status, refused.reason, (*refused.headers, *CLOSE)) from None
+        except AbsentError:
+            await content.pass_over(asked.headers)
+            raise
+        allow_origins(answer, asked.headers, self._options.origins)
+        return answer
 
-    async def _answer(self, scope: Mapping[str, Any], entry: dict[str, Any]) -> Answer:
-        from starlette.datastructures import Headers
+    def _methods(self, raw_path: bytes) -> tuple[str, ...]:
+        return (*METHODS, POST) if raw_path == RESCAN else self._methods_of_most
 
+    def _guard(self, asked: Asked) -> Answer | None:
+        """Refuse what is too much, or can be read in two ways; answer what anybody may ask."""
         if self._metrics.at_once > MOST_AT_ONCE:
             raise RefusedError(503, "too many requests at once", (("retry-after", "10"),))
-        method, raw_path = scope["method"], scope["raw_path"]
-        headers = Headers(raw=scope["headers"])
-        fields = headers.items()
-        check_request(method, fields, needs_host=scope["http_version"] == "1.1")
-        if raw_path == HEALTH:
-            return self._health()
-        person = await self._recognise(fields, entry["peer"])
-        entry |= {"via": person.via, "email": person.email}
+        scope = asked.scope
+        methods = self._methods(scope["raw_path"])
+        check_request(scope["method"], asked.fields, needs_host=scope["http_version"] == "1.1", methods=methods)
+        return self._health() if scope["raw_path"] == HEALTH else None
+
+    def _admit(self, asked: Asked, person: Person) -> Request | Answer:
+        """Return what a person asks for; or the answer, where that takes no disk."""
+        entry, headers = asked.entry, asked.headers
+        method, raw_path = asked.scope["method"], asked.scope["raw_path"]
+        entry["via"], entry["email"] = person.via, person.email
+        asked.asker = self._begin_for(person.email or entry["peer"])
         if person.was_ignored:
             self._metrics.add("zddc_identity_headers_ignored_total")
         if person.via == "local":
             _require_local_host(headers.get("host", ""))
         path = parse_path(raw_path)
         if method == "OPTIONS":
-            return Answer(204, [("allow", ", ".join(METHODS))])
-        query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
-        request = Request(method, path, query, headers, person.email, raw_path)
-        answer, decision = await asyncio.to_thread(self._answer_path, request, person.via)
-        entry |= _said(decision)
+            answer = Answer(204, [("allow", ", ".join(self._methods(raw_path)))])
+            allow_origins(answer, headers, self._options.origins, is_preflight=True)
+            return answer
+        if method in (PUT, POST):
+            require_same_origin(headers)
+        query = dict(parse_qsl(entry["query"], keep_blank_values=True)) if entry["query"] else {}
+        return Request(method, path, query, headers, person.email, raw_path)
+
+    def _look_up(self, asked: Asked, request: Request) -> Answer:
+        answer, decision = self._answer_path(request, asked.entry["via"])
+        asked.say(decision)
+        allow_origins(answer, asked.headers, self._options.origins)
         return answer
 
-    async def _recognise(self, fields: Fields, peer: str) -> Person:
-        if any(name == "authorization" for name, _ in fields):  # the store of tokens is on the disk
-            return await asyncio.to_thread(self._identity.recognise, fields, peer)
-        return self._identity.recognise(fields, peer)
+    def _begin_for(self, asker: str) -> str:
+        with self._counting:
+            count = self._at_once.get(asker, 0)
+            if count >= MOST_OF_ONE:
+                raise RefusedError(429, "too many requests of yours at once", (("retry-after", "10"),))
+            self._at_once[asker] = count + 1
+        return asker
+
+    async def _take(self, request: Request, receive: Receive, asked: Asked) -> Answer:
+        """Take what somebody hands in; the line of the audit is written before the file gets its name."""
+        if not may_be_put(request.path.names):
+            raise RefusedError(405, "nothing can be handed in there", (("allow", ", ".join(METHODS)),))
+
+        def record(status: int, decision: Decision, size: int) -> bool:
+            asked.say(decision)
+            asked.entry["received"] = size
+            return self._record_now(status, asked)
+
+        answer, decision = await answer_drop(request, receive, self._policy, self._options.most_bytes, record)
+        asked.say(decision)
+        return answer
 
     def _health(self) -> Answer:
-        if self._audit.failures:
+        if self._audit.is_failing:
             return answer_text(503, "the audit cannot be written")
         if not self._watcher.is_ready:
             return answer_text(503, "starting")
@@ -126,11 +257,20 @@ class App:
         """Answer with what the path names, opened and read in one thread."""
         names = request.path.names
         if names[:1] == (profile.FOLDER,):
-            return _require(profile.answer_profile(request, via, self._policy, self._watcher)), None
+            return _require(
+                profile.answer_profile(request, via, self._policy, self._watcher)
+                or answer_admin(request, self._root, self._policy, self._watcher, self._audit)
+            ), None
+        if names[:1] == (pages.FOLDER,):
+            return _require(pages.answer_tools(request)), None
+        if not names:
+            index = self._watcher.index if self._watcher.is_ready else None
+            if answer := pages.answer_root(request, index, self._policy):
+                return answer, None
         if links.FOLDER not in names:
-            return self._open_and_answer(request)
+            return self._open_or_answer_page(request)
         self._require_index()
-        found = answer_archive(request, self._watcher.index, self._policy, self._root)
+        found = answer_archive(request, self._watcher.index, self._policy, self._root, self._hashes)
         if found is None:
             raise AbsentError(None)
         if isinstance(found, Answer):
@@ -138,6 +278,22 @@ class App:
         answer, decision = self._open_and_answer(replace(request, path=RequestPath(found, is_folder=False)))
         answer.headers.append(("content-location", location(found)))
         return answer, decision
+
+    def _open_or_answer_page(self, request: Request) -> tuple[Answer, Decision | None]:
+        """Answer with what the path names; in each readable folder the pages are beside what is there."""
+        try:
+            return self._open_and_answer(request)
+        except AbsentError:
+            above = request.path.names[:-1]
+            if (answer := pages.answer_page(request)) is None:
+                raise
+            if not above:  # as in /_tools/: there is nothing of the archive in it
+                return answer, None
+            opened = open_path(self._policy, above, request.email)
+            os.close(opened.descriptor)
+            if not opened.is_folder:
+                raise
+            return answer, opened.decision
 
     def _open_and_answer(self, request: Request) -> tuple[Answer, Decision]:
         opened, names_in_zip = self._open(request)
@@ -156,7 +312,7 @@ class App:
         """Open what a path names, or the zip that it leads into, with the names there."""
         names, is_folder = request.path
         for length, name in enumerate(names, start=1):
-            if name.lower().endswith(".zip") and (is_folder or length < len(names)):
+            if (is_folder or length < len(names)) and name.lower().endswith(".zip"):
                 opened = open_path(self._policy, names[:length], request.email)
                 if not opened.is_folder:
                     return opened, names[length:]
@@ -176,11 +332,25 @@ class App:
         if request.query.get("recursive") == "1":
             self._require_index()
             return answer_recursive(request, self._watcher.index, self._policy)
-        return answer_listing(request, opened.descriptor, opened.chain, self._policy)
+        return pages.answer_folder(request, opened.descriptor, opened.chain, self._policy)
 
     def _require_index(self) -> None:
         if not self._watcher.is_ready:
             raise RefusedError(503, "the archive is being read; come back soon", (("retry-after", "2"),))
+
+
+def _answer_to(error: Exception, asked: Asked) -> Answer:
+    """Answer with what an error means to who has asked."""
+    if isinstance(error, RefusedError):
+        return answer_text(error.status, error.reason, error.headers)
+    if isinstance(error, AbsentError):
+        asked.say(error.decision)
+        return pages.answer_absent(asked.headers.get("accept", ""), asked.entry["email"])
+    if isinstance(error, OSError):
+        _logger.warning("%s: %s", asked.entry["path"], error)
+        return answer_text(503, "the disk does not answer", (("retry-after", "10"),))
+    _logger.error("%s", asked.entry["path"], exc_info=error)
+    return answer_text(500, "an error of the server")
 
 
 def _require_local_host(host: str) -> None:
@@ -193,70 +363,3 @@ def _require(found: _Found | None, decision: Decision | None = None) -> _Found:
     if found is None:
         raise AbsentError(decision)
     return found
-
-
-def _said(decision: Decision | None) -> dict[str, Any]:
-    """Return what the audit says of a decision."""
-    if decision is None:
-        return {}
-    return {"decision": "allow" if decision.allowed else "deny", "by": decision.by and str(decision.by)}
-
-
-async def send_answer(answer: Answer, receive: Receive, send: Send, entry: dict[str, Any]) -> None:
-    """Send an answer; where it cannot be sent to its end, the connection is cut, and the entry says so.
-
-    The server cuts a connection whose application returns before the end of what it sends.
-    """
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    if isinstance(answer.body, bytes):
-        body = b"" if entry["method"] == "HEAD" else answer.body
-        entry["bytes"] = len(body)
-        await send({"type": "http.response.body", "body": body})
-        return
-    left = asyncio.create_task(_wait_until_left(receive))
-    try:
-        async for piece in answer.body:
-            if left.done():
-                break
-            async with asyncio.timeout(_STALLED_SECONDS):
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
-            entry["bytes"] += len(piece)
-        else:
-            await send({"type": "http.response.body", "body": b""})
-            return
-        entry["cut"] = "the client left"
-    except TimeoutError:
-        entry["cut"] = "the client took nothing"
-    except OSError as error:
-        entry["cut"] = str(error)
-        _logger.warning("%s: %s", entry["path"], error)
-    finally:
-        left.cancel()
-        await answer.body.aclose()  # type: ignore[attr-defined]
-
-
-async def _wait_until_left(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-def _entry(scope: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the audit says of a request before anything is known about it."""
-    client = scope.get("client") or ("", 0)
-    given = {name: value.decode("latin-1") for name, value in scope["headers"] if name in (b"range", b"user-agent")}
-    return {
-        "id": os.urandom(8).hex(),
-        "peer": client[0] or UNIX,
-        "via": "none",
-        "email": None,
-        "method": scope["method"],
-        "path": scope["raw_path"].decode("latin-1"),
-        "query": scope["query_string"].decode("latin-1"),
-        "status": 0,
-        "bytes": 0,
-        "range": given.get(b"range"),
-        "decision": None,
-        "by": None,
-        "agent": given.get(b"user-agent"),
-    }

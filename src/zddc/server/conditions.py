@@ -3,12 +3,17 @@
 import itertools
 import re
 from datetime import UTC, datetime
+from email.utils import formatdate
+from functools import lru_cache
+from operator import itemgetter
 from typing import NamedTuple
 
 from zddc.server.answer import Request
 
 NOT_MODIFIED, PRECONDITION_FAILED = 304, 412
 
+_CONDITIONS = frozenset((b"if-match", b"if-unmodified-since", b"if-none-match", b"if-modified-since"))
+_RANGES = frozenset((b"range",))
 _TAG = re.compile(r'\s*((?:W/)?"[\x21\x23-\x7e\x80-\xff]*")\s*(?:,|\Z)|\s*,')
 _DATES = ("%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %d %H:%M:%S %Y")
 _RANGE = re.compile(r"[ \t]*(?:([0-9]+)-([0-9]*)|-([0-9]+))[ \t]*", re.ASCII)
@@ -36,6 +41,8 @@ class UnsatisfiableError(Exception):
 
 def status_of_conditions(request: Request, validators: Validators) -> int:
     """Return the status that a request's conditions lead to, or 0 where it is to be answered as if it had none."""
+    if _has_none_of(_CONDITIONS, request):
+        return 0
     modified = validators.modified
     if (wanted := request.field("if-match")) is not None:
         if not _names(wanted, validators.tag, strong=True):
@@ -55,15 +62,19 @@ def ranges(request: Request, validators: Validators, size: int) -> list[Range]:
     It is sent whole where the header is not a set of byte ranges, where the ranges overlap or are more than 16, where
     ``If-Range`` is not the present strong tag, and where the file is empty. Raises :class:`UnsatisfiableError`.
     """
+    if _has_none_of(_RANGES, request):
+        return []
     given = request.headers.getlist("range")
     unit, equals, text = given[0].partition("=") if len(given) == 1 else ("", "", "")
     if request.method != "GET" or not equals or unit.lower() != "bytes" or not size:
         return []
     if (known := request.field("if-range")) is not None and known.strip() != validators.tag:
         return []
-    asked = [_RANGE.fullmatch(part) for part in text.split(",") if part.strip(" \t")]
-    parts: list[Range] = []
-    for found in asked:
+    is_any_asked, parts = False, list[Range]()
+    for part in text.split(","):
+        if not part.strip(" \t"):
+            continue
+        is_any_asked, found = True, _RANGE.fullmatch(part)
         if found is None or (found[1] and found[2] and _number(found[2]) < _number(found[1])):
             return []
         start = _number(found[1]) if found[1] else max(0, size - _number(found[3]))
@@ -72,21 +83,26 @@ def ranges(request: Request, validators: Validators, size: int) -> list[Range]:
             continue
         if parts and parts[-1].stop == start:
             parts[-1] = Range(parts[-1].start, stop)
+        elif len(parts) == _MOST_RANGES:
+            return []  # what follows, which may be thousands, is not looked at
         else:
             parts.append(Range(start, stop))
-    if asked and not parts:
+    if is_any_asked and not parts:
         raise UnsatisfiableError
-    ordered = sorted(parts)
-    overlaps = any(one.stop > other.start for one, other in itertools.pairwise(ordered))
-    return [] if overlaps or len(parts) > _MOST_RANGES else parts
+    overlaps = any(one.stop > other.start for one, other in itertools.pairwise(sorted(parts)))
+    return [] if overlaps else parts
 
 
+@lru_cache(maxsize=1 << 12)
 def format_date(seconds: int) -> str:
     """Return the date of a header."""
     # strftime would take the names of days and months from the system's language.
-    moment = datetime.fromtimestamp(seconds, UTC)
-    day, month = "MonTueWedThuFriSatSun"[moment.weekday() * 3 :][:3], "JanFebMarAprMayJunJulAugSepOctNovDec"
-    return f"{day}, {moment:%d} {month[moment.month * 3 - 3 :][:3]} {moment.year:04} {moment:%H:%M:%S} GMT"
+    return formatdate(seconds, usegmt=True)
+
+
+def _has_none_of(names: frozenset[bytes], request: Request) -> bool:
+    """Return whether a request has none of some headers; most have no condition, and this is sooner known."""
+    return names.isdisjoint(map(itemgetter(0), request.headers.raw))
 
 
 def _number(digits: str) -> int:

@@ -1,16 +1,18 @@
 """Refuses requests that are too large or can be read in two ways, before anything else looks at them."""
 
 from collections.abc import Sequence
+from itertools import chain
 
 Fields = Sequence[tuple[str, str]]
 """The header fields of a request, in their order, with names in lower case."""
 
 METHODS = ("GET", "HEAD", "OPTIONS")
+PUT, POST = "PUT", "POST"
 MOST_FIELDS = 100
 MOST_BYTES = 16 * 1024
 
 # What follows such a request on its connection might be a part of it.
-_CLOSE = (("connection", "close"),)
+CLOSE = (("connection", "close"),)
 _ONCE = ("host", "content-length", "authorization")
 
 
@@ -22,18 +24,23 @@ class RefusedError(Exception):
         self.status, self.reason, self.headers = status, reason, headers
 
 
-def check_request(method: str, fields: Fields, *, needs_host: bool = True) -> None:
+def check_request(method: str, fields: Fields, *, needs_host: bool = True, methods: Sequence[str] = METHODS) -> None:
     """Raise :class:`RefusedError` for a method that is not served, and for header fields that nobody can rely on."""
-    if len(fields) > MOST_FIELDS or sum(len(name) + len(value) for name, value in fields) > MOST_BYTES:
+    if len(fields) > MOST_FIELDS or sum(map(len, chain.from_iterable(fields))) > MOST_BYTES:
         raise RefusedError(431, f"more than {MOST_FIELDS} header fields, or more than {MOST_BYTES} bytes of them")
-    names = [name for name, _ in fields]
-    for name in _ONCE:
-        if names.count(name) > 1:
-            raise RefusedError(400, f"the header '{name}' is there twice", _CLOSE)
+    found = dict(fields)
+    if len(found) < len(fields):
+        names = [name for name, _ in fields]
+        for name in _ONCE:
+            if names.count(name) > 1:
+                raise RefusedError(400, f"the header '{name}' is there twice", CLOSE)
     # Of a missing one the HTTP server makes an empty one.
-    if needs_host and not dict(fields).get("host"):
-        raise RefusedError(400, "the header 'host' is missing", _CLOSE)
-    if method not in METHODS:
-        raise RefusedError(405, "the method is not served", (("allow", ", ".join(METHODS)), *_CLOSE))
-    if "transfer-encoding" in names or ("content-length" in names and ("content-length", "0") not in fields):
-        raise RefusedError(400, "a request to read has no content", _CLOSE)
+    if needs_host and not found.get("host"):
+        raise RefusedError(400, "the header 'host' is missing", CLOSE)
+    if method not in methods:
+        raise RefusedError(405, "the method is not served", (("allow", ", ".join(methods)), *CLOSE))
+    if method == PUT:
+        if "transfer-encoding" in found and "content-length" in found:
+            raise RefusedError(400, "the length of the content is told in two ways", CLOSE)
+    elif "transfer-encoding" in found or found.get("content-length", "0") != "0":
+        raise RefusedError(400, "a request to read has no content", CLOSE)

@@ -3,12 +3,14 @@
 import base64
 import hashlib
 import html
+import itertools
 import os
 import re
 import stat
+import string
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from concurrent.futures import Future, ThreadPoolExecutor
 from operator import itemgetter
 from typing import NamedTuple
 from urllib.parse import quote
@@ -20,20 +22,24 @@ from zddc.access.policy import Policy
 from zddc.server.answer import REVALIDATED, Answer, Request, page_headers
 from zddc.server.answers import format_tag
 from zddc.server.conditions import Validators, status_of_conditions
-from zddc.server.paths import is_servable
-from zddc.times import utc_time
+from zddc.server.paths import servable
+from zddc.times import format_mtime, utc_time
 from zddc.visible import visible
 
 _MOST_ROWS = 2000  # of a page
 _SMALL = 1024  # bytes; less is not worth compressing
-_AT_ONCE = 1000  # rows
+_LARGE = 64 * 1024  # bytes; less is compressed before a thread has begun
+_AT_ONCE = 2000  # rows
 _FOLDER_MODE = 1 << 31  # as Go writes a folder's mode, and Caddy with it
 _IN_A_PATH = "!$&'()*+,;=:@"
-_ONLY_BLANKS = re.compile(rf"[A-Za-z0-9_.~ {re.escape(_IN_A_PATH)}-]*")
+# What stands for itself in JSON, and in an address but for the blank. To take it out of bytes is quicker than a
+# regular expression.
+_PLAIN = f"{string.ascii_letters}{string.digits}_.~ {_IN_A_PATH}-".encode()
 _STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem}table{width:100%;"
-    "border-collapse:collapse}th,td{text-align:left;padding:.25rem .5rem;border-bottom:1px solid #8884}"
-    "td:nth-child(n+2){white-space:nowrap}td:nth-child(2){text-align:right}"
+    ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:70rem;"
+    "padding:0 1rem}table{width:100%;border-collapse:collapse}th,td{text-align:left;padding:.25rem .5rem;"
+    "border-bottom:1px solid #8884;vertical-align:top}td{overflow-wrap:anywhere}.n{text-align:right;"
+    "font-variant-numeric:tabular-nums}th,.n,.t{white-space:nowrap}"
 )
 STYLE_SOURCE = f"'sha256-{base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()}'"
 
@@ -56,22 +62,31 @@ def answer_listing(request: Request, folder: int, chain: Chain, policy: Policy) 
     return answer_rows(request, rows_of(folder, chain, policy, request.email))
 
 
-def answer_rows(request: Request, rows: Sequence[Row], headers: Iterable[tuple[str, str]] = ()) -> Answer:
+def answer_rows(request: Request, rows: Iterable[Row], headers: Iterable[tuple[str, str]] = ()) -> Answer:
     """Answer with the lines of a listing, in the order given, as JSON or as a page, whichever is asked for."""
+    if prefers_json(request.headers.get("accept", "")):
+        return answer_either(request, _json(rows), b"", headers)
     names = request.path.names
-    is_page = not prefers_json(request.headers.get("accept", ""))
-    page = format_page(names[-1] if names else "Archive", _table(names, rows)) if is_page else b""
-    return answer_either(request, _json(rows), page, headers)
+    page = format_page(names[-1] if names else "Archive", format_table(names, list(rows)))
+    return answer_either(request, [], page, headers)
 
 
 def answer_either(
-    request: Request, as_json: Iterable[bytes], page: bytes, headers: Iterable[tuple[str, str]] = ()
+    request: Request,
+    as_json: Iterable[bytes],
+    page: bytes,
+    headers: Iterable[tuple[str, str]] = (),
+    headers_of_page: Sequence[tuple[str, str]] | None = None,
 ) -> Answer:
-    """Answer with JSON or with a page of :func:`format_page`, whichever is asked for."""
+    """Answer with JSON or with a page, whichever is asked for: one of :func:`format_page`, or one with own headers."""
     if prefers_json(request.headers.get("accept", "")):
         pieces, kind, own = iter(as_json), "application/json", page_headers()
     else:
-        pieces, kind, own = iter([page]), "text/html; charset=utf-8", page_headers(STYLE_SOURCE)
+        pieces, kind, own = (
+            iter([page]),
+            "text/html; charset=utf-8",
+            list(headers_of_page or page_headers(STYLE_SOURCE)),
+        )
     tag, body, encoding = _encode(pieces, accepts_gzip(request.headers.get("accept-encoding", "")))
     own += [*headers, REVALIDATED, ("vary", "accept, accept-encoding"), ("etag", tag)]
     if failed := status_of_conditions(request, Validators(tag)):
@@ -80,23 +95,22 @@ def answer_either(
     return Answer(200, own, b"" if request.method == "HEAD" else body)
 
 
-def rows_of(folder: int, chain: Chain, policy: Policy, email: str | None) -> list[Row]:
-    """Return what somebody may open in an open folder, in the order of the names' code points."""
-    rows = []
-    with os.scandir(folder) as found:
-        for entry in found:
-            if not is_servable(entry.name):
-                continue
-            try:
-                status = entry.stat(follow_symlinks=False)
-            except FileNotFoundError:  # removed meanwhile
-                continue
-            if stat.S_ISREG(status.st_mode):
-                rows.append(Row(entry.name, status.st_size, status.st_mtime_ns, False, status.st_mode & 0o777))
-            elif stat.S_ISDIR(status.st_mode) and _may_enter(folder, chain, policy, email, entry.name):
-                rows.append(Row(entry.name, 0, status.st_mtime_ns, True, status.st_mode & 0o777))
-    rows.sort(key=itemgetter(0))
-    return rows
+def rows_of(folder: int, chain: Chain, policy: Policy, email: str | None) -> Iterator[Row]:
+    """Yield what somebody may open in an open folder, in the order of the names' code points.
+
+    The folder is read before the first line comes, and has to stay open until the last one.
+    """
+    # Sorted names first, and one status after the other, is a fifth quicker than what os.scandir keeps of each.
+    for name in sorted(servable(os.listdir(folder))):
+        try:
+            status = os.lstat(name, dir_fd=folder)
+        except FileNotFoundError:  # removed meanwhile
+            continue
+        mode = status.st_mode
+        if stat.S_ISREG(mode):
+            yield Row(name, status.st_size, status.st_mtime_ns, False, mode & 0o777)
+        elif stat.S_ISDIR(mode) and _may_enter(folder, chain, policy, email, name):
+            yield Row(name, 0, status.st_mtime_ns, True, mode & 0o777)
 
 
 def open_below(folder: int, chain: Chain, policy: Policy, email: str | None, name: str) -> tuple[int, Chain] | None:
@@ -138,36 +152,41 @@ def _may_enter(folder: int, chain: Chain, policy: Policy, email: str | None, nam
     return opened is not None
 
 
-def _json(rows: Sequence[Row]) -> Iterator[bytes]:
-    encoder = msgspec.json.Encoder()
-    yield b"["
-    for start in range(0, len(rows), _AT_ONCE):
-        some = encoder.encode([_as_object(row) for row in rows[start : start + _AT_ONCE]])
-        yield (b"," if start else b"") + some[1:-1]
-    yield b"]"
+def _json(rows: Iterable[Row]) -> Iterator[bytes]:
+    left, before = iter(rows), b"["
+    while some := list(itertools.islice(left, _AT_ONCE)):
+        are_plain = _is_plain("".join(map(itemgetter(0), some)))
+        yield before + ",".join([_as_json(row, are_plain or _is_plain(row.name)) for row in some]).encode()
+        before = b","
+    yield b"]" if before == b"," else b"[]"
 
 
-class _Line(msgspec.Struct):
-    """A line as JSON: the keys of Caddy's listings."""
+def _as_json(row: Row, is_plain: bool) -> str:
+    """Return a line as JSON: the keys of Caddy's listings."""
+    name, size, mtime_ns, is_folder, mode = row
+    if is_plain:
+        text, url = name, name.replace(" ", "%20")
+    else:
+        text, url = json_text(name), url_of(name)[2:]
+    slash, kind, mode = ("/", "true", mode | _FOLDER_MODE) if is_folder else ("", "false", mode)
+    return (
+        f'{{"name":"{text}{slash}","size":{size},"url":"./{url}{slash}","mod_time":"{format_mtime(mtime_ns)}",'
+        f'"mode":{mode},"is_dir":{kind},"is_symlink":false}}'
+    )
 
-    name: str
-    size: int
-    url: str
-    mod_time: datetime
-    mode: int
-    is_dir: bool
-    is_symlink: bool = False
+
+def _is_plain(text: str) -> bool:
+    return not text.encode().translate(None, _PLAIN)
 
 
-def _as_object(row: Row) -> _Line:
-    name = f"{row.name}/" if row.is_folder else row.name
-    mode = row.mode | _FOLDER_MODE if row.is_folder else row.mode
-    return _Line(name, row.size, url_of(name), utc_time(row.mtime_ns), mode, row.is_folder)
+def json_text(text: str) -> str:
+    """Return a text as it stands between the quotation marks of JSON."""
+    return text if _is_plain(text) else msgspec.json.encode(text).decode()[1:-1]
 
 
 def url_of(name: str) -> str:
     """Return the address of a name, relative to the folder that it is in."""
-    if _ONLY_BLANKS.fullmatch(name):
+    if _is_plain(name):
         return f"./{name.replace(' ', '%20')}"
     return f"./{quote(name, safe=f'{_IN_A_PATH}/')}"
 
@@ -182,34 +201,62 @@ def format_page(title: str, content: str) -> bytes:
     ).encode()
 
 
-def _table(names: Sequence[str], rows: Sequence[Row]) -> str:
+def format_table(names: Sequence[str], rows: Sequence[Row]) -> str:
+    """Return the first lines of a listing as HTML; ``names`` are those of the folder's path."""
     up = '<tr><td><a href="../">..</a><td><td>\n' if names else ""
     lines = [
         f'<tr><td><a href="{html.escape(url_of(row.name + "/" * row.is_folder))}">'
         f"{html.escape(visible(row.name))}{'/' * row.is_folder}</a>"
-        f"<td>{'' if row.is_folder else f'{row.size:,}'}<td>{utc_time(row.mtime_ns):%Y-%m-%d %H:%M}\n"
+        f"<td class=n>{'' if row.is_folder else f'{row.size:,}'}<td class=t>{utc_time(row.mtime_ns):%Y-%m-%d %H:%M}\n"
         for row in rows[:_MOST_ROWS]
     ]
     more = f"<p>{len(rows):,} names; the first {_MOST_ROWS:,} are shown.\n" if len(rows) > _MOST_ROWS else ""
-    head = "<thead><tr><th>Name<th>Bytes<th>Changed (UTC)\n"
+    head = "<thead><tr><th>Name<th class=n>Bytes<th>Changed (UTC)\n"
     return f"{more}<table>\n{head}<tbody>\n{up}{''.join(lines)}</table>\n"
 
 
-def _encode(pieces: Iterator[bytes], gzip: bool) -> tuple[str, bytes, list[tuple[str, str]]]:
+def _encode(pieces: Iterable[bytes], gzip: bool) -> tuple[str, bytes, list[tuple[str, str]]]:
     """Return the tag of a content, which is weak, as it is the same however encoded, the bytes to send, and a header.
 
-    Of what is compressed, no more than a piece is in memory otherwise.
+    Of what is compressed, no more than some pieces are in memory otherwise. A second thread compresses one piece while
+    the next is made.
     """
-    digest, compressed, plain, size = hashlib.blake2b(digest_size=15), [], [], 0
-    compressor = zlib.compressobj(1, wbits=31) if gzip else None
-    for piece in pieces:
-        digest.update(piece)
-        size += len(piece)
-        if compressor:
-            compressed.append(compressor.compress(piece))
-        if not compressor or size < _SMALL:
-            plain.append(piece)
-    tag = f"W/{format_tag(digest.digest())}"
-    if compressor and size >= _SMALL:
-        return tag, b"".join([*compressed, compressor.flush()]), [("content-encoding", "gzip")]
-    return tag, b"".join(plain), []
+    encoding = _Encoding(gzip)
+    with ThreadPoolExecutor(1, "compressing") as beside:
+        under_way: list[Future[None]] = []
+        for piece in pieces:
+            while under_way:
+                under_way.pop().result()
+            if len(piece) < _LARGE:
+                encoding.add(piece)
+            else:
+                under_way.append(beside.submit(encoding.add, piece))
+        for one in under_way:
+            one.result()
+    return encoding.end()
+
+
+class _Encoding:
+    """Makes the tag of a content and what is sent of it, piece by piece."""
+
+    def __init__(self, gzip: bool) -> None:
+        self._digest, self._size = hashlib.blake2b(digest_size=15), 0
+        self._compressor = zlib.compressobj(1, wbits=31) if gzip else None
+        self._compressed: list[bytes] = []
+        self._plain: list[bytes] = []
+
+    def add(self, piece: bytes) -> None:
+        """Add a piece."""
+        self._digest.update(piece)
+        self._size += len(piece)
+        if self._compressor:
+            self._compressed.append(self._compressor.compress(piece))
+        if not self._compressor or self._size < _SMALL:
+            self._plain.append(piece)
+
+    def end(self) -> tuple[str, bytes, list[tuple[str, str]]]:
+        """Return the tag, the bytes to send, and the headers that say how they are encoded."""
+        tag = f"W/{format_tag(self._digest.digest())}"
+        if self._compressor and self._size >= _SMALL:
+            return tag, b"".join([*self._compressed, self._compressor.flush()]), [("content-encoding", "gzip")]
+        return tag, b"".join(self._plain), []

@@ -1,5 +1,6 @@
 """Counts of what the server did, in the text format of Prometheus."""
 
+import threading
 from collections import Counter
 
 
@@ -8,16 +9,19 @@ class Metrics:
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
+        self._counting = threading.Lock()
         self.at_once = 0
 
     def add(self, name: str, number: int = 1) -> None:
         """Add to a count."""
-        self._counts[name] += number
+        with self._counting:
+            self._counts[name] += number
 
     def count_answer(self, status: int, sent: int) -> None:
         """Count an answer with its status, and the bytes of its content."""
-        self.add(f'zddc_answers_total{{status="{status}"}}')
-        self.add("zddc_sent_bytes_total", sent)
+        with self._counting:
+            self._counts[f'zddc_answers_total{{status="{status}"}}'] += 1
+            self._counts["zddc_sent_bytes_total"] += sent
 
     def text(self, audit_failures: int) -> str:
         """Return all counts, a line each."""

@@ -6,13 +6,13 @@ import stat
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from zddc.access.decide import Chain, Decision, decide, extend
+from zddc.access.decide import Chain, Decision
 from zddc.access.policy import Policy, UnservedError, require_visible
 from zddc.access.rules import READ
 from zddc.file_identity import FILE
 
 # What the system says of a name that is not there, that is not for this server, or that was changed meanwhile.
-_ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENXIO, errno.ENAMETOOLONG)
+ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENXIO, errno.ENAMETOOLONG)
 
 
 class AbsentError(Exception):
@@ -44,19 +44,22 @@ def open_path(policy: Policy, names: Sequence[str], email: str | None) -> Opened
     where the disk fails.
     """
     try:
-        with policy.open_folder(names[:-1]) as (folder, chain):
+        folder, chain = policy.reach(names[:-1])
+        try:
             if names:
                 return _open_last(policy, folder, chain, names[-1], email)
-            decision = _judge(chain, email)
+            decision = _judge(policy, chain, email)
             return Opened(os.dup(folder), os.fstat(folder), chain, decision)
+        finally:
+            policy.leave(folder)
     except OSError as error:
-        if isinstance(error, UnservedError) or error.errno in _ABSENT:
+        if isinstance(error, UnservedError) or error.errno in ABSENT:
             raise AbsentError from None
         raise
 
 
-def _judge(chain: Chain, email: str | None) -> Decision:
-    decision = decide(chain, email, READ)
+def _judge(policy: Policy, chain: Chain, email: str | None) -> Decision:
+    decision = policy.decide(chain, email, READ)
     if not decision.allowed:
         raise AbsentError(decision)
     return decision
@@ -73,8 +76,8 @@ def _open_last(policy: Policy, folder: int, chain: Chain, name: str, email: str 
         if not is_served(status.st_mode):  # it was changed for something else in between
             raise AbsentError
         if stat.S_ISDIR(status.st_mode):
-            chain = extend(chain, name, policy.rules_in(descriptor))
-        return Opened(descriptor, status, chain, _judge(chain, email))
+            chain = policy.extend(chain, name, policy.rules_in(descriptor))
+        return Opened(descriptor, status, chain, _judge(policy, chain, email))
     except BaseException:
         os.close(descriptor)
         raise

@@ -23,15 +23,19 @@ def answer_profile(request: Request, via: str, policy: Policy, watcher: Watcher)
     """Answer what is asked below ``/.profile``; None is for what looks absent. ``via`` says how somebody is known.
 
     ``/.profile/`` is open to everybody, and has the state of the index for admins. ``/.profile/access?path=`` says
-    whether somebody may read and hand in there; the reason is told where they may, and else to admins only, who may
-    also ask for another person, ``&email=``.
+    whether somebody may read and hand in there; the reason is told where they may, and else to admins only. They may
+    also ask either for another person, ``?email=``.
     """
     names, is_folder = request.path
     admin = is_admin(policy.chain_of(()), request.email)
     if names == (FOLDER,):
         if not is_folder:
             return answer_text(301, "it is there", (("location", f"/{FOLDER}/"),))
-        return _answer(request, "Profile", _profile(request.email, via, admin, policy, watcher))
+        try:
+            email = _person(request, admin)
+        except ValueError as error:
+            return answer_text(400, str(error))
+        return _answer(request, "Profile", _profile(request, email, via, admin, policy, watcher))
     if names != (FOLDER, _ACCESS) or is_folder:
         return None
     try:
@@ -42,13 +46,15 @@ def answer_profile(request: Request, via: str, policy: Policy, watcher: Watcher)
     return _answer(request, "Access", _access(policy, path.names, email, tells_why=admin))
 
 
-def _profile(email: str | None, via: str, admin: bool, policy: Policy, watcher: Watcher) -> dict[str, Any]:
+def _profile(
+    request: Request, email: str | None, via: str, admin: bool, policy: Policy, watcher: Watcher
+) -> dict[str, Any]:
     index = watcher.index
     folders = [listing.path.split("/") for listing in index.listings_below() if listing.has_rules and listing.path]
     found: dict[str, Any] = {
         "email": email,
-        "via": via,
-        "is_admin": admin,
+        "via": via if email == request.email else "not asking",
+        "is_admin": is_admin(policy.chain_of(()), email),
         "entry_points": list(policy.entry_points(email, [(), *folders])) if watcher.is_ready else None,
     }
     if admin:

@@ -5,19 +5,18 @@ import stat
 import zlib
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
+from itertools import islice
 
 from zddc.access.decide import Chain, decide
 from zddc.access.policy import Policy
 from zddc.archive.index import Index
 from zddc.archive.tree import Listing, is_zip_transmittal
 from zddc.server.answer import REVALIDATED, Answer, Pieces, Request, page_headers
-from zddc.server.listing import accepts_gzip
+from zddc.server.listing import accepts_gzip, json_text
 from zddc.server.paths import is_servable
-from zddc.times import utc_time
+from zddc.times import format_mtime
 
 _AT_ONCE = 2000  # lines
-
-Line = dict[str, object]
 
 
 def answer_recursive(request: Request, index: Index, policy: Policy) -> Answer:
@@ -35,27 +34,31 @@ def answer_recursive(request: Request, index: Index, policy: Policy) -> Answer:
     return Answer(200, headers, Pieces(pieces, pieces.close))
 
 
-def lines(index: Index, policy: Policy, names: Sequence[str], email: str | None) -> Iterator[Line]:
-    """Yield a line for each readable file below a folder, in the order of folders and names."""
+def lines(index: Index, policy: Policy, names: Sequence[str], email: str | None) -> Iterator[str]:
+    """Yield a line of JSON for each readable file below a folder, in the order of folders and names."""
     path = "/".join(names)
     start = len(path) + 1 if path else 0
-    for listing in _readable(index.listings_below(path), policy, names, email):
+    for listing in readable_listings(index.listings_below(path), policy, names, email):
+        folder, before, is_named = None, "", False
         for entry in listing.entries:
-            inside = entry.path[len(listing.path) + 1 if listing.path else 0 :]
-            if is_servable(entry.name) and all(map(is_servable, inside.split("/")[:-1])):
-                yield {
-                    "path": entry.path[start:],
-                    "name": entry.name,
-                    "size": entry.size,
-                    "mod_time": utc_time(entry.mtime_ns),
-                }
+            if entry.folder != folder:  # in a zip there may be more than one
+                folder = entry.folder
+                before = json_text(f"{folder[start:]}/") if folder[start:] else ""
+                is_named = all(map(is_servable, folder[len(listing.path) :].split("/")[1:]))
+            if is_named and is_servable(entry.name):
+                name = json_text(entry.name)
+                yield (
+                    f'{{"path":"{before}{name}","name":"{name}","size":{entry.size},'
+                    f'"mod_time":"{format_mtime(entry.mtime_ns)}"}}\n'
+                )
 
 
-def _readable(
+def readable_listings(
     listings: Sequence[Listing], policy: Policy, names: Sequence[str], email: str | None
 ) -> Iterator[Listing]:
     """Yield those listings of folders, each before those below, that somebody may read.
 
+    ``names`` are those of the first folder's path, in which all others are.
     Each folder is opened below the one that it is in, so that nothing behind a link is told of.
     """
     above: list[tuple[str, int, Chain]] = []
@@ -89,17 +92,8 @@ def _is_file(folder: int, name: str) -> bool:
     return stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
 
 
-def _encode(found: Iterator[Line], gzip: bool) -> Generator[bytes, None, None]:
-    import msgspec
-
-    encoder = msgspec.json.Encoder()
+def _encode(found: Iterator[str], gzip: bool) -> Generator[bytes, None, None]:
     compressor = zlib.compressobj(1, wbits=31) if gzip else None
-    waiting: list[Line] = []
-    for line in found:
-        waiting.append(line)
-        if len(waiting) == _AT_ONCE:
-            data = encoder.encode_lines(waiting)
-            yield compressor.compress(data) if compressor else data
-            waiting.clear()
-    data = encoder.encode_lines(waiting)
-    yield compressor.compress(data) + compressor.flush() if compressor else data
+    while data := "".join(islice(found, _AT_ONCE)).encode():
+        yield compressor.compress(data) if compressor else data
+    yield compressor.flush() if compressor else b""

@@ -3,13 +3,13 @@
 import asyncio
 import contextlib
 import logging
+import resource
 import signal
 import socket
 import ssl
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +17,13 @@ from zddc.access.policy import Policy
 from zddc.access.rules import READ, Rule, Rules
 from zddc.errors import UserError
 from zddc.server.answer import answer_text
-from zddc.server.app import App, Receive, Send, send_answer
+from zddc.server.app import App, Options
 from zddc.server.audit import Audit
 from zddc.server.metrics import Metrics
+from zddc.server.sending import Receive, Send, send_answer
 from zddc.server.settings import NO_TLS, SELF_SIGNED, Address, Settings
+from zddc.server.stale_parts import StalePartRemover
+from zddc.server.threads import Threads
 from zddc.server.watching import Watcher
 
 if TYPE_CHECKING:
@@ -29,6 +32,10 @@ if TYPE_CHECKING:
 # For those who wait for a disk; more than a person's browser opens at once.
 _THREADS = 64
 _HEADER_MS = 10_000
+_BUFFER_BYTES = 64 * 1024  # of a connection
+# More than are answered at once, so that those who only keep a connection open keep nobody out.
+_MOST_CONNECTIONS, _WAITING_CONNECTIONS = 4096, 1024
+_FILES_A_CONNECTION = 2  # itself, and what is sent
 _SECONDS_TO_FINISH = 30
 _SOCKET_MODE = 0o660
 
@@ -41,11 +48,15 @@ def run(settings: Settings, say: Callable[[str], None]) -> None:
         policy = stack.enter_context(open_policy(settings))
         listen = _claim(settings.listen)
         files = stack.enter_context(_certificate(settings, say))
-        audit = _open_audit(settings)
+        audit = open_audit(settings)
         stack.enter_context(audit.running())
         metrics = Metrics()
+        _allow_files(_FILES_A_CONNECTION * _MOST_CONNECTIONS)
         watcher = stack.enter_context(Watcher(settings.root, settings.rescan_seconds))
-        app = App(settings.root, policy, settings.identity, watcher, audit, metrics)
+        options = Options(settings.most_bytes, settings.origins)
+        app = App(settings.root, policy, settings.identity, watcher, audit, metrics, options)
+        if settings.most_bytes:
+            stack.enter_context(StalePartRemover(policy, watcher))
         servers = [_server(app, listen, files)]
         if settings.metrics_listen:
             servers.append(_server(_metrics_app(metrics, audit), _claim(settings.metrics_listen), None))
@@ -53,7 +64,16 @@ def run(settings: Settings, say: Callable[[str], None]) -> None:
             say("the root has no rule file, so nobody reads what no other rule file allows")
         where = str(listen) if listen.socket else f"http{'s' if files else ''}://{listen}/"
         say(f"serving {settings.root} at {where}{_as(settings)}")
-        asyncio.run(_serve(servers))
+        asyncio.run(_serve(servers, app, lambda: _reread(servers[0], files)))
+
+
+def _allow_files(count: int) -> None:
+    """Let this process have so many files open, as far as the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY:
+        count = min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < count:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
 
 
 def open_policy(settings: Settings) -> Policy:
@@ -75,7 +95,8 @@ def _as(settings: Settings) -> str:
     return f" as {settings.identity.local}; Ctrl-C ends it" if settings.identity.local else ""
 
 
-def _open_audit(settings: Settings) -> Audit:
+def open_audit(settings: Settings) -> Audit:
+    """Return where the audit goes; raise :class:`UserError` where it cannot be written there, by this server alone."""
     try:
         return Audit(settings.audit_log)
     except OSError as error:
@@ -138,6 +159,7 @@ def _certificate(settings: Settings, say: Callable[[str], None]) -> Iterator[tup
 
 def _require_certificate(certificate: Path, key: Path) -> None:
     try:
+        certificate.read_bytes()  # what cannot be read is named by the system, and not by the library for TLS
         if "-----BEGIN PRIVATE KEY-----" not in key.read_text(encoding="latin-1"):
             raise UserError(key, "no key in the form PKCS#8", "convert it with 'openssl pkcs8 -topk8 -nodes -in KEY'")
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key)
@@ -158,7 +180,9 @@ def _server(app: Any, address: Address, files: tuple[Path, Path] | None) -> "Ser
         uds=address.socket,
         interface=Interfaces.ASGINL,
         http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=_HEADER_MS),
+        backlog=_WAITING_CONNECTIONS,
+        backpressure=_MOST_CONNECTIONS,
+        http1_settings=HTTP1Settings(header_read_timeout=_HEADER_MS, max_buffer_size=_BUFFER_BYTES),
         websockets=False,
         log_enabled=False,
         ssl_cert=files[0] if files else None,
@@ -178,19 +202,42 @@ def _metrics_app(metrics: Metrics, audit: Audit) -> Callable[[dict[str, Any], Re
     return answer_metrics
 
 
-async def _serve(servers: "list[Server]") -> None:
-    """Serve until a signal comes; then finish what is being answered, for a while."""
+def _reread(server: "Server", files: tuple[Path, Path] | None) -> None:
+    """Read the certificate and its key again; where they do not fit any more, those that were read before are kept."""
+    from granian.constants import SSLProtocols
+
+    if files is None:
+        return
+    try:
+        _require_certificate(*files)
+        server.build_ssl_context(*files, None, SSLProtocols.tls12, None, [], False)
+    except (UserError, OSError) as error:
+        _logger.error("%s; the certificate that was read before is kept", error)
+        return
+    server.reload()  # type: ignore[no-untyped-call]
+    _logger.info("the certificate was read again")
+
+
+async def _serve(servers: "list[Server]", app: App, reread: Callable[[], None]) -> None:
+    """Serve until a signal comes; then finish what is being answered, for a while. SIGHUP has files read again.
+
+    The first server is the one of the application.
+    """
+    from zddc.server.direct import worker_of
+
     loop = asyncio.get_running_loop()
-    loop.set_default_executor(ThreadPoolExecutor(_THREADS, "zddc"))
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
-    tasks = [asyncio.create_task(server.serve()) for server in servers]
-    waiting = asyncio.create_task(ended.wait())
-    await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()
-    if not ended.is_set():
-        raise RuntimeError("the server ended by itself")
-    for server in servers:
-        server.stop()  # type: ignore[no-untyped-call]
-    await asyncio.wait(tasks, timeout=_SECONDS_TO_FINISH)
+    loop.add_signal_handler(signal.SIGHUP, reread)
+    with Threads.of_this_loop(_THREADS) as threads:
+        serving = [servers[0].serve(worker_of(app, threads)), *(server.serve() for server in servers[1:])]
+        tasks = [asyncio.create_task(one) for one in serving]
+        waiting = asyncio.create_task(ended.wait())
+        await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        if not ended.is_set():
+            raise RuntimeError("the server ended by itself")
+        for server in servers:
+            server.stop()  # type: ignore[no-untyped-call]
+        await asyncio.wait(tasks, timeout=_SECONDS_TO_FINISH)

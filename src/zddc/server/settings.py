@@ -3,39 +3,25 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from zddc.access.patterns import parse_email
 from zddc.access.rules import RULE_FILE
 from zddc.errors import UserError
+from zddc.server.environment import DIRECT, check_environment, tls_of
 from zddc.server.identity import UNIX, Identity
 from zddc.server.tokens import FOLDER, TokenStore
 
-VARIABLES = {
-    "root": "ZDDC_ROOT",
-    "listen": "ZDDC_LISTEN",
-    "tls": "ZDDC_TLS",
-    "trusted_proxy": "ZDDC_TRUSTED_PROXY",
-    "email_header": "ZDDC_EMAIL_HEADER",
-    "proxy_secret_file": "ZDDC_PROXY_SECRET_FILE",
-    "as_email": "ZDDC_AS",
-    "public": "ZDDC_PUBLIC",
-    "audit_log": "ZDDC_ACCESS_LOG",
-    "rescan": "ZDDC_RESCAN_SECONDS",
-    "metrics_listen": "ZDDC_METRICS_LISTEN",
-}
-"""The options of ``zddc serve``, and the environment variable that may give each instead."""
-DIRECT = "ZDDC_INSECURE_DIRECT"
 EMAIL_HEADER = "X-Auth-Request-Email"
 DEFAULT_LISTEN = "127.0.0.1:8443"
 DEFAULT_RESCAN = 600
+DEFAULT_MOST_BYTES = 4 * 1024**3  # of a file that is handed in
 SELF_SIGNED, NO_TLS = "self-signed", "none"
 
 _WIDEST = {4: 8, 6: 32}
 _SHORTEST_SECRET = 16
-_CLOSE = 0.8  # of 1: so alike are a name and what was meant by it
 _HOSTS = {"localhost": "127.0.0.1"}
 
 
@@ -54,6 +40,9 @@ class Given:
     audit_log: str | None = None
     rescan: int = DEFAULT_RESCAN
     metrics_listen: str | None = None
+    drop: bool = True
+    max_file_bytes: int = DEFAULT_MOST_BYTES
+    cors_origin: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +66,10 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the server does: ``tls`` is "none", "self-signed", or the files of a certificate and its key."""
+    """What the server does: ``tls`` is "none", "self-signed", or the files of a certificate and its key.
+
+    ``most_bytes`` is of a file that is handed in, 0 where none is taken; ``origins`` are those whose pages may read.
+    """
 
     root: Path
     listen: Address
@@ -88,16 +80,8 @@ class Settings:
     rescan_seconds: int
     metrics_listen: Address | None
     has_rules: bool
-
-
-def check_environment(environment: Mapping[str, str]) -> None:
-    """Raise :class:`UserError` for a variable that looks as if it were for this server, and is not."""
-    known = [*VARIABLES.values(), DIRECT]
-    for name in sorted(environment):
-        if name.startswith("ZDDC_") and name not in known:
-            near = get_close_matches(name, known, n=1, cutoff=_CLOSE)
-            remedy = f"did you mean {near[0]}" if near else "remove it; the options are in 'zddc serve --help'"
-            raise UserError(name, "no such environment variable", remedy)
+    most_bytes: int
+    origins: frozenset[str]
 
 
 def make_settings(given: Given, environment: Mapping[str, str]) -> Settings:
@@ -128,6 +112,8 @@ def make_settings(given: Given, environment: Mapping[str, str]) -> Settings:
         rescan_seconds=given.rescan,
         metrics_listen=_metrics(given.metrics_listen),
         has_rules=has_rules,
+        most_bytes=given.max_file_bytes if given.drop else 0,
+        origins=frozenset(map(_origin, given.cors_origin)),
     )
 
 
@@ -212,6 +198,13 @@ def _email(text: str) -> str:
         raise UserError(f"--as {text}", str(error), "give one address") from None
 
 
+def _origin(text: str) -> str:
+    split = urlsplit(text)
+    if split.scheme not in ("http", "https") or not split.netloc or f"{split.scheme}://{split.netloc}" != text:
+        raise UserError(f"--cors-origin {text}", "not an origin", "write it as https://tools.example, without a path")
+    return text.lower()
+
+
 def _has_rules(root: Path) -> bool:
     if not root.is_dir():
         problem = "not a folder" if root.exists() else "no such folder"
@@ -221,7 +214,7 @@ def _has_rules(root: Path) -> bool:
 
 def _tls(given: Given, listen: Address, environment: Mapping[str, str]) -> str | tuple[Path, Path]:
     plain = given.as_email is not None or listen.socket is not None
-    text = given.tls or (NO_TLS if plain else SELF_SIGNED)
+    text = given.tls or tls_of(environment) or (NO_TLS if plain else SELF_SIGNED)
     if text == NO_TLS and not listen.is_local and environment.get(DIRECT) != "1":
         problem = "what is read could be heard and changed on the way"
         raise UserError("--tls none", problem, f"give a certificate and its key, or set {DIRECT}=1")

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from zddc.access.patterns import parse_email
-from zddc.durable import write_atomically
+from zddc.durable import open_folder, sync_folder, write_atomically
 from zddc.errors import UserError
 
 # Below the root of an archive, where nobody gets it.
@@ -101,8 +101,10 @@ class TokenStore:
         names = [name for name in self._names() if name[:_ID_LENGTH] == token_id]
         if not names:
             raise UserError(token_id, "no such token", "see 'zddc token list'")
-        for name in names:
-            (self.folder / name).unlink(missing_ok=True)
+        with open_folder(self.folder) as folder:
+            for name in names:
+                (self.folder / name).unlink(missing_ok=True)
+            sync_folder(folder)  # so that no power cut brings it back
 
     def _names(self) -> list[str]:
         try:

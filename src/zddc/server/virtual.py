@@ -16,18 +16,22 @@ from zddc.archive.resolution import Link, choose, resolve
 from zddc.archive.tree import Entry
 from zddc.revision import revision_key
 from zddc.server.answer import Answer, Request, answer_text
+from zddc.server.hash_links import HashLinks
 from zddc.server.listing import Row, answer_either, answer_rows, format_page
 from zddc.server.paths import is_servable
 from zddc.times import format_time, utc_time
 from zddc.visible import visible
 
 
-def answer_archive(request: Request, index: Index, policy: Policy, root: Path) -> Answer | tuple[str, ...] | None:
+def answer_archive(
+    request: Request, index: Index, policy: Policy, root: Path, hashes: HashLinks
+) -> Answer | tuple[str, ...] | None:
     """Answer what is asked below ``.archive``, a name of the request's path; None is for what looks absent.
 
     Names are those of the file that a link means, from the root on and on into a zip: that is answered in the place of
     the link, with its :func:`location` in ``content-location``.
-    ``/<project>/.archive/`` has the links to the project's documents, ``<number>/`` all revisions of one. The same in
+    ``/<project>/.archive/`` has the links to the project's documents, ``<number>/`` all revisions of one, and
+    ``<sha256>.html`` is the file of that SHA-256, where a list names it. The same in
     the root is for all projects, and below a folder of a project it leads to the project's. Whoever may read no copy of
     what a link means gets nothing, and never an older revision.
     """
@@ -42,8 +46,11 @@ def answer_archive(request: Request, index: Index, policy: Policy, root: Path) -
         return answer_rows(request, rows) if rows else None
     if len(below) > 1:
         return None
-    if not is_folder and (entry := resolve(index, below[0], project=project, may_read=reader.may_open)):
-        return tuple(entry.path.split("/"))
+    if not is_folder:
+        entry = resolve(index, below[0], project=project, may_read=reader.may_open)
+        entry = entry or hashes.find(below[0], index, project, reader.may_open)
+        if entry:
+            return tuple(entry.path.split("/"))
     document = index.document(below[0], project)
     revisions = readable_revisions(document, reader) if document else []
     if not document or not revisions:
@@ -67,7 +74,7 @@ class Reader:
 
     def may_open(self, entry: Entry) -> bool:
         """Whether the person may read a file, and it, or the zip that it is in, is there now."""
-        return self.may_enter(entry) and self._may_open(path_on_disk(self._root, entry)[0])
+        return self._folders.get(entry.folder, True) and self._may_open(path_on_disk(self._root, entry)[0])
 
     def _may_open(self, path: str) -> bool:
         try:
@@ -134,13 +141,13 @@ def _as_object(copy: Copy, revision: Revision) -> dict[str, Any]:
 
 def _table(revisions: list[dict[str, Any]]) -> str:
     lines = [
-        f"<tr><td>{html.escape(visible(revision['revision']))}{' (current)' * revision['is_current']}<td>"
+        f"<tr><td class=t>{html.escape(visible(revision['revision']))}{' (current)' * revision['is_current']}<td>"
         f'<a href="{html.escape(copy["url"])}">{html.escape(visible(copy["path"]))}</a>'
-        f"<td>{copy['date']}<td>{copy['size']:,}{' differs from the first' * copy['conflict']}\n"
+        f"<td class=t>{copy['date']}<td class=n>{copy['size']:,}{' differs from the first' * copy['conflict']}\n"
         for revision in revisions
         for copy in revision["copies"]
     ]
-    head = "<thead><tr><th>Revision<th>File<th>Date<th>Bytes\n"
+    head = "<thead><tr><th>Revision<th>File<th>Date<th class=n>Bytes\n"
     return f"<table>\n{head}<tbody>\n{''.join(lines)}</table>\n"
 
 

@@ -2,19 +2,14 @@
 
 import io
 import os
-import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 
-from zddc.archive import zipped
-from zddc.server.answer import Answer, CutError, Request, answer_text
+from zddc import zipped
+from zddc.server.answer import Answer, CutError, Pieces, Request, answer_text
 from zddc.server.answers import Content, answer_content, header_time, tag_of
 from zddc.server.conditions import Range, Validators
 from zddc.server.listing import Row, answer_rows
 from zddc.server.paths import is_servable
-
-_PIECE = 64 * 1024
-_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)
 
 
 def answer_in_zip(request: Request, file: int, status: os.stat_result, names: Sequence[str]) -> Answer | None:
@@ -72,10 +67,10 @@ def _inflate(file: int, path: str, part: Range) -> Iterator[bytes]:
         with io.FileIO(file, closefd=False) as stream, zipped.open_member(stream, path) as member:
             member.seek(part.start)
             while left:
-                piece = member.read(min(_PIECE, left))
+                piece = member.read(min(Pieces.size(), left))
                 if not piece:
                     raise CutError(f"'{path}' is shorter than the zip says")
                 left -= len(piece)
                 yield piece
-    except _DAMAGED as error:
+    except (*zipped.DAMAGED, OSError) as error:
         raise CutError(f"'{path}' is damaged in the zip") from error

@@ -1,6 +1,7 @@
 """Answers with a folder as one zip file, whose length is told before it is written."""
 
 import os
+import re
 import stat
 import struct
 import threading
@@ -28,6 +29,9 @@ _NEEDS_64_BITS, _MOST_MEMBERS = (1 << 31) - 1, (1 << 16) - 1
 _GETS_64_BITS = 2_000_000_000
 _EARLIEST, _LATEST = 315_532_800, 4_354_819_198  # 1980 and 2107, between which the format can tell a time
 _LONGEST_TIME = (1 << 31) - 1  # that the field of Unix times can tell
+# Where one of these stands in a name, Windows shows an empty zip.
+_NOT_ON_WINDOWS = re.compile(r'[<>:"|?*]')
+_INSTEAD = "_-+=~!@#$%"  # as many bytes, so that the length stays what was told
 
 
 class Running:
@@ -145,8 +149,8 @@ def write_zip(folder: int, members: Sequence[Member]) -> Iterator[bytes]:
     """Yield a zip of files below an open folder, uncompressed; raises :class:`CutError` where one is another now."""
     written = _Written()
     with zipfile.ZipFile(written, "w", zipfile.ZIP_STORED) as archive:
-        for member, _, _, is_long in _laid_out(members):
-            info = zipfile.ZipInfo("/".join(member.names), _zip_time(member))
+        for (member, _, _, is_long), path in zip(_laid_out(members), _paths_in_zip(members), strict=True):
+            info = zipfile.ZipInfo(path, _zip_time(member))
             info.file_size, info.extra, info.external_attr = member.size, _extra(member), 0o100644 << 16
             with ExitStack() as opened:
                 file = _open_member(folder, member, opened)
@@ -155,6 +159,17 @@ def write_zip(folder: int, members: Sequence[Member]) -> Iterator[bytes]:
                     to.write(piece)
                     yield written.take()
     yield written.take()
+
+
+def _paths_in_zip(members: Sequence[Member]) -> Iterator[str]:
+    """Yield the path of each member as it stands in the zip: no two are the same, and Windows can have all."""
+    paths = ["/".join(member.names) for member in members]
+    taken = set(paths) if any(map(_NOT_ON_WINDOWS.search, paths)) else set()
+    for path in paths:
+        if _NOT_ON_WINDOWS.search(path):
+            others = (_NOT_ON_WINDOWS.sub(mark, path) for mark in _INSTEAD)
+            taken.add(path := next((one for one in others if one not in taken), path))
+        yield path
 
 
 class _Written:
