@@ -1,0 +1,2 @@
+/** Where what is published can go. */
+export type Target = "into" | "folder" | "zip" | "html";
