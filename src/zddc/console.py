@@ -115,6 +115,7 @@ def run(app: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> 
             errno.EPERM: "check who may read and write there",
             errno.EROFS: "choose a place that can be written",
             errno.ENOENT: "check the path",
+            errno.ENAMETOOLONG: "give a shorter path",
             errno.EISDIR: "give a file, not a folder",
             errno.ENOTDIR: "check the path",
             errno.ELOOP: "put the file itself there, instead of a link",
@@ -133,6 +134,8 @@ def _format_usage_error(message: str, name: str) -> str:
     if message.startswith("Usage:"):  # no arguments at all: the message is the whole help
         return message
     message = message.rstrip(".").replace("\n", " ")
+    if "unexpected extra argument" in message:
+        message += "; several words are one argument in quotes"
     return f"{name}: {message[:1].lower()}{message[1:]}; see '{name} --help'"
 
 

@@ -16,7 +16,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import re2
 
@@ -31,6 +31,8 @@ COLUMNS: Mapping[str, str] = MappingProxyType(
 LONGEST_EXPRESSION, LONGEST_PATTERN, DEEPEST_GROUP = 1000, 200, 20
 # In RE2's instructions: at worst it goes through all of them for each character, 10 ms for a row of 1,500.
 LARGEST_PATTERN = 1500
+# A file has these by where it lies; all others are pieces of its name.
+_NOT_OF_THE_NAME = ("folder", "party", "transmittal", "date")
 # A pattern without a column is sought in these, joined by blanks.
 _FREE_TEXT = operator.itemgetter("tracking_number", "title", "revision", "status", "extension", "name")
 
@@ -40,6 +42,8 @@ _PREFIX = re.compile(r"([A-Za-z_]+):")
 _PHRASE = re.compile(r'"([^"]*)(?:"|\Z)')
 _PATTERN = re.compile(rf"[^{_BLANK}()|]*")
 _SPECIAL = re.compile(r"[.*+?\[\]{}\\^$]")
+# RE2 has these and JavaScript has not: all that follows as it is, and one byte of a letter.
+_ONLY_IN_RE2 = re.compile(r"\\[QC]")
 _ANCHOR_AT_END = re.compile(r"(?<!\\)(?:\\\\)*\$\Z")
 
 _OPTIONS = re2.Options()
@@ -48,8 +52,34 @@ _OPTIONS.dot_nl = True
 _OPTIONS.never_capture = True
 _OPTIONS.log_errors = False
 
+# What no name without it can be found by, in an expression as in a regular expression: what may be left out, what is
+# repeated, what stands for several characters, and what other letters are the small or capital letter of.
+_NOT_NEEDED = re.compile(r".?[*?+]|[.^$]|[^!-~]", re.DOTALL)
+
 Row: TypeAlias = Mapping[str, str]
-Condition: TypeAlias = Callable[[Row], bool]
+Test: TypeAlias = Callable[[Row], bool]
+
+
+class Condition(NamedTuple):
+    """What an expression states: ``test`` says whether a row fulfils it.
+
+    ``may_be`` says it beforehand of a file, by its name as :func:`fold` gives it: where it is false, the row of that
+    file does not fulfil the condition, as all that its name says are pieces of it. None rules out no name.
+    """
+
+    test: Test
+    may_be: Callable[[str], bool] | None = None
+
+    def __call__(self, row: Row) -> bool:
+        """Whether a row fulfils the condition."""
+        return self.test(row)
+
+
+def fold(name: str) -> str:
+    """Return a name as :attr:`Condition.may_be` is asked about it: what small letters of ASCII fit is one of them."""
+    if name.isascii():
+        return name.lower()
+    return unicodedata.normalize("NFC", name).lower().replace("\u017f", "s")  # the long s, which is small
 
 
 class FilterError(UserError):
@@ -96,7 +126,7 @@ class _Parser:
         while self.take("|"):
             branches.append(self.branch(column, depth))
         if len(branches) == 1:
-            return branches[0] or _everything
+            return branches[0] or _EVERYTHING
         return _any_of([branch for branch in branches if branch])
 
     def branch(self, column: str, depth: int) -> Condition | None:
@@ -146,9 +176,9 @@ class _Parser:
             at_end = _ANCHOR_AT_END.search(pattern) is not None
             pattern = pattern[: len(pattern) - at_end]
             if pattern == "*":
-                return _everything
+                return _EVERYTHING
         if not pattern and not (at_start and at_end):
-            return _everything
+            return _EVERYTHING
         if len(pattern) > LONGEST_PATTERN:
             problem = f"a pattern has at most {LONGEST_PATTERN} characters"
             raise FilterError(self.text, start, self.at, problem, "write a shorter one")
@@ -158,9 +188,10 @@ class _Parser:
             problem = "as a regular expression it is too large"
             raise FilterError(self.text, start, self.at, problem, "repeat less in it")
         find = regex.fullmatch if at_end else regex.match if at_start else regex.search
+        needed = _needed(pattern, literal) if column not in _NOT_OF_THE_NAME else ""
         if literal and pattern.isascii():
-            return _term(column, _plain_test(pattern.lower(), find, at_start, at_end))
-        return _term(column, lambda text: find(_encode(text)))
+            return _term(column, _plain_test(pattern.lower(), find, at_start, at_end), needed)
+        return _term(column, lambda text: find(_encode(text)), needed)
 
     def take(self, character: str) -> bool:
         """Go past a character, if it is the next."""
@@ -175,10 +206,28 @@ class _Parser:
         return found
 
 
-def _term(column: str, test: Callable[[str], object]) -> Condition:
+def _term(column: str, test: Callable[[str], object], needed: str) -> Condition:
+    may_be = (lambda name: needed in name) if needed else None
     if column:
-        return lambda row: bool(test(row[column]))
-    return lambda row: bool(test(" ".join(filter(None, _FREE_TEXT(row)))))
+        return Condition(lambda row: bool(test(row[column])), may_be)
+    return Condition(lambda row: bool(test(_free_text(row))), may_be)
+
+
+def _free_text(row: Row) -> str:
+    texts = _FREE_TEXT(row)
+    return " ".join(texts if all(texts) else filter(None, texts))
+
+
+def _needed(pattern: str, is_literal: bool) -> str:
+    """Return the longest text, of ASCII in small letters, that every text has in it, folded, which a pattern fits.
+
+    It holds no blank, so that it lies in one of the columns that are sought together. A pattern has neither brackets
+    nor bars around its parts, and what has other brackets or escapes needs nothing.
+    """
+    if not is_literal and any(character in pattern for character in "[]{}\\"):
+        return ""
+    parts = re.split(r"[^!-~]", pattern) if is_literal else _NOT_NEEDED.split(pattern)
+    return max(parts, key=len).lower()
 
 
 def _plain_test(text: str, find: Callable[[bytes], object], at_start: bool, at_end: bool) -> Callable[[str], object]:
@@ -196,7 +245,7 @@ def _regex(pattern: str, is_literal: bool, before: bytes) -> Any:
     """Compile ``before`` and a pattern; None if that is too large."""
     data = pattern.encode()
     as_it_is = before + re2.escape(data)
-    if not is_literal and "\\Q" not in pattern:  # behind it RE2 would take all as it is, to the end
+    if not is_literal and not _ONLY_IN_RE2.search(pattern):
         try:
             re2.compile(data, _OPTIONS)  # alone, for behind '.*' a pattern such as '?a' would be one
             return re2.compile(before + data + b"|" + as_it_is, _OPTIONS)
@@ -207,29 +256,34 @@ def _regex(pattern: str, is_literal: bool, before: bytes) -> Any:
 
 
 # What says nothing, and what no row fulfils; both are known by their identity.
-def _everything(_row: Row) -> bool:
-    return True
-
-
-def _nothing(_row: Row) -> bool:
-    return False
+_EVERYTHING = Condition(lambda _row: True)
+_NOTHING = Condition(lambda _row: False, lambda _name: False)
 
 
 def _all_of(parts: list[Condition]) -> Condition:
-    parts = [part for part in parts if part is not _everything]
+    parts = [part for part in parts if part is not _EVERYTHING]
     if len(parts) <= 1:
-        return parts[0] if parts else _everything
-    return lambda row: all(part(row) for part in parts)
+        return parts[0] if parts else _EVERYTHING
+    tests, may_be = [part.test for part in parts], [part.may_be for part in parts if part.may_be]
+    if len(may_be) <= 1:
+        return Condition(lambda row: all(test(row) for test in tests), *may_be)
+    return Condition(lambda row: all(test(row) for test in tests), lambda name: all(one(name) for one in may_be))
 
 
 def _any_of(parts: list[Condition]) -> Condition:
-    if _everything in parts:
-        return _everything
+    if _EVERYTHING in parts:
+        return _EVERYTHING
     if len(parts) <= 1:
-        return parts[0] if parts else _nothing
-    return lambda row: any(part(row) for part in parts)
+        return parts[0] if parts else _NOTHING
+    tests, may_be = [part.test for part in parts], [part.may_be for part in parts if part.may_be]
+    if len(may_be) < len(parts):
+        return Condition(lambda row: any(test(row) for test in tests))
+    return Condition(lambda row: any(test(row) for test in tests), lambda name: any(one(name) for one in may_be))
 
 
 def _negation(condition: Condition) -> Condition:
     """Return the opposite of a condition; of one that says nothing, itself."""
-    return condition if condition is _everything else lambda row: not condition(row)
+    if condition is _EVERYTHING:
+        return condition
+    test = condition.test
+    return Condition(lambda row: not test(row))

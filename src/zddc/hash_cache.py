@@ -30,8 +30,12 @@ class HashCache:
             file.parent.mkdir(parents=True, exist_ok=True)
             try:
                 self._database = _open(file)
+            except sqlite3.OperationalError:  # another program writes to it now, or this one may not
+                raise
             except sqlite3.DatabaseError:
-                file.unlink()
+                # A journal would be rolled back into the new one.
+                for one in (file, file.with_name(f"{file.name}-journal")):
+                    one.unlink(missing_ok=True)
                 self._database = _open(file)
 
     def __enter__(self) -> "HashCache":
@@ -57,11 +61,32 @@ class HashCache:
 
     def store(self, status: os.stat_result, sha256: str) -> None:
         """Remember the SHA-256 of the file that has this status, unless it was changed a moment ago."""
-        if self._database and max(status.st_mtime_ns, status.st_ctime_ns) < time.time_ns() - SETTLED_NS:
+        if self._database and is_settled(status):
             with contextlib.suppress(sqlite3.Error):
                 self._database.execute(
                     "INSERT OR REPLACE INTO hashes VALUES (?, ?, ?, ?, ?, ?)", (*_key(status), sha256)
                 )
+
+
+class RunCache:
+    """Remembers the SHA-256 of files for as long as the program runs; see :class:`HashCache`."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, ...], str] = {}
+
+    def find(self, status: os.stat_result) -> str | None:
+        """Return the SHA-256 of the file that has this status, None if it is not known."""
+        return self._known.get(identity(status))
+
+    def store(self, status: os.stat_result, sha256: str) -> None:
+        """Remember the SHA-256 of the file that has this status, unless it was changed a moment ago."""
+        if is_settled(status):
+            self._known[identity(status)] = sha256
+
+
+def is_settled(status: os.stat_result) -> bool:
+    """Return whether a file was last changed so long ago that another change would give it another time."""
+    return max(status.st_mtime_ns, status.st_ctime_ns) < time.time_ns() - SETTLED_NS
 
 
 def _key(status: os.stat_result) -> tuple[str, ...]:

@@ -5,21 +5,24 @@ import hashlib
 import os
 import re
 import stat
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+import unicodedata
+from collections import defaultdict, deque
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import IO, Literal, Protocol, TypeAlias
 
 from zddc.durable import write_atomically
 from zddc.errors import UserError
 from zddc.file_identity import FILE
-
-if TYPE_CHECKING:
-    from zddc.hash_cache import HashCache
+from zddc.zipped import ZipFolder
 
 LIST_NAME = "SHA256SUMS"
-Kind = Literal["verified", "changed", "missing", "extra", "moved", "unreadable"]
+LARGEST_LIST = 64 << 20  # bytes, of one that somebody has sent in a zip
+Root: TypeAlias = Path | ZipFolder
+"""A folder, on the disk or in a zip."""
+Kind = Literal["verified", "changed", "missing", "extra", "moved", "renamed", "unreadable"]
 
 _JOURNAL = re.compile(r"\.zddc-rename-\d{8}T\d{6}Z-[0-9a-f]{4}\.jsonl")
 # As coreutils writes them: '*' is for files that were read as binary, the second form comes from --tag.
@@ -27,6 +30,16 @@ _GNU_LINE = re.compile(rb"(?P<escaped>\\?)(?P<sha256>[0-9a-fA-F]{64}) [ *](?P<na
 _TAGGED_LINE = re.compile(rb"(?P<escaped>\\?)SHA256 \((?P<name>.+)\) = (?P<sha256>[0-9a-fA-F]{64})", re.DOTALL)
 _ESCAPES = {b"\\": b"\\\\", b"\n": b"\\n", b"\r": b"\\r"}
 _ESCAPED = {escape: byte for byte, escape in _ESCAPES.items()}
+
+
+class Remembers(Protocol):
+    """What knows the SHA-256 of files that were read before, by their status."""
+
+    def find(self, status: os.stat_result) -> str | None:
+        """Return the SHA-256 of the file that has this status, None if it is not known."""
+
+    def store(self, status: os.stat_result, sha256: str) -> None:
+        """Remember the SHA-256 of the file that has this status."""
 
 
 @dataclass(frozen=True)
@@ -40,20 +53,24 @@ class HashedFile:
 
 @dataclass(frozen=True)
 class Finding:
-    """The result for one path. ``detail`` says where a moved file is now, or why one could not be read."""
+    """The result for one path. ``detail`` says where a moved or renamed file is now, or why one cannot be read."""
 
     path: str
     kind: Kind
     detail: str = ""
 
 
-def find_files(root: Path) -> Iterator[HashedFile]:
+def find_files(root: Root) -> Iterator[HashedFile]:
     """Yield every file below ``root``, sorted by the bytes of its path, without its SHA-256.
 
     What cannot have one, such as a link or a folder that cannot be read, has a reason. In ``root`` itself the list and
     the journals of renames are left out. Raises OSError if ``root`` cannot be read.
     """
-    found = []
+    found = map(HashedFile, root.paths) if isinstance(root, ZipFolder) else _walk(root)
+    yield from sorted((one for one in found if not _is_own(one.path)), key=lambda file: os.fsencode(file.path))
+
+
+def _walk(root: Path) -> Iterator[HashedFile]:
     pending = [""]
     while pending:
         folder = pending.pop()
@@ -63,15 +80,18 @@ def find_files(root: Path) -> Iterator[HashedFile]:
         except OSError as error:
             if not folder:
                 raise
-            found.append(HashedFile(folder, reason=f"cannot be read: {str(error.strerror).lower()}"))
+            yield HashedFile(folder, reason=_why_unreadable(error))
             continue
         for entry in entries:
             path = f"{folder}/{entry.name}" if folder else entry.name
             if entry.is_dir(follow_symlinks=False):
                 pending.append(path)
-            elif folder or not (entry.name == LIST_NAME or _JOURNAL.fullmatch(entry.name)):
-                found.append(HashedFile(path, reason=_unfitness(entry)))
-    yield from sorted(found, key=lambda file: os.fsencode(file.path))
+            else:
+                yield HashedFile(path, reason=_unfitness(entry))
+
+
+def _is_own(path: str) -> bool:
+    return path == LIST_NAME or _JOURNAL.fullmatch(path) is not None
 
 
 def _unfitness(entry: os.DirEntry[str]) -> str:
@@ -80,14 +100,16 @@ def _unfitness(entry: os.DirEntry[str]) -> str:
     return "" if entry.is_file(follow_symlinks=False) else "not a regular file"
 
 
-def hash_files(root: Path, files: Iterable[HashedFile], cache: "HashCache | None" = None) -> Iterator[HashedFile]:
+def hash_files(root: Root, files: Iterable[HashedFile], cache: Remembers | None = None) -> Iterator[HashedFile]:
     """Yield ``files`` with their SHA-256, or with the reason why one has none."""
     for file in files:
         yield file if file.reason else hash_file(root, file.path, cache)
 
 
-def hash_file(root: Path, path: str, cache: "HashCache | None" = None) -> HashedFile:
+def hash_file(root: Root, path: str, cache: Remembers | None = None) -> HashedFile:
     """Read a file below ``root`` and return it with its SHA-256, or with the reason why it has none."""
+    if isinstance(root, ZipFolder):
+        return _hash_in_zip(root, path)
     try:
         # A link, or a pipe that nobody writes to, may have come there since.
         descriptor = os.open(root / path, FILE)
@@ -100,12 +122,25 @@ def hash_file(root: Path, path: str, cache: "HashCache | None" = None) -> Hashed
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
             after = os.fstat(descriptor)
     except OSError as error:
-        return HashedFile(path, reason=f"cannot be read: {str(error.strerror).lower()}")
+        return HashedFile(path, reason=_why_unreadable(error))
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         return HashedFile(path, reason="it changed while it was read")
     if cache:
         cache.store(after, sha256)
     return HashedFile(path, sha256)
+
+
+def _hash_in_zip(root: ZipFolder, path: str) -> HashedFile:
+    try:
+        return HashedFile(path, root.sha256_of(path))
+    except UserError as error:
+        return HashedFile(path, reason=error.problem)
+    except OSError as error:
+        return HashedFile(path, reason=_why_unreadable(error))
+
+
+def _why_unreadable(error: OSError) -> str:
+    return f"cannot be read: {str(error.strerror).lower()}"
 
 
 def format_line(file: HashedFile) -> bytes:
@@ -124,7 +159,34 @@ def read_list(file: Path) -> list[HashedFile]:
         raise UserError(file, "no such file", f"write it with 'zddc hash {file.parent} --write'")
     if file.is_symlink() or not file.is_file():
         raise UserError(file, "not a regular file", "put the list itself there")
-    lines = enumerate(file.read_bytes().removeprefix(codecs.BOM_UTF8).split(b"\n"), start=1)
+    return _parse_list(file, file.read_bytes())
+
+
+def has_list(root: Root) -> bool:
+    """Return whether a folder has a list of SHA-256."""
+    return LIST_NAME in root.paths if isinstance(root, ZipFolder) else (root / LIST_NAME).exists()
+
+
+def open_file(root: Root, path: str) -> AbstractContextManager[IO[bytes]]:
+    """Open a file below ``root`` for reading; raises OSError, and :class:`UserError` where it is damaged in a zip."""
+    return root.open(path) if isinstance(root, ZipFolder) else (root / path).open("rb")
+
+
+def _list_of(root: Root) -> list[HashedFile]:
+    if isinstance(root, Path):
+        return read_list(root / LIST_NAME)
+    if not has_list(root):
+        raise UserError(root.file, f"neither a transmittal nor a {LIST_NAME} in it", "ask the sender for one of them")
+    place = root.file / LIST_NAME
+    with root.open(LIST_NAME) as stream:
+        data = stream.read(LARGEST_LIST + 1)
+    if len(data) > LARGEST_LIST:
+        raise UserError(place, f"more than {LARGEST_LIST >> 20} MiB", "ask the sender for a list that is whole")
+    return _parse_list(place, data)
+
+
+def _parse_list(file: Path, data: bytes) -> list[HashedFile]:
+    lines = enumerate(data.removeprefix(codecs.BOM_UTF8).split(b"\n"), start=1)
     return [_parse_line(f"{file}:{number}", line) for number, line in lines if line.strip() and line[:1] != b"#"]
 
 
@@ -161,33 +223,77 @@ def write_list(root: Path, files: Iterable[HashedFile]) -> None:
     write_atomically(target, b"".join(map(format_line, files)))
 
 
-def verify(root: Path) -> Iterator[Finding]:
-    """Compare the files below ``root`` with its list, in the order of the list; what is not in it comes last.
+def verify(
+    root: Root,
+    wanted: Sequence[HashedFile] | None = None,
+    ignored: Container[str] = (),
+    read: Callable[[Root, str], HashedFile] = hash_file,
+) -> Iterator[Finding]:
+    """Compare the files below ``root`` with ``wanted``, in its order; what is not in it comes last.
 
-    All bytes are read, whatever a cache knows. A missing file whose SHA-256 an extra one has was moved there. Raises
-    :class:`UserError` if there is no list.
+    Without ``wanted`` it is the list of ``root``; raises :class:`UserError` if there is none. All bytes are read,
+    whatever a cache knows. A missing file whose SHA-256 an extra one has was moved there, or renamed where its name is
+    another; how accents are encoded makes no other name. A wanted file with a reason has no SHA-256. Paths in
+    ``ignored`` are not extra.
     """
-    wanted = read_list(root / LIST_NAME)
+    wanted = _list_of(root) if wanted is None else wanted
     there = {file.path: file for file in find_files(root)}
     listed = {file.path for file in wanted}
-    extra = {path: file for path, file in there.items() if path not in listed}
-    places: dict[str, list[str]] = defaultdict(list)
-    if listed - there.keys():
-        for file in hash_files(root, extra.values()):
-            places[file.sha256].append(file.path)
+    extra = {path: file for path, file in there.items() if path not in listed and path not in ignored}
+    # A system may have written an accent in another way: that is the same name.
+    alike = {_normal(path): path for path in extra}
+    found = {path: path if path in there else alike.get(_normal(path), "") for path in listed}
+    for path in found.values():
+        extra.pop(path, None)
+    places = _Places()
+    if "" in found.values():
+        for file in extra.values():
+            places.add(file.path, file.reason or read(root, file.path).sha256)
     for file in wanted:
-        if file.path in there:
-            yield _compare(file, *hash_files(root, [there[file.path]]))
-        elif places[file.sha256]:
-            extra.pop(place := places[file.sha256].pop(0))
-            yield Finding(file.path, "moved", place)
+        if found[file.path]:
+            yield _compare(file, there[found[file.path]], lambda path: read(root, path))
+        elif file.sha256 and (place := places.take(file)):
+            del extra[place]
+            yield Finding(file.path, "moved" if _name(place) == _name(file.path) else "renamed", place)
         else:
             yield Finding(file.path, "missing")
     for file in extra.values():
         yield Finding(file.path, "unreadable" if file.reason else "extra", file.reason)
 
 
-def _compare(wanted: HashedFile, found: HashedFile) -> Finding:
-    if found.reason:
-        return Finding(wanted.path, "unreadable", found.reason)
+class _Places:
+    """Where the bytes of missing files are: one place each, and of several the one with the file's own name."""
+
+    def __init__(self) -> None:
+        self._by_hash: dict[str, deque[str]] = defaultdict(deque)
+        self._by_name: dict[tuple[str, str], deque[str]] = defaultdict(deque)
+        self._taken: set[str] = set()
+
+    def add(self, place: str, sha256: str) -> None:
+        self._by_hash[sha256].append(place)
+        self._by_name[sha256, _name(place)].append(place)
+
+    def take(self, file: HashedFile) -> str:
+        """Return a place that no other file has, empty where there is none."""
+        for places in (self._by_name.get((file.sha256, _name(file.path))), self._by_hash.get(file.sha256)):
+            while places:
+                if (place := places.popleft()) not in self._taken:
+                    self._taken.add(place)
+                    return place
+        return ""
+
+
+def _normal(path: str) -> str:
+    return unicodedata.normalize("NFC", path)
+
+
+def _name(path: str) -> str:
+    # Lists from Windows, and files of an archive that was unpacked there, have backslashes in their paths.
+    return re.split(r"[/\\]", path)[-1]
+
+
+def _compare(wanted: HashedFile, there: HashedFile, read: Callable[[str], HashedFile]) -> Finding:
+    found = there if there.reason else read(there.path)
+    if reason := found.reason or wanted.reason:
+        return Finding(wanted.path, "unreadable", reason)
     return Finding(wanted.path, "verified" if found.sha256 == wanted.sha256 else "changed")

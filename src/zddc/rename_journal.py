@@ -1,13 +1,11 @@
 """Carries out a plan of renames, with a journal by which it can be completed or undone after a stop at any point.
 
 A journal is a file of JSON lines: a heading, every step of the plan, then a line before each step that is done or
-undone, then a line at the end. Only of the last step that was begun is it unknown whether it was done, and the names
-that are there tell that.
+undone, then a line at the end. The page that renames writes one line before several steps, with the numbers of the
+first and the last of them. Of the steps in the last such line the names that are there tell which were done.
 """
 
 import contextlib
-import errno
-import fcntl
 import json
 import os
 import re
@@ -20,9 +18,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from zddc.durable import rename_without_replacing, sync_folder
+from zddc.durable import lock_folder, rename_without_replacing, sync_folder
 from zddc.errors import UserError
-from zddc.renaming import Listings, Rename, comparable
+from zddc.renaming import Listings, Rename
+from zddc.windows_names import comparable
 
 JOURNALS = ".zddc-rename-*.jsonl"
 _TEMPORARY = re.compile(r"\.zddc-[0-9a-f]{8}-\d+\.tmp")
@@ -35,20 +34,21 @@ Step = tuple[str, str]
 class Journal:
     """A journal as it was read: its steps, each from a path to a path, and how many of them are done.
 
-    ``open_step`` is the number of the step that the last run began and did not end, None if there is none; then that
-    step may be done or not. ``size`` is the length of the file up to its last whole line, in bytes.
+    ``open_steps`` are the steps that the last run began and did not end, in the order in which it did or undid them;
+    any of the first of them may be done besides those that ``position`` counts. ``size`` is the length of the file up
+    to its last whole line, in bytes.
     """
 
     file: Path
     steps: list[Step]
     position: int = 0
-    open_step: int | None = None
+    open_steps: range = range(0)
     size: int = 0
 
     @property
     def finished(self) -> bool:
         """Whether all of it is done, or all of it undone."""
-        return self.open_step is None and self.position in (0, len(self.steps))
+        return not self.open_steps and self.position in (0, len(self.steps))
 
 
 def apply(root: Path, plan: Sequence[Rename]) -> Path:
@@ -61,7 +61,7 @@ def apply(root: Path, plan: Sequence[Rename]) -> Path:
         if line.problem:
             raise UserError(root / line.path, line.problem, "nothing was renamed; correct the plan")
     with _alone(root):
-        require_finished(root)
+        require_finished(root, plan)
         journal = _begin(root, list(plan_steps(plan)))
         _move(root, journal, len(journal.steps))
     return journal.file
@@ -90,11 +90,47 @@ def _resume(root: Path, file: Path, *, undo: bool) -> int:
     return sum(not _TEMPORARY.fullmatch(name) for name in names)
 
 
-def require_finished(root: Path) -> None:
-    """Raise :class:`UserError` if a run of renames in ``root`` was stopped, and neither completed nor undone."""
-    for file in sorted(root.glob(JOURNALS)):
-        if file.is_file() and not file.is_symlink() and not read_journal(file).finished:
-            raise UserError(file, "these renames were stopped on their way", _ways_on(root, file))
+def require_finished(root: Path, plan: Iterable[Rename] = ()) -> None:
+    """Raise :class:`UserError` if a run of renames was stopped, and neither completed nor undone.
+
+    Asked about are the runs in ``root``, those in the folders of a plan below it, and of those in the folders above the
+    ones that rename what is in ``root``, or a name on the way to it.
+    """
+    below = {path for line in plan for path in _folders_to(line.folder)}
+    for folder in (root, *(root / path for path in sorted(below))):
+        for file, journal in _journals(folder):
+            if not journal.finished:
+                raise UserError(file, "these renames were stopped on their way", _ways_on(folder, file))
+    place = root.resolve()
+    for folder in place.parents:
+        path = place.relative_to(folder).as_posix()
+        with contextlib.suppress(OSError):
+            for file, journal in _journals(folder, strictly=False):
+                if not journal.finished and any(_concerns(step, path) for step in journal.steps):
+                    problem = f"renames of what is in '{root}' were stopped on their way"
+                    raise UserError(file, problem, _ways_on(folder, file))
+
+
+def _folders_to(path: str) -> Iterator[str]:
+    """Yield the path of a folder and of those on the way to it."""
+    names = path.split("/") if path else []
+    return ("/".join(names[:depth]) for depth in range(1, len(names) + 1))
+
+
+def _journals(folder: Path, *, strictly: bool = True) -> Iterator[tuple[Path, Journal]]:
+    """Yield the journals in a folder; what is none raises :class:`UserError`, or is passed over if not ``strictly``."""
+    for file in sorted(folder.glob(JOURNALS)):
+        if file.is_file() and not file.is_symlink():
+            try:
+                yield file, read_journal(file)
+            except UserError:
+                if strictly:
+                    raise
+
+
+def _concerns(step: Step, folder: str) -> bool:
+    """Return whether a step renames a folder, one on the way to it, or what is in it."""
+    return any(f"{folder}/".startswith(f"{path}/") or path.startswith(f"{folder}/") for path in step)
 
 
 def _ways_on(root: Path, file: Path) -> str:
@@ -237,36 +273,56 @@ def _read_step(line: dict[str, str]) -> Step:
     return old, new
 
 
-def _read_move(line: dict[str, int], journal: Journal) -> None:
-    ((word, number),) = line.items()
-    ended = word == "end"
-    if word not in ("do", "undo", "end") or number not in range(len(journal.steps) + ended):
+def _read_move(line: dict[str, int | list[int]], journal: Journal) -> None:
+    ((word, value),) = line.items()
+    ended, direction = word == "end", -1 if word == "undo" else 1
+    first, last = value if isinstance(value, list) else (value, value)
+    numbers = range(len(journal.steps) + ended)
+    if word not in ("do", "undo", "end") or first not in numbers or last not in numbers:
         raise ValueError
-    journal.position = number + (word == "undo")
-    journal.open_step = None if ended else number
+    if (ended and isinstance(value, list)) or (last - first) * direction < 0:
+        raise ValueError
+    journal.position = first + (word == "undo")
+    journal.open_steps = range(0) if ended else range(first, last + direction, direction)
 
 
 def _settle(root: Path, journal: Journal) -> None:
-    """Find out by the names that are there whether the step that was begun last is done."""
-    if journal.open_step is None:
-        return
-    old, new = journal.steps[journal.open_step]
+    """Find out by the names that are there which of the steps that were begun last are done.
+
+    The last one that is made and the first one that is not always show it: nothing has touched their names since. Those
+    between the two, or a wrong order of the two, come from somebody who renamed here meanwhile.
+    """
+    opened, direction = journal.open_steps, journal.open_steps.step
+    made, left = 0, len(opened)
+    states = []
+    for at, number in enumerate(opened):
+        old, new = journal.steps[number][::direction]
+        is_old, is_new = _names_there(root, old, new)
+        states.append("both of them are there" if is_old else "none of them is there")
+        if is_old != is_new:
+            states[-1] = "a later rename is made while this one is not"
+            made, left = (at + 1, left) if is_new else (made, min(left, at))
+    if made != left:
+        old, new = journal.steps[opened[min(made, left)]]
+        problem = f"it was being renamed to '{new}', and {states[min(made, left)]}"
+        raise UserError(root / old, problem, "rename by hand what somebody else renamed since, and try again")
+    journal.position += made * direction
+    journal.open_steps = range(0)
+
+
+def _names_there(root: Path, old: str, new: str) -> tuple[bool, bool]:
+    """Return whether the old and the new path of a step are there; a rename by links that stopped is taken back."""
     folder, _, old_name = old.rpartition("/")
     new_name = new.rpartition("/")[2]
     try:
         with _open_folder(root, folder) as descriptor:
-            found = {name: _lstat(name, descriptor) for name in (old_name, new_name)}
-            if _are_links(found[old_name], found[new_name]):  # stopped between the halves of a rename
+            source, target = _lstat(old_name, descriptor), _lstat(new_name, descriptor)
+            if _are_links(source, target):  # stopped between the halves of a rename
                 os.unlink(new_name, dir_fd=descriptor)
-                found[new_name] = None
+                target = None
     except OSError as error:
         raise UserError(root / folder, str(error.strerror).lower(), "give the folder of the journal's run") from None
-    if bool(found[old_name]) == bool(found[new_name]):
-        state = "both of them are" if found[old_name] else "none of them is"
-        problem = f"it was being renamed to '{new}', and {state} there"
-        raise UserError(root / old, problem, "rename by hand what somebody else renamed since, and try again")
-    journal.position = journal.open_step + bool(found[new_name])
-    journal.open_step = None
+    return source is not None, target is not None
 
 
 def _lstat(name: str, folder: int) -> os.stat_result | None:
@@ -301,15 +357,6 @@ def _open_folder(root: Path, path: str) -> Iterator[int]:
         os.close(descriptor)
 
 
-@contextlib.contextmanager
-def _alone(root: Path) -> Iterator[None]:
-    """Context manager: keep other runs out of ``root``, where its file system has locks."""
-    with _open_folder(root, "") as descriptor:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(root, "another 'zddc rename' is at work here", "wait until it has ended") from None
-        except OSError as error:
-            if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL):
-                raise
-        yield
+def _alone(root: Path) -> contextlib.AbstractContextManager[None]:
+    """Context manager: keep other runs out of ``root``."""
+    return lock_folder(root, UserError(root, "another 'zddc rename' is at work here", "wait until it has ended"))

@@ -4,7 +4,6 @@ import csv
 import io
 import os
 import stat
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from zddc import name_check
 from zddc.errors import UserError
-from zddc.windows_names import windows_problem, windows_warning
+from zddc.windows_names import comparable, windows_problem, windows_warning
 
 COLUMNS = ("path", "new_name", "size", "modified", "problem")
 # A spreadsheet takes a cell that begins with one of these for a formula.
@@ -217,8 +216,3 @@ def _state(path: Path) -> tuple[int | None, int | None]:
     """Return size and time of a file; of a folder neither, since both change with what is in it."""
     found = path.lstat()
     return (None, None) if stat.S_ISDIR(found.st_mode) else (found.st_size, found.st_mtime_ns)
-
-
-def comparable(name: str) -> str:
-    """Return what is equal for all names that a file system may take for one: letter case and normalisation aside."""
-    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", name).casefold())

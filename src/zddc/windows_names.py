@@ -1,6 +1,7 @@
-"""Names of files and folders that Windows, or a folder that is synced with it, cannot hold."""
+"""Names of files and folders that Windows, or a folder that is synced with it, cannot hold, or takes for one."""
 
 import re
+import unicodedata
 
 # Also with any extension. OneDrive refuses COM0 and LPT0; Windows reads a superscript digit as the digit.
 RESERVED = frozenset(
@@ -51,3 +52,8 @@ def windows_warning(path: str) -> str:
     if _NOT_SYNCED.search(path.rpartition("/")[2]):
         return "OneDrive and SharePoint do not sync such a name"
     return ""
+
+
+def comparable(name: str) -> str:
+    """Return what is equal for all names that a file system may take for one: letter case and normalisation aside."""
+    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", name).casefold())

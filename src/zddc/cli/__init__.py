@@ -5,7 +5,20 @@ import sys
 import typer
 
 from zddc import console
-from zddc.cli import access, archive, hashing, names, renaming, serve, tokens
+from zddc.cli import (
+    access,
+    archive,
+    deliverables,
+    hashing,
+    keys,
+    names,
+    renaming,
+    serve,
+    tokens,
+    tools,
+    transmittals,
+    verification,
+)
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False)
 
@@ -25,10 +38,16 @@ for command in (
     archive.index,
     renaming.rename,
     hashing.hash,
-    hashing.verify,
+    verification.verify,
+    transmittals.transmit,
+    transmittals.receive,
+    deliverables.due,
     serve.serve,
+    tools.tools,
 ):
     app.command()(command)
+app.add_typer(deliverables.app, name="mdl")
+app.add_typer(keys.app, name="keys")
 app.add_typer(access.app, name="access")
 app.add_typer(tokens.app, name="token")
 

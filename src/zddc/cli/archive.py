@@ -64,7 +64,7 @@ def list(
 
 
 def find(
-    expression: Annotated[str, typer.Argument(metavar="EXPR", help="What to look for; '' is every file.")],
+    expression: Annotated[str, typer.Argument(metavar="EXPR", help="What to look for, in quotes; '' is every file.")],
     folder: Archive = Path(),
     null: Annotated[
         bool, typer.Option("--null", "-0", help="End each path with a NUL, as 'xargs -0' reads them.")
@@ -82,7 +82,7 @@ def find(
     matches = _parse(expression)
     found, left_out = [], 0
     for listing in _walk(folder):  # all of it before anything is printed: a progress bar captures standard output
-        found += [entry for entry in listing.entries if matches(rows.file_row(entry))]
+        found += [*rows.matching_files(listing.entries, matches)]
         left_out += len(listing.left_out)
     for entry in found:
         if as_json:

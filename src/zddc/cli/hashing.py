@@ -1,11 +1,9 @@
-"""The commands on the SHA-256 of files: ``hash`` and ``verify``."""
+"""The command on the SHA-256 of files: ``hash``."""
 
 import sys
-from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated
 
 import typer
 
@@ -13,7 +11,7 @@ from zddc import console, hashing
 from zddc.cli.options import Json, require_folder
 from zddc.cli.output import print_line, track_progress
 from zddc.hash_cache import HashCache, cache_file
-from zddc.hashing import LIST_NAME, HashedFile, Kind
+from zddc.hashing import LIST_NAME, HashedFile
 
 
 def hash(
@@ -42,32 +40,6 @@ def hash(
     for file in failed:
         console.err.print(f"{folder / file.path}: {file.reason}; it has no line in the list")
     return 1 if failed else 0
-
-
-def verify(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder with a list of SHA-256.")],
-    as_json: Json = False,
-) -> int:
-    """Compare the files below DIR with DIR/SHA256SUMS.
-
-    A file is verified, changed, missing, extra (not in the list), moved (missing, and its bytes are in an extra file)
-    or unreadable. The exit status is 0 only if all are verified. All bytes are read. sha256sum may have written the
-    list.
-
-    Example: zddc verify received
-    """
-    require_folder(folder)
-    findings = list(track_progress("verifying", hashing.verify(folder)))
-    for finding in findings:
-        if as_json:
-            console.print_json(asdict(finding))
-        elif finding.kind != "verified":
-            detail = {"moved": f" -> {finding.detail}", "unreadable": f": {finding.detail}"}.get(finding.kind, "")
-            print_line(f"{finding.kind}: {finding.path}{detail}")
-    counts = Counter(finding.kind for finding in findings)
-    if not as_json:
-        print_line("; ".join(f"{kind}: {counts[kind]}" for kind in get_args(Kind)))
-    return 0 if counts.total() == counts["verified"] else 1
 
 
 def _print_list(files: Iterable[HashedFile], as_json: bool) -> None:

@@ -9,6 +9,7 @@ import typer
 from zddc import console, rename_journal
 from zddc.cli.options import Json, require_folder
 from zddc.cli.output import print_line
+from zddc.durable import write_new
 from zddc.errors import UserError
 from zddc.renaming import Rename, check_plan, format_plan, plan_corrections, read_plan
 
@@ -68,8 +69,7 @@ def _resume(folder: Path, undo: Path | None, complete: Path | None, as_json: boo
 
 def _write_plan(file: Path, plan: Sequence[Rename]) -> None:
     try:
-        with file.open("xb") as stream:
-            stream.write(format_plan(plan))
+        write_new(file, format_plan(plan))
     except FileExistsError:
         raise UserError(
             file, "there is such a file already", "give the plan another name, or remove the file"

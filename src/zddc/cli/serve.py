@@ -1,4 +1,4 @@
-"""The command ``serve``: an archive for browsers and programs, read-only, by its rules."""
+"""The command ``serve``: an archive for browsers and programs, by its rules."""
 
 import os
 from pathlib import Path
@@ -8,16 +8,26 @@ import typer
 
 from zddc import console
 from zddc.access import findings
+from zddc.archive.tree import walk
 from zddc.errors import UserError
+from zddc.server.environment import variables_of
 from zddc.server.identity import UNIX
-from zddc.server.settings import DEFAULT_LISTEN, DEFAULT_RESCAN, EMAIL_HEADER, VARIABLES, Given, Settings, make_settings
+from zddc.server.settings import (
+    DEFAULT_LISTEN,
+    DEFAULT_MOST_BYTES,
+    DEFAULT_RESCAN,
+    EMAIL_HEADER,
+    Given,
+    Settings,
+    make_settings,
+)
 
 
 def _option(name: str, variable: str, help: str, metavar: str | None = None) -> Any:
-    return typer.Option(name, envvar=VARIABLES[variable], help=help, metavar=metavar)
+    return typer.Option(name, envvar=variables_of(variable), help=help, metavar=metavar)
 
 
-Root = Annotated[Path, typer.Argument(metavar="[DIR]", envvar=VARIABLES["root"], help="The root of the archive.")]
+Root = Annotated[Path, typer.Argument(metavar="[DIR]", envvar=variables_of("root"), help="The root of the archive.")]
 Listen = Annotated[
     str, _option("--listen", "listen", "Where to listen: ADDRESS:PORT, or unix:/FILE for a socket file.", "WHERE")
 ]
@@ -79,7 +89,7 @@ Rescan = Annotated[
     int,
     typer.Option(
         "--rescan",
-        envvar=VARIABLES["rescan"],
+        envvar=variables_of("rescan"),
         min=0,
         metavar="SECONDS",
         help="How often all folders are looked at for changes that the system did not tell of; 0 for never.",
@@ -88,6 +98,33 @@ Rescan = Annotated[
 MetricsListen = Annotated[
     str | None,
     _option("--metrics-listen", "metrics_listen", "Where to give counts to Prometheus, at /metrics.", "WHERE"),
+]
+DropOption = Annotated[
+    bool,
+    typer.Option(
+        "--drop/--no-drop",
+        envvar=variables_of("drop"),
+        help="Take files that people hand in below folders named 'incoming', where the rules let them.",
+    ),
+]
+MaxFileBytes = Annotated[
+    int,
+    typer.Option(
+        "--max-file-bytes",
+        envvar=variables_of("max_file_bytes"),
+        min=1,
+        metavar="BYTES",
+        help="The largest file that may be handed in.",
+    ),
+]
+CorsOrigin = Annotated[
+    list[str] | None,
+    _option(
+        "--cors-origin",
+        "cors_origin",
+        "A site, such as https://tools.example, whose pages may read with a token; may be repeated.",
+        "ORIGIN",
+    ),
 ]
 
 
@@ -103,10 +140,15 @@ def serve(
     audit_log: AuditLog = None,
     rescan: Rescan = DEFAULT_RESCAN,
     metrics_listen: MetricsListen = None,
+    drop: DropOption = True,
+    max_file_bytes: MaxFileBytes = DEFAULT_MOST_BYTES,
+    cors_origin: CorsOrigin = None,
     check: Annotated[bool, typer.Option("--check", help="Say whether the server could start, and do not.")] = False,
     print_config: Annotated[bool, typer.Option("--print-config", help="Print the settings and do not start.")] = False,
 ) -> int:
-    """Serve an archive over HTTP, read-only: to each person what the rules of its folders allow, and nothing else.
+    """Serve an archive over HTTP: to each person what the rules of its folders allow, and nothing else.
+
+    Nothing in it is changed, but that people may hand in new files, where the rules let them.
 
     Example: zddc serve examples/small-archive --as kim@acme.example
     """
@@ -122,6 +164,9 @@ def serve(
         audit_log=audit_log,
         rescan=rescan,
         metrics_listen=metrics_listen,
+        drop=drop,
+        max_file_bytes=max_file_bytes,
+        cors_origin=cors_origin or (),
     )
     settings = make_settings(given, os.environ)
     if print_config:
@@ -150,6 +195,9 @@ def _check(settings: Settings) -> int:
         kinds = [one.kind for one in findings.check(policy)]
     faults = kinds.count("fault")
     console.out.print(f"the server can start; faults in rule files: {faults}; see 'zddc access check'")
+    left_out = sum(len(listing.left_out) for listing in walk(settings.root))
+    if left_out:
+        console.out.print(f"what nobody gets, such as links: {left_out}; see 'zddc list --findings'")
     return 1 if faults else 0
 
 
@@ -168,6 +216,8 @@ def _print_settings(settings: Settings) -> None:
         "audit-log": settings.audit_log,
         "rescan": settings.rescan_seconds,
         "metrics-listen": settings.metrics_listen,
+        "drop": f"files of {settings.most_bytes} bytes at most" if settings.most_bytes else "no",
+        "cors-origin": ", ".join(sorted(settings.origins)) or None,
     }
     for name, value in shown.items():
         console.out.print(f"{name}: {'none' if value is None else value}")
