@@ -1,14 +1,17 @@
 """What tests of several modules need: interactions, workspaces, and real records where they are at hand."""
 
+import gc
 import itertools
 import os
 import random
+import re
 import shutil
 import string
 import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import IO
 
 import pytest
 from filelock import FileLock
@@ -17,10 +20,12 @@ from hypothesis import HealthCheck, settings
 # Two threads on two busy cores wait for each other most of the time; small models need one. Before torch is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from tests import forked_commands
+from tests.chromium import chromium, driver
 from tests.weakspot import small
 
 from weakspot.config import Config, load
-from weakspot.models import demo_model, loading
+from weakspot.models import demo_model, garbage_collector, loading
 from weakspot.models.loading import Base
 from weakspot.pipeline.process import process
 from weakspot.records import AdapterManifest, BaseReference, Interaction
@@ -29,11 +34,14 @@ from weakspot.settings import Model
 from weakspot.storage import append_log, atomic
 from weakspot.workspace import AdapterName, Workspace
 
+__all__ = ["chromium", "driver"]
+
 # A busy machine is slow at times: that is no failure.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("quick", settings.get_profile("patient"), max_examples=20)
 settings.load_profile("patient")
 
+SOAK = bool(os.environ.get("WEAKSPOT_SOAK"))
 REAL_INTERACTIONS = Path(__file__).parents[2] / "shared" / "data" / "real-interactions.jsonl"
 
 _numbers = itertools.count(1)
@@ -75,15 +83,69 @@ def append_raw(workspace: Workspace, interactions: Iterable[Interaction]) -> Non
     append_log.append(workspace.raw, [one.to_json() for one in interactions])
 
 
+@pytest.fixture(scope="session")
+def reader_with_forks(tmp_path_factory):
+    """The environment of a reader whose commands begin as forks: what they need takes seconds to load."""
+    environment = forked_commands.reader()
+    with forked_commands.served(tmp_path_factory.mktemp("forks")) as folder:
+        yield {**environment, "PATH": f"{folder}{os.pathsep}{environment['PATH']}"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nobody_waits_for_the_disk(tmp_path_factory) -> Iterator[None]:
+    """What is written outlives the tests' processes, not the machine: a third of the time was waiting for the disk.
+
+    A disk that a test makes, to cut its power or to fill it, is synced as ever. So is any by a process that a test
+    starts, and by all with WEAKSPOT_SOAK=1.
+    """
+    usual = tmp_path_factory.getbasetemp().stat().st_dev
+
+    def unless_usual(sync: Callable[[int], None]) -> Callable[[int | IO[bytes]], None]:
+        def synced(file: int | IO[bytes]) -> None:
+            descriptor = file if isinstance(file, int) else file.fileno()
+            if os.fstat(descriptor).st_dev != usual:
+                sync(descriptor)
+
+        return synced
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in () if SOAK else ("fsync", "fdatasync"):
+            patch.setattr(os, name, unless_usual(getattr(os, name)))
+        yield
+
+
 # Whatever is built on these loads a model.
 MODELS = frozenset({"embedded", "tiny_base", "small_base", "thin"})
 
 
+# What all tests of a module are marked with stands at the start of a line, or in the lines of a list.
+_MARKS = re.compile(r"^pytestmark = (.*|\[\n(?:    .*\n)*)", re.MULTILINE)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not even import a module whose tests are all left out: what it imports takes seconds."""
+    if collection_path.suffix != ".py":
+        return None
+    left_out = re.findall(r"\bnot (\w+)", config.option.markexpr)
+    marks = _MARKS.search(collection_path.read_text(encoding="utf-8"))
+    return True if marks and any(f".mark.{name}" in marks[1] for name in left_out) else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """What is collected stays to the end: looking through it again and again took a third of the time."""
+    with garbage_collector.pause():
+        collected = yield
+        gc.freeze()
+    return collected
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what loads a model as slow, by its fixtures."""
+    """Mark what loads a model as slow, by its fixtures, and put first what takes longest."""
     for item in items:
         if MODELS & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 @pytest.fixture(name="interaction", scope="session")

@@ -15,7 +15,9 @@ from pathlib import Path
 # It takes seconds to load them.
 LOADED = [
     "pytest",
+    "zddc.cli",
     "weakspot.cli",
+    "weakspot.pipeline.collect",
     "weakspot.pipeline.run",
     "weakspot.pipeline.train",
     "weakspot.training.loop",
@@ -52,10 +54,13 @@ class Begun:
 
     def until(self, condition: Callable[[], object]) -> None:
         """Return when the condition holds, which it must before the process ends."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not condition() and self.process.exitcode is None and time.monotonic() < deadline:
+        deadline, goes_on = time.monotonic() + PATIENCE_SECONDS, True
+        while goes_on:
+            goes_on = self.process.exitcode is None and time.monotonic() < deadline
+            if condition():
+                return
             time.sleep(0.002)
-        assert condition(), self.err
+        raise AssertionError(self.err)
 
     def status(self) -> int:
         """Wait for its end; return its status, or the negative number of the signal that ended it."""

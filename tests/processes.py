@@ -1,17 +1,20 @@
 """Processes that tests start: each is ended and waited for with all that it started, and what it said is shown."""
 
 import contextlib
-import ctypes
 import os
 import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
-_PR_SET_PDEATHSIG = 1
+from tests import waiting
+
 _PATIENCE_SECONDS = 60
 _SHOWN_BYTES = 5000
-_libc = ctypes.CDLL(None)
+# The tests may be killed themselves. A program sees to that: Python between fork and exec can wait for ever, where a
+# library does something in each fork, and another thread has what it needs for that.
+_ENDING_WITH_TESTS = ["setpriv", "--pdeathsig", "TERM"]
 
 
 @contextlib.contextmanager
@@ -24,14 +27,14 @@ def started(command: Sequence[object], **options) -> Iterator[subprocess.Popen]:
     with (
         tempfile.TemporaryFile() as said,
         subprocess.Popen(
-            [*map(str, command)],
+            [*_ENDING_WITH_TESTS, *map(str, command)],
             stderr=said,
             start_new_session=True,
-            preexec_fn=_end_with_parent,  # noqa: PLW1509 - the tests may be killed themselves
             **options,
         ) as process,
     ):
         try:
+            waiting.until(lambda: process.poll() is not None or _ends_with_tests(process))
             yield process
         except BaseException:
             print(f"{command[0]} said:\n{_end_of(said)}")
@@ -49,8 +52,9 @@ def output_of(command: Sequence[object], given: str | None = None, **options) ->
         return process.communicate(given)[0]
 
 
-def _end_with_parent() -> None:
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+def _ends_with_tests(process: subprocess.Popen) -> bool:
+    """Tell whether it has become the command, and by then ends with the tests."""
+    return Path(f"/proc/{process.pid}/comm").read_text(encoding="utf-8").strip() not in _ENDING_WITH_TESTS
 
 
 def _end(process: subprocess.Popen) -> None:

@@ -1,15 +1,14 @@
 """Every fenced block of README.md and docs/ is what it claims to be: commands are run, the rest is parsed."""
 
 import importlib.util
-import os
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from tests import forked_commands
 
 from weakspot import config
 from weakspot.records.parsing import parse_interaction, parse_json_object
@@ -36,15 +35,17 @@ NOT_RUN = {
     r"git clone |pip install ": "needs the network",
     r"(VLLM\S+ )+vllm serve|python3 -m venv build/vllm|weakspot .*--to (vllm|gateway)": "needs a server with a model",
     r"weakspot deploy .*--to (gguf|mlx)": "needs an adapter; what it makes is tested",
-    r"systemctl ": "needs systemd",
+    r"systemctl |sudo ": "needs systemd, or changes the machine",
+    r"rclone ": "needs a server on another machine; a test copies with it",
     r"make (demo|test|check|fix|setup|docs|bench)\b": "takes minutes",
     r"weakspot .*(--load-in-4bit|Qwen/)": "needs a GPU and a hub",
-    r"weakspot (gateway|mcp|ui)\b|zddc serve /srv": "stays until it is stopped",
+    r"weakspot (gateway|mcp|ui)\b": "stays until it is stopped",
     r"weakspot collect --from ~/|claude ": "needs another program and its sessions",
     r"make build/vllm/ready": "takes gigabytes",
     r"torchrun |accelerate launch |ray start ": "needs several GPUs or machines",
 }
 MOST_NOT_RUN = 20
+OWN_COMMAND = re.compile(rf"\b({'|'.join(forked_commands.COMMANDS)}) ")
 NEEDS_THE_MODEL = re.compile(r"^weakspot (train|evaluate|deploy|ask|run)\b|^from weakspot import .*train", re.MULTILINE)
 
 
@@ -121,16 +122,12 @@ def solid(lines: list[str]) -> list[str]:
     return [line.rstrip() for line in lines if line.strip()]
 
 
-def problem(command: Command, block: Block, folder: Path) -> str:
+def problem(command: Command, block: Block, folder: Path, environment: dict[str, str]) -> str:
     """Run a command as a reader would; return what is not as shown, empty where all is."""
-    unset = ("WEAKSPOT_WORKSPACE", "FORCE_COLOR", "COLUMNS")
-    known = {key: value for key, value in os.environ.items() if key not in unset}
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-c", command.text],
         cwd=folder,
-        # Two threads stall each other where others use the machine too.
-        env={"OMP_NUM_THREADS": "1", **known, "PATH": path, "LC_ALL": "C.UTF-8"},
+        env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -158,8 +155,9 @@ def python_of(block: Block) -> str:
 
 def page_parameters() -> Iterator[object]:
     for page in PAGES:
-        slow = any(NEEDS_THE_MODEL.search(f"{run_commands(block)}\n{python_of(block)}") for block in blocks(page))
+        slow = any(run_commands(block) or NEEDS_THE_MODEL.search(python_of(block)) for block in blocks(page))
         marks = [pytest.mark.slow, pytest.mark.timeout(900)] if slow else []
+        marks += [pytest.mark.long] if page.stem in ("tutorial", "models", "python") else []
         yield pytest.param(page, id=page.relative_to(ROOT).as_posix(), marks=marks)
 
 
@@ -168,14 +166,16 @@ def id_of(page: Path) -> str:
 
 
 @pytest.mark.parametrize("page", list(page_parameters()))
-def test_a_page_does_what_it_shows(page, tmp_path, monkeypatch):
+def test_a_page_does_what_it_shows(page, tmp_path, monkeypatch, request):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "examples").symlink_to(ROOT / "examples")  # as in a clone
+    runs_them = any(OWN_COMMAND.search(run_commands(block)) for block in blocks(page))
+    environment = request.getfixturevalue("reader_with_forks") if runs_them else forked_commands.reader()
     namespace: dict[str, object] = {"__name__": "page"}
     found: list[str] = []
     for block in blocks(page):
         if block.kind in ("console", "console fails"):
-            found += filter(None, (problem(command, block, tmp_path) for command in commands(block)))
+            found += filter(None, (problem(command, block, tmp_path, environment) for command in commands(block)))
         elif block.kind == "python":
             # Empty lines in front make a traceback name the page's own line.
             exec(compile("\n" * block.line + block.text, str(page), "exec"), namespace)

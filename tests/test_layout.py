@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from weakspot.models import garbage_collector
+
 ROOT = Path(__file__).parents[1]
 SRC = ROOT / "src"
 TESTS = ROOT / "tests"
@@ -100,6 +102,15 @@ TESTED_ELSEWHERE = {
 
 def name_of(file: Path) -> str:
     return file.relative_to(SRC).as_posix()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _trees_are_there_for_these_tests_alone() -> Iterator[None]:
+    """The garbage collector would look through all of them again and again, for as long as they are there."""
+    with garbage_collector.pause():
+        yield
+        nodes_of.cache_clear()
+        tree_of.cache_clear()
 
 
 @functools.cache
@@ -372,9 +383,29 @@ def test_exceptions_are_needed():
     assert mirrored == set()
 
 
+# Tests of what several pages, or pages and the package, have in common.
+OF_ALL_PAGES = {
+    "same": "TypeScript answers as Python does",
+    "story": "the work of a week, from page to page",
+    "firefox": "every page in the other browser",
+}
+
+
+def sources_of_pages() -> set[str]:
+    """Return what the pages are made of, named as a test is: folders and files of web, and those shared by pages."""
+    web = ROOT / "web"
+    names = {file.stem.partition(".")[0] for folder in (web, web / "shared") for file in folder.iterdir()}
+    return {re.sub(r"(?<=[a-z])([A-Z])", r"_\1", name).lower() for name in names if not name.startswith(".")}
+
+
 def test_a_test_mirrors_a_module():
     found = [file for file in TESTS.rglob("test_*.py") if file.parent != TESTS]
     mirrored = {test for file in MODULES for test in mirrors(file)}
+    for name in sources_of_pages() | set(OF_ALL_PAGES):
+        mirrored |= {
+            *(TESTS / "zddc" / "tools").glob(f"test_{name}.py"),
+            *(TESTS / "zddc" / "tools").glob(f"test_{name}_*.py"),
+        }
     assert [file.relative_to(ROOT).as_posix() for file in found if file not in mirrored] == []
 
 

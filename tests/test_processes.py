@@ -82,3 +82,16 @@ def test_it_ends_where_the_tests_are_killed():
         tests.kill()
     while running(number):
         os.sched_yield()
+
+
+IN_EACH_FORK = """
+import os, time
+from tests.processes import output_of
+os.register_at_fork(after_in_child=lambda: time.sleep(600))
+print(output_of(["echo", "begun"]), end="")
+"""
+
+
+@pytest.mark.slow
+def test_what_libraries_do_in_each_fork_does_not_keep_it_from_beginning():
+    assert subprocess.check_output(python(IN_EACH_FORK), cwd=ROOT, text=True) == "begun\n"

@@ -7,10 +7,9 @@ import subprocess
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
-import anthropic
-import openai
 from tests.clients.conversation import FILE, NOTES, PHRASE, PICTURE, PICTURE_MARK, QUESTION, Call
 from tests.processes import started
 
@@ -201,6 +200,8 @@ async def openai_python(place: Place) -> str:
 
 async def talk_openai(place: Place, content: object, **options) -> str:
     """Ask, and consult; run the tool where the model calls it."""
+    import openai
+
     messages: list[dict] = []
     async with openai.AsyncOpenAI(base_url=f"{place.address}/v1", api_key="none") as client:
         for words in (content, PHRASE):
@@ -221,6 +222,8 @@ async def talk_openai(place: Place, content: object, **options) -> str:
 
 async def openai_python_responses(place: Place) -> str:
     """Ask, and consult, each time with what is new alone."""
+    import openai
+
     image = {"type": "input_image", "image_url": _PICTURE_URL, "detail": "auto"}
     content = [{"type": "input_text", "text": QUESTION}, image]
     tools = [{"type": "function", **_READ_FILE, "parameters": _SCHEMA, "strict": False}]
@@ -246,6 +249,8 @@ async def openai_python_responses(place: Place) -> str:
 
 
 async def anthropic_python(place: Place) -> str:
+    import anthropic
+
     picture = {"type": "base64", "media_type": "image/png", "data": base64.b64encode(PICTURE).decode()}
     messages: list[dict] = []
     async with anthropic.AsyncAnthropic(base_url=place.address, api_key="none") as client:
@@ -285,8 +290,8 @@ def javascript(kind: str) -> Callable[[Place], Awaitable[str]]:
     return converse
 
 
-def _python_package(module) -> Callable[[], str]:
-    return lambda: f"{module.__name__} {module.__version__} of Python"
+def _python_package(name: str) -> Callable[[], str]:
+    return lambda: f"{name} {metadata.version(name)} of Python"
 
 
 CLIENTS = {
@@ -313,11 +318,11 @@ CLIENTS = {
         cline,
         QUESTION,
     ),
-    "openai-python": Client(_python_package(openai), reads_by_our_tool, openai_python),
+    "openai-python": Client(_python_package("openai"), reads_by_our_tool, openai_python),
     "openai-python-responses": Client(
-        _python_package(openai), reads_by_our_tool, openai_python_responses, names_answers=True
+        _python_package("openai"), reads_by_our_tool, openai_python_responses, names_answers=True
     ),
-    "anthropic-python": Client(_python_package(anthropic), reads_by_our_tool, anthropic_python),
+    "anthropic-python": Client(_python_package("anthropic"), reads_by_our_tool, anthropic_python),
     "openai-javascript": Client(_installed("openai"), reads_by_our_tool, javascript("openai")),
     "openai-javascript-responses": Client(_installed("openai"), reads_by_our_tool, javascript("responses")),
     "anthropic-javascript": Client(_installed("@anthropic-ai/sdk"), reads_by_our_tool, javascript("anthropic")),

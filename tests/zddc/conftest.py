@@ -3,9 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-
-from zddc import console
-from zddc.cli import app
+from tests.zddc import commands
 
 
 @pytest.fixture
@@ -13,7 +11,7 @@ def zddc(capsys) -> Callable[..., tuple[int, str, str]]:
     """Run the command in this process; answer its status, its standard output and its standard error."""
 
     def run(*arguments):
-        status = console.run(app, "zddc", [str(argument) for argument in arguments])
+        status = commands.run(*arguments)
         return status, *capsys.readouterr()
 
     return run

@@ -6,8 +6,8 @@ import unicodedata
 from pathlib import Path
 
 from zddc.rename_journal import JOURNALS
-from zddc.renaming import Rename, comparable
-from zddc.windows_names import windows_problem
+from zddc.renaming import Rename
+from zddc.windows_names import comparable, windows_problem
 
 # Names that a file system may fold in different ways, and names that only a source may have.
 STEMS = ("a", "B", "Plan 1", "Übersicht", "e\u0301tat", "Straße", "ﬁle", "Ωmega", "x" * 200, "-n", "=1+1", ".hidden")

@@ -86,6 +86,7 @@ def _one_command_app() -> typer.Typer:
         (errno.EACCES, "permission denied; check who may read and write there"),
         (errno.ENOENT, "no such file or directory; check the path"),
         (errno.EISDIR, "is a directory; give a file, not a folder"),
+        (errno.ENAMETOOLONG, "file name too long; give a shorter path"),
         (errno.EROFS, "read-only file system; choose a place that can be written"),
     ],
 )

@@ -1,11 +1,12 @@
 """A file that did not change is not read again, and one that may have changed is."""
 
 import os
+import sqlite3
 from pathlib import Path
 
 import pytest
 
-from zddc.hash_cache import HashCache, cache_file
+from zddc.hash_cache import HashCache, RunCache, cache_file, is_settled
 
 A = "a" * 64
 LONG_AGO = 1_000_000_000_000_000_000
@@ -79,3 +80,27 @@ def test_it_is_in_the_users_cache_folder(monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", os.sep)
     assert cache_file() == Path("/.cache/zddc/hashes.sqlite")
+
+
+def test_what_is_remembered_for_one_run_follows_the_same_rule(tmp_path):
+    cache = RunCache()
+    cache.store(OLD, A)
+    file = tmp_path / "new"
+    file.touch()
+    cache.store(file.stat(), A)
+    assert (cache.find(OLD), cache.find(file.stat())) == (A, None)
+    assert (is_settled(OLD), is_settled(file.stat())) == (True, False)
+
+
+def test_a_cache_that_another_program_writes_to_is_left_alone(tmp_path):
+    file = tmp_path / "cache"
+    with HashCache(file) as cache:
+        cache.store(OLD, A)
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with HashCache(file) as cache:
+        assert cache.find(OLD) is None
+    other.execute("COMMIT")
+    other.close()
+    with HashCache(file) as cache:
+        assert cache.find(OLD) == A

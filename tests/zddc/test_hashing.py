@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zddc import hashing
 from zddc.errors import UserError
 from zddc.hash_cache import HashCache
 from zddc.hashing import (
@@ -316,7 +317,7 @@ def test_each_kind_of_difference_is_told(tmp_path):
         Finding("f/in", "verified"),
         Finding("linked", "unreadable", "a link, and links are not followed"),
         Finding("missing", "missing"),
-        Finding("old name", "moved", "f/new name"),
+        Finding("old name", "renamed", "f/new name"),
         Finding("same", "verified"),
     ]
 
@@ -327,7 +328,28 @@ def test_two_files_of_the_same_bytes_are_moved_to_a_place_each(tmp_path):
     (tmp_path / "a").rename(tmp_path / "x")
     (tmp_path / "b").rename(tmp_path / "y")
     (tmp_path / "c").unlink()
-    assert differences(tmp_path) == [Finding("a", "moved", "x"), Finding("b", "moved", "y"), Finding("c", "missing")]
+    assert differences(tmp_path) == [
+        Finding("a", "renamed", "x"),
+        Finding("b", "renamed", "y"),
+        Finding("c", "missing"),
+    ]
+
+
+def test_of_several_places_the_one_of_the_same_name_is_where_a_file_was_moved(tmp_path):
+    write(tmp_path, {b"a": b"1", b"f/b": b"2"})
+    write_hashes(tmp_path)
+    (tmp_path / "a").unlink()
+    write(tmp_path, {b"0": b"1", b"f/a": b"1"})
+    assert differences(tmp_path) == [Finding("a", "moved", "f/a"), Finding("0", "extra")]
+
+
+def test_another_list_may_be_compared_and_what_belongs_to_nobody_ignored(tmp_path):
+    write(tmp_path, {b"a": b"1", b"b": b"2", b"page": b"3"})
+    wanted = [HashedFile("a", hashlib.sha256(b"1").hexdigest()), HashedFile("b", reason="no hash is known")]
+    assert [*verify(tmp_path, wanted, {"page"})] == [
+        Finding("a", "verified"),
+        Finding("b", "unreadable", "no hash is known"),
+    ]
 
 
 def test_a_list_that_names_a_file_twice_with_different_hashes_does_not_verify_it(tmp_path):
@@ -352,7 +374,7 @@ def truncate(chance: random.Random, root: Path, file: Path) -> set[str]:
 
 def rename(chance: random.Random, root: Path, file: Path) -> set[str]:
     file.rename(file.with_name(f"{file.name}{chance.choice(' .x~')}"))
-    return {"moved"}
+    return {"renamed"}
 
 
 def add(chance: random.Random, root: Path, file: Path) -> set[str]:
@@ -384,3 +406,15 @@ def test_no_single_change_goes_unseen(tmp_path, edit):
         wanted = edit(chance, root, chance.choice(sorted(root.rglob("*.bin"))))
         assert {finding.kind for finding in differences(root)} == wanted, number
         shutil.rmtree(root)
+
+
+def test_of_equal_files_that_were_moved_each_has_a_place(tmp_path, monkeypatch):
+    """Comparing each with each would take minutes."""
+    count = 10_000
+    there = [HashedFile(f"new/{number:05}") for number in range(count)]
+    monkeypatch.setattr(hashing, "find_files", lambda _root: there)
+    wanted = [HashedFile(f"old/{number:05}", "0" * 64) for number in reversed(range(count + 1))]
+    first, *others = verify(tmp_path, wanted, read=lambda _root, path: HashedFile(path, "0" * 64))
+    assert (first.kind, first.detail) == ("renamed", "new/00000")
+    assert {(one.kind, one.path[4:] == one.detail[4:]) for one in others[:-1]} == {("moved", True)}
+    assert others[-1] == Finding("old/00000", "missing")

@@ -26,10 +26,10 @@ from zddc.rename_journal import JOURNALS, apply, complete, plan_steps, read_jour
 from zddc.renaming import Rename, check_plan
 
 SOAK = bool(os.environ.get("WEAKSPOT_SOAK"))
-PLANS = 10_000 if SOAK else 60
+PLANS = 10_000 if SOAK else 30
 PLANS_ON_FOLDING_DISK = 10_000 if SOAK else 15
 # Of the system calls at which a process can be killed, each that many.
-EACH_CALL = 1 if SOAK else 7
+EACH_CALL = 1 if SOAK else 19
 
 # Files, folders with files, a swap, a cycle, a chain, another letter case, a folder and what is in it.
 FILES = ("a", "b", "c", "f/d", "f/e", "f/x.PDF", "g")
@@ -328,6 +328,8 @@ def test_a_full_disk_stops_the_run_before_the_rename(small_disk):
 
 HEADING = '{"journal": "zddc rename", "version": 1, "steps": 1}\n'
 STEP = '{"from": "a", "to": "z"}\n'
+HEADING_OF_3 = HEADING.replace("1}", "3}")
+STEPS = "".join(f'{{"from": "{old}", "to": "{new}"}}\n' for old, new in ("ax", "by", "cz"))
 
 
 @pytest.mark.parametrize(
@@ -352,6 +354,9 @@ STEP = '{"from": "a", "to": "z"}\n'
         HEADING + STEP + '{"do": "0"}\n',
         HEADING + STEP + '{"redo": 0}\n',
         HEADING + STEP + '{"do": 0, "end": 0}\n',
+        *(HEADING + STEP + f"{{{line}}}\n" for line in ('"do": []', '"do": [0]', '"do": [0, 1]', '"end": [0, 0]')),
+        HEADING_OF_3 + STEPS + '{"do": [1, 0]}\n',
+        HEADING_OF_3 + STEPS + '{"undo": [0, 1]}\n',
         HEADING + STEP + "{}\n",
     ],
 )
@@ -392,6 +397,39 @@ def test_the_names_that_are_there_tell_whether_the_last_step_was_done(tmp_path, 
         (folder / there).touch()
         (file := folder / "journal").write_text(HEADING + STEP + f'{{"{word}": 0}}\n')
         assert run(folder, file) == count
+
+
+@pytest.mark.parametrize(("line", "count"), [('{"do": [0, 2]}', 3), ('{"undo": [2, 0]}', 3), ('{"do": [1, 2]}', 2)])
+@pytest.mark.parametrize("run", [undo, complete])
+def test_the_names_that_are_there_tell_how_many_steps_of_one_line_were_done(tmp_path, line, count, run):
+    for done in range(3 - count, 4):
+        (folder := tmp_path / str(done)).mkdir()
+        for name in "xyz"[:done] + "abc"[done:]:
+            (folder / name).write_text(name)
+        (file := folder / "journal").write_text(f"{HEADING_OF_3}{STEPS}{line}\n")
+        assert not read_journal(file).finished
+        assert run(folder, file) == (done if run == undo else 3 - done)
+        assert names(folder) == sorted(["journal", *("abc" if run == undo else "xyz")])
+        assert read_journal(file).finished
+
+
+@pytest.mark.parametrize(
+    ("there", "words"),
+    [
+        ("xc", "none of them is there"),
+        ("xbyc", "both of them are there"),
+        ("xbz", "a later rename is made while this one is not"),
+    ],
+)
+def test_a_name_that_somebody_changed_among_those_of_one_line_is_left_to_people(tmp_path, there, words):
+    for name in there:
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, ns=(0, 0))
+    (file := tmp_path / "journal").write_text(HEADING_OF_3 + STEPS + '{"do": [0, 2]}\n')
+    for run in (undo, complete):
+        with pytest.raises(UserError, match=f"b: it was being renamed to 'y', and {words}; rename by hand"):
+            run(tmp_path, file)
+    assert names(tmp_path) == sorted([*there, "journal"])
 
 
 def test_a_stop_between_the_halves_of_a_rename_by_links_is_mended(tmp_path):
@@ -458,7 +496,7 @@ def test_a_run_that_is_killed_at_any_system_call_can_be_completed(tmp_path, begi
 @pytest.mark.parametrize("begin", [begin_to_apply, begin_to_undo])
 @pytest.mark.parametrize(("mend", "wanted"), [(undo, lambda root: ORIGINAL), (complete, nothing_or_all)])
 def test_that_holds_for_kills_where_a_rename_is_two_links(tmp_path, monkeypatch, begin, mend, wanted):
-    monkeypatch.setattr(durable, "_libc", object())  # a C library that has no renameat2
+    monkeypatch.setattr(durable, "_renameat2", lambda: None)  # a C library that has no renameat2
     assert run_killed(tmp_path, begin, mend, wanted) > 100
 
 
@@ -468,3 +506,45 @@ def test_that_holds_for_kills_where_a_rename_is_two_links(tmp_path, monkeypatch,
 def test_that_holds_for_kills_on_a_disk_that_folds(folding_disk, begin):
     (folder := folding_disk / "kills").mkdir(exist_ok=True)
     assert run_killed(folder, begin, undo, lambda root: ORIGINAL) > 100
+
+
+def stop(journal: Path) -> None:
+    """Make the journal of a run look as if that had been stopped at its last step."""
+    journal.write_bytes(journal.read_bytes().rpartition(b'{"end": ')[0])
+
+
+def test_a_run_in_a_folder_above_comes_first_where_it_is_about_the_same_names(root):
+    stop(journal := apply(root, [Rename("f/d", "z")]))
+    with pytest.raises(UserError, match=r"renames of what is in '.*f' were stopped on their way; ") as caught:
+        apply(root / "f", [Rename("e", "y")])
+    assert f"zddc rename {root} " in str(caught.value)
+    (root / "other").mkdir()
+    (root / "other/a").touch()
+    apply(root / "other", [Rename("a", "b")])
+    complete(root, journal)
+    apply(root / "f", [Rename("e", "y")])
+
+
+def test_a_run_above_that_renames_the_folder_itself_comes_first(root):
+    (root / "f/deep").mkdir()
+    (root / "f/deep/a").touch()
+    stop(apply(root, [Rename("f", "F")]))
+    with pytest.raises(UserError, match="were stopped on their way"):
+        apply(root / "F/deep", [Rename("a", "b")])
+
+
+def test_a_run_in_a_folder_of_the_plan_comes_first(root):
+    stop(journal := apply(root / "f", [Rename("d", "z")]))
+    with pytest.raises(UserError, match="these renames were stopped on their way") as caught:
+        apply(root, [Rename("f/e", "y")])
+    assert f"zddc rename {root / 'f'} " in str(caught.value)
+    apply(root, [Rename("a", "z")])
+    complete(root / "f", journal)
+    apply(root, [Rename("f/e", "y")])
+
+
+def test_what_is_no_journal_in_a_folder_above_stops_nobody(root):
+    (root / ".zddc-rename-20251031T000000Z-abcd.jsonl").write_text("no journal\n")
+    apply(root / "f", [Rename("d", "z")])
+    with pytest.raises(UserError, match="not a journal"):
+        apply(root, [Rename("a", "z")])

@@ -5,9 +5,11 @@ import os
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.zddc.many_files import make_many
 
 from zddc.errors import UserError
-from zddc.renaming import Rename, check_plan, comparable, format_plan, plan_corrections, read_plan
+from zddc.renaming import Rename, check_plan, format_plan, plan_corrections, read_plan
+from zddc.windows_names import comparable
 
 
 @pytest.fixture
@@ -234,8 +236,7 @@ def test_the_paths_behind_a_link_do_not_count(tmp_path):
 
 
 def test_many_that_would_get_one_name_are_checked_in_linear_time(tmp_path):
-    for number in range(3000):
-        (tmp_path / str(number)).touch()
+    make_many(tmp_path, map(str, range(3000)))
     checked = check_plan(tmp_path, [Rename(str(number), "one") for number in range(3000)])
     assert {line.problem for line in checked} == {"'0' would get this name too", "'1' would get this name too"}
 

@@ -43,7 +43,7 @@ def test_there_are_sixty_cases_of_different_names():
 
 # Each is 72 cases: six folders, six people, two verbs.
 @pytest.mark.timeout(3600 if SOAK else 300)
-@settings(max_examples=10_000 if SOAK else 300)
+@settings(max_examples=10_000 if SOAK else 3 * settings.default.max_examples)
 @given(trees, st.sampled_from([None, 1]))
 def test_the_reference_decides_alike(tree, indent):
     files = {f"/{'/'.join(folder)}": written(file, indent) for folder, file in tree.items()}

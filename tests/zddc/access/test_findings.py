@@ -1,6 +1,7 @@
 """Everything that is wrong with the rules of an archive is found, with its line."""
 
 import os
+import weakref
 from itertools import product
 
 import pytest
@@ -328,3 +329,32 @@ def test_what_covers_a_pattern_names_everybody_whom_it_names():
     covers = [(wide, narrow) for wide, narrow in product(GLOBS, repeat=2) if _covers(rules[wide], rules[narrow], level)]
     assert [(wide, narrow) for wide, narrow in covers if not named[wide] >= named[narrow]] == []
     assert len(covers) > 500
+
+
+def test_names_of_files_are_not_kept(tmp_path, monkeypatch):
+    """An archive may have millions of them."""
+    for number in range(5):
+        (tmp_path / f"P{number}").mkdir()
+        (tmp_path / f"P{number}" / "a.pdf").touch()
+    seen = []
+    walk = Policy.walk
+
+    class Name(str):
+        """A name that can be asked whether it is still there."""
+
+        __slots__ = ("__weakref__",)
+
+    def walk_and_watch(policy):
+        for visit in walk(policy):
+            name = Name("a.pdf")
+            seen.append(weakref.ref(name))
+            watched = visit._replace(entries=(name,))
+            del name
+            yield watched
+            del watched
+        assert sum(one() is not None for one in seen) <= 1
+
+    monkeypatch.setattr(Policy, "walk", walk_and_watch)
+    with Policy(tmp_path) as policy:
+        assert [one.kind for one in check(policy)] == ["missing"]
+    assert len(seen) == 6

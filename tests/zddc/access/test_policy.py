@@ -256,3 +256,44 @@ def test_a_person_enters_where_she_may_read_but_not_above(archive, policy, email
     (archive / "P" / "Team" / "deep" / ".zddc").write_text("acl: {allow: ['*@acme.example']}")
     gone = ("P", "gone")
     assert list(policy.entry_points(email, [*policy.folders_with_rules(), gone])) == entries
+
+
+def test_chains_and_decisions_are_kept_as_long_as_the_rules_are(archive, policy):
+    def asked():
+        chain = policy.chain_of(["P", "Team"])
+        return chain, policy.decide(chain, "lee@acme.example", "r")
+
+    chain, decision = asked()
+    assert not decision.allowed
+    again = asked()
+    assert (again[0] is chain, again[1] is decision) == (True, True)
+    (archive / "P" / "Team" / ".zddc").write_text("acl: {deny: [kim@acme.example]}")
+    assert asked()[1].allowed
+    (archive / ".zddc").unlink()
+    assert not asked()[1].allowed
+    assert policy.decide(chain, "kim@acme.example", "r").allowed  # the chain that it was
+    assert not policy.decide(asked()[0], "kim@acme.example", "r").allowed
+
+
+def test_a_decision_is_that_of_the_chain_the_person_and_the_verb(archive, policy):
+    (archive / "incoming").mkdir()
+    (archive / "incoming" / ".zddc").write_text('acl: {permissions: {kim@acme.example: "c", lee@acme.example: "r"}}')
+    for names in ((), ("P",), ("P", "Team"), ("incoming",)):
+        for email in ("kim@acme.example", "lee@acme.example", None):
+            for verb in ("r", "c"):
+                for _ in range(2):
+                    chain = policy.chain_of(names)
+                    assert policy.decide(chain, email, verb) == decide(chain, email, verb), (names, email, verb)
+
+
+def test_no_more_is_kept_than_there_is_room_for(archive, policy, monkeypatch):
+    monkeypatch.setattr("zddc.access.policy._MOST_KEPT", 5)
+    for number in range(20):
+        (archive / f"F{number}").mkdir()
+        chain = policy.chain_of([f"F{number}"])
+        assert folders(chain) == ["/", f"/F{number}"]
+        email = f"person{number}@acme.example"
+        assert policy.decide(chain, email, "r") == decide(chain, email, "r")
+        assert policy.decide(chain, "lee@acme.example", "r").allowed
+        assert len(policy._chains) <= 5
+        assert len(policy._decisions) <= 5

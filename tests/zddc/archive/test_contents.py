@@ -52,3 +52,14 @@ def test_a_folder_may_be_called_like_a_zip(root):
     (root / "b" / TRANSMITTAL).mkdir()
     (root / "b" / TRANSMITTAL / "z.pdf").write_bytes(b"folder")
     assert sha256_of(root, Entry(f"b/{TRANSMITTAL}", "z.pdf", 0, 0)) == hashlib.sha256(b"folder").hexdigest()
+
+
+def test_a_name_that_is_no_text_in_its_own_place_is_an_error(root):
+    file = root / TRANSMITTAL
+    data = bytearray(file.read_bytes())
+    at = data.index(b"PK\3\4")
+    data[at + 7] |= 8  # the name is UTF-8
+    data[at + 30] = 0xFF
+    file.write_bytes(data)
+    with pytest.raises(OSError, match="damaged"):
+        sha256_of(root, Entry(f"{TRANSMITTAL}/native", "y.pdf", 0, 0))

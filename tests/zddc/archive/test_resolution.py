@@ -37,7 +37,7 @@ def test_a_link_is_taken_apart(name, link):
 def test_links_into_drawn_archives_lead_to_what_a_second_resolver_finds():
     chance = random.Random(23)
     answers = [0, 0]
-    for _ in range(10_000 if SOAK else 400):
+    for _ in range(10_000 if SOAK else 200):
         paths = draw_paths(chance)
         folders: dict[str, list[Entry]] = {}
         for path in paths:

@@ -9,14 +9,13 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
+from tests.zddc import commands
 from tests.zddc.access import reference
 from tests.zddc.access.trees import FOLDERS, PEOPLE, trees, written
 
-from zddc import console
 from zddc.access.decide import decide
 from zddc.access.patterns import parse_email
 from zddc.access.policy import Policy
-from zddc.cli import app
 
 SOAK = bool(os.environ.get("WEAKSPOT_SOAK"))
 
@@ -41,7 +40,7 @@ def zddc(archive, capsys):
     """Run the command in the archive; answer its status, its standard output and its standard error."""
 
     def run(*arguments):
-        status = console.run(app, "zddc", ["access", *(str(argument) for argument in arguments)])
+        status = commands.run("access", *arguments)
         return status, *capsys.readouterr()
 
     return run
@@ -188,8 +187,6 @@ def explained(root, folder, email):
     """Return what ``explain`` says about a person in a folder: for each verb whether she may, and why."""
     with contextlib.redirect_stdout(io.StringIO()) as out:
         path = str(Path(root, *folder))
-        assert (
-            console.run(app, "zddc", ["access", "explain", "--json", "--root", root, email or "anonymous", path]) == 0
-        )
+        assert commands.run("access", "explain", "--json", "--root", root, email or "anonymous", path) == 0
     lines = [json.loads(line) for line in out.getvalue().splitlines()]
     return {{"read": "r", "hand in": "c"}[line["verb"]]: (line["allowed"], line["why"]) for line in lines}

@@ -12,9 +12,8 @@ import sys
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from tests.zddc import commands
 
-from zddc import console
-from zddc.cli import app
 from zddc.cli.output import escape, print_columns
 
 SOAK = bool(os.environ.get("WEAKSPOT_SOAK"))
@@ -123,6 +122,12 @@ def test_paths_for_other_programs_end_with_a_nul(zddc, archive):
     assert zddc("find", "break", archive)[1] == "line\\nbreak.txt\n"
 
 
+def test_it_is_said_that_an_expression_is_one_argument(zddc, archive):
+    status, out, err = zddc("find", "layout", "dwg", archive)
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert err.endswith(f"({archive}); several words are one argument in quotes; see 'zddc --help'\n")
+
+
 def test_it_is_said_that_nothing_was_found(zddc, archive):
     (archive / "link").symlink_to("nowhere")
     status, out, err = zddc("find", "nothing-like-this", archive)
@@ -143,7 +148,7 @@ def test_what_is_wrong_with_an_expression_is_pointed_at(zddc, archive):
 @given(st.text(st.sampled_from('a.*[]{}^$!|() ":\x1b\u202e') | st.characters(exclude_categories=["Cs"]), max_size=40))
 @example("\x1b[31m(")
 def test_no_expression_leaves_a_traceback_or_reaches_the_terminal(archive, capsys, expression):
-    status = console.run(app, "zddc", ["find", "--", expression, str(archive)])
+    status = commands.run("find", "--", expression, archive)
     out, err = capsys.readouterr()
     assert status in (0, 1)
     assert "Traceback" not in err

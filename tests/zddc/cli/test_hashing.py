@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 SUM = hashlib.sha256(b"1").hexdigest()
-COUNTS = "verified: {}; changed: {}; missing: {}; extra: {}; moved: {}; unreadable: {}\n"
+COUNTS = "verified: {}; changed: {}; missing: {}; extra: {}; moved: {}; renamed: {}; unreadable: {}\n"
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +36,7 @@ def test_the_list_is_printed_as_sha256sum_does(zddc, folder):
 
 def test_the_list_is_written_and_verified(zddc, folder):
     assert zddc("hash", folder, "--write") == (0, f"{folder}/SHA256SUMS: 2 files\n", "")
-    assert zddc("verify", folder) == (0, COUNTS.format(2, 0, 0, 0, 0, 0), "")
+    assert zddc("verify", folder) == (0, COUNTS.format(2, 0, 0, 0, 0, 0, 0), "")
 
 
 def test_programs_get_one_object_a_line(zddc, folder):
@@ -62,8 +62,8 @@ def test_what_differs_is_listed(zddc, folder):
     (folder / "link").symlink_to("b")
     assert zddc("verify", folder) == (
         1,
-        "moved: a -> moved\nchanged: b\nunreadable: link: a link, and links are not followed\n"
-        + COUNTS.format(1, 1, 0, 0, 1, 1),
+        "renamed: a -> moved\nchanged: b\nunreadable: link: a link, and links are not followed\n"
+        + COUNTS.format(1, 1, 0, 0, 0, 1, 1),
         "",
     )
 

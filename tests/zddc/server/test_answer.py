@@ -40,6 +40,19 @@ def test_one_that_is_closed_while_a_thread_reads_waits_for_the_thread(tmp_path):
     os.close(writer)
 
 
+def test_pieces_are_small_while_many_bodies_are_open():
+    alone, bodies, sizes = Pieces.size(), [], []
+    for _ in range(500):
+        bodies.append(Pieces(iter(()), lambda: None))
+        sizes.append(Pieces.size())
+    assert sizes == sorted(sizes, reverse=True)
+    assert (sizes[0], sizes[3], sizes[7], sizes[-1]) == (512 * 1024, 512 * 1024, 128 * 1024, 8 * 1024)
+    assert sum(sizes) < 10 * 1024 * 1024
+    for body in (*bodies, *bodies):  # once more does no harm
+        body.close()
+    assert Pieces.size() == alone == sizes[0]
+
+
 def test_a_line_of_text_is_as_harmless():
     answer = answer_text(404, "there is nothing here")
     assert answer.body == b"there is nothing here\n"

@@ -1,3 +1,4 @@
+import asyncio
 import io
 import json
 import os
@@ -31,6 +32,10 @@ class Recorded(Audit):
 
     def record(self, entry):
         self.entries.append(dict(entry))
+
+    def record_now(self, entry):
+        self.record(entry)
+        return True
 
 
 @pytest.fixture
@@ -218,6 +223,38 @@ def test_too_many_at_once_are_told_to_come_back(served, ask, monkeypatch):
     monkeypatch.setattr("zddc.server.app.MOST_AT_ONCE", 0)
     got = ask(served, "/")
     assert (got.status, got.headers["retry-after"]) == (503, "10")
+
+
+def test_one_person_keeps_nobody_else_out(root, ask, loop, monkeypatch):
+    """Slow readers hold requests for minutes; those of one person are no more than half of all."""
+    monkeypatch.setattr("zddc.server.app.MOST_OF_ONE", 2)
+    with Policy(root) as policy:
+        app = app_of(root, policy, Identity("x-email", trusts_unix=True))
+        lee, goes_on = [("x-email", "lee@acme.example")], asyncio.Event()
+        fields = [(b"host", b"a"), (b"x-email", KIM.encode())]
+        scope = {"type": "http", "http_version": "1.1", "method": "GET", "raw_path": b"/large.bin", "query_string": b""}
+
+        async def stall(message):
+            await goes_on.wait()
+
+        async def hold(count):
+            asked = [app({**scope, "headers": fields, "client": ("", 0)}, goes_on.wait, stall) for _ in range(count)]
+            holding = [asyncio.create_task(one) for one in asked]
+            while sum(app._at_once.values()) < count:
+                await asyncio.sleep(0)
+            return holding
+
+        async def end(holding):
+            goes_on.set()
+            await asyncio.gather(*holding)
+
+        holding = loop.run(hold(2))
+        got = ask(app, "/a/b%20c.txt", headers=[("x-email", KIM)], peer="")
+        assert (got.status, got.headers["retry-after"]) == (429, "10")
+        assert ask(app, "/a/b%20c.txt", headers=lee, peer="").status == 200
+        loop.run(end(holding))
+        assert ask(app, "/a/b%20c.txt", headers=[("x-email", KIM)], peer="").status == 200
+        assert not app._at_once
 
 
 def test_a_link_is_answered_with_the_current_revision_in_its_place(served, root, ask):

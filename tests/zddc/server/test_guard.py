@@ -18,6 +18,23 @@ def test_another_method_is_told_which_there_are(method):
     assert ("allow", "GET, HEAD, OPTIONS") in refused.value.headers
 
 
+PUTTING = ("GET", "PUT")
+
+
+def test_what_is_handed_in_has_a_length_told_in_one_way():
+    check_request("PUT", [HOST, ("content-length", "3")], methods=PUTTING)
+    check_request("PUT", [HOST, ("transfer-encoding", "chunked")], methods=PUTTING)
+    for status, fields in (
+        (400, [HOST, ("content-length", "3"), ("transfer-encoding", "chunked")]),
+        (400, [HOST, ("content-length", "3"), ("content-length", "3")]),
+    ):
+        with pytest.raises(RefusedError) as refused:
+            check_request("PUT", fields, methods=PUTTING)
+        assert refused.value.status == status
+    with pytest.raises(RefusedError):
+        check_request("GET", [HOST, ("content-length", "3")], methods=PUTTING)
+
+
 @pytest.mark.parametrize(
     ("status", "fields"),
     [

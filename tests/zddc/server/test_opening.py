@@ -88,7 +88,7 @@ def test_what_is_swapped_for_a_link_is_never_followed(root, tmp_path):
 
     def ask(policy):
         count = 0
-        while count < READS // CLIENTS:
+        while count < READS // CLIENTS or not found:  # the swapper may be stopped in the middle for a while
             count += 1
             with contextlib.suppress(AbsentError):
                 found.append(read(policy, ("open", "a.txt")))
@@ -103,5 +103,5 @@ def test_what_is_swapped_for_a_link_is_never_followed(root, tmp_path):
             thread.join()
         ended.set()
         swapper.join()
-    assert sum(reads) == READS
+    assert sum(reads) >= READS
     assert set(found) == {b"a"}

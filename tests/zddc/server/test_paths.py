@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from zddc.server.answer import Path
 from zddc.server.guard import RefusedError
-from zddc.server.paths import parse_path
+from zddc.server.paths import is_servable, parse_path, servable
 
 SOAK = bool(os.environ.get("WEAKSPOT_SOAK"))
 
@@ -184,3 +184,22 @@ def test_no_name_leads_elsewhere(raw):
     for name in path.names:
         assert name not in ("", ".", "..")
         assert not {"/", "\\", "\0"} & set(name)
+
+
+NEVER = ["", ".", "..", ".a", "a.", "a ", "a/b", "a\\b", "\0", "a\x7f", "\udc80", "é" * 128, "a" * 256]
+SERVABLE = ["a", "_a", "a" * 255, "é" * 127, "a.b", " a", "~a", "a\u2028b"]
+
+
+def test_names_that_no_path_can_have():
+    assert [name for name in NEVER if is_servable(name)] == []
+    assert all(map(is_servable, SERVABLE))
+
+
+@pytest.mark.parametrize("name", [*NEVER, *SERVABLE])
+def test_among_many_names_each_is_judged_as_it_is_alone(name):
+    plain = [f"A-{number:04}" for number in range(2500)]
+    for before in (0, 1, 1500, 2500):
+        many = [*plain[:before], name, *plain[before:]]
+        assert list(servable(many)) == [one for one in many if is_servable(one)]
+    assert list(servable([name])) == [name] * is_servable(name)
+    assert list(servable([])) == []

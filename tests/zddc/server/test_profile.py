@@ -88,3 +88,15 @@ def test_a_page_says_the_same_without_script(archive):
     page = body_of(answer_profile(request(path="/.profile/", email='"<b>"@x.example'), "header", *archive)).decode()
     assert "&lt;b&gt;" in page
     assert "<script" not in page
+
+
+def test_an_admin_may_ask_where_another_person_may_enter(archive):
+    assert told(archive, "/.profile/", IT, email=KIM) == {
+        "email": KIM, "via": "not asking", "is_admin": False, "entry_points": ["/P"], "index": archive_state(archive),
+    }  # fmt: skip
+    assert told(archive, "/.profile/", KIM, email=IT)["email"] == KIM
+    assert get(archive, "/.profile/", IT, email="nobody").status == 400
+
+
+def archive_state(archive):
+    return told(archive, "/.profile/", IT)["index"]

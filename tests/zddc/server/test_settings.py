@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from zddc.errors import UserError
-from zddc.server.settings import DIRECT, VARIABLES, Address, Given, check_environment, make_settings
+from zddc.server.environment import DIRECT, VARIABLES, check_environment
+from zddc.server.settings import Address, Given, make_settings
 
 OPEN = {"listen": "0.0.0.0:8443", "audit_log": "off"}
 PROXY = {"trusted_proxy": ["10.1.2.3"], "audit_log": "off"}
@@ -73,6 +74,9 @@ REFUSALS = {
     "a port that is none": ({"listen": "127.0.0.1:70000"}, "not an address and a port"),
     "no port": ({"listen": "127.0.0.1"}, "not an address and a port"),
     "a socket by a short path": ({"listen": "unix:zddc.sock"}, "not the full path"),
+    "an origin that is none": ({"cors_origin": ["tools.example"]}, "not an origin"),
+    "an origin with a path": ({"cors_origin": ["https://tools.example/a"]}, "not an origin"),
+    "the origin of everybody": ({"cors_origin": ["*"]}, "not an origin"),
     "metrics on a socket": ({"metrics_listen": "unix:/run/metrics.sock"}, "on a port only"),
 }  # fmt: skip
 
@@ -84,6 +88,21 @@ def test_it_does_not_start_with(root, what):
         made(root, **given)
     assert "\n" not in str(refused.value)
     assert refused.value.remedy
+
+
+def test_what_is_handed_in_has_a_limit_or_is_not_taken(root):
+    assert made(root).most_bytes == 4 * 1024**3
+    assert made(root, max_file_bytes=10).most_bytes == 10
+    assert made(root, max_file_bytes=10, drop=False).most_bytes == 0
+    assert made(root, cors_origin=["https://Tools.example"]).origins == {"https://tools.example"}
+
+
+def test_the_variables_of_the_original_give_the_certificate(root):
+    assert made(root, {"ZDDC_TLS_CERT": "none"}).tls == "none"
+    assert made(root, {"ZDDC_TLS_CERT": "a", "ZDDC_TLS_KEY": "b"}).tls == (Path("a"), Path("b"))
+    assert made(root, {"ZDDC_TLS_CERT": "none"}, tls="self-signed").tls == "self-signed"
+    with pytest.raises(UserError, match="heard and changed"):
+        made(root, {"ZDDC_TLS_CERT": "none"}, **OPEN, trusted_proxy=["10.1.2.3"])
 
 
 def test_for_others_plain_http_has_to_be_meant(root):
@@ -114,8 +133,7 @@ def test_where_the_audit_goes_is_asked_when_the_root_cannot_be_written(root, mon
     [
         ("ZDDC_LISTN", "did you mean ZDDC_LISTEN"),
         ("ZDDC_TRUSTED_PROXIES", "did you mean ZDDC_TRUSTED_PROXY"),
-        ("ZDDC_OPA_URL", "zddc serve --help"),
-        ("ZDDC_NO_AUTH", "zddc serve --help"),
+        ("ZDDC_WHATEVER", "zddc serve --help"),
     ],
 )
 def test_an_unknown_variable_is_no_silent_wish(name, remedy):

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from zddc.errors import UserError
+from zddc.server import tokens
 from zddc.server.tokens import Token, TokenError, TokenStore
 
 NOW = datetime(2026, 11, 29, 5, tzinfo=UTC)
@@ -45,6 +46,14 @@ def test_a_token_that_was_revoked_is_refused_at_once_and_others_stay(store):
     assert store.find(other).email == KIM
     with pytest.raises(UserError, match="no such token; see 'zddc token list'"):
         store.revoke(token.id)
+
+
+def test_a_power_cut_brings_no_token_back_that_was_revoked(store, monkeypatch):
+    _, token = store.issue("kim@acme.example", 1)
+    synced = []
+    monkeypatch.setattr(tokens, "sync_folder", lambda _folder: synced.append([*store.folder.iterdir()]))
+    store.revoke(token.id)
+    assert synced == [[]]
 
 
 def test_what_is_no_token_is_refused(store):

@@ -15,6 +15,9 @@ from zddc.archive.tree import walk
 from zddc.server.inotify import Inotify
 from zddc.server.watching import Watcher, network_file_system
 
+# Each waits for what the system tells, and for the end of a watcher.
+pytestmark = pytest.mark.slow
+
 SOAK = bool(os.environ.get("WEAKSPOT_SOAK"))
 NAME = "A-1_{} (IFC) - Plan.pdf"
 
@@ -28,6 +31,12 @@ def names(index: Index) -> tuple[object, ...]:
     return [entry.path for entry in index.entries()], list(index.left_out()), sorted(index.listings)
 
 
+def in_step(root: Path, watcher: Watcher) -> None:
+    """Wait until the watched index is that of the root, in which nothing changes any more."""
+    wanted = snapshot(fresh(root))
+    waiting.until(lambda: snapshot(watcher.index) == wanted)
+
+
 @pytest.mark.parametrize("seed", range(20 if SOAK else 1))
 def test_after_random_changes_the_watched_index_equals_a_fresh_one(tmp_path, seed):
     world = World(tmp_path, seed)
@@ -37,7 +46,7 @@ def test_after_random_changes_the_watched_index_equals_a_fresh_one(tmp_path, see
         for _ in range(25 if SOAK else 3):
             for _ in range(20):
                 world.change()
-            waiting.until(lambda: snapshot(watcher.index) == snapshot(fresh(tmp_path)))
+            in_step(tmp_path, watcher)
 
 
 @pytest.mark.parametrize("seed", range(20 if SOAK else 1))
@@ -61,10 +70,6 @@ def watched(tmp_path):
     with Watcher(tmp_path, rescan_seconds=0) as watcher:
         waiting.until(lambda: watcher.is_ready)
         yield tmp_path, watcher
-
-
-def in_step(root, watcher):
-    waiting.until(lambda: snapshot(watcher.index) == snapshot(fresh(root)))
 
 
 def test_folders_made_at_once_one_in_the_other_are_all_found(watched):
