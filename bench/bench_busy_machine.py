@@ -4,7 +4,9 @@
 that do nothing but compute. The peer is the same commands as they were: another installation, where one is named, else
 this one with threads that wait by spinning, as OpenMP has it when nothing is set.
 
-usage: python bench/bench_busy_machine.py [--before COMMAND] [--repeats N]
+A part of the table is printed and not stored: what is short takes many runs to compare.
+
+usage: python bench/bench_busy_machine.py [--before COMMAND] [--repeats N] [--only ACTION ...] [--idle]
 """
 
 import argparse
@@ -41,6 +43,7 @@ batch_size = 32
 max_new_tokens = 60
 """
 QUESTIONS = ["What is a pump?", "Name three primes.", "Why is the sky blue?", "Write a haiku about valves."]
+ACTIONS = ("ask", "train", "evaluate")
 BESIDE = {"idle": 0, "beside one": 1, "beside two": 2}
 # What libgomp does where neither OMP_WAIT_POLICY nor this is set.
 SPINNING = {"OMP_WAIT_POLICY": "", "GOMP_SPINCOUNT": "300000"}
@@ -51,6 +54,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--before", default="", help="the weakspot command of another installation, as the peer")
     parser.add_argument("--repeats", type=int, default=1, help="the median of so many runs counts")
+    parser.add_argument("--only", nargs="+", choices=ACTIONS, default=ACTIONS, help="of the commands")
+    parser.add_argument("--idle", action="store_true", help="not beside busy processes")
     given = parser.parse_args()
     sides = {"now": (str(Path(sys.executable).with_name("weakspot")), {})}
     sides["before"] = (given.before, {}) if given.before else (sides["now"][0], SPINNING)
@@ -58,8 +63,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for side, (command, _) in sides.items():
             prepare(command, Path(folder) / side)
-        for state, count in BESIDE.items():
-            for action in ("ask", "train", "evaluate"):
+        for state, count in list(BESIDE.items())[: 1 if given.idle else None]:
+            for action in given.only:
                 # In turns: the machine itself is slower at some times than at others.
                 runs: dict[str, list[float]] = {side: [] for side in sides}
                 with busy(count):
@@ -73,12 +78,17 @@ def main() -> None:
     ratios = {}
     for action, by_side in figures.items():
         for side, by_state in by_side.items():
-            ratio = by_state["beside one"] / by_state["idle"]
-            shown.add_row(action, side, *(f"{one:.1f} s" for one in by_state.values()), f"{ratio:.2f}")
-            ratios[f"{action}, {side}: beside one / idle"] = ratio
-        ratios[f"{action}: now / before, idle"] = by_side["now"]["idle"] / by_side["before"]["idle"]
-        ratios[f"{action}: now / before, beside one"] = by_side["now"]["beside one"] / by_side["before"]["beside one"]
+            cells = [f"{one:.1f} s" for one in by_state.values()]
+            if not given.idle:
+                ratio = ratios[f"{action}, {side}: beside one / idle"] = by_state["beside one"] / by_state["idle"]
+                cells.append(f"{ratio:.2f}")
+            shown.add_row(action, side, *cells)
+        for state in [one for one in ("idle", "beside one") if one in by_side["now"]]:
+            ratios[f"{action}: now / before, {state}"] = by_side["now"][state] / by_side["before"][state]
     out.print(shown)
+    if given.idle or len(given.only) < len(ACTIONS):
+        out.print(ratios, markup=False)
+        return
     peer = "an earlier version" if given.before else "this version with threads that spin"
     record.write("busy-machine", __doc__.splitlines()[0], ratios, {"seconds": figures, "before": peer})
 

@@ -1,25 +1,36 @@
 """Claim: the gateway, capture on, adds less to a request than other gateways do, and sheds what is too much.
 
 An open load (requests start on time, whatever the answers do) at fixed rates goes to the same small server in
-turns: directly, through the gateway, through Portkey's gateway (npm, MIT). One
+short turns: directly, through the gateway, through an earlier version of it, through Portkey's gateway (npm, MIT). One
 request in fifty through our gateway is a consultation whose record is synced to the disk; it is not timed.
 All processes share the machine's cores. LiteLLM's figures are those that it publishes, on other machines.
+
+What a gateway adds is a difference of two times, each with the machine's own delays in it. So a series is five rounds;
+in each every way has two turns, in one order and back, and what it adds is its quantile less that of the direct way in
+the same round. The median of the five rounds counts: a busy moment of the machine spoils one of them. Two ways are
+compared in the same round, too: a ratio is 1 and the median of what ours adds more than the other, in parts of what the
+other adds. Each turn begins with requests that are not counted, and each way has at least 2,000 that are. The table and
+the figures p50_ms and p99_ms are of all of them together, so what is added is not always their difference.
 
 usage: python bench/bench_gateway.py [--seconds N] [--without-peer] [--before COMMAND]
 """
 
 import argparse
 import asyncio
+import contextlib
+import gc
 import json
 import os
 import random
 import shutil
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,7 +47,11 @@ PEER, PEER_VERSION = "@portkey-ai/gateway", "1.15.2"
 PEER_FOLDER = Path(__file__).parents[1] / "build" / "portkey"
 ANSWER_SECONDS, PIECES = 0.01, 10
 CONSULT_EVERY = 50
-TURNS = 4
+# An odd number has a median; with two turns a round, a way is before and behind each other one as often.
+ROUNDS = 5
+LEAST_REQUESTS = 2000
+# At the beginning of a turn: connections that were closed meanwhile are made anew.
+UNCOUNTED_SECONDS = 0.25
 OUR_NAME, BEFORE_NAME, PEER_NAME = "weakspot gateway", "weakspot gateway before", "Portkey gateway"
 LITELLM = {
     "source": "docs.litellm.ai/docs/benchmarks",
@@ -57,6 +72,27 @@ class Heard:
         """Return the milliseconds that ``share`` of the answers stayed below."""
         ordered = sorted(self.milliseconds)
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
+
+
+@dataclass
+class Series:
+    """What one way came to in each round, and the CPU milliseconds of its server for each request."""
+
+    rounds: list[Heard] = field(default_factory=lambda: [Heard() for _ in range(ROUNDS)])
+    cpu_milliseconds: float = 0.0
+    requests: int = 0
+
+    def all(self) -> Heard:
+        """Return all rounds as one."""
+        refused: Counter[str] = Counter()
+        for one in self.rounds:
+            refused.update(one.refused)
+        return Heard([value for one in self.rounds for value in one.milliseconds], dict(refused))
+
+    def added(self, direct: "Series", share: float) -> list[float]:
+        """Return for each round by how much this way's quantile is above that of the direct way."""
+        pairs = zip(self.rounds, direct.rounds, strict=True)
+        return [one.quantile(share) - other.quantile(share) for one, other in pairs]
 
 
 def main() -> None:
@@ -123,10 +159,11 @@ async def measure(folder: Path, seconds: float, before: str, *, peer: bool) -> N
         subprocess.Popen(now, stdout=subprocess.DEVNULL, stderr=2),
     ]
     ways: dict[str, tuple[str, dict[str, str]]] = {"direct": (local, {}), OUR_NAME: (ours, {})}
+    processes = {OUR_NAME: servers[1]}
     if before:
         command = gateway_command([before], Workspace(folder / "before"), local, ports[2])
         servers.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=2))
-        ways[BEFORE_NAME] = (earlier, {})
+        ways[BEFORE_NAME], processes[BEFORE_NAME] = (earlier, {}), servers[-1]
     if peer:
         servers.append(subprocess.Popen(peer_command(ports[3]), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
         headers = {"x-portkey-provider": "openai", "x-portkey-custom-host": f"{local}/v1", "Authorization": "Bearer x"}
@@ -135,7 +172,10 @@ async def measure(folder: Path, seconds: float, before: str, *, peer: bool) -> N
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
             for address, headers in ways.values():
                 await until_up(session, address, headers)
-            await session_of(session, ways, workspace, seconds)
+            # The sender's own garbage holds up whom it waits for.
+            gc.collect()
+            gc.freeze()
+            await session_of(session, ways, processes, workspace, seconds)
     finally:
         for server in servers:
             server.send_signal(signal.SIGTERM)
@@ -143,7 +183,7 @@ async def measure(folder: Path, seconds: float, before: str, *, peer: bool) -> N
             server.wait(10)
 
 
-async def session_of(session, ways, workspace: Workspace, seconds: float) -> None:
+async def session_of(session, ways, processes, workspace: Workspace, seconds: float) -> None:
     figures: dict[str, dict] = {name: {} for name in ways}
     ratios: dict[str, float] = {}
     shown = table("requests", *(f"{name}, p50 / p99 ms" for name in ways), "added by ours", "added by the peer")
@@ -152,22 +192,30 @@ async def session_of(session, ways, workspace: Workspace, seconds: float) -> Non
         taking_part = {name: way for name, way in ways.items() if not (stream and name == PEER_NAME)}
         for rate in RATES:
             what = f"{rate}/s, {'streams' if stream else 'whole'}"
-            heard = await in_turns(session, taking_part, rate, seconds, stream=stream)
-            direct = heard["direct"]
-            added = {n: [one.quantile(q) - direct.quantile(q) for q in (0.5, 0.99)] for n, one in heard.items()}
+            series = await in_turns(session, taking_part, processes, rate, seconds, stream=stream)
+            heard = {name: one.all() for name, one in series.items()}
+            rounds = {n: [one.added(series["direct"], share) for share in (0.5, 0.99)] for n, one in series.items()}
+            added = {name: [statistics.median(of_rounds) for of_rounds in both] for name, both in rounds.items()}
             for name, one in heard.items():
                 figures[name][what] = {
                     "p50_ms": round(one.quantile(0.5), 2),
                     "p99_ms": round(one.quantile(0.99), 2),
                     "added_p50_ms": round(added[name][0], 2),
                     "added_p99_ms": round(added[name][1], 2),
+                    "added_p50_ms_by_round": [round(value, 2) for value in rounds[name][0]],
+                    "added_p99_ms_by_round": [round(value, 2) for value in rounds[name][1]],
                     "answered": len(one.milliseconds),
                     "refused": one.refused,
                 }
+                if name in processes:
+                    figures[name][what]["cpu_ms"] = round(series[name].cpu_milliseconds / series[name].requests, 2)
             for name, short in ((PEER_NAME, "Portkey"), (BEFORE_NAME, "before")):
                 for number, quantile in enumerate(("p50", "p99") if name in heard else ()):
-                    ratio = added[OUR_NAME][number] / added[name][number]
-                    ratios[f"added {quantile}, {what}, ours vs {short}"] = ratio
+                    # Where the other adds less than the machine's own delays, nothing can be compared.
+                    if added[name][number] > 0:
+                        pairs = zip(rounds[OUR_NAME][number], rounds[name][number], strict=True)
+                        more = statistics.median(ours - theirs for ours, theirs in pairs)
+                        ratios[f"added {quantile}, {what}, ours vs {short}"] = 1 + more / added[name][number]
             cells = [
                 pair(heard[name].quantile(0.5), heard[name].quantile(0.99)) if name in heard else "" for name in ways
             ]
@@ -180,14 +228,31 @@ async def session_of(session, ways, workspace: Workspace, seconds: float) -> Non
     out.print(f"{record.write('gateway', __doc__.splitlines()[0], ratios, figures)}: {ratios}", markup=False)
 
 
-async def in_turns(session, ways, rate: int, seconds: float, *, stream: bool) -> dict[str, Heard]:
-    """Measure each way in several short turns, so that a busy moment of the machine hits all alike."""
-    heard: dict[str, Heard] = {name: Heard() for name in ways}
-    for _ in range(TURNS):
-        for name, (address, headers) in ways.items():
-            consults = CONSULT_EVERY if name in (OUR_NAME, BEFORE_NAME) else 0
-            await load(session, address, headers, rate, seconds / TURNS, heard[name], consults, stream=stream)
-    return heard
+async def in_turns(session, ways, processes, rate: int, seconds: float, *, stream: bool) -> dict[str, Series]:
+    """Measure each way in many short turns, there and back, so that a busy moment of the machine hits all alike."""
+    found = {name: Series() for name in ways}
+    turn = max(seconds, LEAST_REQUESTS * CONSULT_EVERY / (CONSULT_EVERY - 1) / rate) / (2 * ROUNDS) + 1 / rate
+    for number in range(ROUNDS):
+        for name in (*ways, *reversed(ways)):
+            address, headers = ways[name]
+            consults = CONSULT_EVERY if name in processes else 0
+            await load(session, address, headers, rate, UNCOUNTED_SECONDS, Heard(), stream=stream)
+            spent = cpu_milliseconds(processes[name].pid) if name in processes else 0.0
+            await load(session, address, headers, rate, turn, found[name].rounds[number], consults, stream=stream)
+            if name in processes:
+                found[name].cpu_milliseconds += cpu_milliseconds(processes[name].pid) - spent
+            found[name].requests += int(rate * turn)
+    return found
+
+
+def cpu_milliseconds(process: int) -> float:
+    """Return the CPU time that a process and its children have had, as Linux counts it; 0 elsewhere."""
+    with contextlib.suppress(OSError):
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        own = 1000 * (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+        return own + sum(cpu_milliseconds(int(child)) for child in children)
+    return 0.0
 
 
 def pair(p50: float, p99: float) -> str:

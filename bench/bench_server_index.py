@@ -29,6 +29,7 @@ from zddc.access.policy import Policy
 from zddc.console import out, table
 from zddc.server.answer import Answer, Request
 from zddc.server.answer import Path as Asked
+from zddc.server.hash_links import HashLinks
 from zddc.server.recursive import answer_recursive
 from zddc.server.virtual import answer_archive
 from zddc.server.watching import Watcher
@@ -128,7 +129,7 @@ def read_all(watcher: Watcher, policy: Policy, headers: list[tuple[bytes, bytes]
 
 def measure_links(root: Path, watcher: Watcher, policy: Policy, count: int) -> list[float]:
     """Return how long after it was due each link was answered."""
-    chance, found = random.Random(2), []
+    chance, found, hashes = random.Random(2), [], HashLinks(root)
     numbers = watcher.index.tracking_numbers()
     asked = [
         ask((f"Project {chance.randint(1, 4)}", ".archive", f"{chance.choice(numbers)}.html"), False, [])
@@ -138,7 +139,7 @@ def measure_links(root: Path, watcher: Watcher, policy: Policy, count: int) -> l
     for number, request in enumerate(asked):
         due = started + number / PER_SECOND
         time.sleep(max(0, due - time.perf_counter()))
-        answer = answer_archive(request, watcher.index, policy, root)
+        answer = answer_archive(request, watcher.index, policy, root, hashes)
         assert not isinstance(answer, Answer)
         found.append(time.perf_counter() - due)
     return found
@@ -147,9 +148,9 @@ def measure_links(root: Path, watcher: Watcher, policy: Policy, count: int) -> l
 def measure_seen(root: Path, watcher: Watcher, policy: Policy, number: int) -> float:
     """Return how long after a file is there its link leads to it."""
     request = ask(("Project 1", ".archive", f"SEEN-{number}.html"), False, [])
-    started = time.perf_counter()
+    started, hashes = time.perf_counter(), HashLinks(root)
     (root / "Project 1" / f"SEEN-{number}_A (IFC) - New.pdf").touch()
-    while answer_archive(request, watcher.index, policy, root) is None:
+    while answer_archive(request, watcher.index, policy, root, hashes) is None:
         time.sleep(0.002)
     return time.perf_counter() - started
 
