@@ -2,7 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-loop quick test test-serving test-clients record-clients soak faults check fix lock docs bench bench-gpu clean
+# Compiled bytes are kept, whatever the shell says: to compile everything anew is a third of `make quick`.
+unexport PYTHONDONTWRITEBYTECODE
+.PHONY: help setup demo demo-loop quick web web-libraries test test-serving test-clients record-clients soak faults check fix lock docs bench bench-gpu clean
 
 help:            ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
@@ -36,12 +38,32 @@ demo: setup      ## run the whole pipeline on the embedded default model
 demo-loop: setup ## a month of consultations through the gateway, a release a week
 	$(BIN)/python examples/first-adapter/month.py
 
-PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
+# One more than there are processors, up to four: a test that waits for a process or a browser leaves its own idle.
+PARALLEL := --numprocesses $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 3 ? cores + 1 : 4))) --dist worksteal
 
 quick: setup     ## run the tests that start no model, no server and no other process: under a minute
-	$(BIN)/python -m pytest $(PARALLEL) --hypothesis-profile quick -m 'not slow and not browser and not gpu and not serving and not clients'
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal --hypothesis-profile quick -m 'not slow and not browser and not gpu and not serving and not clients'
 
-test: setup      ## run every test but those that need a GPU or a vLLM
+# The libraries of the pages and what builds them; `npm ci` takes the versions and hashes of the lock file.
+web/node_modules/.package-lock.json: web/package.json web/package-lock.json
+	npm ci --prefix web --loglevel error
+	touch $@
+
+# Where there is no Node the tests that need one are left out, and say so; CI always has one.
+web-libraries:
+	if command -v npm >/dev/null; then $(MAKE) --no-print-directory web/node_modules/.package-lock.json; else \
+	    echo "npm: is not there; install Node 20 or newer, or the tests that build the pages are skipped" >&2; fi
+
+# A Node for where the machine has none, or an old one.
+build/node/ready: requirements/clients.lock
+	$(PYTHON) -m venv --clear build/node
+	$(call install,build/node,$<)
+	touch $@
+
+web: web/node_modules/.package-lock.json  ## build the pages of zddc into src/zddc/tools, check their types, run their own tests; needs Node 20
+	cd web && node build.mjs && npx --no-install tsc --noEmit && node test.mjs
+
+test: setup web-libraries  ## run every test but those that need a GPU or a vLLM
 	$(BIN)/python -m pytest $(PARALLEL)
 
 test-serving: setup build/vllm/ready build/mlx/ready  ## put adapters into a real vLLM, llama.cpp and mlx-lm, and break them
@@ -81,7 +103,7 @@ build/trl/ready: requirements/trl.lock requirements/cuda.lock
 	$(call install_for_gpu,build/trl)
 	touch $@
 
-soak: setup      ## run every test at full count: kills, disconnects, canary keys, drawn examples; an hour
+soak: setup web-libraries  ## run every test at full count: kills, disconnects, canary keys, drawn examples; an hour
 	WEAKSPOT_SOAK=1 $(BIN)/python -m pytest $(PARALLEL) --timeout 3600
 
 faults: setup    ## put deliberate faults into the code, one at a time: the tests must see each of them
@@ -111,4 +133,4 @@ bench-gpu: setup build/trl/ready  ## measure the training engine on a GPU of 80 
 	$(BIN)/python bench/bench_engine_gpu.py
 
 clean:           ## remove what make made, the cached base model excepted
-	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv build web/build web/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis

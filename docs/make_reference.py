@@ -23,7 +23,8 @@ do, [data-format.md](data-format.md) what they write.
 Every command also has `--help`. The exit status is 0 for success, 1 for a mistake, and 130 for an interruption. A
 mistake is one line on standard error that says what is wrong and what to do next. The status is also 1 if
 `weakspot validate` finds failures, `weakspot collect --from` finds bad lines, `zddc check` finds names that do not
-conform, `zddc list --findings` finds anything, `zddc verify` finds a difference, or `zddc access check` finds faults.
+conform, `zddc list --findings` finds anything, `zddc verify` finds a difference,
+`zddc mdl check` or `zddc due` finds anything overdue or unexpected, or `zddc access check` finds faults.
 """
 _SETTINGS = """\
 ## Settings
