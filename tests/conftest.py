@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, settings
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from tests import forked_commands
-from tests.chromium import chromium, driver
+from tests.chromium import chromium, driver, whole_chromium
 from tests.weakspot import small
 
 from weakspot.config import Config, load
@@ -34,11 +34,11 @@ from weakspot.settings import Model
 from weakspot.storage import append_log, atomic
 from weakspot.workspace import AdapterName, Workspace
 
-__all__ = ["chromium", "driver"]
+__all__ = ["chromium", "driver", "whole_chromium"]
 
 # A busy machine is slow at times: that is no failure.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("quick", settings.get_profile("patient"), max_examples=20)
+settings.register_profile("quick", settings.get_profile("patient"), max_examples=10)
 settings.load_profile("patient")
 
 SOAK = bool(os.environ.get("WEAKSPOT_SOAK"))

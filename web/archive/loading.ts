@@ -103,8 +103,8 @@ async function readAll(next: Place, signal: AbortSignal): Promise<void> {
         toldAt = now;
         running.value = { label: `${text.loading.begin(next.name)}: ${text.loading.counted(formatNumber(files.length))}`, stop };
       }
-      // The first rows are shown at once; each time after that, when twice as many files are known.
-      if (showsParts && now - shownAt > TELL_EVERY_MS && files.length && files.length >= 2 * shownCount) {
+      // The first rows are shown at once; each time after that, when four times as many files are known.
+      if (showsParts && now - shownAt > TELL_EVERY_MS && files.length && files.length >= 4 * shownCount) {
         replaceArchive(buildArchive(files, leftOut));
         shownCount = files.length;
         // What is read meanwhile would keep the browser from drawing.

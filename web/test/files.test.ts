@@ -3,6 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { batchesOf, runAll } from "../shared/files/batches";
 import { formatIndex, fromIndex, formatTime, parseIndex, parseTime } from "../shared/files/indexFile";
+import { fromDirectory } from "../shared/files/handles";
 import { fromInput } from "../shared/files/input";
 import { type Entry, type Place, PlaceError, isPlainName } from "../shared/files/place";
 import { encodePath, parseLines } from "../shared/files/server";
@@ -31,6 +32,55 @@ test("files of a picked folder have paths below it, and the folders that they ar
   ]);
   assert.equal(await (await place.open("in/b.txt")).text(), "x");
   await assert.rejects(place.open("in/none.txt"), (error) => error instanceof PlaceError && error.kind === "absent");
+});
+
+type Tree = { [name: string]: Tree | string | Error };
+
+/** A handle of a folder as a browser gives it: a text is a file, an error is what listing the folder fails with. */
+function handleOf(name: string, tree: Tree | Error): FileSystemDirectoryHandle {
+  const handle = {
+    kind: "directory",
+    name,
+    async *values() {
+      await new Promise((resolve) => setImmediate(resolve)); // a disk takes its time
+      if (tree instanceof Error) throw tree;
+      for (const [one, below] of Object.entries(tree)) {
+        yield typeof below === "string" ? { kind: "file", name: one } : handleOf(one, below);
+      }
+    },
+  };
+  return handle as unknown as FileSystemDirectoryHandle;
+}
+
+test("a folder on the disk is walked to its end, but for what is private or too deep, and what fails is told", async () => {
+  let deep: Tree = { "too deep.txt": "" };
+  for (let depth = 33; depth > 0; depth -= 1) deep = { [`${depth}`]: deep };
+  const many = Object.fromEntries(Array.from({ length: 1201 }, (_, at) => [`${at}.txt`, ""]));
+  const tree = { ".x": { "a.txt": "" }, _y: { "b.txt": "" }, many: { ...many, in: { "c.txt": "" } }, broken: new Error("the disk"), deep };
+  const { entries, problems } = await listed(fromDirectory(handleOf("P", tree)));
+  const found = new Set(paths(entries));
+  assert.deepEqual(found, new Set([...Object.keys(many).map((name) => `many/${name}`), "many/in/c.txt"]));
+  const folders = entries.filter((entry) => entry.isFolder).map((entry) => entry.path);
+  assert.deepEqual(folders.filter((path) => !path.startsWith("deep/")).sort(), ["broken", "deep", "many", "many/in"]);
+  assert.equal(folders.length, 4 + 32);
+  const deepest = ["deep", ...Array.from({ length: 31 }, (_, at) => `${at + 1}`)].join("/");
+  assert.deepEqual(new Map(problems), new Map([
+    ["broken", "the folder cannot be listed: the disk"],
+    [deepest, "more than 32 folders lie in each other; what is below was left out"],
+  ]));
+  const everything = fromDirectory(handleOf("P", tree)).list({ everything: true, onProblem: () => undefined });
+  const all = new Set();
+  for await (const { path } of everything) all.add(path);
+  assert.ok(all.has(".x/a.txt") && all.has("_y/b.txt"));
+});
+
+test("a folder that cannot be listed is an error, and so is a walk that was stopped", async () => {
+  await assert.rejects(listed(fromDirectory(handleOf("P", new Error("the disk")))), /the disk/);
+  const controller = new AbortController();
+  const found = fromDirectory(handleOf("P", { a: { "b.txt": "" } })).list({ signal: controller.signal, onProblem: () => undefined });
+  await assert.rejects(async () => {
+    for await (const _ of found) controller.abort();
+  }, /aborted/);
 });
 
 test("a picked folder tells of its index", async () => {

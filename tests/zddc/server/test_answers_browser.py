@@ -179,11 +179,11 @@ def test_sound_is_played(chromium, archive):
     page.close()
 
 
-def test_nothing_that_was_put_there_asks_for_anything(chromium, sink, archive):
+def test_nothing_that_was_put_there_asks_for_anything(whole_chromium, sink, archive):
     """E1: each is opened as a page, at full count out of a zip too."""
     address, audit = archive
     shown = 0
-    page = chromium.new_page(accept_downloads=True)
+    page = whole_chromium.new_page(accept_downloads=True)
     page.on("dialog", lambda dialog: (sink.asked.append("a dialog"), dialog.dismiss()))
     for folder in ("", "/all.zip") if SOAK else ("",):
         for name in PAYLOADS:
