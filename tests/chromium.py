@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests import waiting
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserType, Playwright
@@ -29,10 +30,15 @@ def program(*, whole: bool = True) -> str:
 def launched(kind: "BrowserType", *arguments: str, whole: bool = True, **options: Any) -> "Browser":
     """Start a browser; root, as in a container, has no sandbox of Chromium's own.
 
-    What it draws it draws by itself: a GPU that is not there, and is imitated, took a tenth of the tests' time.
+    What it draws it draws by itself: a GPU that is not there, and is imitated, took a tenth of the tests' time. It and
+    its pages are waited for as everything is: Playwright's own half minute may be too short on a busy machine.
     """
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
-    return kind.launch(executable_path=program(whole=whole), args=["--disable-gpu", *sandbox, *arguments], **options)
+    patience_ms = 1000 * waiting.PATIENCE_SECONDS
+    flags = ["--disable-gpu", *sandbox, *arguments]
+    browser = kind.launch(executable_path=program(whole=whole), args=flags, timeout=patience_ms, **options)
+    browser.on("context", lambda context: context.set_default_timeout(patience_ms))
+    return browser
 
 
 class Driver:

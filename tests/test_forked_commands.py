@@ -1,5 +1,4 @@
 import contextlib
-import functools
 import os
 import signal
 import subprocess
@@ -53,13 +52,12 @@ def asking(environment: dict[str, str], folder: Path) -> Iterator[tuple[subproce
         os.fdopen(writing, "wb"),
         os.fdopen(reading, "rb") as question,
         subprocess.Popen(
-            [script, "ask", "-"],
+            # Tests that a shell runs in the background have the signal ignored, and with them what they start.
+            ["env", "--default-signal=INT", script, "ask", "-"],
             env=environment,
             cwd=folder,
             stdin=question,
             stderr=subprocess.PIPE,
-            # Tests that a shell runs in the background have it ignored, and with them what they start.
-            preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         ) as client,
     ):
         found: list[psutil.Process] = []

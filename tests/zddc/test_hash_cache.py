@@ -38,8 +38,8 @@ def test_a_file_that_differs_in_one_thing_is_not_known(tmp_path, field):
 
 
 def test_a_file_that_was_changed_a_moment_ago_may_be_changed_again_in_that_moment(tmp_path):
-    (file := tmp_path / "file").write_text("x")
     with HashCache(tmp_path / "cache") as cache:
+        (file := tmp_path / "file").write_text("x")  # not before: to make the cache may take as long as the moment is
         cache.store(file.stat(), A)
         assert cache.find(file.stat()) is None
 

@@ -46,7 +46,7 @@ def run(settings: Settings, say: Callable[[str], None]) -> None:
     """Serve until a signal ends it; ``say`` is told where, and what a person should know. Raises :class:`UserError`."""
     with contextlib.ExitStack() as stack:
         policy = stack.enter_context(open_policy(settings))
-        listen = _claim(settings.listen)
+        listen = stack.enter_context(_claimed(settings.listen))
         files = stack.enter_context(_certificate(settings, say))
         audit = open_audit(settings)
         stack.enter_context(audit.running())
@@ -59,7 +59,8 @@ def run(settings: Settings, say: Callable[[str], None]) -> None:
             stack.enter_context(StalePartRemover(policy, watcher))
         servers = [_server(app, listen, files)]
         if settings.metrics_listen:
-            servers.append(_server(_metrics_app(metrics, audit), _claim(settings.metrics_listen), None))
+            metrics_listen = stack.enter_context(_claimed(settings.metrics_listen))
+            servers.append(_server(_metrics_app(metrics, audit), metrics_listen, None))
         if not settings.has_rules and not settings.is_public:
             say("the root has no rule file, so nobody reads what no other rule file allows")
         where = str(listen) if listen.socket else f"http{'s' if files else ''}://{listen}/"
@@ -86,7 +87,8 @@ def open_policy(settings: Settings) -> Policy:
 
 def check_files(settings: Settings) -> None:
     """Raise :class:`UserError` where the server could not listen, or not read its certificate."""
-    _claim(settings.listen)
+    with _claimed(settings.listen):
+        pass
     if isinstance(settings.tls, tuple):
         _require_certificate(*settings.tls)
 
@@ -106,20 +108,22 @@ def open_audit(settings: Settings) -> Audit:
         ) from None
 
 
-def _claim(address: Address) -> Address:
-    """Return an address with its port, when nothing else listens there."""
-    try:
-        if address.socket:
-            _remove_stale(address.socket)
-            return address
-        family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
-        with socket.socket(family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((address.host, address.port))
-            return Address(address.host, probe.getsockname()[1])
-    except OSError as error:
-        problem = f"cannot listen there: {str(error.strerror or error).lower()}"
-        raise UserError(f"--listen {address}", problem, "end what listens there, or give another") from None
+@contextlib.contextmanager
+def _claimed(address: Address) -> Iterator[Address]:
+    """Yield an address with its port, when nothing else listens there; within the block the system gives it nobody."""
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    with socket.socket(family) as holder:
+        try:
+            if address.socket:
+                _remove_stale(address.socket)
+            else:
+                holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                holder.bind((address.host, address.port))
+                address = Address(address.host, holder.getsockname()[1])
+        except OSError as error:
+            problem = f"cannot listen there: {str(error.strerror or error).lower()}"
+            raise UserError(f"--listen {address}", problem, "end what listens there, or give another") from None
+        yield address
 
 
 def _remove_stale(file: Path) -> None:

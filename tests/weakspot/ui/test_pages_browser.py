@@ -63,7 +63,6 @@ class Browser:
 def browser(chromium, outside) -> Iterator[Browser]:
     """A page that came in with the address that the terminal shows, and shares nothing with those of other tests."""
     page = chromium.new_page(viewport={"width": 1280, "height": 900})
-    page.set_default_timeout(120_000)
     found = Browser(page)
     own = f"http://{outside.host}/"
     page.on("dialog", lambda dialog: (found.complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))

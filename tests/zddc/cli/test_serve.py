@@ -5,12 +5,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 
 import pytest
 from tests.processes import started
+from tests.zddc.tools.archives import wait_for
 
 
 @pytest.fixture
@@ -104,7 +104,8 @@ def test_alone_it_serves_until_it_is_told_to_end(root):
     with started(["sh", "-c", 'exec "$@" 2>&1', "sh", *command], stdout=subprocess.PIPE, text=True) as process:
         found = (re.search(r"http://127\.0\.0\.1:\d+/", line) for line in process.stdout)
         address = next(filter(None, found))[0]
-        with _opened(f"{address}a.txt") as answer:
+        wait_for(f"{address}.health")
+        with urllib.request.urlopen(f"{address}a.txt") as answer:
             assert answer.read() == b"hello"
         process.send_signal(signal.SIGTERM)
         said = process.stdout.read()
@@ -112,12 +113,3 @@ def test_alone_it_serves_until_it_is_told_to_end(root):
     assert '"path": "/a.txt"' in said
     assert "Traceback" not in said
     assert sorted(file.name for file in root.iterdir()) == [".zddc", "a.txt"]
-
-
-def _opened(address):
-    for _ in range(600):
-        try:
-            return urllib.request.urlopen(address)
-        except OSError:
-            time.sleep(0.1)
-    raise AssertionError("it never listened")

@@ -37,10 +37,13 @@ class _SocketConnection(HTTPConnection):
 
 @contextlib.contextmanager
 def server_at(root: Path, file: Path, *options: object, audit: object = "off", **more) -> Iterator:
-    """Serve a root at a socket file, whose path has to be short, until the block ends; yield the process."""
+    """Serve a root at a socket file, whose path has to be short, until the block ends; yield the process.
+
+    By then all folders are read, so that nothing that is asked has to wait for that.
+    """
     command = [sys.executable, "-m", "zddc", "serve", root, "--listen", f"unix:{file}", "--audit-log", audit, *options]
     with started(command, **more) as process:
-        waiting.until(lambda: process.poll() is not None or listens(file))
+        waiting.until(lambda: process.poll() is not None or tell(file, "GET", "/.health").status == 200)
         yield process
 
 

@@ -1,6 +1,7 @@
 """Files that try to do something, opened in a real Chromium from a real server: none of them asks for anything."""
 
 import base64
+import contextlib
 import os
 import threading
 import wave
@@ -129,12 +130,18 @@ class _Keeping(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture(scope="module")
-def sink() -> Iterator[Sink]:
+@contextlib.contextmanager
+def listening() -> Iterator[Sink]:
     with Sink() as sink:
         threading.Thread(target=sink.serve_forever, daemon=True).start()
         yield sink
         sink.shutdown()
+
+
+@pytest.fixture(scope="module")
+def sink() -> Iterator[Sink]:
+    with listening() as sink:
+        yield sink
 
 
 @pytest.fixture(scope="module")
@@ -159,15 +166,18 @@ def archive(tmp_path_factory, sink):
         yield address.rstrip("/"), audit
 
 
-def test_the_sink_hears_a_page_that_is_free_to_ask(chromium, sink, tmp_path):
-    """The payload works: without the server's headers it asks, so that silence means something."""
+def test_a_sink_hears_a_page_that_is_free_to_ask(chromium, tmp_path):
+    """The payload works: without the server's headers it asks, so that silence means something.
+
+    The sink is one of its own: some of what the page asks for comes when the page is closed.
+    """
     file = tmp_path / "page.html"
-    file.write_text(HTML.replace("SINK", f"http://127.0.0.1:{sink.server_port}"))
-    page = chromium.new_page()
-    page.goto(file.as_uri(), wait_until="commit")
-    waiting.until(lambda: {"/image", "/script", "/style"} <= set(sink.asked))
-    page.close()
-    sink.asked.clear()
+    with listening() as sink:
+        file.write_text(HTML.replace("SINK", f"http://127.0.0.1:{sink.server_port}"))
+        page = chromium.new_page()
+        page.goto(file.as_uri(), wait_until="commit")
+        waiting.until(lambda: {"/image", "/script", "/style"} <= set(sink.asked))
+        page.close()
 
 
 def test_sound_is_played(chromium, archive):

@@ -201,4 +201,7 @@ def test_a_disk_that_is_full_or_fails_is_never_told_to_be_stored(place):
 def is_traced(process: int) -> bool:
     """Whether every thread of a process is traced."""
     tasks = Path("/proc", str(process), "task").iterdir()
-    return all("TracerPid:\t0" not in (task / "status").read_text() for task in tasks)
+    try:
+        return all("TracerPid:\t0" not in (task / "status").read_text() for task in tasks)
+    except (FileNotFoundError, ProcessLookupError):  # a thread has ended meanwhile
+        return False

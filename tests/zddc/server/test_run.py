@@ -123,7 +123,7 @@ def test_a_trusted_proxy_says_who_asks(server, place):
 
     # A line comes a moment after its answer.
     def asked_by() -> set[tuple[str, str]]:
-        lines = (place / "audit.jsonl").read_text().splitlines()[1:]
+        lines = (place / "audit.jsonl").read_text().split("\n")[1:-1]  # the last may be half a line
         return {(one["via"], one["email"]) for one in map(json.loads, lines)}
 
     until(lambda: asked_by() >= {("header", "kim@acme.example"), ("none", None)})

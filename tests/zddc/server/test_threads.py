@@ -5,7 +5,7 @@ import threading
 import time
 
 import pytest
-from tests.waiting import until
+from tests.waiting import PATIENCE_SECONDS, happens, until
 
 from zddc.server.threads import Threads, run_in_thread
 
@@ -38,11 +38,14 @@ def test_a_loop_without_threads_has_those_of_asyncio():
 
 
 def test_quick_jobs_need_one_thread():
+    """Where the machine lets them be quick: one that is busy with something else makes any job wait at times."""
+
     async def work(threads):
         found = [await asyncio.gather(*(run_in_thread(str, number) for number in range(20))) for _ in range(100)]
-        return found, threads.count
+        assert found == [[str(number) for number in range(20)]] * 100
+        return threads.count
 
-    assert in_loop(work) == ([[str(number) for number in range(20)]] * 100, 1)
+    until(lambda: in_loop(work) == 1)
 
 
 def test_jobs_that_take_long_enough_to_wait_for_get_another_thread():
@@ -61,14 +64,14 @@ def test_jobs_that_wait_get_a_thread_each_up_to_the_most():
 
     async def work(threads):
         barrier = threading.Barrier(5)
-        await asyncio.gather(*(run_in_thread(barrier.wait, 60) for _ in range(5)))
+        await asyncio.gather(*(run_in_thread(barrier.wait, PATIENCE_SECONDS) for _ in range(5)))
         barrier = threading.Barrier(9)
-        waiting = [asyncio.ensure_future(run_in_thread(barrier.wait, 60)) for _ in range(9)]
+        waiting = [asyncio.ensure_future(run_in_thread(barrier.wait, PATIENCE_SECONDS)) for _ in range(9)]
         while threads.count < 8:
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.1)
         count = threads.count
-        barrier.wait(60)  # in place of the ninth
+        barrier.wait(PATIENCE_SECONDS)  # in place of the ninth
         await asyncio.gather(*waiting[:8])
         barrier.abort()
         await asyncio.gather(*waiting, return_exceptions=True)
@@ -95,7 +98,7 @@ def test_threads_end_that_are_no_longer_needed(monkeypatch):
     async def work(threads):
         counts = []
         barrier = threading.Barrier(4, lambda: counts.append(threads.count))
-        await asyncio.gather(*(run_in_thread(barrier.wait, 60) for _ in range(4)))
+        await asyncio.gather(*(run_in_thread(barrier.wait, PATIENCE_SECONDS) for _ in range(4)))
         while threads.count > 1:
             await asyncio.sleep(0.01)
         return counts, await run_in_thread(str, 1)
@@ -112,10 +115,10 @@ def test_who_was_cancelled_is_told_nothing_and_the_others_are():
 
         def wait():
             started.set()
-            return ended.wait(60)
+            return ended.wait(PATIENCE_SECONDS)
 
         left = asyncio.ensure_future(run_in_thread(wait))
-        other = asyncio.ensure_future(run_in_thread(started.wait, 60))
+        other = asyncio.ensure_future(run_in_thread(started.wait, PATIENCE_SECONDS))
         assert await other
         left.cancel()
         ended.set()
@@ -128,24 +131,21 @@ def test_who_was_cancelled_is_told_nothing_and_the_others_are():
 
 def test_what_nobody_waits_for_is_done_whichever_thread_asks_for_it(caplog):
     async def work(threads):
-        names, done = [], threading.Event()
+        names = []
 
-        def note(last=False):
+        def note():
             names.append(threading.current_thread().name)
-            if last:
-                done.set()
 
         def put():
             threads.put(note)
             threads.put({}.__getitem__, "gone")
-            threads.put(note, True)
+            threads.put(note)
 
         await asyncio.to_thread(put)
-        await asyncio.to_thread(done.wait, 60)
-        return names, await run_in_thread(str, 1)
+        await happens(lambda: len(names) == 2 and "a job of a thread failed" in caplog.text)
+        return {name[:5] for name in names}, await run_in_thread(str, 1)
 
-    assert in_loop(work) == (["disk-1", "disk-1"], "1")
-    assert "a job of a thread failed" in caplog.text
+    assert in_loop(work) == ({"disk-"}, "1")
 
 
 def test_what_nobody_waits_for_gets_another_thread_where_one_hangs():
@@ -154,8 +154,8 @@ def test_what_nobody_waits_for_gets_another_thread_where_one_hangs():
 
         def put():
             for _ in range(3):
-                threads.put(barrier.wait, 60)
-            barrier.wait(60)
+                threads.put(barrier.wait, PATIENCE_SECONDS)
+            barrier.wait(PATIENCE_SECONDS)
 
         await asyncio.to_thread(put)
         return threads.count

@@ -3,7 +3,6 @@
 import errno
 import os
 import shutil
-import threading
 from pathlib import Path
 
 import pytest
@@ -202,13 +201,12 @@ def test_a_rescan_may_be_asked_for(tmp_path, monkeypatch):
 
 def test_a_watcher_that_is_stopped_while_it_reads_ends(tmp_path):
     (tmp_path / "a").mkdir()
-    before = threading.active_count()
     watcher = Watcher(tmp_path)
     watcher._stopping.set()
     watcher.start()
     watcher.stop()
     assert not watcher.is_ready
-    assert threading.active_count() == before
+    assert not watcher._thread.is_alive()
 
 
 def test_a_root_that_goes_away_and_comes_back_is_found_again(watched):

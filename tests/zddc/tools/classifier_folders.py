@@ -132,6 +132,16 @@ window.acts = [];
 })();
 """
 
+# An answer of the worker for patterns is waited for as long as it takes, while this is so: the page itself gives it two
+# seconds, and a busy machine may take longer to begin it.
+PATIENT = """
+window.isPatient = true;
+(() => {
+  const later = window.setTimeout;
+  window.setTimeout = (act, ms, ...given) => later(act, window.isPatient && ms === 2000 ? 2 ** 30 : ms, ...given);
+})();
+"""
+
 
 @contextlib.contextmanager
 def served_page(name: str = "classifier") -> Iterator[str]:
@@ -153,7 +163,6 @@ class Sheet:
     def __init__(self, tool: Any) -> None:
         self.tool = tool
         self.page = tool.page
-        self.page.set_default_timeout(120_000)
 
     def open(self, files: Mapping[str, str] | None = None) -> "Sheet":
         """Make files, open the folder by the keyboard, and wait for its rows."""

@@ -69,7 +69,8 @@ class ToolPage:
     """The addresses that were asked for, the page itself among them."""
     complaints: list[str] = field(default_factory=list)
     """Messages of the console, errors, dialogs and requests to elsewhere, in order."""
-    _expected: list[str] = field(default_factory=list)
+    # Only a note: what should have the focus first was drawn when the person had given it to something else.
+    _expected: list[str] = field(default_factory=lambda: ["Autofocus processing was blocked"])
 
     def expect_complaint(self, pattern: str) -> None:
         """Let a complaint pass that a test causes on purpose; ``pattern`` is searched for in it."""
@@ -167,9 +168,6 @@ class Windows:
         with contextlib.closing(self._browser.new_context(viewport={"width": 1280, "height": 800})) as context:
             tool = ToolPage(context.new_page(), name, (TOOLS / f"{name}.html").as_uri())
             _watch(tool)
-            # Only a note: what should have the focus first came after the person had given it to something else.
-            tool.expect_complaint("Autofocus processing was blocked")
-            tool.page.set_default_timeout(1000 * waiting.PATIENCE_SECONDS)
             tool.page.add_init_script(TELL_OF_QUESTION)
             tool.page.goto(tool.address)
             yield tool
@@ -265,7 +263,6 @@ def open_page(chromium: "Browser") -> Iterator[OpenPage]:
         whole = (address or (TOOLS / f"{name}.html").as_uri()) + (f"#{fragment}" if fragment else "")
         tool = ToolPage(page, name, whole)
         _watch(tool)
-        page.set_default_timeout(1000 * waiting.PATIENCE_SECONDS)
         if address is None:
             context.set_offline(True)
         page.goto(whole)

@@ -11,7 +11,7 @@ from tests.zddc.tools.archives import listing, served_by
 from tests.zddc.tools.classifier_folders import FAILING_FOLDER, PRIVATE_FOLDER
 from tests.zddc.tools.conftest import TOOLS
 
-__all__ = ["BYTES", "FAILING_FOLDER", "PNG", "PRIVATE_FOLDER", "Editor", "served_editor"]
+__all__ = ["BYTES", "FAILING_FOLDER", "KEEPS", "PNG", "PRIVATE_FOLDER", "Editor", "served_editor"]
 
 
 def _png(width: int, height: int) -> bytes:
@@ -59,6 +59,17 @@ window.treeBytes = async () => {
 """
 )
 
+# Whether the browser keeps a text that is not saved and ends so. To open a store that is not there yet would make it.
+KEEPS = """async (end) => {
+  if (!(await indexedDB.databases()).length) return false;
+  const opened = indexedDB.open("zddc-mdedit");
+  await new Promise((done) => { opened.onsuccess = done; });
+  const found = opened.result.transaction("drafts").objectStore("drafts").getAll();
+  await new Promise((done) => { found.onsuccess = done; });
+  opened.result.close();
+  return found.result.some(({text}) => text.endsWith(end));
+}"""
+
 
 @contextlib.contextmanager
 def served_editor() -> Iterator[str]:
@@ -103,9 +114,9 @@ class Editor:
         self.page.get_by_role("textbox", name=f"Text of {name}", exact=True).wait_for()
         self.wait("document.querySelector('.text-host').shadowRoot.activeElement !== null")
 
-    def wait(self, condition: str) -> None:
+    def wait(self, condition: str, *given: str) -> None:
         """Wait until an expression is true; the page's policy keeps Playwright's own way from evaluating a text."""
-        while not self.page.evaluate(condition):
+        while not self.page.evaluate(condition, *given):
             self.page.wait_for_timeout(30)
 
     def press(self, *keys: str) -> None:

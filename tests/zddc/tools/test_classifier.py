@@ -10,7 +10,7 @@ import os
 import re
 
 import pytest
-from tests.zddc.tools.classifier_folders import FAILING_FOLDER, PRIVATE_FOLDER, Sheet, served_page
+from tests.zddc.tools.classifier_folders import FAILING_FOLDER, PATIENT, PRIVATE_FOLDER, Sheet, served_page
 
 from zddc.renaming import read_plan
 from zddc.visible import INVISIBLE
@@ -33,7 +33,7 @@ def address():
 def private(open_page, address):
     """The page with a folder that is written for real."""
     return lambda files=None, **options: Sheet(
-        open_page("classifier", address=address, before=PRIVATE_FOLDER, **options)
+        open_page("classifier", address=address, before=PATIENT + PRIVATE_FOLDER, **options)
     ).open(files or VENDOR)
 
 
@@ -41,7 +41,7 @@ def private(open_page, address):
 def failing(open_page, address):
     """The page with a folder in memory that fails on command."""
     return lambda files=None, **options: Sheet(
-        open_page("classifier", address=address, before=FAILING_FOLDER, **options)
+        open_page("classifier", address=address, before=PATIENT + FAILING_FOLDER, **options)
     ).open(files or VENDOR)
 
 
@@ -129,12 +129,23 @@ def test_very_many_rows_of_five_cells_are_pasted_and_checked(failing, record_pro
     assert sheet.cell(0, TRACKING) == ""
 
 
+# So many files are renamed, and then no more: who looks at them may be slow.
+HOLD = """most => {
+  const move = FileSystemFileHandle.prototype.move;
+  FileSystemFileHandle.prototype.move = function (name) {
+    most -= 1;
+    return most < 0 ? new Promise(() => undefined) : move.call(this, name);
+  };
+}"""
+
+
 @pytest.mark.parametrize("answer", ["Finish the renames", "Take them back"])
 def test_a_run_that_was_killed_is_found_when_the_folder_is_opened_again(private, answer):
     count = 400 if SOAK else 200
     files = {f"Scan {n}.pdf": f"scan {n}" for n in range(1, count + 1)}
     sheet = private(files)
     name_all(sheet, count)
+    sheet.page.evaluate(HOLD, count // 2)
     sheet.start_renaming()
     sheet.wait("document.querySelector('.work progress')?.value > 5")
     sheet.page.close()
@@ -309,7 +320,7 @@ def test_a_rule_is_applied_also_while_its_preview_is_worked_out(open_page, addre
     const post = Worker.prototype.postMessage;
     Worker.prototype.postMessage = function (data) { setTimeout(() => post.call(this, data), 600); };
     """
-    sheet = Sheet(open_page("classifier", address=address, before=FAILING_FOLDER + slow)).open(VENDOR)
+    sheet = Sheet(open_page("classifier", address=address, before=PATIENT + FAILING_FOLDER + slow)).open(VENDOR)
     sheet.press("Control+Shift+e")
     sheet.type("{any} {title}.{extension}")
     sheet.press("Enter")
@@ -344,10 +355,12 @@ def test_what_is_typed_is_lost_only_when_somebody_says_so(failing):
 
 def test_a_pattern_that_never_comes_to_an_end_is_ended(private):
     sheet = private({f"{'a' * 60}!.pdf": "x"})
+    sheet.page.evaluate("() => { window.isPatient = false; }")
     sheet.press("Control+h")
     sheet.type("(a+)+$")
     sheet.page.get_by_label("Regular expression").check()
     sheet.page.get_by_text("takes too long").first.wait_for()
+    sheet.page.evaluate("() => { window.isPatient = true; }")
     sheet.page.get_by_label("Find", exact=True).fill("a{59}")
     sheet.page.get_by_text("changes 1 cell").wait_for()
 

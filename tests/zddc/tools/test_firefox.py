@@ -121,17 +121,17 @@ class Firefox:
         return told["result"].get("value")
 
     async def wait(self, function, *given):
-        for _ in range(600):
-            if await self.call(function, *given):
-                return
-            await asyncio.sleep(0.1)
-        raise AssertionError(f"{given}: not in {await self.call('() => document.body.innerText')}")
+        try:
+            await waiting.happens(lambda: self.call(function, *given))
+        except AssertionError:
+            print(f"{given}: not in {await self.call('() => document.body.innerText')}")
+            raise
 
     async def choose(self, selector, *files):
         """Give files to an input, as its dialog would."""
+        await self.wait("one => document.querySelector(one) !== null", selector)  # as its dialog comes after a click
         locator = {"type": "css", "value": selector}
-        while not (found := await self.ask("browsingContext.locateNodes", context=self.tab, locator=locator))["nodes"]:
-            await asyncio.sleep(0.02)  # its dialog is drawn after the click that opens it
+        found = await self.ask("browsingContext.locateNodes", context=self.tab, locator=locator)
         await self.ask("input.setFiles", context=self.tab, element=found["nodes"][0], files=[str(one) for one in files])
 
 

@@ -13,7 +13,7 @@ import time
 import pytest
 from tests.zddc.tools.archives import served_by_zddc
 from tests.zddc.tools.conftest import TOOLS
-from tests.zddc.tools.mdedit_folders import BYTES, FAILING_FOLDER, PNG, Editor, served_editor
+from tests.zddc.tools.mdedit_folders import BYTES, FAILING_FOLDER, KEEPS, PNG, Editor, served_editor
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -322,7 +322,7 @@ def test_served_the_browser_keeps_what_was_not_saved(private, address):
     editor = private()
     editor.press("Control+End")
     editor.type("not saved yet")
-    editor.page.wait_for_timeout(900)
+    editor.wait(KEEPS, "not saved yet")
     assert editor.page.evaluate("!dispatchEvent(new Event('beforeunload', {cancelable: true}))")
     context = editor.page.context
     editor.page.close()  # as when the browser is ended
@@ -387,7 +387,7 @@ def test_what_is_brought_back_keeps_the_line_ends_of_the_rest(private, address):
     editor = private(files, "mixed.md")
     editor.press("Control+End")
     editor.type("e")
-    editor.page.wait_for_timeout(900)
+    editor.wait(KEEPS, "\ne")
     context = editor.page.context
     editor.page.close()
     editor.tool.page = context.new_page()

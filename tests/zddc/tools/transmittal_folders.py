@@ -39,11 +39,13 @@ class Tool:
         return {line.split(maxsplit=1)[1]: int(line.split()[0].replace(",", "")) for line in lines}
 
     def problems(self) -> str:
-        button = self.page.locator(".problem-count")
-        self.page.wait_for_timeout(100)
-        if not self.page.locator("#problems").is_visible() and button.is_enabled():
-            button.click()
-        return "\n".join(self.page.locator(".problems li").all_inner_texts())
+        """The list of problems, when there is one; they come into it a moment after what they tell of."""
+        shown = self.page.locator(".problems li")
+        self.page.locator(".problem-count.has-some").wait_for()
+        if not shown.first.is_visible():
+            self.page.locator(".problem-count").click()
+            shown.first.wait_for()
+        return "\n".join(shown.all_inner_texts())
 
     def action(self, name: str) -> None:
         """Start an action by its name, from the palette."""
