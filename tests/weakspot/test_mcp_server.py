@@ -681,10 +681,10 @@ def test_the_real_command_consults_and_leaves_the_teacher_alone_when_the_client_
             assert await asyncio.to_thread(one.teacher.remember_answer.wait, PATIENCE_SECONDS)
             asking.cancel()
             assert await asyncio.to_thread(one.teacher.left_alone.wait, PATIENCE_SECONDS)
+            await happens(lambda: len(lines(one.workspace)) > 1)  # a server that goes on is killed after two seconds
             return await client.call_tool("pipeline_status")
 
     assert not asyncio.run(call()).is_error
-    until(lambda: len(lines(one.workspace)) > 1)  # HTTP: the server is still there, and at it
     _, line = lines(one.workspace)
     assert json.loads(line)["metadata"]["incomplete"] is True
     assert "and so on" in json.loads(line)["messages"][-1]["content"]

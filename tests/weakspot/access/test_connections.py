@@ -15,27 +15,34 @@ GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 @pytest.fixture
-def hurried(monkeypatch):
-    for name, seconds in (("HEAD_SECONDS", 0.1), ("IDLE_SECONDS", 0.4), ("_SWEEP_SECONDS", 0.02)):
-        monkeypatch.setattr(connections, name, seconds)
+def hurry(monkeypatch):
+    """Give what shortens the limits from now on: a slow machine keeps to the usual ones in all that comes before."""
+    monkeypatch.setattr(connections, "_SWEEP_SECONDS", 0.02)
+
+    def shorten() -> None:
+        monkeypatch.setattr(connections, "HEAD_SECONDS", 0.1)
+        monkeypatch.setattr(connections, "IDLE_SECONDS", 0.4)
+
+    return shorten
 
 
 def run(talk, **options) -> None:
-    """Let ``talk`` open connections to a server; its handler waits for the event that it is given."""
+    """Let ``talk`` open connections to a server, whose slow answer meets it when it is begun, and before its end."""
 
     async def serve() -> None:
-        go_on = asyncio.Event()
+        meeting = asyncio.Barrier(2)
 
         async def answer(request: web.Request) -> web.Response:
             if request.path == "/slow":
-                await go_on.wait()
+                await meeting.wait()
+                await meeting.wait()
             return web.Response(text="here")
 
         app = web.Application()
         app.router.add_get("/{path:.*}", answer)
         runner, address = await start_app(app, "127.0.0.1:0", **options)
         try:
-            await talk(lambda: asyncio.open_connection("127.0.0.1", int(address.rpartition(":")[2])), go_on)
+            await talk(lambda: asyncio.open_connection("127.0.0.1", int(address.rpartition(":")[2])), meeting)
         finally:
             await runner.cleanup()
 
@@ -51,8 +58,10 @@ async def ends(reader: asyncio.StreamReader) -> bytes:
 
 
 @pytest.mark.parametrize("sent", [b"", b"G", GET[:-2], b"GET /a HTTP/1.1\r\nX: " + b"y" * 100])
-def test_a_request_whose_head_does_not_come_is_let_go(hurried, sent):
-    async def talk(connect, _go_on) -> None:
+def test_a_request_whose_head_does_not_come_is_let_go(hurry, sent):
+    hurry()
+
+    async def talk(connect, _meeting) -> None:
         reader, writer = await connect()
         writer.write(sent)
         assert await ends(reader) == b""
@@ -61,24 +70,27 @@ def test_a_request_whose_head_does_not_come_is_let_go(hurried, sent):
     run(talk)
 
 
-def test_a_connection_that_is_idle_behind_an_answer_is_let_go(hurried):
-    async def talk(connect, _go_on) -> None:
+def test_a_connection_that_is_idle_behind_an_answer_is_let_go(hurry):
+    async def talk(connect, _meeting) -> None:
         reader, writer = await connect()
         for _ in range(2):
             writer.write(GET)
             assert (await reader.readuntil(b"here")).startswith(b"HTTP/1.1 200")
+        hurry()
         assert await ends(reader) == b""
         writer.close()
 
     run(talk)
 
 
-def test_who_waits_for_an_answer_is_not(hurried):
-    async def talk(connect, go_on) -> None:
+def test_who_waits_for_an_answer_is_not(hurry):
+    async def talk(connect, meeting) -> None:
         reader, writer = await connect()
         writer.write(GET.replace(b"/ ", b"/slow "))
+        await meeting.wait()
+        hurry()
         await asyncio.sleep(1)
-        go_on.set()
+        await meeting.wait()
         assert (await reader.readuntil(b"here")).startswith(b"HTTP/1.1 200")
         writer.close()
 
@@ -86,7 +98,7 @@ def test_who_waits_for_an_answer_is_not(hurried):
 
 
 def test_too_many_of_one_address_are_told_so_and_others_are_served():
-    async def talk(connect, _go_on) -> None:
+    async def talk(connect, _meeting) -> None:
         async def is_served() -> bool:
             reader, writer = await connect()
             writer.write(GET.replace(b"Host: a", b"Host: a\r\nConnection: close"))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.processes import started
+from tests.waiting import PATIENCE_SECONDS
 
 from weakspot.deployment.openai_client import OpenAIClient
 
@@ -48,7 +49,7 @@ class Llama(OpenAIClient):
     def post(self, path: str, body: dict[str, Any]) -> Any:
         headers = {"Content-Type": "application/json"}
         request = urllib.request.Request(f"{self.address}{path}", json.dumps(body).encode(), headers)
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:
             return json.load(answer)
 
 

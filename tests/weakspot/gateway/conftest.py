@@ -10,7 +10,7 @@ import pytest
 from tests.waiting import PATIENCE_SECONDS
 from tests.weakspot.gateway.worlds import KEYS, World, opened
 
-from weakspot.gateway import app, consult
+from weakspot.gateway import app, consult, write_queue
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -32,6 +32,7 @@ def world(workspace, monkeypatch) -> Callable[..., contextlib.AbstractAsyncConte
         (consult, "ATTEMPT_SECONDS"),
         (consult, "_LAST_SECONDS"),
         (app, "_HEALTH_SECONDS"),
+        (write_queue, "RETRY_SECONDS"),
     ):
         monkeypatch.setattr(module, name, PATIENCE_SECONDS)
     return functools.partial(opened, workspace)

@@ -222,7 +222,11 @@ async def test_an_attempt_that_does_not_come_is_done_without(world, monkeypatch)
     monkeypatch.setattr(consult, "ATTEMPT_SECONDS", 0.2)
     async with world() as one, one.openai() as client:
         one.upstream.script = Reply("never", seconds_before_headers=NEVER_SECONDS)
-        await client.chat.completions.create(model="expert/coder", messages=[Q])
+        one.coder.script = Reply("Coder's answer.", held=(asked := asyncio.Event()))
+        answering = asyncio.create_task(client.chat.completions.create(model="expert/coder", messages=[Q]))
+        await one.upstream.next_asked()
+        asked.set()
+        await answering
         assert (one.record.local.content, one.record.metadata.attempt) == ("", "missing")
         assert await asyncio.wait_for(one.upstream.chats[0].aborted, PATIENCE_SECONDS)
 

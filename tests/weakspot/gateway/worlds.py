@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 from tests.servers import Asked, Reply, Server
-from tests.waiting import happens
+from tests.waiting import PATIENCE_SECONDS, happens
 
 from weakspot import config as configuration
 from weakspot.config import Config
@@ -38,6 +38,8 @@ TOOLS = [
 ANTHROPIC_TOOLS = [
     {"name": "look", "description": "Look something up.", "input_schema": TOOLS[0]["function"]["parameters"]}
 ]
+# The clients would wait for five seconds for a connection, which this process may need for all that it does at once.
+_PATIENT = {"max_retries": 0, "timeout": PATIENCE_SECONDS}
 
 
 class World:
@@ -89,7 +91,7 @@ class World:
         """A real client of OpenAI's protocol."""
         from openai import AsyncOpenAI
 
-        options = {"api_key": "client-key-of-openai", "max_retries": 0, **options}
+        options = {"api_key": "client-key-of-openai", **_PATIENT, **options}
         async with AsyncOpenAI(base_url=f"{self.address}/v1", **options) as client:
             yield client
 
@@ -98,7 +100,7 @@ class World:
         """A real client of Anthropic's protocol."""
         from anthropic import AsyncAnthropic
 
-        options = {"api_key": "client-key-of-anthropic", "max_retries": 0, **options}
+        options = {"api_key": "client-key-of-anthropic", **_PATIENT, **options}
         async with AsyncAnthropic(base_url=self.address, **options) as client:
             yield client
 

@@ -7,9 +7,11 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from tests.waiting import PATIENCE_SECONDS
 
 from weakspot.access.client_keys import Clients, add_client
 from weakspot.access.token import token_file
+from weakspot.pipeline import doctor
 from weakspot.pipeline.doctor import SECTIONS, diagnose
 from weakspot.pipeline.process import process
 from weakspot.records import UnfittedConsultation
@@ -227,8 +229,9 @@ class Models(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def served():
+def served(monkeypatch):
     """Serve a list of models on this machine; give its address, and how to change the list."""
+    monkeypatch.setattr(doctor, "_SERVER_SECONDS", PATIENCE_SECONDS)
     server = HTTPServer(("127.0.0.1", 0), Models)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
+from tests.waiting import run_in_no_time
 
-from weakspot.protocols import openai_chat, reading
+from weakspot.protocols import openai_chat
 from weakspot.protocols.parts import Answer, Finished, Part, StreamError, Text, Thought
 from weakspot.protocols.reading import StreamReader, error_text, read_parts, token_count
 
@@ -87,20 +88,18 @@ USAGE = b'data: {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens
 
 @pytest.mark.parametrize("ending", [[REASON, USAGE, b"data: [DONE]\n\n"], [REASON, USAGE], [REASON]])
 @pytest.mark.parametrize("talks", [True, False])
-def test_an_answer_ends_though_the_server_goes_on(ending, talks, monkeypatch):
-    monkeypatch.setattr(reading, "SECONDS_BEHIND_THE_REASON", 0.1)
-
+def test_an_answer_ends_though_the_server_goes_on(ending, talks):
     async def pieces() -> AsyncIterator[bytes]:
         for one in ending:
             yield one
         while True:
-            await asyncio.sleep(0.02 if talks else 3600)
+            await asyncio.sleep(0.2 if talks else 3600)
             yield b": keep-alive\n\n"
 
     async def heard() -> Answer:
         return Answer.of([part async for part in read_parts(openai_chat.Reader(), pieces())])
 
-    answer = asyncio.run(heard())
+    answer = run_in_no_time(heard())
     assert answer.text == "a"
     assert answer.finished == Finished("stop", "", *((3, 4) if USAGE in ending else (None, None)))
 
@@ -117,15 +116,13 @@ def test_a_timeout_of_the_server_is_none_of_the_reader_s():
         asyncio.run(heard())
 
 
-def test_an_answer_goes_on_behind_a_reason(monkeypatch):
-    monkeypatch.setattr(reading, "SECONDS_BEHIND_THE_REASON", 0.5)
-
+def test_an_answer_goes_on_behind_a_reason():
     async def pieces() -> AsyncIterator[bytes]:
         for _ in range(8):
             yield REASON
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.2)
 
     async def heard() -> Answer:
         return Answer.of([part async for part in read_parts(openai_chat.Reader(), pieces())])
 
-    assert asyncio.run(heard()).text == "a" * 8
+    assert run_in_no_time(heard()).text == "a" * 8
