@@ -98,7 +98,11 @@ test("hostile texts are read in a time that goes with their length", () => {
       return (process.cpuUsage().user - began) / 1000;
     };
     read(2_000);
-    const [short, long] = [Math.min(read(20_000), read(20_000)), read(80_000)];
+    // What else the process does meanwhile, as compiling and clearing up, counts too: the least of many is the text's own.
+    let [short, long] = [Infinity, Infinity];
+    for (let turn = 0; turn < 10 && long >= 20 + short * 12; turn += 1) {
+      [short, long] = [Math.min(short, read(20_000)), Math.min(long, read(80_000))];
+    }
     assert.ok(long < 20 + short * 12, `${JSON.stringify(text(24))}: ${short} ms, then ${long} ms`);
   }
 });
