@@ -46,7 +46,7 @@ def run(settings: Settings, say: Callable[[str], None]) -> None:
     """Serve until a signal ends it; ``say`` is told where, and what a person should know. Raises :class:`UserError`."""
     with contextlib.ExitStack() as stack:
         policy = stack.enter_context(open_policy(settings))
-        listen = stack.enter_context(_claimed(settings.listen))
+        listen = stack.enter_context(_claim(settings.listen))
         files = stack.enter_context(_certificate(settings, say))
         audit = open_audit(settings)
         stack.enter_context(audit.running())
@@ -59,7 +59,7 @@ def run(settings: Settings, say: Callable[[str], None]) -> None:
             stack.enter_context(StalePartRemover(policy, watcher))
         servers = [_server(app, listen, files)]
         if settings.metrics_listen:
-            metrics_listen = stack.enter_context(_claimed(settings.metrics_listen))
+            metrics_listen = stack.enter_context(_claim(settings.metrics_listen))
             servers.append(_server(_metrics_app(metrics, audit), metrics_listen, None))
         if not settings.has_rules and not settings.is_public:
             say("the root has no rule file, so nobody reads what no other rule file allows")
@@ -87,7 +87,7 @@ def open_policy(settings: Settings) -> Policy:
 
 def check_files(settings: Settings) -> None:
     """Raise :class:`UserError` where the server could not listen, or not read its certificate."""
-    with _claimed(settings.listen):
+    with _claim(settings.listen):
         pass
     if isinstance(settings.tls, tuple):
         _require_certificate(*settings.tls)
@@ -109,7 +109,7 @@ def open_audit(settings: Settings) -> Audit:
 
 
 @contextlib.contextmanager
-def _claimed(address: Address) -> Iterator[Address]:
+def _claim(address: Address) -> Iterator[Address]:
     """Yield an address with its port, when nothing else listens there; within the block the system gives it nobody."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     with socket.socket(family) as holder:
