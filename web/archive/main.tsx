@@ -4,6 +4,7 @@ import type { JSX } from "preact";
 import "../shared/folder.css";
 import "./style.css";
 import { mountFolderShell, rightOpen } from "../shared/folderShell";
+import { afterDrawing } from "../shared/regions";
 import { formatNumber, setFragment, status, type Action } from "../shared/shell";
 import { tableKeys } from "../shared/text/table";
 import { visible } from "../shared/visible";
@@ -90,7 +91,7 @@ openedDocument.subscribe((number) => {
 rightOpen.subscribe((isOpen) => {
   if (!isOpen && (openedDocument.peek() || openedFile.peek())) {
     setFragment({ doc: null, file: null });
-    setTimeout(focusTable);
+    afterDrawing(focusTable);
   }
 });
 

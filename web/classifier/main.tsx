@@ -4,6 +4,7 @@ import type { JSX } from "preact";
 import "../shared/folder.css";
 import "./style.css";
 import { leftOpen, mountFolderShell, rightOpen } from "../shared/folderShell";
+import { afterDrawing } from "../shared/regions";
 import { type Action, setFragment } from "../shared/shell";
 import * as editing from "./editing";
 import { drop, openPlace, pick } from "./loading";
@@ -41,7 +42,7 @@ const count = (of: "ready" | "correctable") => computed(() => (void version.valu
 /** Open a rule on the left, with the focus in its first field. */
 function openRule(id: string): void {
   leftOpen.value = true;
-  setTimeout(() => {
+  afterDrawing(() => {
     const field = document.getElementById(id);
     field?.closest("details")?.setAttribute("open", "");
     field?.focus();

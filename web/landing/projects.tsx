@@ -4,6 +4,7 @@ import type { JSX } from "preact";
 import { useEffect } from "preact/hooks";
 import { reasonOf } from "../shared/files/place.ts";
 import { HELP, Icon, IconButton, STAR } from "../shared/icons.tsx";
+import { afterDrawing } from "../shared/regions.ts";
 import { formatNumber, fragment, Modal, openDialog, recall, remember, setFragment, status } from "../shared/shell.tsx";
 import { visible } from "../shared/visible.ts";
 import { arrange, COLUMNS, handInAddress, latestOf, readSort, type Access, type Column, type Project } from "./model.ts";
@@ -76,7 +77,7 @@ function onKeyDown(event: KeyboardEvent & { currentTarget: HTMLElement }): void 
     if (name === undefined) return;
     toggleStar(name);
     // The row has moved: the focus stays with the project.
-    setTimeout(() => document.querySelector<HTMLElement>(`.projects [data-name="${CSS.escape(name)}"]`)?.focus());
+    afterDrawing(() => document.querySelector<HTMLElement>(`.projects [data-name="${CSS.escape(name)}"]`)?.focus());
   }
 }
 

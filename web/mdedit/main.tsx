@@ -3,6 +3,7 @@ import { computed, effect } from "@preact/signals";
 import "../shared/folder.css";
 import "./style.css";
 import { mountFolderShell } from "../shared/folderShell";
+import { afterDrawing } from "../shared/regions";
 import { type Action, formatDate, isDialogOpen, setFragment } from "../shared/shell";
 import { closeDocument, revertDocument } from "./closing";
 import { keepSoon } from "./drafting";
@@ -35,7 +36,7 @@ function changeMode(): void {
   const next = mode.peek() === "preview" ? "edit" : mode.peek() === "split" || innerWidth <= 800 ? "preview" : "split";
   setFragment({ view: next });
   if (next === "preview") document.querySelector<HTMLElement>(".preview-pane")?.focus();
-  else setTimeout(focusEditor);
+  else afterDrawing(focusEditor);
 }
 
 function insertTable(): void {

@@ -1,7 +1,7 @@
 // What stands above the page until it is closed. The browser holds the focus in it and closes it with Esc.
 import { signal } from "@preact/signals";
 import type { ComponentChildren, ComponentType, JSX } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { CLOSE, IconButton } from "./icons.tsx";
 import { text } from "./text/en.ts";
 import { folderText } from "./text/folder.ts";
@@ -47,7 +47,8 @@ interface ModalProps {
 /** A frame for what {@link openDialog} shows; what has `data-first` in it has the focus first. */
 export function Modal({ title, isBare, class: own, children, onClose }: ModalProps): JSX.Element {
   const frame = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  // At once: what is typed next is meant for the dialog.
+  useLayoutEffect(() => {
     const before = document.activeElement;
     const dialog = frame.current;
     dialog?.showModal();

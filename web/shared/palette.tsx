@@ -5,6 +5,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { closeDialog, Modal, openDialog } from "./dialogs.tsx";
 import { reasonOf } from "./files/place.ts";
 import { addProblem } from "./messages.ts";
+import { afterDrawing } from "./regions.ts";
 import type { Action } from "./shortcuts.ts";
 import { text } from "./text/en.ts";
 
@@ -44,7 +45,7 @@ function Palette({ actions }: { actions: readonly Action[] }): JSX.Element {
     if (!action) return;
     closeDialog();
     // After the focus is back where it was: an action may look at it.
-    setTimeout(() => start(action));
+    afterDrawing(() => start(action));
   };
   useEffect(() => {
     list.current?.children[current]?.scrollIntoView({ block: "nearest" });

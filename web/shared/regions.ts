@@ -1,6 +1,11 @@
-// The parts of a page that F6 goes through.
+// Where the keyboard is: the parts of a page that F6 goes through, and what is drawn anew.
 
 const FOCUSABLE = 'a[href], :is(button, input, select, textarea):enabled, [tabindex]:not([tabindex="-1"])';
+
+/** Does something once what has just changed is drawn, yet before the next key: who types on at once types where the focus is to be. */
+export function afterDrawing(act: () => void): void {
+  queueMicrotask(act);
+}
 
 const lastIn = new WeakMap<Element, HTMLElement>();
 

@@ -9,7 +9,7 @@ import { ACTIONS, HELP, Icon, IconButton, MENU, OF_THEME, PROBLEM } from "./icon
 import { catchFaults, copyText, problems, problemsShown, status } from "./messages.ts";
 import { ProblemList, Toasts } from "./messageViews.tsx";
 import { openKeySheet, openPalette, start, type KeyNote } from "./palette.tsx";
-import { followFocus, goToRegion } from "./regions.ts";
+import { afterDrawing, followFocus, goToRegion } from "./regions.ts";
 import { actionOf, type Action } from "./shortcuts.ts";
 import { text } from "./text/en.ts";
 import { changeTheme, followTheme, theme } from "./theme.ts";
@@ -103,7 +103,7 @@ function focusSearch(): void {
 
 function showProblems(): void {
   problemsShown.value = true;
-  setTimeout(() => document.getElementById("problems")?.focus());
+  afterDrawing(() => document.getElementById("problems")?.focus());
 }
 
 function onKeyDown(event: KeyboardEvent, page: Page, actions: readonly Action[]): void {

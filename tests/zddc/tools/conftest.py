@@ -85,6 +85,18 @@ class ToolPage:
         for key in keys:
             self.page.keyboard.press(key)
 
+    def focused_at_once(self, key: str, *, inside: str, **modifiers: bool) -> bool:
+        """Whether the focus is inside what a selector finds before any other key could come after this one."""
+        return self.page.evaluate(
+            """async ([key, inside, modifiers]) => {
+              const event = new KeyboardEvent("keydown", {key, ...modifiers, bubbles: true, cancelable: true});
+              document.activeElement.dispatchEvent(event);
+              for (let turn = 0; turn < 20; turn++) await null;  // what is to be done in this task is done
+              return Boolean(document.activeElement.closest(inside));
+            }""",
+            [key, inside, modifiers],
+        )
+
     def drop(self, *paths: Path, at: str = "body") -> None:
         """Drag files and folders of this machine onto what a selector finds, as from a file manager.
 

@@ -353,6 +353,16 @@ def test_what_is_typed_is_lost_only_when_somebody_says_so(failing):
     sheet.wait("document.querySelector('#cell-2-4')?.textContent === 'Scan 2'")
 
 
+def test_what_is_typed_right_after_a_key_goes_to_the_rule_that_the_key_opens_and_not_into_a_cell(private):
+    sheet = private()
+    sheet.go_to(1, TITLE)
+    before = sheet.column(TITLE)
+    assert sheet.tool.focused_at_once("h", ctrlKey=True, inside="#find-text")
+    assert sheet.tool.focused_at_once("E", ctrlKey=True, shiftKey=True, inside="#split-pattern")
+    sheet.type("words of a pattern")
+    assert sheet.column(TITLE) == before
+
+
 def test_a_pattern_that_never_comes_to_an_end_is_ended(private):
     sheet = private({f"{'a' * 60}!.pdf": "x"})
     sheet.page.evaluate("() => { window.isPatient = false; }")

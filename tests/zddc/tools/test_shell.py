@@ -93,6 +93,16 @@ def test_the_palette_finds_an_action_by_its_words_and_gives_the_focus_back(open_
     assert page.locator("[role=combobox]").get_attribute("aria-activedescendant") == f"palette-{everything - 1}"
 
 
+def test_what_is_typed_right_after_a_key_goes_to_what_the_key_opens(open_page):
+    tool = open_page("landing")
+    tool.page.locator(".siblings a").first.focus()
+    assert tool.focused_at_once("k", ctrlKey=True, inside=".palette input")
+    tool.page.keyboard.insert_text("about")
+    assert tool.focused_at_once("Enter", inside="dialog:not(.palette)")
+    tool.press("Escape")
+    assert tool.focused_at_once("?", inside="dialog")
+
+
 def test_the_key_sheet_names_the_keys_and_each_of_them_works(open_page):
     tool = open_page("landing")
     page = tool.page

@@ -3,6 +3,7 @@ import { useSignal } from "@preact/signals";
 import type { JSX } from "preact";
 import { parseFilename } from "../../shared/naming";
 import { ListInput } from "../../shared/palette";
+import { afterDrawing } from "../../shared/regions";
 import { closeDialog, Modal, openDialog } from "../../shared/shell";
 import { STATUSES } from "../../shared/statuses";
 import { visible } from "../../shared/visible";
@@ -87,7 +88,7 @@ export function openNew(folder: string): void {
       hint=""
       act={(name, title) => {
         createDocument(folder, name, title);
-        setTimeout(focusEditor, 50);
+        afterDrawing(focusEditor);
       }}
     />
   ));
@@ -209,7 +210,7 @@ function Quick(): JSX.Element {
   const choose = (path: string | undefined) => {
     if (path === undefined) return;
     closeDialog();
-    void openDocument(path).then(() => setTimeout(focusEditor, 30));
+    void openDocument(path).then(() => afterDrawing(focusEditor));
   };
   return (
     <Modal title={text.quick.head} isBare class="palette">

@@ -1,6 +1,6 @@
 /** The files of a transmittal that is being made. */
 import { memo } from "preact/compat";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import type { JSX } from "preact";
 import { fromDrop, fromInput } from "../../shared/files";
 import { formatSize } from "../../shared/format";
@@ -174,7 +174,7 @@ const Line = memo(function Line({ row, isChosen, isEdited, problems: reasons, no
 
 function Inputs({ row }: { row: Row }): JSX.Element {
   const first = useRef<HTMLInputElement>(null);
-  useEffect(() => first.current?.focus(), []);
+  useLayoutEffect(() => first.current?.focus(), []);
   const set = (field: RowField, value: string) => change(editRow(draft.peek(), row.id, { [field]: value }), `row-${row.id}-${field}`);
   const heads = words.heads;
   return (
