@@ -1,10 +1,10 @@
 /** Reads the loose files of somebody who asks whether they are the official ones, and what they are compared with. */
-import { signal, type Signal } from "@preact/signals";
+import { effect, signal, type Signal } from "@preact/signals";
 import { nameOf, reasonOf, type Place } from "../shared/files/place";
 import { sha256OfBlob } from "../shared/hashing";
 import { addProblem, formatNumber, showToast } from "../shared/shell";
-import { canRead, hashes, hashFiles } from "./hashes";
-import { readDetails } from "./loading";
+import { canRead, forgotten, hashes, hashFiles } from "./hashes";
+import { readDetails, waitForPlace } from "./loading";
 import { filesToHash, knownFiles, type LooseFile } from "./model/check";
 import { archive, running } from "./state";
 import { screensText } from "./textScreens";
@@ -49,6 +49,11 @@ export async function checkPlace(from: Place, count: number): Promise<void> {
   loose.value = [...known.values()];
 }
 
+// What is opened or read again may have other bytes: it is compared anew.
+effect(() => {
+  if (forgotten.value && loose.peek().length) void readArchive(loose.peek());
+});
+
 async function readLoose(from: Place, path: string, stopped: AbortSignal): Promise<LooseFile> {
   const name = nameOf(path);
   try {
@@ -63,6 +68,7 @@ async function readLoose(from: Place, path: string, stopped: AbortSignal): Promi
 
 /** Read the bytes of those files of the archive that have the size or the name of a loose one; false where it was stopped. */
 async function readArchive(found: readonly LooseFile[]): Promise<boolean> {
+  await waitForPlace();
   if (!canRead() || !archive.peek()) return true;
   if (!(await readDetails())) return false;
   const sums = hashes.peek();

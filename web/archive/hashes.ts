@@ -9,12 +9,12 @@ import { place, running } from "./state";
 export const hashes: Signal<ReadonlyMap<string, string>> = signal(new Map());
 
 /** Counts how often all were forgotten: what was begun before that is of files that may have changed. */
-let forgotten = 0;
+export const forgotten: Signal<number> = signal(0);
 
 /** Called when a place is opened, or read again. */
 export function forgetHashes(): void {
-  forgotten += 1;
   hashes.value = new Map();
+  forgotten.value += 1;
 }
 
 /** What is known of a file's bytes. What an index or a cache says counts as a hint only, and is not asked. */
@@ -41,7 +41,7 @@ export async function hashFiles(files: readonly Pick<FileRow, "path">[], label: 
     };
   };
   const found = new Map<string, string>();
-  const begun = forgotten;
+  const begun = forgotten.peek();
   tell(0);
   try {
     const options = {
@@ -56,6 +56,6 @@ export async function hashFiles(files: readonly Pick<FileRow, "path">[], label: 
     return false;
   } finally {
     running.value = null;
-    if (begun === forgotten) hashes.value = new Map([...hashes.peek(), ...found]);
+    if (begun === forgotten.peek()) hashes.value = new Map([...hashes.peek(), ...found]);
   }
 }

@@ -20,6 +20,8 @@ const LONGEST_FRAME_MS = 150;
 let current: AbortController | null = null;
 /** Ends the reading of sizes and times, which can be stopped by itself. */
 let readingDetails: AbortController | null = null;
+/** The opening that was begun last. */
+let opening: Promise<void> = Promise.resolve();
 let files: ListedFile[] = [];
 let leftOut: LeftOut[] = [];
 
@@ -32,7 +34,18 @@ export function stop(): void {
 }
 
 /** Show the files of a place; what was shown before is forgotten. */
-export async function openPlace(next: Place): Promise<void> {
+export function openPlace(next: Place): Promise<void> {
+  return (opening = readPlace(next));
+}
+
+/** Wait until the place that was opened last is read, or its reading has ended in another way. */
+export async function waitForPlace(): Promise<void> {
+  let last;
+  do await (last = opening);
+  while (last !== opening);
+}
+
+async function readPlace(next: Place): Promise<void> {
   const signal = begin(next);
   try {
     const index = await next.readIndex?.();
@@ -282,15 +295,20 @@ function withDetail(file: ListedFile): ListedFile {
 export async function saveIndex(): Promise<void> {
   const base = place.peek();
   if (!base) return;
-  if (base.askToWrite && base.write && (await base.askToWrite().catch(() => false))) {
-    refreshPlace();
-    if (!(await readDetails())) return;
+  const mayWrite = base.askToWrite && base.write && (await base.askToWrite().catch(() => false));
+  if (mayWrite) refreshPlace();
+  // An index of a part would hide the rest.
+  await waitForPlace();
+  if (place.peek() !== base) return;
+  if (current?.signal.aborted) return showToast(text.index.partOnly);
+  if (!(await readDetails())) return;
+  if (mayWrite) {
     const [folder] = INDEX_PATH;
     const isOurs = (await base.readIndex?.()) !== null;
     const isThere = !isOurs && (await base.hasFolder?.(folder)) === true;
     if (!isThere) {
       try {
-        await base.write(INDEX_PATH.join("/"), formatIndex(asEntries()), { mustNotExist: false });
+        await base.write!(INDEX_PATH.join("/"), formatIndex(asEntries()), { mustNotExist: false });
         showToast(text.index.saved);
         banner.value = null;
         return;
@@ -298,7 +316,7 @@ export async function saveIndex(): Promise<void> {
         tell(error, base);
       }
     } else showToast(text.index.notOurs);
-  } else if (!(await readDetails())) return;
+  }
   download("index.json", formatIndex(asEntries()), "application/json");
   showToast(text.index.downloaded);
 }

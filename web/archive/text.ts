@@ -74,6 +74,7 @@ export const text = {
     save: "Save the index in the folder",
     saved: "The index is saved in the folder: .archive/index.json",
     downloaded: "The index is saved as index.json. Put it into a folder .archive in the folder that it is of.",
+    partOnly: "The folder was not read to its end: read it again, then save its index.",
     notOurs: "The folder .archive was not written by zddc; the index is offered as a download instead.",
     fromFile: "This is an index without its folder: what is known of the files is shown, and the files cannot be opened.",
   },

@@ -55,7 +55,8 @@ export function Modal({ title, isBare, class: own, children, onClose }: ModalPro
     dialog?.querySelector<HTMLElement>("[data-first]")?.focus();
     return () => {
       dialog?.close();
-      if (before instanceof HTMLElement && before.isConnected) before.focus();
+      // The browser may have given the focus back already, to what is inside of a shadow.
+      if (document.activeElement !== before && before instanceof HTMLElement && before.isConnected) before.focus();
     };
   }, []);
   const close = () => {

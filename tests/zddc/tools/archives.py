@@ -21,6 +21,18 @@ import pytest
 from tests import waiting
 from tests.processes import started
 
+# A page waits with reading this folder of the small archive while it is held.
+HELD_FOLDER = """
+window.isHeld = true;
+(() => {
+  const values = FileSystemDirectoryHandle.prototype.values;
+  FileSystemDirectoryHandle.prototype.values = async function* () {
+    while (this.name === "Rock" && window.isHeld) await new Promise((resolve) => setTimeout(resolve, 20));
+    yield* values.call(this);
+  };
+})();
+"""
+
 SCRIPT = Path(__file__).parents[3] / "examples/small-archive/make.py"
 
 

@@ -13,7 +13,7 @@ import zipfile
 from urllib.parse import quote
 
 import pytest
-from tests.zddc.tools.archives import listing, served_by, served_by_caddy, served_by_zddc, small_archive
+from tests.zddc.tools.archives import HELD_FOLDER, listing, served_by, served_by_caddy, served_by_zddc, small_archive
 
 from zddc.archive.index import Index
 from zddc.archive.rows import file_row, revision_row
@@ -389,6 +389,27 @@ def test_an_index_that_is_none_is_a_problem_and_the_folder_is_read(open_page, co
     wait_for_rows(tool, 17)
     tool.page.get_by_role("button", name="1 problem").click()
     assert "index.json: not JSON" in tool.page.locator("#problems").inner_text()
+
+
+def test_an_index_is_saved_of_the_whole_folder_or_not_at_all(open_page, copy):
+    subprocess.run([sys.executable, "-m", "zddc", "index", copy], check=True, capture_output=True)
+    expected = {file["path"]: file for file in json.loads((copy / ".archive" / "index.json").read_text())["files"]}
+    shutil.rmtree(copy / ".archive")
+    tool = open_page("archive", height=1100, before=HELD_FOLDER + NO_SAVE_PICKER)
+    tool.drop(copy)
+    tool.page.get_by_role("row").nth(1).wait_for()
+    with tool.page.expect_download() as waiting:
+        run_action(tool, "Save index")
+        tool.page.evaluate("() => { window.isHeld = false; }")
+    saved = json.loads(waiting.value.path().read_text())
+    seen = {entry.path for entry in entries_of(copy)}  # the browser hides some names
+    assert {file["path"]: file for file in saved["files"]} == {path: expected[path] for path in seen}
+    tool.page.evaluate("() => { window.isHeld = true; }")
+    run_action(tool, "Read the folder again")
+    run_action(tool, "Stop")
+    run_action(tool, "Save index")
+    tool.page.evaluate("() => { window.isHeld = false; }")
+    tool.page.locator(".toast", has_text="not read to its end").wait_for()
 
 
 def test_an_index_alone_and_a_zip_are_opened(open_page, copy, tmp_path):

@@ -66,7 +66,7 @@ def test_a_person_sees_her_projects_and_nothing_of_the_others(landing):
     assert page.locator(".recent a").all_inner_texts() == ["H-1 (IFC) - Quay", "A-2 (IFA) - Set 2", "A-1 (IFA) - Set 1"]
     assert f"This server knows you as {KIM}" in page.locator(".side").inner_text()
     assert page.locator(".place .badge").inner_text() == f"served · {KIM}"
-    assert page.locator(".status-line [role=status]").inner_text() == "4 projects"
+    page.locator(".status-line [role=status]", has_text=re.compile("^4 projects$")).wait_for()
 
 
 def test_a_project_is_found_starred_and_opened_by_keyboard(landing):
@@ -74,7 +74,7 @@ def test_a_project_is_found_starred_and_opened_by_keyboard(landing):
     landing.press("/")
     page.keyboard.type("pump sta")
     assert names(page) == ["Pump station 7"]
-    assert page.locator(".status-line [role=status]").inner_text() == "1 of 4 projects"
+    page.locator(".status-line [role=status]", has_text=re.compile("^1 of 4 projects$")).wait_for()
     page.wait_for_url("**#q=pump+sta")
     landing.press("Escape")
     assert len(names(page)) == 4

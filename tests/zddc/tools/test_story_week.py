@@ -121,6 +121,7 @@ def hand_in(open_page, week, address):
     page = tool.page
     page.get_by_role("link", name="Hand in", exact=True).click()
     page.get_by_role("heading", name="Hand in to incoming").wait_for()
+    page.locator(".screen-head select option").first.wait_for(state="attached")
     assert page.locator(".screen-head select option").all_inner_texts() == ["Pump station/Pipe-Co/incoming"]
     tool.drop(week.sent, at=".drop-zone")
     page.get_by_role("button", name=f"Hand in {COUNT + 2} files").click()
