@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from functools import partial
 
 import pytest
