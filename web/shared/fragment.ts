@@ -57,11 +57,25 @@ function addressOf(parameters: URLSearchParams): string {
 
 let waiting: ReturnType<typeof setTimeout> | undefined;
 
+let questions = 0;
+
 function writeAddress(): void {
   clearTimeout(waiting);
   waiting = undefined;
+  if (questions) return;
   const text = formatFragment(fragment.peek());
   if (text !== readHash() && (text || readHash())) history.replaceState(history.state, "", addressOf(fragment.peek()));
+}
+
+/** Leaves the address as it is while the browser asks a person: a change of it would take the question away. */
+export async function keepAddressWhile<T>(asking: Promise<T>): Promise<T> {
+  questions += 1;
+  try {
+    return await asking;
+  } finally {
+    questions -= 1;
+    writeAddress();
+  }
 }
 
 /** Keeps the address and the signal in step; called once by the shell. */

@@ -1,4 +1,5 @@
 /** A place on disk, through the handles of the File System Access API: picked, or dropped on the page. */
+import { keepAddressWhile } from "../fragment";
 import { filesText } from "../text/files";
 import { batchesOf, runAll } from "./batches";
 import { fromInput } from "./input";
@@ -205,13 +206,18 @@ class HandlePlace implements Place {
   }
 
   async askToRead(): Promise<boolean> {
-    return (await (this.#root.requestPermission?.({ mode: "read" }) ?? "granted")) === "granted";
+    return (await this.#ask("read", "granted")) === "granted";
   }
 
   async askToWrite(): Promise<boolean> {
-    const mode = { mode: "readwrite" } as const;
-    this.#canWrite = (await (this.#root.requestPermission?.(mode) ?? "denied")) === "granted";
+    this.#canWrite = (await this.#ask("readwrite", "denied")) === "granted";
     return this.#canWrite;
+  }
+
+  /** Have the browser ask; `otherwise` is what holds in one that does not ask. */
+  async #ask(mode: Permission["mode"], otherwise: PermissionState): Promise<PermissionState> {
+    const asking = this.#root.requestPermission?.({ mode });
+    return asking ? keepAddressWhile(asking) : otherwise;
   }
 
   async write(path: string, data: Blob | string, { mustNotExist }: { mustNotExist: boolean }): Promise<void> {
