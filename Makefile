@@ -9,12 +9,13 @@ unexport PYTHONDONTWRITEBYTECODE
 help:            ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
 
-# $(call install, folder of an environment, lock file). HASHES=no takes the same versions from any archive.
+# $(call install, folder of an environment, lock file). HASHES=no takes the same versions from any archive. Nothing is
+# compiled but what is used, when it is used: to compile all is two fifths of the time.
 ifeq ($(HASHES),no)
-install = sed '/--hash=/d; s/ \\$$//' $(2) | $(1)/bin/python -m pip install --quiet --no-deps --requirement /dev/stdin
+install = sed '/--hash=/d; s/ \\$$//' $(2) | $(1)/bin/python -m pip install --quiet --no-compile --no-deps --requirement /dev/stdin
 else
 # Where there is a torch for the CPU, it is taken: of two archives pip prefers one whose hash the index tells.
-locked = $(1)/bin/python -m pip install --quiet --no-deps --require-hashes --requirement
+locked = $(1)/bin/python -m pip install --quiet --no-compile --no-deps --require-hashes --requirement
 install = { if grep -q ^torch== $(2); then $(call locked,$(1)) requirements/torch-cpu.lock 2>/dev/null; fi; \
     $(call locked,$(1)) $(2) || { echo \
     "$(2): not installed; if pip says above that the hash of a build of this system's own is not in the file, add HASHES=no to the make command" >&2; exit 1; }; }

@@ -82,6 +82,18 @@ async ({targets, methods, bodies, few}) => {
   return read;
 }
 """
+# One guard stands before all paths of a server: every path in `make soak`, one of each kind otherwise.
+PATHS = ("health", "v1/models", "v1/chat/completions", "v1/load_lora_adapter")
+MORE_PATHS = (
+    "",
+    "metrics",
+    "v1/models/local",
+    "v1/messages",
+    "v1/messages/count_tokens",
+    "v1/responses",
+    "v1/embeddings",
+)
+PAGES = ("", "review", *(("adapters", "releases") if SOAK else ()))
 FRIEND = "http://friend.example:9"
 
 
@@ -96,15 +108,13 @@ class Servers:
     teacher: Teacher
 
     def targets(self, name: str) -> list[str]:
-        """Return every address that answers something, by this name of the machine."""
+        """Return addresses that answer something, by this name of the machine."""
         pages = urlsplit(self.pages)
         known = [
-            *(f"{self.gateway}/{path}" for path in ("", "health", "metrics", "v1/models", "v1/models/local")),
-            *(f"{self.gateway}/v1/{path}" for path in ("chat/completions", "messages", "messages/count_tokens")),
-            *(f"{self.gateway}/v1/{path}" for path in ("responses", "embeddings", "load_lora_adapter")),
+            *(f"{self.gateway}/{path}" for path in (*PATHS, *(MORE_PATHS if SOAK else ()))),
             self.mcp,
             f"http://{pages.netloc}/",
-            *(f"http://{pages.netloc}{pages.path}{path}" for path in ("", "review", "adapters", "releases")),
+            *(f"http://{pages.netloc}{pages.path}{path}" for path in PAGES),
         ]
         return [re.sub("//[^:/]+:", f"//{name}:", one) for one in known]
 
