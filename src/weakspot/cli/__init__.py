@@ -4,6 +4,7 @@ Reading order: ``options`` (shared by the commands), one module for each group o
 ``output_capture`` and ``output_analytics`` (what they print).
 """
 
+import os
 import sys
 
 import typer
@@ -58,4 +59,10 @@ for command in (
 
 def main() -> None:
     """Run the ``weakspot`` command."""
-    sys.exit(console.run(app, "weakspot"))
+    status = console.run(app, "weakspot")
+    if os.environ.get("WORLD_SIZE", "1") != "1":  # a process of a group
+        # At times a thread of gloo aborts Python's own way out (pytorch#190489), and torchrun calls that a failure.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)

@@ -220,6 +220,21 @@ def watched(folder: Path, tells: int | None, *arguments: object) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("processes", "status"), [("2", 0), ("1", -signal.SIGABRT)])
+def test_a_process_of_a_group_ends_well_whatever_aborts_on_the_way_out(processes, status):
+    aborting = (
+        "import atexit, os, sys; from weakspot.cli import main; "
+        "atexit.register(os.abort); sys.argv[1:] = ['--version']; main()"
+    )
+    environment = {**os.environ, "WORLD_SIZE": processes}
+    ended = subprocess.run(
+        [sys.executable, "-c", aborting], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (status, "")
+    assert ended.stdout.startswith("weakspot ")
+
+
+@pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.timeout(900)
 def test_the_first_process_writes_and_speaks_and_a_killed_pass_is_gone_on_from(command, tmp_path):
