@@ -23,7 +23,7 @@ DEMO_DOMAIN = "zddc-naming"
 FIRST, SECOND = AdapterName(DEMO_DOMAIN, 1), AdapterName(DEMO_DOMAIN, 2)
 # Of the demo's names that are taught, so many teach here: it is enough, and takes a minute.
 _TAUGHT = 60
-_TOKENS = 8000
+_TOKENS = 2048
 _SHAPE = {
     "vocab_size": _TOKENS,
     "max_position_embeddings": 512,
