@@ -106,11 +106,12 @@ def end_with_parent() -> None:
 
 
 def weakspot(*arguments: object) -> None:
-    """Run the command of that name."""
-    from weakspot.cli import main
+    """Run the command of that name; a fork of a launcher's ends as that expects, and not as a program."""
+    from weakspot.cli import app
+    from zddc import console
 
     sys.argv = ["weakspot", *map(str, arguments)]
-    main()
+    sys.exit(console.run(app, "weakspot"))
 
 
 def weakspot_held(tells: int, *arguments: object) -> None:

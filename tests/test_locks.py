@@ -95,7 +95,7 @@ def test_nothing_is_installed_without_hashes_unless_a_user_asks_for_it():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     installs = [line for line in makefile.splitlines() if "pip install" in line and "--require-hashes" not in line]
     assert [line.split("pip install")[1] for line in installs] == [
-        " --quiet --no-deps --requirement /dev/stdin",
+        " --quiet --no-compile --no-deps --requirement /dev/stdin",
         " --quiet --no-deps --no-build-isolation --editable .",
     ]
     pages = [ROOT / "README.md", *ROOT.glob("docs/*.md")]
