@@ -83,15 +83,10 @@ async ({targets, methods, bodies, few}) => {
 }
 """
 # One guard stands before all paths of a server: every path in `make soak`, one of each kind otherwise.
-PATHS = ("health", "v1/models", "v1/chat/completions", "v1/load_lora_adapter")
-MORE_PATHS = (
-    "",
-    "metrics",
-    "v1/models/local",
-    "v1/messages",
-    "v1/messages/count_tokens",
-    "v1/responses",
-    "v1/embeddings",
+PATHS = (
+    *("health", "v1/models", "v1/chat/completions", "v1/load_lora_adapter"),
+    *(("", "metrics", "v1/models/local", "v1/messages", "v1/messages/count_tokens") if SOAK else ()),
+    *(("v1/responses", "v1/embeddings") if SOAK else ()),
 )
 PAGES = ("", "review", *(("adapters", "releases") if SOAK else ()))
 FRIEND = "http://friend.example:9"
@@ -111,7 +106,7 @@ class Servers:
         """Return addresses that answer something, by this name of the machine."""
         pages = urlsplit(self.pages)
         known = [
-            *(f"{self.gateway}/{path}" for path in (*PATHS, *(MORE_PATHS if SOAK else ()))),
+            *(f"{self.gateway}/{path}" for path in PATHS),
             self.mcp,
             f"http://{pages.netloc}/",
             *(f"http://{pages.netloc}{pages.path}{path}" for path in PAGES),
