@@ -23,7 +23,7 @@ HERE = Path(__file__).parent
 BUILD = HERE.parents[1] / "build" / "demo"
 WORKSPACE = BUILD / "training-data"
 DOMAIN = "zddc-naming"
-TAUGHT, UNSEEN = 150, 30
+TAUGHT, UNSEEN = 120, 30
 seconds: dict[str, float] = {}
 
 
@@ -33,7 +33,7 @@ def main() -> None:
     WORKSPACE.mkdir(parents=True)
     shutil.copy(HERE / "weakspot.toml", WORKSPACE)
 
-    # 150 file names to learn from and 30 that are never shown; a few dozen questions of other domains.
+    # 120 file names to learn from and 30 that are never shown; a few dozen questions of other domains.
     names = list(file_names(TAUGHT + UNSEEN, seed=7))
     taught, unseen = names[:TAUGHT], names[TAUGHT:]
     others = [json.loads(line) for line in (HERE / "other-domains.jsonl").read_text().splitlines()]
