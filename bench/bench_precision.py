@@ -3,13 +3,13 @@
 SmolLM2-135M in fp32, NF4, NVFP4 and FP8: its decoder's linear layers are rounded to each format and computed in fp32,
 as the frozen layers compute them. One adapter is trained on each, and each is asked on all four: the share of generated
 file names that it parses exactly, token by token, and the loss of the experts' answers in real interactions, by a
-second adapter.
+second adapter. A real llama.cpp, which has the base in f32 and in q8_0, is asked for the first of the names, too.
 
 Adapters and cells are kept in a folder as they are done, and the result is written after each seed: a run that was cut
 short goes on by the same command. ``--check`` has some names written by greedy decoding, too, to compare.
 
-usage: python bench/bench_precision.py [--names 500] [--seeds 3] [--steps 20] [--check 30] [--folder build/precision]
-           [INTERACTIONS.jsonl]
+usage: python bench/bench_precision.py [--names 500] [--seeds 3] [--steps 20] [--check 30] [--served 100]
+           [--folder build/precision] [INTERACTIONS.jsonl]
 """
 
 import argparse
@@ -26,6 +26,7 @@ from itertools import islice, product
 from pathlib import Path
 from statistics import fmean
 
+import llama_serving
 import record
 import torch
 from safetensors.torch import load, save
@@ -34,6 +35,7 @@ from transformers import DynamicCache
 
 from weakspot.config import Config
 from weakspot.dataset.reading import load_split
+from weakspot.deployment.gguf import writer
 from weakspot.evaluation import gate
 from weakspot.models import chat_template, demo_model, generation, loading, quantised_weights, tokenization
 from weakspot.models.rendering import UntrainableExampleError
@@ -42,7 +44,7 @@ from weakspot.pipeline import collect, process
 from weakspot.records import Interaction, Message, Metadata
 from weakspot.settings import Lora, Model, Train
 from weakspot.storage import atomic
-from weakspot.training import logprobs, loop, lora_layers
+from weakspot.training import adapter_export, logprobs, loop, lora_layers
 from weakspot.training.adapter_trainer import TrainingRun
 from weakspot.training.packing import PackedBatch, PackedItem
 from weakspot.workspace import Workspace
@@ -56,6 +58,7 @@ from run import expert, question  # noqa: E402
 SOURCE = ROOT.parent / "shared" / "data" / "real-interactions.jsonl"
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj"]
 FORMATS = ("fp32", "nf4", "nvfp4", "fp8")
+SERVED_BY_LLAMA = ("f32", "q8_0")
 BATCH, LONGEST, BUDGET, ANSWER_TOKENS = 4, 288, 1024, 96
 ROWS, COLUMNS = 64, 24
 """Names and tokens of a forward pass: a name that is wrong already is in no further one."""
@@ -69,6 +72,7 @@ def main() -> None:
     options.add_argument("--seeds", type=int, default=3)
     options.add_argument("--steps", type=int, default=20)
     options.add_argument("--check", type=int, default=0)
+    options.add_argument("--served", type=int, default=100)
     options.add_argument("--folder", type=Path, default=ROOT / "build" / "precision")
     options.add_argument("source", nargs="?", type=Path, default=SOURCE)
     given = options.parse_args()
@@ -102,8 +106,25 @@ def main() -> None:
                     require_same_as_written(
                         model, tokenizer, asked[measure][: given.check], found["exact", trained, served]
                     )
+            for kind in SERVED_BY_LLAMA if measure == "exact" else ():
+                file = given.folder / f"{seed} exact {trained} on llama.cpp {kind}.json"
+                model = put(rounded["fp32"], tensors, lessons[measure][0])
+                found[measure, trained, f"llama.cpp {kind}"] = kept(
+                    file,
+                    lambda: by_llama(base, rounded["fp32"], kind, given.folder, asked[measure][: given.served]),  # noqa: B023
+                )
+                print(f"{time.process_time():.0f} s: {file.stem}", file=sys.stderr, flush=True)
         seeds.append(found)
-        report(seeds, asked["nats"], {**settings, "seeds": len(seeds), "also written by greedy decoding": given.check})
+        report(
+            seeds,
+            asked["nats"],
+            {
+                **settings,
+                "seeds": len(seeds),
+                "also written by greedy decoding": given.check,
+                "names that llama.cpp was asked for": given.served,
+            },
+        )
 
 
 def kept(file: Path, measure):
@@ -122,10 +143,17 @@ def report(seeds: list[dict[tuple[str, str, str], list[float]]], unseen: list[To
         values = [found[measure, trained, served] for found in seeds]
         means = [fmean(one) if measure == "exact" else sum(one) / count for one in values]
         figures.setdefault(f"{trained} on {served}", {})[measure] = means
-    shown = table("trained on", *(f"served on {one}" for one in FORMATS))
+    columns = [*FORMATS, *(f"llama.cpp {kind}" for kind in SERVED_BY_LLAMA)]
+    shown = table("trained on", *(f"served on {one}" for one in columns))
     for trained in FORMATS:
-        shown.add_row(trained, *(cell(figures[f"{trained} on {served}"]) for served in FORMATS))
+        shown.add_row(trained, *(cell(figures[f"{trained} on {served}"]) for served in columns))
     out.print(shown)
+    same, all_ = 0, 0
+    for trained, found in product(FORMATS, seeds):
+        pairs = zip(found["exact", trained, "fp32"], found["exact", trained, "llama.cpp f32"], strict=False)
+        outcomes = [ours == theirs for ours, theirs in pairs]
+        same, all_ = same + sum(outcomes), all_ + len(outcomes)
+    figures["names of which our forward pass in fp32 and llama.cpp in f32 tell the same"] = {"of": all_, "same": same}
     ratios = {}
     for one in FORMATS[1:]:
         sides = ([value for found in seeds for value in found["exact", kind, kind]] for kind in ("fp32", one))
@@ -242,6 +270,15 @@ def require_same_as_written(model, tokenizer, lessons: Sequence[Tokens], found: 
     if other := [one.id for one, own, is_right in zip(lessons, found, right, strict=False) if own != is_right]:
         sys.exit(f"{other}: greedy decoding and the forward pass differ")
     print(f"{sum(right)} of {len(lessons)} written exactly, the same ones as found", file=sys.stderr, flush=True)
+
+
+def by_llama(base, on, kind: str, folder: Path, lessons: Sequence[Tokens]) -> list[int]:
+    """Ask llama.cpp, which gets the adapter that was put on a base last; what :func:`exact` tells."""
+    with tempfile.TemporaryDirectory() as scratch:
+        saved, file = Path(scratch) / "adapter", Path(scratch) / "adapter.gguf"
+        adapter_export.save(on[1], 0, saved, base.name)
+        writer.write_adapter(saved, loading.fetch_folder(base), file)
+        return llama_serving.exact(llama_serving.base_file(base, kind, folder), file, lessons)
 
 
 def nats(model, unseen: list[Tokens]) -> list[float]:
