@@ -6,10 +6,11 @@ file names that it parses exactly, token by token, and the loss of the experts' 
 second adapter. A real llama.cpp, which has the base in f32 and in q8_0, is asked for the first of the names, too.
 
 Adapters and cells are kept in a folder as they are done, and the result is written after each seed: a run that was cut
-short goes on by the same command. ``--check`` has some names written by greedy decoding, too, to compare.
+short goes on by the same command. ``--first`` goes on with further seeds, into a result of their own. ``--check`` has
+some names written by greedy decoding, too, to compare.
 
-usage: python bench/bench_precision.py [--names 500] [--seeds 3] [--steps 20] [--check 30] [--served 100]
-           [--folder build/precision] [INTERACTIONS.jsonl]
+usage: python bench/bench_precision.py [--names 500] [--seeds 3] [--steps 20] [--check 30] [--served 500]
+           [--first 0] [--folder build/precision] [INTERACTIONS.jsonl]
 """
 
 import argparse
@@ -72,7 +73,8 @@ def main() -> None:
     options.add_argument("--seeds", type=int, default=3)
     options.add_argument("--steps", type=int, default=20)
     options.add_argument("--check", type=int, default=0)
-    options.add_argument("--served", type=int, default=100)
+    options.add_argument("--served", type=int, default=500)
+    options.add_argument("--first", type=int, default=0)
     options.add_argument("--folder", type=Path, default=ROOT / "build" / "precision")
     options.add_argument("source", nargs="?", type=Path, default=SOURCE)
     given = options.parse_args()
@@ -86,7 +88,7 @@ def main() -> None:
     taught, unseen = interactions(tokenizer, given.source) if given.source.is_file() else ([], [])
     rounded = {kind: load_rounded(base, kind) for kind in FORMATS}
     seeds = []
-    for seed in range(given.seeds):
+    for seed in range(given.first, given.first + given.seeds):
         names = list(islice(file_names(given.names, 1000 + seed), given.names))
         asked = {"exact": [parsed(tokenizer, name) for name in names], "nats": unseen}
         lessons = {
@@ -102,7 +104,7 @@ def main() -> None:
                 ask = exact if measure == "exact" else nats
                 found[measure, trained, served] = kept(file, lambda: ask(model, asked[measure]))  # noqa: B023
                 print(f"{time.process_time():.0f} s: {file.stem}", file=sys.stderr, flush=True)
-                if measure == "exact" and trained == served and seed == 0 and given.check:
+                if measure == "exact" and trained == served and seed == given.first and given.check:
                     require_same_as_written(
                         model, tokenizer, asked[measure][: given.check], found["exact", trained, served]
                     )
@@ -120,6 +122,7 @@ def main() -> None:
             asked["nats"],
             {
                 **settings,
+                "first seed": given.first,
                 "seeds": len(seeds),
                 "also written by greedy decoding": given.check,
                 "names that llama.cpp was asked for": given.served,
@@ -162,7 +165,8 @@ def report(seeds: list[dict[tuple[str, str, str], list[float]]], unseen: list[To
         figures[f"{one} on {one}"]["exact, difference from fp32"] = {
             key: getattr(compared, key) for key in ("difference", "low", "high", "p", "n")
         }
-    out.print(f"{record.write('precision', __doc__.splitlines()[0], ratios, {**figures, **settings})}: {ratios}")
+    name = f"precision-{settings['first seed']}" if settings["first seed"] else "precision"
+    out.print(f"{record.write(name, __doc__.splitlines()[0], ratios, {**figures, **settings})}: {ratios}")
 
 
 def rounded_weight(weight: torch.Tensor, kind: str) -> torch.Tensor:
