@@ -13,7 +13,7 @@ import time
 import pytest
 from tests.zddc.tools.archives import served_by_zddc
 from tests.zddc.tools.conftest import TOOLS
-from tests.zddc.tools.mdedit_folders import BYTES, FAILING_FOLDER, KEEPS, PNG, Editor, served_editor
+from tests.zddc.tools.mdedit_folders import BYTES, FAILING_FOLDER, KEEPS, PICK_BELOW, PNG, Editor, served_editor
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -335,6 +335,33 @@ def test_served_the_browser_keeps_what_was_not_saved(private, address):
     editor.save()
     assert editor.tree()[MINUTES] == f"{TEXT}not saved yet"
     assert editor.page.evaluate("async () => (await indexedDB.databases()).length") == 1
+
+
+def test_another_folder_of_the_same_name_has_drafts_of_its_own(private, address):
+    editor = private({"Notes.md": "# Notes\n"}, "Notes.md")
+    editor.press("Control+End")
+    editor.type("of the first")
+    editor.wait(KEEPS, "of the first")
+    context = editor.page.context
+
+    def open_again(path: str) -> Editor:
+        """Open a folder named Vendor in a page that is opened anew, after the browser was ended."""
+        editor.page.close()
+        editor.tool.page = context.new_page()
+        editor.tool.page.goto(address)
+        editor.tool.page.evaluate(PICK_BELOW, path)
+        return Editor(editor.tool)
+
+    second = open_again("other").open({"Notes.md": "# Notes\n"}, "Notes.md")
+    second.press("Control+End")
+    assert not second.page.get_by_text("that was not saved").is_visible()
+    second.type("of the second")
+    second.wait(KEEPS, "of the second")
+    editor = second
+    for path, end in (("", "of the first"), ("other", "of the second")):
+        editor = open_again(path).open({}, "Notes.md")
+        editor.button("Bring it back").click()
+        assert editor.lines()[-1] == end
 
 
 def test_from_the_disk_nothing_is_kept_and_leaving_warns(open_page, tmp_path):
