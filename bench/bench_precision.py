@@ -9,7 +9,7 @@ Adapters and cells are kept in a folder as they are done, and the result is writ
 short goes on by the same command. ``--first`` goes on with further seeds, into a result of their own. ``--check`` has
 some names written by greedy decoding, too, to compare.
 
-usage: python bench/bench_precision.py [--names 500] [--seeds 3] [--steps 20] [--check 30] [--served 500]
+usage: python bench/bench_precision.py [--names 500] [--seeds 3] [--steps 20] [--check 30] [--served 100]
            [--first 0] [--folder build/precision] [INTERACTIONS.jsonl]
 """
 
@@ -73,7 +73,7 @@ def main() -> None:
     options.add_argument("--seeds", type=int, default=3)
     options.add_argument("--steps", type=int, default=20)
     options.add_argument("--check", type=int, default=0)
-    options.add_argument("--served", type=int, default=500)
+    options.add_argument("--served", type=int, default=100)
     options.add_argument("--first", type=int, default=0)
     options.add_argument("--folder", type=Path, default=ROOT / "build" / "precision")
     options.add_argument("source", nargs="?", type=Path, default=SOURCE)

@@ -53,7 +53,9 @@ def exact(model: Path, adapter: Path, lessons: Sequence[Tokens]) -> list[int]:
 
 async def _ask_all(address: str, lessons: Sequence[Tokens]) -> list[int]:
     free = asyncio.Semaphore(SLOTS)
-    async with aiohttp.ClientSession(address, timeout=aiohttp.ClientTimeout(None)) as session:
+    # A connection for each: the server closes one that is not used for five seconds, maybe while it is used again.
+    each = aiohttp.TCPConnector(force_close=True)
+    async with aiohttp.ClientSession(address, connector=each, timeout=aiohttp.ClientTimeout(None)) as session:
 
         async def ask(one: Tokens) -> int:
             async with free:
