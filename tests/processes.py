@@ -6,15 +6,13 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-
-from tests import waiting
 
 _PATIENCE_SECONDS = 60
 _SHOWN_BYTES = 5000
-# The tests may be killed themselves. A program sees to that: Python between fork and exec can wait for ever, where a
+# The tests may be killed themselves: then the system tells the process to end, and it does not begin where they were
+# killed before that was asked for. Programs see to that: Python between fork and exec can wait for ever, where a
 # library does something in each fork, and another thread has what it needs for that.
-_ENDING_WITH_TESTS = ["setpriv", "--pdeathsig", "TERM"]
+_ENDING_WITH_TESTS = ["setpriv", "--pdeathsig", "TERM", "sh", "-c", '[ $PPID = "$0" ] && exec "$@"']
 
 
 @contextlib.contextmanager
@@ -27,14 +25,13 @@ def started(command: Sequence[object], **options) -> Iterator[subprocess.Popen]:
     with (
         tempfile.TemporaryFile() as said,
         subprocess.Popen(
-            [*_ENDING_WITH_TESTS, *map(str, command)],
+            [*_ENDING_WITH_TESTS, str(os.getpid()), *map(str, command)],
             stderr=said,
             start_new_session=True,
             **options,
         ) as process,
     ):
         try:
-            waiting.until(lambda: process.poll() is not None or _ends_with_tests(process))
             yield process
         except BaseException:
             print(f"{command[0]} said:\n{_end_of(said)}")
@@ -50,11 +47,6 @@ def output_of(command: Sequence[object], given: str | None = None, **options) ->
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with started(command, **pipes, text=True, **options) as process:
         return process.communicate(given)[0]
-
-
-def _ends_with_tests(process: subprocess.Popen) -> bool:
-    """Tell whether it has become the command, and by then ends with the tests."""
-    return Path(f"/proc/{process.pid}/comm").read_text(encoding="utf-8").strip() not in _ENDING_WITH_TESTS
 
 
 def _end(process: subprocess.Popen) -> None:

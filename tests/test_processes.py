@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -79,6 +80,19 @@ def test_it_ends_where_the_tests_are_killed():
     with subprocess.Popen(python(TESTS), stdout=subprocess.PIPE, cwd=ROOT) as tests:
         number = int(tests.stdout.readline())
         assert running(number)
+        tests.kill()
+    while running(number):
+        os.sched_yield()
+
+
+@pytest.mark.slow
+def test_it_does_not_begin_where_the_tests_are_killed_before(tmp_path):
+    late = tmp_path / "setpriv"
+    late.write_text(f'#!/bin/sh\nwhile kill -0 $PPID; do :; done\nexec {shutil.which("setpriv")} "$@"\n')
+    late.chmod(0o755)
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    with subprocess.Popen(python(TESTS), stdout=subprocess.PIPE, cwd=ROOT, env=os.environ | path) as tests:
+        number = int(tests.stdout.readline())
         tests.kill()
     while running(number):
         os.sched_yield()
