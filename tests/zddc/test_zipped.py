@@ -233,7 +233,9 @@ def test_a_zip_whose_members_share_their_bytes_is_refused(tmp_path):
     data = packed.read_bytes()
     start = data.index(b"PK\1\2")
     end = data.index(b"PK\5\6")
-    entries = b"".join(data[start:end].replace(b"a", letter, 1) for letter in (b"a", b"b", b"c"))
+    name = start + 46
+    assert data[name:].startswith(b"a")
+    entries = b"".join(data[start:name] + letter + data[name + 1 : end] for letter in (b"a", b"b", b"c"))
     tail = bytearray(data[end:])
     struct.pack_into("<HHL", tail, 8, 3, 3, len(entries))
     packed.write_bytes(data[:start] + entries + tail)
