@@ -110,10 +110,10 @@ def main() -> None:
                     )
             for kind in SERVED_BY_LLAMA if measure == "exact" else ():
                 file = given.folder / f"{seed} exact {trained} on llama.cpp {kind}.json"
-                model = put(rounded["fp32"], tensors, lessons[measure][0])
+                some = asked[measure][: given.served]
                 found[measure, trained, f"llama.cpp {kind}"] = kept(
                     file,
-                    lambda: by_llama(base, rounded["fp32"], kind, given.folder, asked[measure][: given.served]),  # noqa: B023
+                    lambda: by_llama(base, rounded["fp32"], tensors, kind, given.folder, some),  # noqa: B023
                 )
                 print(f"{time.process_time():.0f} s: {file.stem}", file=sys.stderr, flush=True)
         seeds.append(found)
@@ -151,12 +151,15 @@ def report(seeds: list[dict[tuple[str, str, str], list[float]]], unseen: list[To
     for trained in FORMATS:
         shown.add_row(trained, *(cell(figures[f"{trained} on {served}"]) for served in columns))
     out.print(shown)
-    same, all_ = 0, 0
-    for trained, found in product(FORMATS, seeds):
-        pairs = zip(found["exact", trained, "fp32"], found["exact", trained, "llama.cpp f32"], strict=False)
-        outcomes = [ours == theirs for ours, theirs in pairs]
-        same, all_ = same + sum(outcomes), all_ + len(outcomes)
-    figures["names of which our forward pass in fp32 and llama.cpp in f32 tell the same"] = {"of": all_, "same": same}
+    same = [
+        ours == theirs
+        for trained, found in product(FORMATS, seeds)
+        for ours, theirs in zip(found["exact", trained, "fp32"], found["exact", trained, "llama.cpp f32"], strict=False)
+    ]
+    figures["names of which our forward pass in fp32 and llama.cpp in f32 tell the same"] = {
+        "of": len(same),
+        "same": sum(same),
+    }
     ratios = {}
     for one in FORMATS[1:]:
         sides = ([value for found in seeds for value in found["exact", kind, kind]] for kind in ("fp32", one))
@@ -276,8 +279,9 @@ def require_same_as_written(model, tokenizer, lessons: Sequence[Tokens], found: 
     print(f"{sum(right)} of {len(lessons)} written exactly, the same ones as found", file=sys.stderr, flush=True)
 
 
-def by_llama(base, on, kind: str, folder: Path, lessons: Sequence[Tokens]) -> list[int]:
-    """Ask llama.cpp, which gets the adapter that was put on a base last; what :func:`exact` tells."""
+def by_llama(base, on, tensors: dict, kind: str, folder: Path, lessons: Sequence[Tokens]) -> list[int]:
+    """Tell what :func:`exact` does, of llama.cpp with these tensors for its adapter."""
+    put(on, tensors, lessons[0])
     with tempfile.TemporaryDirectory() as scratch:
         saved, file = Path(scratch) / "adapter", Path(scratch) / "adapter.gguf"
         adapter_export.save(on[1], 0, saved, base.name)

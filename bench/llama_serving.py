@@ -7,7 +7,6 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import get_args
 
 import aiohttp
 import torch
@@ -37,8 +36,6 @@ sys.stdin.read()
 
 def base_file(base: loading.Base, kind: Quantisation, folder: Path) -> Path:
     """Return the base as a GGUF file, which is written if it is not there."""
-    if kind not in get_args(Quantisation):
-        raise ValueError(kind)
     file = folder / f"base-{kind}.gguf"
     if not file.exists():
         writer.write_model(loading.fetch_folder(base), file, kind)
@@ -85,16 +82,8 @@ async def _writes(session: aiohttp.ClientSession, prompt: list[int], wanted: lis
 @contextlib.contextmanager
 def _served(model: Path, adapter: Path) -> Iterator[str]:
     """Serve a model with an adapter in a process of its own; yield its address."""
-    command = [
-        sys.executable,
-        "-c",
-        _SERVER,
-        str(model),
-        str(adapter),
-        str(SLOTS),
-        str(SLOTS * ROOM),
-        str(torch.get_num_threads()),
-    ]
+    settings = map(str, (model, adapter, SLOTS, SLOTS * ROOM, torch.get_num_threads()))
+    command = [sys.executable, "-c", _SERVER, *settings]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         address = process.stdout.readline().strip()
         if not address:

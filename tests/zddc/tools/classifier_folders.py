@@ -9,9 +9,15 @@ from tests.zddc.tools.conftest import TOOLS
 
 # The picker gives a private folder of the browser, on whose files everything works as on real ones.
 PRIVATE_FOLDER = """
-window.showDirectoryPicker = async () => (await navigator.storage.getDirectory()).getDirectoryHandle("Vendor");
+window.above = "";
+const vendor = async (options) => {
+  let folder = await navigator.storage.getDirectory();
+  if (window.above) folder = await folder.getDirectoryHandle(window.above, {create: true});
+  return folder.getDirectoryHandle("Vendor", options);
+};
+window.showDirectoryPicker = () => vendor();
 window.seed = async (files) => {
-  const top = await (await navigator.storage.getDirectory()).getDirectoryHandle("Vendor", {create: true});
+  const top = await vendor({create: true});
   for (const [path, content] of Object.entries(files)) {
     const parts = path.split("/");
     let folder = top;

@@ -11,7 +11,7 @@ from tests.zddc.tools.archives import listing, served_by
 from tests.zddc.tools.classifier_folders import FAILING_FOLDER, PRIVATE_FOLDER
 from tests.zddc.tools.conftest import TOOLS
 
-__all__ = ["BYTES", "FAILING_FOLDER", "KEEPS", "PICK_BELOW", "PNG", "PRIVATE_FOLDER", "Editor", "served_editor"]
+__all__ = ["BYTES", "FAILING_FOLDER", "KEEPS", "PNG", "PRIVATE_FOLDER", "Editor", "served_editor"]
 
 
 def _png(width: int, height: int) -> bytes:
@@ -58,23 +58,6 @@ window.treeBytes = async () => {
 };
 """
 )
-
-# Picks a folder named Vendor that is in another folder of the browser's own.
-PICK_BELOW = """(path) => {
-  window.showDirectoryPicker = async () => {
-    let folder = await navigator.storage.getDirectory();
-    if (path) folder = await folder.getDirectoryHandle(path, {create: true});
-    return folder.getDirectoryHandle("Vendor", {create: true});
-  };
-  window.seed = async (files) => {
-    const top = await window.showDirectoryPicker();
-    for (const [name, content] of Object.entries(files)) {
-      const stream = await (await top.getFileHandle(name, {create: true})).createWritable();
-      await stream.write(content);
-      await stream.close();
-    }
-  };
-}"""
 
 # Whether the browser keeps a text that is not saved and ends so. To open a store that is not there yet would make it.
 KEEPS = """async (end) => {

@@ -13,7 +13,7 @@ import time
 import pytest
 from tests.zddc.tools.archives import served_by_zddc
 from tests.zddc.tools.conftest import TOOLS
-from tests.zddc.tools.mdedit_folders import BYTES, FAILING_FOLDER, KEEPS, PICK_BELOW, PNG, Editor, served_editor
+from tests.zddc.tools.mdedit_folders import BYTES, FAILING_FOLDER, KEEPS, PNG, Editor, served_editor
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -349,15 +349,14 @@ def test_another_folder_of_the_same_name_has_drafts_of_its_own(private, address)
         editor.page.close()
         editor.tool.page = context.new_page()
         editor.tool.page.goto(address)
-        editor.tool.page.evaluate(PICK_BELOW, path)
+        editor.tool.page.evaluate("path => { window.above = path; }", path)
         return Editor(editor.tool)
 
-    second = open_again("other").open({"Notes.md": "# Notes\n"}, "Notes.md")
-    second.press("Control+End")
-    assert not second.page.get_by_text("that was not saved").is_visible()
-    second.type("of the second")
-    second.wait(KEEPS, "of the second")
-    editor = second
+    editor = open_again("other").open({"Notes.md": "# Notes\n"}, "Notes.md")
+    editor.press("Control+End")
+    assert not editor.page.get_by_text("that was not saved").is_visible()
+    editor.type("of the second")
+    editor.wait(KEEPS, "of the second")
     for path, end in (("", "of the first"), ("other", "of the second")):
         editor = open_again(path).open({}, "Notes.md")
         editor.button("Bring it back").click()
