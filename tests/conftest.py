@@ -148,6 +148,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Name what failed in the last lines too: of a long log often only the end is kept."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    for kind in ("failed", "error"):
+        for report in reporter.stats.get(kind, ()) if reporter else ():
+            reporter.write_line(f"{kind}: {report.nodeid}")
+
+
 @pytest.fixture(name="interaction", scope="session")
 def interaction_fixture() -> Callable[..., Interaction]:
     return make_interaction
