@@ -26,7 +26,7 @@ HERE = Path(__file__).parent
 BUILD = HERE.parents[1] / "build" / "demo"
 WORKSPACE = BUILD / "training-data"
 DOMAIN = "zddc-naming"
-TAUGHT, UNSEEN = 120, 30
+TAUGHT, UNSEEN = 100, 30
 seconds: dict[str, float] = {}
 
 
@@ -36,7 +36,7 @@ def main() -> None:
     WORKSPACE.mkdir(parents=True)
     shutil.copy(HERE / "weakspot.toml", WORKSPACE)
 
-    # 120 file names to learn from and 30 that are never shown; a few dozen questions of other domains.
+    # 100 file names to learn from and 30 that are never shown; a few dozen questions of other domains.
     names = list(file_names(TAUGHT + UNSEEN, seed=7))
     taught, unseen = names[:TAUGHT], names[TAUGHT:]
     others = [json.loads(line) for line in (HERE / "other-domains.jsonl").read_text().splitlines()]
@@ -45,7 +45,7 @@ def main() -> None:
 
     say("The local model answers as well as it can; its answers are short here to save time.")
     with timed("local answers"):
-        locals_ = ask(queries, "--set", "evaluate.max_new_tokens=16")
+        locals_ = ask(queries, "--set", "evaluate.max_new_tokens=12")
     consultations = BUILD / "consultations.jsonl"
     consultations.write_text(
         "".join(
