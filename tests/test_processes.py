@@ -87,8 +87,8 @@ def test_it_ends_where_the_tests_are_killed():
 
 @pytest.mark.slow
 def test_it_does_not_begin_where_the_tests_are_killed_before(tmp_path):
-    late = tmp_path / "setpriv"
-    late.write_text(f'#!/bin/sh\nwhile kill -0 $PPID; do :; done\nexec {shutil.which("setpriv")} "$@"\n')
+    late = tmp_path / "setpriv"  # its sixth argument is who starts it: its parent may be another one already
+    late.write_text(f'#!/bin/sh\nwhile kill -0 "$6"; do :; done\nexec {shutil.which("setpriv")} "$@"\n')
     late.chmod(0o755)
     path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     with subprocess.Popen(python(TESTS), stdout=subprocess.PIPE, cwd=ROOT, env=os.environ | path) as tests:
