@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests import processes
 from tests.processes import output_of, started
 
 ROOT = Path(__file__).parents[1]
@@ -87,8 +88,9 @@ def test_it_ends_where_the_tests_are_killed():
 
 @pytest.mark.slow
 def test_it_does_not_begin_where_the_tests_are_killed_before(tmp_path):
-    late = tmp_path / "setpriv"  # its sixth argument is who starts it: its parent may be another one already
-    late.write_text(f'#!/bin/sh\nwhile kill -0 "$6"; do :; done\nexec {shutil.which("setpriv")} "$@"\n')
+    late = tmp_path / "setpriv"
+    starter = f"${len(processes._ENDING_WITH_TESTS)}"  # what is behind these; its parent may have changed
+    late.write_text(f'#!/bin/sh\nwhile kill -0 "{starter}"; do :; done\nexec {shutil.which("setpriv")} "$@"\n')
     late.chmod(0o755)
     path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     with subprocess.Popen(python(TESTS), stdout=subprocess.PIPE, cwd=ROOT, env=os.environ | path) as tests:
