@@ -830,7 +830,7 @@ NAMED = (
         "src/weakspot/capture/consultation.py",
         "if trigger is not None and conversation.is_client_request:",
         "if False:",
-        "tests/weakspot/gateway/test_app_recordings.py",
+        "tests/weakspot/capture/test_consultation.py",
     ),
     Fault(
         "thoughts are stored with their secrets",

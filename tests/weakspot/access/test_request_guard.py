@@ -26,12 +26,13 @@ def rules(listen: str = "127.0.0.1:8787", **settings) -> Rules:
     "host",
     [
         *("127.0.0.1:8787", "127.0.0.1", "localhost", "LocalHost:1", "localhost.:8787", "[::1]:8787", "192.168.1.5"),
-        *(socket.gethostname(), f"{socket.gethostname().upper()}:8787", "box.lan", "BOX.lan:80", "listens.here:8787"),
+        *("machine.office.example", "MACHINE.office.example:8787", "box.lan", "BOX.lan:80", "listens.here:8787"),
         *("weakspot:8787", "a_container"),  # names that nobody else can own on the internet
         None,  # HTTP/1.0
     ],
 )
-def test_addresses_and_own_names_are_called(host):
+def test_addresses_and_own_names_are_called(monkeypatch, host):
+    monkeypatch.setattr(socket, "gethostname", lambda: "Machine.office.example")
     assert status_of(rules("listens.here:0", hosts=["box.lan"]), host=host) == 200
 
 

@@ -125,6 +125,8 @@ def test_a_key_of_the_settings_replaces_the_client_s(upstream_at, monkeypatch):
     one = upstream_at("http://localhost/v1", "gateway.upstream_api_key_env=LOCAL_KEY")
     assert list(one.headers(request(*CLIENT)).items()) == [("X-Request-Id", "7"), ("Authorization", "Bearer ours")]
     assert one.json_headers(request(*CLIENT))["Authorization"] == "Bearer ours"
+    plain = request(("Authorization", "Bearer client"), ("Api-Key", "client"))
+    assert list(one.headers(plain).items()) == [("Authorization", "Bearer ours")]
     assert one.without_key(b"not ours, not ours") == b"not <API_KEY>, not <API_KEY>"
 
 
