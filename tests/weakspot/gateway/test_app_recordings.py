@@ -31,9 +31,9 @@ async def test_a_recorded_conversation_is_stored(world, name):
         assert [outline(record) for record in one.records] == expected(recording["query"], call)
 
 
-async def test_the_title_of_a_conversation_that_begins_with_the_phrase_is_no_consultation(world):
+async def test_the_title_of_a_conversation_that_begins_with_a_wish_is_no_consultation(world):
     title = next(sent for sent in recorded("opencode")["requests"] if not sent["body"].get("tools"))
-    messages = [*title["body"]["messages"][:-1], {"role": "user", "content": f'"{PHRASE}"'}]
+    messages = [*title["body"]["messages"][:-1], {"role": "user", "content": f'"How do I sort by two keys? {PHRASE}"'}]
     async with world() as one, aiohttp.ClientSession(one.address) as session:
         async with session.post(title["path"], json={**title["body"], "messages": messages}) as answer:
             await answer.read()
